@@ -1,0 +1,190 @@
+"""InMemoryCollectionJobRepository: dicts and ordered keys, for tests and small tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import islice, takewhile
+from types import TracebackType
+from typing import Self
+
+from typing_extensions import override
+
+from collection_jobs.adapters.sorted_keys import Key, SortedKeys
+from collection_jobs.errors import JobNotFoundError, RepositoryClosedError, StaleJobError
+from collection_jobs.job import CollectionJob
+from collection_jobs.repository import ICollectionJobRepository
+from collection_jobs.stats import JobStats
+from collection_jobs.status import JobStatus
+from collection_jobs.validation import (
+    check_datetime,
+    check_job,
+    check_limit,
+    check_name,
+    check_offset,
+    check_optional_text,
+    check_status,
+    check_text,
+)
+
+__all__ = ["InMemoryCollectionJobRepository"]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class InMemoryCollectionJobRepository(ICollectionJobRepository):
+    """A repository that lives and dies with its process.
+
+    It is open from the start, so a test can just build one; ``async with`` closes it at the end.
+    Indexes keep every listing independent of the number of jobs stored (SCALE-1). No method awaits
+    anything between looking and changing, so its calls are atomic among the tasks of one event
+    loop; it is not meant for several threads. Nothing is durable.
+    """
+
+    def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
+        """Start empty.
+
+        Args:
+            clock: Where update_status takes the time from, aware; a test may give its own.
+        """
+        self._clock = clock
+        self._jobs: dict[str, CollectionJob] = {}
+        self._by_age = SortedKeys()
+        self._by_status = {status: SortedKeys() for status in JobStatus}
+        self._revision = 0
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        """Give the repository itself."""
+        self._check_open()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the repository and let go of its jobs."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the repository: its jobs are gone. Closing it again does nothing."""
+        self._closed = True
+        self._jobs.clear()
+        self._by_age = SortedKeys()
+        self._by_status = {status: SortedKeys() for status in JobStatus}
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        check_job(job)
+        self._check_open()
+        stored = self._jobs.get(job.id)
+        if job.revision is not None:
+            found = None if stored is None else stored.revision
+            if found != job.revision:
+                raise StaleJobError(job.id, job.revision, found)
+        self._put(job)
+
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        check_name("job_id", job_id)
+        self._check_open()
+        return self._jobs.get(job_id)
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        check_name("job_id", job_id)
+        self._check_open()
+        job = self._jobs.pop(job_id, None)
+        if job is None:
+            return False
+        self._unindex(job)
+        return True
+
+    @override
+    async def list_by_status(
+        self, status: JobStatus, limit: int = 100, offset: int = 0
+    ) -> list[CollectionJob]:
+        check_status(status)
+        check_limit(limit)
+        check_offset(offset)
+        self._check_open()
+        return self._read(self._by_status[status].ascending(offset), limit)
+
+    @override
+    async def list_recent(
+        self, limit: int = 100, since: datetime | None = None
+    ) -> list[CollectionJob]:
+        check_limit(limit)
+        first = None if since is None else check_datetime("since", since)
+        self._check_open()
+        keys = self._by_age.descending()
+        if first is None:
+            return self._read(keys, limit)
+        return self._read(takewhile(lambda key: key[0] >= first, keys), limit)
+
+    @override
+    async def get_running_jobs(self) -> list[CollectionJob]:
+        self._check_open()
+        return self._read(self._by_status[JobStatus.RUNNING].ascending(), len(self._jobs))
+
+    @override
+    async def update_status(
+        self, job_id: str, status: JobStatus, error_message: str | None = None
+    ) -> bool:
+        check_name("job_id", job_id)
+        check_status(status)
+        check_optional_text("error_message", error_message)
+        self._check_open()
+        job = self._jobs.get(job_id)
+        if job is None or not job.status.can_become(status):
+            return False
+        self._put(job.with_status(status, error_message=error_message, at=self._clock()))
+        return True
+
+    @override
+    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        check_name("job_id", job_id)
+        check_name("symbol", symbol)
+        check_text("error", error)
+        self._check_open()
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise JobNotFoundError(job_id)
+        self._put(job.with_failed_symbol(symbol, error))
+
+    @override
+    async def get_stats(self, job_id: str) -> JobStats | None:
+        check_name("job_id", job_id)
+        self._check_open()
+        job = self._jobs.get(job_id)
+        return None if job is None else JobStats.from_job(job)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RepositoryClosedError("the in-memory repository is closed: build a new one")
+
+    def _put(self, job: CollectionJob) -> None:
+        """Store a job under the next revision; reindex it where its keys changed."""
+        former = self._jobs.get(job.id)
+        self._revision += 1
+        self._jobs[job.id] = job.with_revision(self._revision)
+        if former is not None:
+            if former.created_at == job.created_at and former.status is job.status:
+                return
+            self._unindex(former)
+        key = (job.created_at, job.id)
+        self._by_age.add(key)
+        self._by_status[job.status].add(key)
+
+    def _unindex(self, job: CollectionJob) -> None:
+        key = (job.created_at, job.id)
+        self._by_age.remove(key)
+        self._by_status[job.status].remove(key)
+
+    def _read(self, keys: Iterable[Key], limit: int) -> list[CollectionJob]:
+        # No listing is longer than the store, and islice takes no number beyond sys.maxsize.
+        return [self._jobs[job_id] for _, job_id in islice(keys, min(limit, len(self._jobs)))]

@@ -1,0 +1,290 @@
+"""CollectionJob: the aggregate root, frozen; every change returns a new job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from collection_jobs.errors import ForbiddenTransitionError, UnknownSymbolError
+from collection_jobs.status import JobStatus
+from collection_jobs.validation import (
+    check_candles,
+    check_datetime,
+    check_name,
+    check_optional_datetime,
+    check_optional_text,
+    check_status,
+    check_text,
+    shown,
+)
+
+__all__ = ["CollectionJob"]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _no_candles() -> Mapping[str, int]:
+    return _NO_OUTCOMES
+
+
+def _no_failures() -> Mapping[str, str]:
+    return _NO_OUTCOMES
+
+
+_NO_OUTCOMES: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionJob:
+    """A download of the candles of some symbols, at one timeframe, over one range, from one source.
+
+    A job is a value: it never changes, and its changes are new jobs. Two jobs are equal when all
+    their fields but ``revision`` are. Building one checks every field; a wrong type is a
+    ``TypeError`` and a wrong value a ``ValueError``, each with a message that shows the value.
+
+    All datetimes must be aware and are normalised to UTC, to the microsecond. In free text
+    (``error_message``, the errors of failed symbols) NUL and lone surrogates, which databases
+    cannot hold, are replaced with U+FFFD, so that no error report is lost to its own text.
+
+    Attributes:
+        id: The job's identity, 1 to 255 characters, compared exactly.
+        source: The exchange or data provider, 1 to 255 characters.
+        symbols: What to collect: at least one, each once, in the caller's order.
+        timeframe: The candles' length in the exchanges' spelling ("1m", "4h"); not interpreted.
+        start: The first instant of the range.
+        end: The first instant after the range: it is half-open, and ``start < end``.
+        created_at: When the job was made; orders every listing.
+        status: Where the job stands in its lifecycle.
+        started_at: When the job last became RUNNING, if it has since it was last PENDING.
+        finished_at: When the job became COMPLETED, FAILED or CANCELLED, if that is its status.
+        error_message: Why the job failed, or what else its last change of status carried.
+        completed_symbols: Symbol to number of candles, for each completed symbol; read-only.
+        failed_symbols: Symbol to error, for each failed symbol; read-only.
+        revision: The store's count of changes when the job was read from it; None on a job that
+            no store has given out. Not part of equality.
+    """
+
+    id: str
+    source: str
+    symbols: tuple[str, ...]
+    timeframe: str
+    start: datetime
+    end: datetime
+    created_at: datetime = field(default_factory=_now)
+    status: JobStatus = JobStatus.PENDING
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error_message: str | None = None
+    completed_symbols: Mapping[str, int] = field(default_factory=_no_candles)
+    failed_symbols: Mapping[str, str] = field(default_factory=_no_failures)
+    revision: int | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check every field and put it into its normal form."""
+        put = object.__setattr__  # the one way to set a field of a frozen instance
+        put(self, "id", check_name("id", self.id))
+        put(self, "source", check_name("source", self.source))
+        put(self, "symbols", _check_symbols(self.symbols))
+        put(self, "timeframe", check_name("timeframe", self.timeframe))
+        put(self, "start", check_datetime("start", self.start))
+        put(self, "end", check_datetime("end", self.end))
+        if self.start >= self.end:
+            raise ValueError(
+                f"start must be before end: {self.start.isoformat()} is not before "
+                f"{self.end.isoformat()}"
+            )
+        put(self, "created_at", check_datetime("created_at", self.created_at))
+        check_status(self.status)
+        put(self, "started_at", check_optional_datetime("started_at", self.started_at))
+        put(self, "finished_at", check_optional_datetime("finished_at", self.finished_at))
+        put(self, "error_message", check_optional_text("error_message", self.error_message))
+        put(self, "completed_symbols", _check_completed(self.completed_symbols))
+        put(self, "failed_symbols", _check_failed(self.failed_symbols))
+        if self.completed_symbols or self.failed_symbols:
+            self._check_outcomes_belong()
+        if self.revision is not None:
+            _check_revision(self.revision)
+
+    def _check_outcomes_belong(self) -> None:
+        known = frozenset(self.symbols)
+        for name, outcomes in (
+            ("completed_symbols", self.completed_symbols),
+            ("failed_symbols", self.failed_symbols),
+        ):
+            if not outcomes.keys() <= known:
+                strange = next(symbol for symbol in outcomes if symbol not in known)
+                raise ValueError(f"{name} must lie within symbols, which lack {shown(strange)}")
+        both = self.completed_symbols.keys() & self.failed_symbols.keys()
+        if both:
+            raise ValueError(f"a symbol is completed or failed, not both: {shown(min(both))}")
+
+    def __hash__(self) -> int:
+        """Equal jobs have equal ids; the mappings among the fields have no hash of their own."""
+        return hash(self.id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and deep-copy by values: a read-only mapping can do neither by itself."""
+        values = {name: getattr(self, name) for name in _FIELDS}
+        values["completed_symbols"] = dict(self.completed_symbols)
+        values["failed_symbols"] = dict(self.failed_symbols)
+        return _rebuild, (values,)
+
+    def with_status(
+        self, status: JobStatus, *, error_message: str | None = None, at: datetime | None = None
+    ) -> CollectionJob:
+        """Change the status as the lifecycle says; outcomes and revision stay.
+
+        RUNNING sets ``started_at`` and clears ``finished_at``; COMPLETED, FAILED and CANCELLED set
+        ``finished_at``; PENDING clears both. ``error_message`` becomes what is given, None
+        included.
+
+        Args:
+            status: The new status.
+            error_message: What to remember of this change.
+            at: The instant of the change, aware; default: now.
+
+        Raises:
+            ForbiddenTransitionError: The lifecycle does not permit this change.
+        """
+        if not self.status.can_become(check_status(status)):
+            raise ForbiddenTransitionError(self.id, self.status, status)
+        at = _now() if at is None else check_datetime("at", at)
+        started_at, finished_at = self.started_at, self.finished_at
+        if status is JobStatus.RUNNING:
+            started_at, finished_at = at, None
+        elif status is JobStatus.PENDING:
+            started_at, finished_at = None, None
+        else:
+            finished_at = at
+        return self._changed(
+            status=status,
+            started_at=started_at,
+            finished_at=finished_at,
+            error_message=check_optional_text("error_message", error_message),
+        )
+
+    def start_running(self, *, at: datetime | None = None) -> CollectionJob:
+        """The job as RUNNING: a worker took it."""
+        return self.with_status(JobStatus.RUNNING, at=at)
+
+    def complete(self, *, at: datetime | None = None) -> CollectionJob:
+        """The job as COMPLETED."""
+        return self.with_status(JobStatus.COMPLETED, at=at)
+
+    def fail(self, error_message: str, *, at: datetime | None = None) -> CollectionJob:
+        """The job as FAILED, with the reason."""
+        return self.with_status(JobStatus.FAILED, error_message=error_message, at=at)
+
+    def cancel(
+        self, error_message: str | None = None, *, at: datetime | None = None
+    ) -> CollectionJob:
+        """The job as CANCELLED."""
+        return self.with_status(JobStatus.CANCELLED, error_message=error_message, at=at)
+
+    def give_back(self) -> CollectionJob:
+        """The job as PENDING again: the worker that was RUNNING it, or a retry, gives it back."""
+        return self.with_status(JobStatus.PENDING)
+
+    def with_completed_symbol(self, symbol: str, candles: int) -> CollectionJob:
+        """Record that ``candles`` candles of ``symbol`` were collected, whatever it was before.
+
+        Raises:
+            UnknownSymbolError: The job does not collect this symbol.
+        """
+        self._check_symbol(symbol)
+        completed = {**self.completed_symbols, symbol: check_candles(candles)}
+        failed = {other: why for other, why in self.failed_symbols.items() if other != symbol}
+        return self._with_outcomes(completed, failed)
+
+    def with_failed_symbol(self, symbol: str, error: str) -> CollectionJob:
+        """Record that ``symbol`` failed, and why, whatever it was before.
+
+        Raises:
+            UnknownSymbolError: The job does not collect this symbol.
+        """
+        self._check_symbol(symbol)
+        failed = {**self.failed_symbols, symbol: check_text("error", error)}
+        completed = {other: n for other, n in self.completed_symbols.items() if other != symbol}
+        return self._with_outcomes(completed, failed)
+
+    def with_revision(self, revision: int | None) -> CollectionJob:
+        """The same job as a store gives it out at ``revision``; None makes a save unconditional."""
+        if revision is not None:
+            _check_revision(revision)
+        return self._changed(revision=revision)
+
+    def _check_symbol(self, symbol: str) -> None:
+        if check_name("symbol", symbol) not in self.symbols:
+            raise UnknownSymbolError(self.id, symbol)
+
+    def _with_outcomes(self, completed: dict[str, int], failed: dict[str, str]) -> CollectionJob:
+        return self._changed(
+            completed_symbols=MappingProxyType(completed), failed_symbols=MappingProxyType(failed)
+        )
+
+    def _changed(self, **changes: Any) -> CollectionJob:
+        """A copy with some fields changed, to values that were checked: it skips __post_init__."""
+        job = object.__new__(CollectionJob)
+        for name in _FIELDS:
+            value = changes[name] if name in changes else getattr(self, name)
+            object.__setattr__(job, name, value)
+        return job
+
+
+_FIELDS = tuple(item.name for item in fields(CollectionJob))
+
+
+def _rebuild(values: dict[str, Any]) -> CollectionJob:
+    return CollectionJob(**values)
+
+
+def _check_symbols(symbols: tuple[str, ...]) -> tuple[str, ...]:
+    if not isinstance(symbols, tuple | list):
+        raise TypeError(
+            f"symbols must be a tuple of str, not {type(symbols).__name__}: {shown(symbols)}"
+        )
+    if not symbols:
+        raise ValueError("symbols must name at least one symbol: ()")
+    checked = tuple([check_name("a symbol", symbol) for symbol in symbols])
+    if len(set(checked)) < len(checked):
+        twice = next(symbol for symbol in checked if checked.count(symbol) > 1)
+        raise ValueError(f"symbols must be unique, and {shown(twice)} is there more than once")
+    return checked
+
+
+def _check_completed(outcomes: Mapping[str, int]) -> Mapping[str, int]:
+    _check_is_mapping("completed_symbols", outcomes)
+    if not outcomes:
+        return _NO_OUTCOMES
+    return MappingProxyType(
+        {check_name("a completed symbol", s): check_candles(n) for s, n in outcomes.items()}
+    )
+
+
+def _check_failed(outcomes: Mapping[str, str]) -> Mapping[str, str]:
+    _check_is_mapping("failed_symbols", outcomes)
+    if not outcomes:
+        return _NO_OUTCOMES
+    return MappingProxyType(
+        {
+            check_name("a failed symbol", s): check_text("a failed symbol's error", e)
+            for s, e in outcomes.items()
+        }
+    )
+
+
+def _check_is_mapping(name: str, outcomes: object) -> None:
+    if not isinstance(outcomes, Mapping):
+        raise TypeError(
+            f"{name} must be a mapping of symbols, not {type(outcomes).__name__}: {shown(outcomes)}"
+        )
+
+
+def _check_revision(revision: int) -> None:
+    if not isinstance(revision, int) or isinstance(revision, bool):
+        raise TypeError(f"revision must be an int or None: {shown(revision)}")

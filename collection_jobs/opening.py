@@ -1,0 +1,74 @@
+"""open_repository: from a URL to an open repository, whatever engine is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import cast
+
+from collection_jobs.protocol import CollectionJobRepository
+
+__all__ = ["ENTRY_POINT_GROUP", "open_repository"]
+
+ENTRY_POINT_GROUP = "collection_jobs.repositories"
+"""Where other packages add schemes: each entry point is named as its scheme and loads an opener."""
+
+Opener = Callable[[str], AbstractAsyncContextManager[CollectionJobRepository]]
+
+
+def open_repository(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
+    """Open the repository that a URL names; leaving the ``async with`` block closes it.
+
+    * ``memory:`` is a new repository in this process.
+    * ``sqlite:///jobs.db`` is a file beside you and ``sqlite:////var/lib/jobs.db`` one by its
+      absolute path (SQLAlchemy's spelling). ``?synchronous=NORMAL`` sets the durability.
+    * Any other scheme is one that an installed package adds under the entry-point group
+      ``collection_jobs.repositories``.
+
+    Raises:
+        ValueError: The URL has no scheme, an unknown one, or one that its engine cannot read.
+    """
+    return _opener(scheme_of(url))(url)
+
+
+def scheme_of(url: str) -> str:
+    """The scheme of a repository URL; never shows the rest of it, which may hold a password."""
+    scheme, colon, _ = url.partition(":")
+    if not colon or not scheme:
+        raise ValueError(
+            "a repository URL begins with its scheme, as in memory: or sqlite:///jobs.db"
+        )
+    return scheme.lower()
+
+
+def _opener(scheme: str) -> Opener:
+    built_in = _BUILT_IN.get(scheme)
+    if built_in is not None:
+        return built_in
+    # Loaded only when asked for: it costs more than the rest of the package.
+    from importlib.metadata import entry_points
+
+    found = list(entry_points(group=ENTRY_POINT_GROUP, name=scheme))
+    if not found:
+        known = sorted({*_BUILT_IN, *entry_points(group=ENTRY_POINT_GROUP).names})
+        raise ValueError(
+            f"no installed package opens the scheme {scheme!r}; known are {', '.join(known)}"
+        )
+    return cast("Opener", found[0].load())
+
+
+def _open_memory(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
+    from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
+
+    if url.partition(":")[2]:
+        raise ValueError(f"memory: takes nothing behind it: {url!r}")
+    return InMemoryCollectionJobRepository()
+
+
+def _open_sqlite(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
+    from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
+
+    return SQLiteCollectionJobRepository.from_url(url)
+
+
+_BUILT_IN: dict[str, Opener] = {"memory": _open_memory, "sqlite": _open_sqlite}
