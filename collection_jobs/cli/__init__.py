@@ -1,0 +1,1 @@
+"""The command line `collection-jobs`: each command parses, runs what the library does, renders."""

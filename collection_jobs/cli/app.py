@@ -1,0 +1,13 @@
+"""The command group: its name, its version and its commands."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["app"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="collection-jobs", message="%(package)s %(version)s")
+def app() -> None:
+    """Repositories of collection jobs: verify that an adapter keeps the contract."""
