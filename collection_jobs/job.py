@@ -237,6 +237,7 @@ class CollectionJob:
 
 
 _FIELDS = tuple(item.name for item in fields(CollectionJob))
+_SLOTS = tuple(CollectionJob.__dict__[name].__set__ for name in _FIELDS)
 
 
 def restore_job(values: Iterable[Any]) -> CollectionJob:
@@ -249,8 +250,8 @@ def restore_job(values: Iterable[Any]) -> CollectionJob:
             datetimes in UTC, a tuple of symbols, read-only mappings of outcomes.
     """
     job = object.__new__(CollectionJob)
-    for name, value in zip(_FIELDS, values, strict=True):
-        object.__setattr__(job, name, value)
+    for put, value in zip(_SLOTS, values, strict=True):
+        put(job, value)
     return job
 
 

@@ -16,10 +16,10 @@ from collection_jobs.errors import CollectionJobError
 
 __all__ = ["Committer", "Write", "copy_log"]
 
-# Rows changed until the log is copied: about as far apart as SQLite's own 1,000 pages.
-_CHANGES_PER_CHECKPOINT = 2_000
+# Rows changed until the log is copied: each takes a page or two; SQLite's own limit is 1,000 pages.
+_CHANGES_PER_CHECKPOINT = 1_000
 # Pages of log from which the writer stops for a checkpoint, so that the log can begin anew.
-_LONG_LOG = 8_000
+_LONG_LOG = 4_000
 
 
 class Write:

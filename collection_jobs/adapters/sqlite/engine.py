@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple, cast
 
 from collection_jobs.adapters.sqlite.committer import Committer, Write, copy_log
-from collection_jobs.adapters.sqlite.failures import for_caller, primary_code
+from collection_jobs.adapters.sqlite.failures import for_caller, not_open, primary_code
 from collection_jobs.adapters.sqlite.schema import connect, connect_to_read
 from collection_jobs.adapters.sqlite.settings import Settings
-from collection_jobs.errors import RepositoryClosedError
 
 __all__ = ["Engine"]
 
@@ -27,8 +26,8 @@ _LARGEST_BATCH = 256
 # What a read may cost on the event loop's thread, in steps of SQLite's machine: some 4 ms.
 _TICK = 1_000
 _TICKS = 200
-# Jobs read without suspending, after which the other tasks get a turn.
-_JOBS_PER_TURN = 64
+# Jobs that all callers together read in one round of the event loop, at one read or more each.
+_JOBS_PER_ROUND = 128
 
 
 class Engine:
@@ -56,6 +55,8 @@ class Engine:
         self._helper: sqlite3.Connection
         self._ticks = 0
         self._jobs_read = 0
+        self._jobs_per_turn = _JOBS_PER_ROUND
+        self._turns = 0
 
     async def open(self) -> None:
         """Open the file. A cancelled call leaves nothing open.
@@ -111,9 +112,8 @@ class Engine:
         Now and then it gives other tasks a turn first: a caller that reads in a loop would
         otherwise never suspend, and starve them.
         """
-        if self._jobs_read >= _JOBS_PER_TURN:
-            self._jobs_read = 0
-            await asyncio.sleep(0)
+        if self._jobs_read >= self._jobs_per_turn:
+            await self._end_turn()
         self._check_open()
         self._ticks = _TICKS
         try:
@@ -122,8 +122,21 @@ class Engine:
             if primary_code(error) in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY):
                 return await self.read_long(work, *args)
             raise for_caller(error, self._settings) from error
-        self._jobs_read += len(cast("list[object]", result)) if isinstance(result, list) else 1
+        self._jobs_read += _jobs_in(result)
         return result
+
+    async def _end_turn(self) -> None:
+        if not self._turns:
+            self._loop.call_soon(self._begin_round)
+        self._turns += 1
+        self._jobs_read = 0
+        self._jobs_per_turn = max(1, min(self._jobs_per_turn, _JOBS_PER_ROUND // self._turns))
+        await asyncio.sleep(0)
+
+    def _begin_round(self) -> None:
+        """Share the round among as many callers as had a turn in the last one."""
+        self._jobs_per_turn = max(1, _JOBS_PER_ROUND // self._turns)
+        self._turns = 0
 
     async def read_long(self, work: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
         """Do a read with the helper. A cancelled call leaves nothing."""
@@ -135,7 +148,7 @@ class Engine:
 
     def _check_open(self) -> None:
         if not self._is_open:
-            raise RepositoryClosedError(f"the repository on {self._settings.path!r} is not open")
+            raise not_open(self._settings)
 
     def _tick(self) -> bool:
         """Whether the read on the event loop's thread has become a long one."""
@@ -191,6 +204,10 @@ class Engine:
         # A loop that was closed meanwhile refuses; then nobody waits for the answer either.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(callback, *args)
+
+
+def _jobs_in(result: object) -> int:
+    return len(cast("Sized", result)) if isinstance(result, list) else 1
 
 
 def _answer(batch: list[Write]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 
 from collection_jobs.adapters.sqlite.settings import Settings
-from collection_jobs.errors import RepositoryError
+from collection_jobs.errors import RepositoryClosedError, RepositoryError
 
-__all__ = ["for_caller", "primary_code"]
+__all__ = ["for_caller", "not_open", "primary_code"]
 
 
 def primary_code(error: BaseException) -> int:
@@ -34,3 +34,10 @@ def for_caller(error: Exception, settings: Settings) -> Exception:
     failure = RepositoryError(text)
     failure.__cause__ = error
     return failure
+
+
+def not_open(settings: Settings) -> RepositoryClosedError:
+    """The refusal of a call before the opening or after the closing."""
+    return RepositoryClosedError(
+        f"the repository on {settings.path!r} is not open: use it within async with"
+    )

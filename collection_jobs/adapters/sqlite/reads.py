@@ -65,7 +65,7 @@ def list_all(
     connection.execute("BEGIN")
     try:
         ((selected,),) = connection.execute(
-            f"SELECT json_group_array(key) FROM ({keys})",  # noqa: S608 - constant text
+            f"SELECT json_group_array(key) FROM ({keys}) AS wanted",  # noqa: S608 - constant text
             parameters,
         ).fetchall()
         wanted = json.loads(selected)

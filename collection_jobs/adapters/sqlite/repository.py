@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
+from sqlite3 import Connection
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 from typing_extensions import override
 
 from collection_jobs.adapters.sqlite import reads, writes
 from collection_jobs.adapters.sqlite.engine import Engine
+from collection_jobs.adapters.sqlite.failures import not_open
 from collection_jobs.adapters.sqlite.rows import MAX_INTEGER, to_micros
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
 from collection_jobs.adapters.sqlite.settings import Settings, Synchronous
-from collection_jobs.errors import RepositoryClosedError, RepositoryError
+from collection_jobs.errors import RepositoryError
 from collection_jobs.job import CollectionJob
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
+    check_candles,
     check_datetime,
     check_job,
     check_limit,
@@ -31,6 +35,9 @@ from collection_jobs.validation import (
 )
 
 __all__ = ["SQLiteCollectionJobRepository"]
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 # The longest listing that is tried on the event loop's thread: the contract's default limit.
 _SHORT = 100
@@ -58,7 +65,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     not happen; one that is cancelled while its transaction runs first waits for its end. Short
     reads run at once, on the event loop's thread, for at most some milliseconds; those that turn
     out longer, listings with a limit above 100 and ``get_running_jobs`` run on a second thread. A
-    caller that only reads still gives other tasks a turn, after every 64 jobs read.
+    caller that only reads still gives other tasks a turn, after some 100 jobs read.
 
     Any method raises RepositoryClosedError while the repository is not open, and RepositoryError
     when SQLite fails, for instance because another connection held the file's lock for longer than
@@ -148,15 +155,15 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def save(self, job: CollectionJob) -> None:
-        await self._opened().write(writes.save, check_job(job))
+        await self._write(writes.save, check_job(job))
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        return await self._opened().read(reads.find, check_name("job_id", job_id))
+        return await self._read(reads.find, check_name("job_id", job_id))
 
     @override
     async def delete(self, job_id: str) -> bool:
-        return await self._opened().write(writes.delete, check_name("job_id", job_id))
+        return await self._write(writes.delete, check_name("job_id", job_id))
 
     @override
     async def list_by_status(
@@ -182,7 +189,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     async def update_status(
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
-        return await self._opened().write(
+        return await self._write(
             writes.update_status,
             check_name("job_id", job_id),
             check_status(status),
@@ -191,7 +198,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        await self._opened().write(
+        await self._write(
             writes.add_outcome,
             check_name("job_id", job_id),
             check_name("symbol", symbol),
@@ -201,13 +208,82 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def get_stats(self, job_id: str) -> JobStats | None:
-        return await self._opened().read(reads.stats, check_name("job_id", job_id))
+        return await self._read(reads.stats, check_name("job_id", job_id))
+
+    async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
+        """Record that one symbol of a job was collected; the twin of add_failed_symbol.
+
+        The last outcome of a symbol counts. Concurrent calls all take effect. A cancelled call
+        recorded the outcome or nothing. May be repeated.
+
+        Args:
+            job_id: The job's id, compared exactly.
+            symbol: One of the job's symbols.
+            candles: The number of candles collected, 0 or more, however large.
+
+        Raises:
+            JobNotFoundError: There is no such job; nothing changed.
+            UnknownSymbolError: The job does not collect this symbol; nothing changed.
+            RepositoryError: SQLite failed.
+        """
+        await self._write(
+            writes.add_outcome,
+            check_name("job_id", job_id),
+            check_name("symbol", symbol),
+            check_candles(candles),
+            None,
+        )
+
+    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+        """Save each of the jobs, in their order, or none of them.
+
+        A cancelled call saved all or none.
+
+        Args:
+            jobs: The jobs, each as for save.
+
+        Raises:
+            StaleJobError: A job carries a revision that is not the stored one; nothing changed.
+            RepositoryError: SQLite failed; nothing changed.
+        """
+        await self._write(writes.save_many, [check_job(job) for job in jobs])
+
+    async def list_after(
+        self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
+    ) -> list[CollectionJob]:
+        """List the jobs with one status that come after a key: a deep page costs what a first does.
+
+        Args:
+            status: The status.
+            after: The ``(created_at, id)`` of the last job of the former page, which may be gone
+                meanwhile; None begins with the oldest.
+            limit: The most jobs to return; 0 is an empty list.
+
+        Returns:
+            The jobs by ``created_at``, then by ``id`` in code-point order, as list_by_status.
+
+        Raises:
+            RepositoryError: SQLite failed.
+        """
+        key = _BEFORE_ALL
+        if after is not None:
+            created_at, job_id = after
+            key = (to_micros(check_datetime("after", created_at)), check_name("after", job_id))
+        return await self._list_by_status(check_status(status), key, check_limit(limit), 0)
+
+    # Neither is a coroutine, which saves a step, and a caller's checks of its arguments come first.
+
+    def _write(
+        self, work: Callable[[Connection, *_Ts], _T], *args: *_Ts
+    ) -> Coroutine[Any, Any, _T]:
+        return self._opened().write(work, *args)
+
+    def _read(self, work: Callable[[Connection, *_Ts], _T], *args: *_Ts) -> Coroutine[Any, Any, _T]:
+        return self._opened().read(work, *args)
 
     def _opened(self) -> Engine:
         if self._engine is None:
-            raise RepositoryClosedError(
-                f"the repository on {self._settings.path!r} is not open: use it within async with"
-            )
+            raise not_open(self._settings)
         return self._engine
 
     async def _list_by_status(
@@ -219,7 +295,6 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     async def _list(
         self, limit: int, keys: str, parameters: tuple[int | str, ...]
     ) -> list[CollectionJob]:
-        engine = self._opened()
         if limit > _SHORT:
-            return await engine.read_long(reads.list_all, keys, parameters)
-        return await engine.read(reads.list_few, keys, parameters)
+            return await self._opened().read_long(reads.list_all, keys, parameters)
+        return await self._read(reads.list_few, keys, parameters)

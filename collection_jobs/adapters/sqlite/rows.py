@@ -31,6 +31,7 @@ Outcome = tuple[str, int, int | str | None, str | None]
 """One row of `symbols` but its job: symbol, position, candles as stored, error."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _STATUSES = {status.value: status for status in JobStatus}
 
 # A job, symbols and all, as one JSON array out of one statement: so it is one snapshot, and the
@@ -58,11 +59,11 @@ def to_micros(instant: datetime) -> int:
 
 def from_micros(micros: int) -> datetime:
     """The reverse of to_micros."""
-    return _EPOCH + timedelta(microseconds=micros)
+    return _EPOCH + micros * _MICROSECOND
 
 
 def _optional_from_micros(micros: int | None) -> datetime | None:
-    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
+    return None if micros is None else _EPOCH + micros * _MICROSECOND
 
 
 def stored_candles(candles: int) -> int | str:
