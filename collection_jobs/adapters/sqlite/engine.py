@@ -23,9 +23,9 @@ _Ts = TypeVarTuple("_Ts")
 
 # Bounds for how long one transaction keeps other processes waiting.
 _LARGEST_BATCH = 256
-# What a read may cost on the event loop's thread, in steps of SQLite's machine: some 4 ms.
+# What a read may cost on the event loop's thread, in steps of SQLite's machine: some 3 ms.
 _TICK = 1_000
-_TICKS = 200
+_TICKS = 100
 # Jobs that all callers together read in one round of the event loop, at one read or more each.
 _JOBS_PER_ROUND = 128
 
@@ -167,10 +167,7 @@ class Engine:
         while batch := self._next_batch():
             committer.commit(batch)
             self._call(_answer, batch)
-        self._pool.shutdown()
-        committer.close()
-        self._connections.close()
-        self._post(self._closed)
+        self._post(self._closed, self._disconnect(committer))
 
     def _connect(self) -> Committer:
         with ExitStack() as opened:
@@ -182,6 +179,15 @@ class Engine:
             self._reader.set_progress_handler(self._tick, _TICK)
             self._connections = opened.pop_all()
         return Committer(writer, self._settings, self._start_checkpoint)
+
+    def _disconnect(self, committer: Committer) -> Exception | None:
+        try:
+            self._pool.shutdown()
+            committer.close()
+            self._connections.close()
+        except sqlite3.Error as error:
+            return for_caller(error, self._settings)
+        return None
 
     def _start_checkpoint(self) -> Future[int]:
         return self._pool.submit(lambda: copy_log(self._helper))

@@ -123,15 +123,13 @@ def connect(settings: Settings) -> sqlite3.Connection:
             f"and this Python has {sqlite3.sqlite_version}"
         )
     _refuse_foreign(settings.path)
-    connection = _connected(settings)
+    # Waiting is ours: SQLite's own handler soon looks only every 100 ms, and between the
+    # transactions of a busy process the lock is free for far less.
+    connection = _connected(settings, "busy_timeout = 0", "foreign_keys = ON")
     try:
-        # Waiting is ours: SQLite's own handler soon looks only every 100 ms, and between the
-        # transactions of a busy process the lock is free for far less.
-        connection.execute("PRAGMA busy_timeout = 0")
         patiently(settings.busy_timeout, lambda: _create(connection, settings.path))
         _refuse_other_versions(connection, settings.path)
         _use_wal(connection, settings)
-        connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_IDLE_WAL}")
     except BaseException:
         connection.close()
@@ -141,10 +139,7 @@ def connect(settings: Settings) -> sqlite3.Connection:
 
 def connect_to_read(settings: Settings, busy_timeout: float) -> sqlite3.Connection:
     """Open a file that ``connect`` has opened, on a connection that cannot change it."""
-    connection = _connected(settings)
-    connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}")
-    connection.execute("PRAGMA query_only = ON")
-    return connection
+    return _connected(settings, f"busy_timeout = {int(busy_timeout * 1000)}", "query_only = ON")
 
 
 def patiently(seconds: float, step: Callable[[], _T]) -> _T:
@@ -160,13 +155,17 @@ def patiently(seconds: float, step: Callable[[], _T]) -> _T:
         time.sleep(random.uniform(0.0005, 0.002))  # noqa: S311 - not for secrets
 
 
-def _connected(settings: Settings) -> sqlite3.Connection:
+def _connected(settings: Settings, *pragmas: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         settings.path, isolation_level=None, check_same_thread=False, cached_statements=64
     )
-    # Each connection has its own; it is what the checkpoints of the reading ones go by, too.
-    connection.execute(f"PRAGMA synchronous = {settings.synchronous}")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    try:
+        # Every connection's checkpoints go by its own synchronous.
+        for pragma in (f"synchronous = {settings.synchronous}", "wal_autocheckpoint = 0", *pragmas):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
