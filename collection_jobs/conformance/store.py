@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from shutil import rmtree
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,8 +24,18 @@ class OpenStore:
     or a cancel scope open between entering and leaving, and those belong to one task.
     """
 
-    def __init__(self, opening: AbstractAsyncContextManager[CollectionJobRepository]) -> None:
-        """Open the repository."""
+    def __init__(
+        self,
+        opening: AbstractAsyncContextManager[CollectionJobRepository],
+        directory: Path | None = None,
+    ) -> None:
+        """Open the repository.
+
+        Args:
+            opening: The repository, not open yet.
+            directory: What to remove when it is closed.
+        """
+        self._directory = directory
         self._runner = asyncio.Runner()
         self._loop = self._runner.get_loop()
         self._work: asyncio.Queue[tuple[Coroutine[Any, Any, Any], asyncio.Future[Any]] | None]
@@ -68,6 +80,8 @@ class OpenStore:
             self._loop.run_until_complete(self._task)
         finally:
             self._runner.close()
+            if self._directory is not None:
+                rmtree(self._directory, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self

@@ -43,7 +43,7 @@ def breaks(*laws: str) -> Callable[[type[Memory]], type[Memory]]:
 
 def put(job: CollectionJob, **fields: Any) -> CollectionJob:
     """A copy of a job with fields changed behind the entity's back."""
-    return job._changed(**fields)  # pyright: ignore[reportPrivateUsage] # a mutant does what no adapter may
+    return job._changed(**fields)  # what no adapter may do
 
 
 # SAVE
@@ -805,7 +805,8 @@ class GivesCopies(Memory):
         if job is None:
             return None
         turned = dict(reversed(list(job.completed_symbols.items())))
-        return Loaded(**{**job.__reduce__()[1][0], "completed_symbols": turned})
+        fields: dict[str, Any] = {**job.__reduce__()[1][0], "completed_symbols": turned}
+        return Loaded(**fields)
 
 
 class Loaded(CollectionJob):
