@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -106,7 +106,7 @@ def _run(target: str | None, profile: str, seed: int) -> Report:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def _terminable() -> Generator[None]:
     """Let SIGTERM end the run as Ctrl-C does: with the stores removed."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -120,7 +120,7 @@ def _terminable() -> Iterator[None]:
 
 
 @contextmanager
-def _without_traces() -> Iterator[None]:
+def _without_traces() -> Generator[None]:
     """Keep Hypothesis from leaving a directory of its own where the user stands."""
     with TemporaryDirectory(prefix="collection-jobs-hypothesis-") as home:
         set_hypothesis_home_dir(home)

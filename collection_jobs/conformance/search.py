@@ -104,7 +104,7 @@ def _settings(walks: int, steps: int) -> settings:
         database=None,
         print_blob=False,
         verbosity=Verbosity.quiet,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=tuple(HealthCheck),
     )
 
 
