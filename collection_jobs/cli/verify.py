@@ -26,6 +26,7 @@ __all__ = ["verify_command"]
 _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
 _COULD_NOT_RUN = 2
 _INTERRUPTED = 130
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STYLES = {"holds": "green", "broken": "bold red", "not applicable": "dim", "not checked": "yellow"}
 _SENTENCES = {
     "conforms": "conforms: every law that applies was examined, and none was found broken.",
@@ -69,10 +70,11 @@ def verify_command(target: str | None, profile: str, seed: int, json_file: TextI
     3 if no law was found broken but one that applies went unchecked.
     """
     # With the JSON on the standard output, the table makes way for it.
-    console = Console(stderr=json_file is not None and json_file.name == "-")
+    console = Console(stderr=json_file is not None and json_file.name == "<stdout>")
+    interrupts = _Interrupts()
     try:
-        with _terminable(), _without_traces():
-            report = _run(target, profile, seed)
+        with interrupts.noted(), _without_traces():
+            report = _run(target, profile, seed, interrupts)
     except TargetError as error:
         click.echo(f"collection-jobs verify: {error}", err=True)
         sys.exit(_COULD_NOT_RUN)
@@ -86,7 +88,7 @@ def verify_command(target: str | None, profile: str, seed: int, json_file: TextI
     sys.exit(_EXIT_CODES[report.verdict])
 
 
-def _run(target: str | None, profile: str, seed: int) -> Report:
+def _run(target: str | None, profile: str, seed: int, interrupted: _Interrupts) -> Report:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -102,21 +104,32 @@ def _run(target: str | None, profile: str, seed: int) -> Report:
             progress=lambda check, done, total: bars.update(
                 task, description=check, completed=done, total=total
             ),
+            interrupted=interrupted,
         )
 
 
-@contextmanager
-def _terminable() -> Generator[None]:
-    """Let SIGTERM end the run as Ctrl-C does: with the stores removed."""
+class _Interrupts:
+    """Ctrl-C and SIGTERM end the run between two stores; a second one ends it at once."""
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    def __init__(self) -> None:
+        self.came = False
 
-    former = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
+    def __call__(self) -> bool:
+        return self.came
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = True
+
+    @contextmanager
+    def noted(self) -> Generator[None]:
+        former = {number: signal.signal(number, self._note) for number in _ENDING_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
 
 
 @contextmanager

@@ -15,8 +15,11 @@ from urllib.parse import quote, unquote
 
 from collection_jobs.opening import open_repository, scheme_of
 from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.validation import shown
 
 __all__ = ["CAPABILITIES", "Factory", "Target", "TargetError", "find_target"]
+
+_SCHEMES = ("memory", "sqlite")
 
 Factory = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 """Opens a store in a directory of its own; the same directory again opens the same store again."""
@@ -58,7 +61,12 @@ def find_target(text: str | None) -> Target:
     if text is None:
         return _sqlite_target("sqlite, in a temporary directory", "", Path(gettempdir()))
     module, colon, attribute = text.partition(":")
-    if colon and attribute.isidentifier() and all(map(str.isidentifier, module.split("."))):
+    if (
+        module not in _SCHEMES
+        and colon
+        and attribute.isidentifier()
+        and all(map(str.isidentifier, module.split(".")))
+    ):
         return _factory_target(text, module, attribute)
     return _url_target(text)
 
@@ -69,7 +77,7 @@ def _url_target(url: str) -> Target:
     except ValueError as error:
         raise TargetError(f"{url!r} is no target: {error}, or module:factory") from None
     if scheme == "memory":
-        return Target(url, lambda directory: open_repository("memory:"))
+        return Target(url, lambda directory: open_repository(url))
     if scheme == "sqlite":
         path, _, query = url.partition("?")
         parent = Path(unquote(path.removeprefix("sqlite:///"))).absolute().parent
@@ -107,7 +115,7 @@ def _factory_target(name: str, module_name: str, attribute: str) -> Target:
         raise TargetError(f"{module_name!r} has no attribute {attribute!r}{hint}")
     if not callable(factory):
         raise TargetError(
-            f"{name!r} is a {type(factory).__name__}, not a factory: a function that takes a"
-            " directory and returns an async context manager"
+            f"{name!r} is {shown(factory)}, not a factory: a function that takes a directory and"
+            " returns an async context manager"
         )
     return Target(name, cast("Factory", factory))

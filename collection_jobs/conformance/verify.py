@@ -32,6 +32,7 @@ def verify(
     profile: str = "standard",
     seed: int = 0,
     progress: Progress = lambda check, done, total: None,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Judge a target by every law.
 
@@ -43,15 +44,17 @@ def verify(
         profile: How hard to look: ``quick``, ``standard`` or ``thorough``.
         seed: Where all randomness comes from; the same seed gives the same verdict.
         progress: Told the check that is being made, how much of it is done, and of how much.
+        interrupted: Asked before each store: True ends the run, with nothing left open.
 
     Raises:
         TargetError: The target cannot be opened, or is no repository.
         ValueError: There is no such profile.
+        KeyboardInterrupt: The run was interrupted.
     """
     if profile not in PROFILES:
         raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
     with TemporaryDirectory(prefix="collection-jobs-verify-", dir=target.scratch) as scratch:
-        stores = _Stores(target, Path(scratch))
+        stores = _Stores(target, Path(scratch), interrupted)
         capabilities = stores.probe()
         examinations: list[tuple[frozenset[str], Examination]] = []
         for check in CHECKS:
@@ -74,12 +77,15 @@ def verify(
 class _Stores:
     """New stores of a target, each in a directory of its own."""
 
-    def __init__(self, target: Target, scratch: Path) -> None:
+    def __init__(self, target: Target, scratch: Path, interrupted: Callable[[], bool]) -> None:
+        self._interrupted = interrupted
         self._target = target
         self._scratch = scratch
         self._numbers = count(1)
 
     def new_directory(self) -> Path:
+        if self._interrupted():
+            raise KeyboardInterrupt
         directory = self._scratch / f"store-{next(self._numbers)}"
         directory.mkdir()
         return directory
@@ -112,7 +118,7 @@ class _Stores:
             if not isinstance(repository, CollectionJobRepository):
                 lacking = [name for name in _METHODS if not hasattr(repository, name)]
                 raise TargetError(
-                    f"{self._target.name}: a {type(repository).__name__} is no repository, it lacks"
+                    f"{self._target.name} gives no repository: {shown(repository)} lacks"
                     f" {', '.join(lacking)}"
                 )
             declared = frozenset[str](getattr(repository, "capabilities", ()))
