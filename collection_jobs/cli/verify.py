@@ -13,6 +13,7 @@ from typing import TextIO
 
 import click
 from hypothesis.configuration import set_hypothesis_home_dir
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -29,9 +30,9 @@ _INTERRUPTED = 130
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STYLES = {"holds": "green", "broken": "bold red", "not applicable": "dim", "not checked": "yellow"}
 _SENTENCES = {
-    "conforms": "conforms: every law that applies was examined, and none was found broken.",
-    "findings": "does not conform: {count} broken.",
-    "incomplete": "incomplete: no law was found broken, but {count} went unchecked.",
+    "conforms": "conforms. Every law that applies was examined; none is broken.",
+    "findings": "does not conform. {count} broken.",
+    "incomplete": "incomplete. No law was found broken, but {count} went unchecked.",
 }
 
 
@@ -156,14 +157,15 @@ def _show(report: Report, console: Console) -> None:
             "To repeat the calls: from collection_jobs.conformance.histories import *", style="dim"
         )
     console.print()
-    console.print(Text(f"{report.target} {_sentence(report)}", "bold"))
+    console.print(Text(f"{report.target}: {_sentence(report)}", "bold"))
 
 
 def _table(report: Report) -> Table:
     title = f"{report.target} ({report.profile}, seed {report.seed})"
-    table = Table(title=title, title_justify="left")
-    for heading in ("law", "what it promises", "verdict"):
-        table.add_column(heading)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("law", no_wrap=True)
+    table.add_column("what it promises", no_wrap=True)
+    table.add_column("verdict")
     for law in report.laws:
         verdict = Text(law.verdict, _STYLES[law.verdict])
         if law.verdict in ("not applicable", "not checked"):

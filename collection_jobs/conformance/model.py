@@ -202,9 +202,10 @@ def _save(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         return state, unexpected(call, outcome, law)
     after = _written(state, facts_of(job), conditional=job.revision is not None)
     if stale:
-        text = "{} took effect, though the stored revision was {}; StaleJobError is due"
+        text = "{} took effect, though the job was no longer {}; StaleJobError is due"
+        now = "stored" if state.facts is None else f"at revision {job.revision}"
         law = "SAVE-3" if state.facts is None or job.revision not in state.spent else "SAVE-5"
-        return after, (Breach(law, text, (call, state.revision)),)
+        return after, (Breach(law, text, (call, Words(now))),)
     if outcome.value is not None:
         return after, (Breach("SAVE-1", "{} {}; save returns None", (call, outcome)),)
     return after, ()

@@ -152,7 +152,7 @@ def _plainer_jobs(job: CollectionJob) -> Iterator[CollectionJob]:
     plain = example_job(job.id)
     for name, value in values.items():
         usual = getattr(plain, name)
-        if name in ("id", "start", "end") or value == usual:
+        if name == "id" or value == usual:
             continue
         yield from _with(values, name, [usual])
         if name in ("completed_symbols", "failed_symbols"):
