@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     # The kit opens URLs, and knows no adapter, no test runner and no terminal library.
     "conformance": {"domain", "contract", "opening", "conformance", "hypothesis"},
     "cli": {"domain", "contract", "conformance", "cli", "hypothesis", "click", "rich"},
+    "__main__": {"cli"},
     "top": {"domain", "contract", "adapters", "opening"},
 }
 
