@@ -18,9 +18,8 @@ def rendered(text: str) -> str:
     """The README with what its programs and commands print now."""
     with TemporaryDirectory() as directory:
         here = Path(directory)
-        service, stores = _PYTHON.findall(text)
-        (here / "service.py").write_text(service)
-        (here / "my_stores.py").write_text(stores)
+        for name, program in programs(text).items():
+            (here / name).write_text(program)
         shown = _run(here, "service.py")
         text = re.sub(r"(?<=```\n)JobStats\(.*?(?=```)", lambda _: shown, text, flags=re.DOTALL)
 
@@ -30,6 +29,15 @@ def rendered(text: str) -> str:
             return f"```console\n$ {match[1]}\n{_run(here, '-m', 'collection_jobs', *arguments)}```"
 
         return _COMMAND.sub(fresh, text)
+
+
+def programs(text: str) -> dict[str, str]:
+    """The README's programs by the names of their files."""
+    found: dict[str, str] = {}
+    for program in _PYTHON.findall(text):
+        named = re.match(r"# (\w+\.py)\n", program)
+        found[named[1] if named else "service.py"] = program
+    return found
 
 
 def _run(here: Path, *arguments: str) -> str:

@@ -25,8 +25,9 @@ ALLOWED: dict[str, set[str]] = {
     "opening": {"contract", "adapters"},
     # The kit opens URLs, and knows no adapter, no test runner and no terminal library.
     "conformance": {"domain", "contract", "opening", "conformance", "hypothesis"},
-    "cli": {"domain", "contract", "conformance", "cli", "hypothesis", "click", "rich"},
+    "cli": {"domain", "contract", "conformance", "cli", "hypothesis", "click", "rich", "jinja2"},
     "__main__": {"cli"},
+    "pytest_plugin": {"contract", "conformance", "pytest"},
     "top": {"domain", "contract", "adapters", "opening"},
 }
 

@@ -19,8 +19,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from collection_jobs.cli.html import html_page
 from collection_jobs.conformance import LAWS, Report, TargetError, find_target, verify
 from collection_jobs.conformance.checks import PROFILES
+from collection_jobs.conformance.junit import junit_xml
 
 __all__ = ["verify_command"]
 
@@ -58,7 +60,26 @@ _SENTENCES = {
     type=click.File("w", lazy=False, atomic=True),
     help="Write the report there; - is the standard output.",
 )
-def verify_command(target: str | None, profile: str, seed: int, json_file: TextIO | None) -> None:
+@click.option(
+    "--junit",
+    "junit_file",
+    type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
+    help="Write the report there as JUnit XML, for CI servers.",
+)
+@click.option(
+    "--html",
+    "html_file",
+    type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
+    help="Write the report there as one HTML page, for people.",
+)
+def verify_command(
+    target: str | None,
+    profile: str,
+    seed: int,
+    json_file: TextIO | None,
+    junit_file: TextIO | None,
+    html_file: TextIO | None,
+) -> None:
     """Judge a repository by every law of the contract.
 
     TARGET is a repository URL (memory:, sqlite:///jobs.db) or module:attribute, the attribute
@@ -85,6 +106,10 @@ def verify_command(target: str | None, profile: str, seed: int, json_file: TextI
     if json_file is not None:
         json.dump(report.to_json(), json_file, indent=2)
         json_file.write("\n")
+    if junit_file is not None:
+        junit_file.write(junit_xml(report))
+    if html_file is not None:
+        html_file.write(html_page(report, _sentence(report)))
     _show(report, console)
     sys.exit(_EXIT_CODES[report.verdict])
 
