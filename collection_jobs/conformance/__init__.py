@@ -1,0 +1,1 @@
+"""The conformance kit: what proves that an adapter keeps the contract."""
