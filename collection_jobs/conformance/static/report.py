@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from importlib import metadata
+from typing import Any, Literal
 
 from collection_jobs.conformance.static.fault import Fault
 from collection_jobs.conformance.static.location import Location
@@ -84,6 +85,17 @@ class StaticReport:
         """Whether every checker asked for accepts the class and nothing else speaks against it."""
         return self.verdict == "conforms"
 
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain data for ``json.dumps``."""
+        return {
+            "target": self.target,
+            "version": metadata.version("collection-jobs"),
+            "verdict": self.verdict,
+            "checkers": [_checker_json(run) for run in self.checkers],
+            "methods": [_method_json(method) for method in self.methods],
+            "findings": [_fault_json(fault) for fault in self.faults],
+        }
+
     def __str__(self) -> str:
         """The verdict and every fault, in plain text: what an assertion shows."""
         lines = [f"{self.target}: {self.verdict}"]
@@ -100,3 +112,31 @@ class StaticReport:
             lines += [f"    {fault.message}: {fault.change}" for fault in method.faults]
         lines += [f"  {fault.message}: {fault.change}" for fault in self.faults]
         return "\n".join(lines)
+
+
+def _checker_json(run: CheckerRun) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "version": run.version,
+        "verdict": "given" if run.reason is None else "none",
+        "reason": run.reason,
+        "seconds": round(run.seconds, 3),
+    }
+
+
+def _method_json(method: MethodReport) -> dict[str, Any]:
+    where = method.location
+    return {
+        "name": method.name,
+        "verdict": "wrong" if method.faults else "right",
+        "file": None if where is None else where.file,
+        "line": None if where is None else where.line,
+        "expected": method.expected,
+        "found": method.found,
+        "rejected_by": list(method.rejected_by),
+        "findings": [_fault_json(fault) for fault in method.faults],
+    }
+
+
+def _fault_json(fault: Fault) -> dict[str, str]:
+    return {"kind": fault.kind.value, "message": fault.message, "change": fault.change}

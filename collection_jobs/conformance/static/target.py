@@ -90,7 +90,7 @@ def _import(module_name: str, name: str) -> object:
                 f"imports it, from the directory that you are in"
             ) from exc
         raise TargetError(f"{module_name} cannot be imported: {_first_line(exc)}") from exc
-    except Exception as exc:  # a module's own code may raise anything
+    except (Exception, SystemExit) as exc:  # a module's own code may raise anything
         raise TargetError(
             f"{module_name} cannot be imported: {type(exc).__name__}: {_first_line(exc)}"
         ) from exc
