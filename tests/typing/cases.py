@@ -7,6 +7,10 @@ that derives from nothing (structural), and one that derives from ICollectionJob
 * ``# wrong: save`` on the line that every checker's finding must lead to (in wrong_*.py);
 * ``# caught: save`` on the line that the run-time half must point at, or ``# unseen: save: why``
   where it cannot see the fault either (in invisible.py);
+* ``# seen by: ty, pyrefly (inherited)`` beside it: these checkers see the invisible fault after
+  all, pyrefly in one of the two variants only;
+* ``# in its own file: pyright: why`` beside it: this checker may see the wrong method only where it
+  is written, not through the probe;
 * ``# without: save, delete`` on the line of a class: these are not added;
 * ``# only structural: why``, ``# only inherited: why``, ``# only as written: why``.
 
@@ -18,7 +22,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +34,8 @@ Group = Literal["right", "wrong", "invisible"]
 Variant = Literal["structural", "inherited"]
 
 _MARKER = re.compile(r"# (wrong|caught|unseen): (?:(\w+)\.)?(\w+)(?:: ([^#]+))?")
+_SEEN_BY = re.compile(r"# seen by: ([\w, ()]+)")
+_OWN_FILE = re.compile(r"# in its own file: ([\w, ()]+): [^#]+")
 _WITHOUT = re.compile(r"# without: ([\w, ]+)")
 _ONLY = re.compile(r"# only (structural|inherited|as written): [^#]+")
 
@@ -68,6 +74,8 @@ class Case:
         method: The wrong method; empty for a right adapter.
         line: The line of that module that a finding must lead to; 0 for a right adapter.
         unseen: Why the run-time half does not see an invisible fault; empty when it does.
+        seen_by: The checkers that see an invisible fault.
+        own_file: The checkers that report a wrong method only where it is written.
     """
 
     module: str
@@ -76,6 +84,8 @@ class Case:
     method: str = ""
     line: int = 0
     unseen: str = ""
+    seen_by: frozenset[str] = frozenset()
+    own_file: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         """The case as ``module:Class``."""
@@ -191,17 +201,26 @@ def _qualname(tree: ast.Module, node: ast.ClassDef) -> str:
 
 
 def _marked(case: Case, node: ast.ClassDef, lines: list[str]) -> Case:
-    """The case with the method, line and reason that its marker gives."""
-    found: list[Case] = []
+    """The case with what its marker says."""
+    left_out = _WITHOUT.search(lines[node.lineno - 1])
+    found = [replace(case, method=left_out[1].strip(), line=node.lineno)] if left_out else []
     for number, line in enumerate(lines, start=1):
         marker = _MARKER.search(line)
         inside = node.lineno <= number <= (node.end_lineno or 0)
         if marker and (marker[2] == node.name if marker[2] else inside):
             unseen = (marker[4] or "").strip() if marker[1] == "unseen" else ""
-            found.append(Case(case.module, case.qualname, case.group, marker[3], number, unseen))
-    left_out = _WITHOUT.search(lines[node.lineno - 1])
-    if left_out:
-        found.append(Case(case.module, case.qualname, case.group, left_out[1].strip(), node.lineno))
+            found.append(replace(case, method=marker[3], line=number, unseen=unseen))
     if len(found) != 1:
         raise ValueError(f"{case} must have one marker, not {len(found)}")
-    return found[0]
+    line, variant = lines[found[0].line - 1], case.module.rpartition("_")[2]
+    return replace(
+        found[0],
+        seen_by=_listed(_SEEN_BY.search(line), variant),
+        own_file=_listed(_OWN_FILE.search(line), variant),
+    )
+
+
+def _listed(match: re.Match[str] | None, variant: str) -> frozenset[str]:
+    """The checkers that a marker lists for a variant."""
+    items = [item.strip().partition(" ") for item in match[1].split(",")] if match else []
+    return frozenset(name for name, _, only in items if only in ("", f"({variant})"))

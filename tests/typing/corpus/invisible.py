@@ -151,14 +151,16 @@ class BlockingBehindWraps:
 
 class Cached:
     @functools.cache
-    def get_by_id(  # caught: get_by_id
+    def get_by_id(  # caught: get_by_id  # seen by: pyrefly
         self, job_id: str
     ) -> Coroutine[Any, Any, CollectionJob | None]: ...
 
 
 class NotChecked:
     @no_type_check
-    async def save(self, job: int) -> str: ...  # caught: save
+    async def save(  # caught: save  # seen by: pyright, basedpyright, ty
+        self, job: int
+    ) -> str: ...
 
 
 class OnlyForCheckers:  # caught: delete
@@ -199,7 +201,7 @@ class _Deleting:
 
 
 class OnInstancesOnly:
-    delete: _Deleting  # caught: delete
+    delete: _Deleting  # caught: delete  # seen by: pyrefly, ty (inherited)
 
     def __init__(self) -> None:
         self.delete = _Deleting()
@@ -207,7 +209,9 @@ class OnInstancesOnly:
 
 class BehindAProperty:
     @property
-    def delete(self) -> _Deleting: ...  # caught: delete
+    def delete(  # caught: delete  # seen by: pyright, basedpyright, pyrefly, zuban
+        self,
+    ) -> _Deleting: ...
 
 
 class OnTheClass:

@@ -69,9 +69,7 @@ class WiderParameters:
     ) -> list[CollectionJob]:
         raise NotImplementedError
 
-    async def list_recent(
-        self, limit: int = 100, since: date | None = None
-    ) -> list[CollectionJob]:
+    async def list_recent(self, limit: int = 100, since: date | None = None) -> list[CollectionJob]:
         raise NotImplementedError
 
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str | Exception) -> None:

@@ -155,7 +155,8 @@ class AnAttribute:
 
 
 class SetToNone:
-    save = None  # wrong: save
+    # For these two, what a base declares stays the type of the attribute.
+    save = None  # wrong: save  # in its own file: pyright, basedpyright: see above
 
 
 class NamesForgotten:
