@@ -1,4 +1,4 @@
-"""Whether one evaluated type may surely stand where another is wanted; enough to give advice."""
+"""Whether one evaluated type surely may, or surely may not, stand where another is wanted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import types
 import typing
 from typing import Any
 
-__all__ = ["has_any", "is_assignable"]
+__all__ = ["has_any", "is_assignable", "is_unrelated"]
 
 
 def is_assignable(own: Any, wanted: Any) -> bool:
@@ -26,6 +26,23 @@ def is_assignable(own: Any, wanted: Any) -> bool:
         return False
     bases = {*own.__mro__, *getattr(own, "__orig_bases__", ())}
     return wanted in bases or (own is int and wanted is float)
+
+
+def is_unrelated(own: Any, wanted: Any) -> bool:
+    """Whether some value of one type is surely no value of the other.
+
+    Only plain classes are judged, and generics by their origin: what it does not know it denies.
+    """
+    if _is_union(own):
+        return any(is_unrelated(part, wanted) for part in _parts(own))
+    if _is_union(wanted):
+        return all(is_unrelated(own, part) for part in _parts(wanted))
+    own, wanted = typing.get_origin(own) or own, typing.get_origin(wanted) or wanted
+    if not isinstance(own, type) or not isinstance(wanted, type) or wanted is object:
+        return False
+    if getattr(wanted, "_is_protocol", False) or {own, wanted} <= {int, float, complex}:
+        return False
+    return not issubclass(own, wanted)
 
 
 def _is_union(annotation: Any) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from collection_jobs.conformance.static.assignable import has_any, is_assignable
+from collection_jobs.conformance.static.assignable import has_any, is_assignable, is_unrelated
 from collection_jobs.conformance.static.contract import ContractMethod
 from collection_jobs.conformance.static.fault import Fault, FaultKind
 from collection_jobs.conformance.static.found import UNKNOWN, FoundMethod, find_method, type_text
@@ -134,20 +134,21 @@ def _signature(method: ContractMethod, found: FoundMethod) -> Iterator[Fault]:
     for name in wanted:
         own, type_ = found.types.get(name, UNKNOWN), method.types[name]
         if own is not UNKNOWN and not has_any(own) and not is_assignable(type_, own):
-            yield _type_fault(f"{name} is", own, type_, f"let {name} be", ", or wider")
+            unrelated = is_unrelated(type_, own) and not found.is_wrapped
+            yield Fault(
+                FaultKind.TYPES,
+                f"{name} is {type_text(own)}, not {type_text(type_)}",
+                f"let {name} be {type_text(type_)}, or wider",
+                certain=unrelated,
+            )
     own, type_ = found.types.get("return", UNKNOWN), method.types["return"]
     if own is UNKNOWN or found.gives != "coroutine" or has_any(own) or is_assignable(own, type_):
         return
-    yield _type_fault("it returns", own, type_, "return", "")
-
-
-def _type_fault(what: str, own: Any, type_: Any, change: str, end: str) -> Fault:
-    text = type_text(type_)
-    return Fault(
+    yield Fault(
         FaultKind.TYPES,
-        f"{what} {type_text(own)}, not {text}",
-        f"{change} {text}{end}",
-        certain=False,
+        f"it returns {type_text(own)}, not {type_text(type_)}",
+        f"return {type_text(type_)}",
+        certain=is_unrelated(own, type_) and not found.is_wrapped,
     )
 
 

@@ -48,6 +48,11 @@ class Target:
             return load_target(subject)
         if not inspect.isclass(subject):
             raise TargetError(f"a class is checked, not {_kind_of(subject)}: {shown(subject)}")
+        if subject.__module__ == "__main__":
+            raise TargetError(
+                f"{subject.__qualname__} is defined in the program itself, where no type checker "
+                f"can import it from: move it into a module"
+            )
         if "<locals>" in subject.__qualname__:
             raise TargetError(
                 f"{subject.__qualname__} is made inside a function, where no type checker can "

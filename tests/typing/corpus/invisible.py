@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, no_type_check
 from collection_jobs import CollectionJob, ICollectionJobRepository, JobStats, JobStatus
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class OtherLimit:
@@ -79,6 +80,32 @@ class ArgsAndKwargs:
 
 class ArgsAndKwargsOfAny:
     async def delete(self, *args: Any, **kwargs: Any) -> bool: ...  # caught: delete
+
+
+class StarInFront:
+    async def list_recent(  # caught: list_recent  # seen by: pyright, basedpyright
+        self, *args: Any, limit: int = 100, since: datetime | None = None
+    ) -> list[CollectionJob]: ...
+
+
+if TYPE_CHECKING:
+    from collection_jobs import CollectionJob as Job
+else:
+    Job = dict
+
+
+class OtherTypeAtRunTime:
+    async def save(self, job: Job) -> None: ...  # caught: save
+
+
+class OtherResultAtRunTime:
+    async def get_running_jobs(self) -> list[CollectionJob]: ...
+
+    if not TYPE_CHECKING:
+
+        async def get_running_jobs(  # caught: get_running_jobs
+            self,
+        ) -> tuple[CollectionJob, ...]: ...
 
 
 class UncheckedSync:
@@ -167,6 +194,31 @@ class OnlyForCheckers:  # caught: delete
     if TYPE_CHECKING:
 
         async def delete(self, job_id: str) -> bool: ...
+
+
+class _Answers(type):
+    def __getattr__(cls, name: str) -> Any:
+        raise AttributeError(name)
+
+
+# Its base would bring another metaclass.
+# fmt: off
+class ByMetaclass(metaclass=_Answers):  # without: delete  # only structural: see above  # seen by: pyright, basedpyright, ty, pyrefly, zuban
+# fmt: on
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)
+
+
+def _all_logged(cls: type[T]) -> type[T]:
+    async def call(*args: Any, **kwargs: Any) -> Any: ...  # caught: ClassDecorated.delete
+
+    setattr(cls, "delete", call)
+    return cls
+
+
+@_all_logged
+class ClassDecorated:
+    async def delete(self, job_id: str) -> bool: ...
 
 
 class OtherwiseAtRunTime:
