@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def drift(wanted: dict[str, str], directory: Path) -> list[str]:
     """How the files in a directory differ from what they should be, one line each."""
-    there = {path.relative_to(directory).as_posix() for path in directory.rglob("*.py*")}
+    files = (path for path in directory.rglob("*") if path.is_file())
+    there = {path.relative_to(directory).as_posix() for path in files}
     stale = [f"{name} is missing" for name in sorted(wanted.keys() - there)]
     stale += [f"{name} has no source any more" for name in sorted(there - wanted.keys())]
     stale += [
@@ -68,18 +69,14 @@ def drift(wanted: dict[str, str], directory: Path) -> list[str]:
 def generate(package: Path) -> dict[str, str]:
     """The text of every stub file, by its path in the stub package."""
     stubs: dict[str, str] = {}
-    waiting = [
-        source.relative_to(package)
-        for source in sorted(package.rglob("*.py"))
-        if source.relative_to(package).parts[0] not in LEFT_OUT
-    ]
-    waiting = [name for name in waiting if not any(map(_is_private, name.parts))]
+    found = [source.relative_to(package) for source in sorted(package.rglob("*.py"))]
+    waiting = [name for name in found if _is_public(name)]
     while waiting:
         name = waiting.pop()
         source = (package / name).read_text(encoding="utf-8")
         text = _Module(name.as_posix(), source).stub()
         stubs[name.with_suffix(".pyi").as_posix()] = text
-        # A private module is stubbed only where a public one shows something of it.
+        # Any other module is stubbed only where one of these shows something of it.
         waiting += [
             needed
             for needed in _imported(text, package)
@@ -87,6 +84,13 @@ def generate(package: Path) -> dict[str, str]:
         ]
     # Partial: whoever has the package too finds in it the modules that are left out here.
     return {"py.typed": "partial\n", **dict(sorted(stubs.items()))}
+
+
+def _is_public(name: Path) -> bool:
+    """Whether adapters' authors import from a module: of an engine's package, from its top only."""
+    if name.parts[0] in LEFT_OUT or any(map(_is_private, name.parts)):
+        return False
+    return len(name.parts) <= 2 or (len(name.parts) == 3 and name.name == "__init__.py")
 
 
 def _imported(text: str, package: Path) -> Iterator[Path]:

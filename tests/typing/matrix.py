@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from collection_jobs.conformance.static import check_class
@@ -50,7 +50,12 @@ def judge(name: str, python: str, directory: Path, probe: Probe) -> Verdicts:
     """Run one checker over the corpus, the probe of it and the files that must be right."""
     began = time.perf_counter()
     job = Job(directory, tuple(sorted(path.name for path in directory.glob("*.py"))), python=python)
-    found = CHECKERS[name].run(job)
+    verdicts = read_verdicts(CHECKERS[name].run(job), probe)
+    return replace(verdicts, seconds=time.perf_counter() - began)
+
+
+def read_verdicts(found: list[Diagnostic], probe: Probe) -> Verdicts:
+    """Sort what a checker said by the adapters that it speaks of."""
     named: dict[str, set[str]] = {}
     for diagnostic in found:
         if Path(diagnostic.file).name == PROBE:
@@ -59,7 +64,7 @@ def judge(name: str, python: str, directory: Path, probe: Probe) -> Verdicts:
     return Verdicts(
         {target: frozenset(methods) for target, methods in named.items()},
         frozenset((Path(item.file).name, item.line) for item in found),
-        time.perf_counter() - began,
+        0.0,
     )
 
 

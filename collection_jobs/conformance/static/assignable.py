@@ -38,7 +38,7 @@ def is_unrelated(own: Any, wanted: Any) -> bool:
     if _is_union(wanted):
         return all(is_unrelated(own, part) for part in _parts(wanted))
     own, wanted = typing.get_origin(own) or own, typing.get_origin(wanted) or wanted
-    if not isinstance(own, type) or not isinstance(wanted, type) or wanted is object:
+    if Any in (own, wanted) or not isinstance(own, type) or not isinstance(wanted, type):
         return False
     if getattr(wanted, "_is_protocol", False) or {own, wanted} <= {int, float, complex}:
         return False

@@ -14,8 +14,10 @@ from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import collection_jobs
 from collection_jobs.conformance.static.contract import Parameter, render
+from collection_jobs.job import CollectionJob
+from collection_jobs.stats import JobStats
+from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
 __all__ = ["UNKNOWN", "FoundMethod", "find_method", "type_text"]
@@ -185,8 +187,10 @@ def _evaluated(annotation: object, names: dict[str, Any], owner: type) -> Any:
 
 # What an adapter imports for type checkers only is still known here by its usual name.
 _USUAL_NAMES: dict[str, Any] = {
-    **{name: getattr(collection_jobs, name) for name in collection_jobs.__all__},
     **{name: vars(collections.abc)[name] for name in dir(collections.abc) if name[0].isupper()},
+    "CollectionJob": CollectionJob,
+    "JobStats": JobStats,
+    "JobStatus": JobStatus,
     "Any": Any,
     "Optional": typing.Optional,
     "datetime": datetime.datetime,
