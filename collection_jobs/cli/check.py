@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,10 @@ class _CannotRun(click.ClickException):
     flag_value=_STDOUT,
     help="Write the report as JSON into FILE, or to standard output in place of the text.",
 )
-def check(target: str | None, asked: tuple[str, ...], json_file: str | None) -> None:
+@click.option(
+    "--probe", is_flag=True, help="Only print the module that the type checkers are given."
+)
+def check(target: str | None, asked: tuple[str, ...], json_file: str | None, probe: bool) -> None:
     """Check the signatures of an adapter, before anything of it runs.
 
     MODULE:CLASS is imported as Python would import it from this directory, as in
@@ -58,6 +62,10 @@ def check(target: str | None, asked: tuple[str, ...], json_file: str | None) -> 
         target, json_file = json_file, _STDOUT  # click takes what follows --json for its FILE
     if target is None:
         raise click.UsageError("name a class to check, as in: collection-jobs check shop.jobs:Jobs")
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the import system takes text
+    if probe:
+        click.echo(_probe(target), nl=False)
+        return
     if find_spec("mypy") is None:
         raise _CannotRun("check needs mypy: pip install 'collection-jobs[check]'")
     report = _report(target, asked)
@@ -71,13 +79,28 @@ def check(target: str | None, asked: tuple[str, ...], json_file: str | None) -> 
 
 
 def _report(target: str, asked: tuple[str, ...]) -> StaticReport:
-    from collection_jobs.conformance.static import TargetError, check_class
+    from collection_jobs.conformance.static import check_class
 
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the import system takes text
+    with _importing():
+        return check_class(target, checkers=("mypy", *_extra_checkers(asked)))
+
+
+def _probe(target: str) -> str:
+    from collection_jobs.conformance.static import Target, make_probe
+
+    with _importing():
+        found = Target.of(target)
+    return make_probe([(found.module, found.qualname)]).text
+
+
+@contextlib.contextmanager
+def _importing() -> Generator[None]:
+    """Keep what a module prints when it is imported out of the output, and its failure short."""
+    from collection_jobs.conformance.static import TargetError
+
     try:
-        # What the module prints when it is imported must not end up in the JSON.
         with contextlib.redirect_stdout(sys.stderr):
-            return check_class(target, checkers=("mypy", *_extra_checkers(asked)))
+            yield
     except TargetError as exc:
         raise _CannotRun(str(exc)) from exc
 

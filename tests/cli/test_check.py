@@ -156,6 +156,14 @@ def test_all_asks_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> N
     assert asked == ["mypy", "ty", "zuban"]
 
 
+def test_the_probe_can_be_kept_among_ones_own_tests() -> None:
+    result = check("shop:Jobs", "--probe")
+    assert result.exit_code == 0
+    assert "from shop import Jobs as Adapter0\n" in result.stdout
+    assert "imported" in result.stderr
+    compile(result.stdout, "probe.py", "exec")
+
+
 def test_the_library_reports_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     show(check_class(RIGHT))
     assert f"{RIGHT}: conforms" in capsys.readouterr().out

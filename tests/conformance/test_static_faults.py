@@ -226,3 +226,53 @@ def test_every_method_of_the_package_is_found() -> None:
         found = find_method(InMemoryCollectionJobRepository, method.name)
         assert found is not None
         assert str(found) == str(method)
+
+
+class Timed:
+    """A decorator that is a class, and binds as functions do."""
+
+    def __init__(self, method: Callable[..., Coroutine[Any, Any, bool]]) -> None:
+        self.method = method
+        functools.update_wrapper(self, method)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, bool]:
+        return self.method(*args, **kwargs)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return functools.partial(self.method, instance)
+
+
+class Late:
+    """A descriptor that cannot be called itself."""
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return functools.partial(delete, instance)
+
+
+class Typed:
+    """A decorator that is a class, and says itself what it takes."""
+
+    async def __call__(self, instance: object, job_id: str) -> bool:
+        return await delete(instance, job_id)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return functools.partial(self, instance)
+
+
+async def delete_from(self: object, table: str, job_id: str) -> bool:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Timed(delete),
+        Late(),
+        Typed(),
+        functools.singledispatchmethod(delete),
+        functools.partialmethod(delete_from, "jobs"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_methods_made_by_descriptors_are_right(value: object) -> None:
+    assert faults_of(value, "delete") == []

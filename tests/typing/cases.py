@@ -130,7 +130,8 @@ def complete(text: str, variant: Variant) -> str:
         edits.append((node.end_lineno or 0, added))
     for end, added in reversed(edits):
         lines[end:end] = added
-    at = next(i for i, line in enumerate(lines) if line.startswith("from __future__")) + 1
+    future = [i for i, line in enumerate(lines) if line.startswith("from __future__")]
+    at = future[0] + 1 if future else 1  # behind the import that must be first, or the docstring
     lines[at:at] = ["import datetime as _dt", "import collection_jobs as _cj"]
     return "\n".join(lines) + "\n"
 

@@ -123,7 +123,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Run the type checkers over the corpus.")
     parser.add_argument("settings", nargs="+", metavar="NAME=PYTHON")
     given: list[str] = parser.parse_args(arguments).settings
-    pythons = dict(item.split("=", 1) for item in given)
+    named = (item.partition("=") for item in given)
+    pythons = {name: str(Path(python).absolute()) for name, _, python in named}
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name).resolve()
         cases = write_corpus(directory)

@@ -4,13 +4,14 @@ from collection_jobs.conformance.static.check import check_class
 from collection_jobs.conformance.static.checkers import CHECKERS
 from collection_jobs.conformance.static.fault import Fault, FaultKind
 from collection_jobs.conformance.static.location import Location
+from collection_jobs.conformance.static.probe import make_probe
 from collection_jobs.conformance.static.report import (
     CheckerRun,
     MethodReport,
     StaticReport,
     Verdict,
 )
-from collection_jobs.conformance.static.target import TargetError
+from collection_jobs.conformance.static.target import Target, TargetError
 
 __all__ = [
     "CHECKERS",
@@ -20,7 +21,9 @@ __all__ = [
     "Location",
     "MethodReport",
     "StaticReport",
+    "Target",
     "TargetError",
     "Verdict",
     "check_class",
+    "make_probe",
 ]

@@ -65,7 +65,7 @@ def _shape(method: ContractMethod, found: FoundMethod) -> Fault | None:
             f"{name} is a {kind}: it does not know which repository it is called on",
             f"remove @{kind}, and take self first",
         )
-    if hasattr(value, "cache_info"):
+    if kind == "_lru_cache_wrapper":
         return Fault(
             FaultKind.SHAPE,
             "functools.cache hands the same coroutine out twice, and it can be awaited once",
@@ -75,7 +75,7 @@ def _shape(method: ContractMethod, found: FoundMethod) -> Fault | None:
         what = f"a {kind}"
     elif isinstance(value, type):
         what = "a class"
-    elif not callable(value):
+    elif not callable(value) and not hasattr(type(value), "__get__"):
         what = shown(value)
     else:
         return None
@@ -85,7 +85,7 @@ def _shape(method: ContractMethod, found: FoundMethod) -> Fault | None:
 def _hidden(method: ContractMethod, found: FoundMethod) -> Fault | None:
     """A signature that says nothing: none at all, or ``(*args, **kwargs)``."""
     parameters = found.parameters
-    if found.has_overloads or parameters == ():
+    if found.function is None or found.has_overloads or parameters == ():
         return None
     if parameters is not None and not all(parameter.is_variadic for parameter in parameters):
         return None

@@ -8,6 +8,7 @@ import datetime
 import functools
 import inspect
 import re
+import sys
 import types
 import typing
 from collections.abc import Awaitable, Coroutine, Mapping
@@ -116,13 +117,16 @@ def _callable_in(value: Any) -> tuple[Any, bool]:
         return inner, False
     if isinstance(value, classmethod):
         return inner, True
-    if isinstance(value, functools.partialmethod):
+    if isinstance(value, functools.singledispatchmethod):
         return value.func, True
-    if isinstance(value, type) or not callable(value):
+    if isinstance(value, type) or not callable(value):  # what a descriptor gives, types know
         return None, False
-    if hasattr(type(value), "__get__"):
-        return value, True
-    return type(value).__call__, True
+    call: Any = type(value).__call__
+    if not hasattr(type(value), "__get__"):
+        return call, True
+    if inspect.isfunction(call) and not hasattr(value, "__wrapped__"):
+        return functools.partial(call, value), True  # inspect reads no object that is a descriptor
+    return value, True
 
 
 def _signature(function: Any) -> inspect.Signature | None:
@@ -172,11 +176,14 @@ def _evaluate(signature: inspect.Signature, function: Any, owner: type) -> dict[
     if signature.return_annotation is not signature.empty:
         raw["return"] = signature.return_annotation
     # On Python 3.11 and 3.12, CoroutineType cannot be subscripted but in the eyes of a checker.
-    names = {**_USUAL_NAMES, **getattr(function, "__globals__", {}), "CoroutineType": Coroutine}
+    known = getattr(function, "__globals__", None) or vars(sys.modules[owner.__module__])
+    names = {**_USUAL_NAMES, **known, "CoroutineType": Coroutine}
     return {name: _evaluated(annotation, names, owner) for name, annotation in raw.items()}
 
 
 def _evaluated(annotation: object, names: dict[str, Any], owner: type) -> Any:
+    if annotation is None:
+        return type(None)
     if not isinstance(annotation, str):
         return annotation
     holder = types.SimpleNamespace(__annotations__={"it": annotation})
@@ -200,8 +207,10 @@ _USUAL_NAMES: dict[str, Any] = {
 def _gives(function: Any, result: Any) -> str:
     """What a call gives, before anything is awaited."""
     if function is None:
-        return "value"
+        return "unclear"
     unwrapped = inspect.unwrap(function)
+    if not inspect.isfunction(unwrapped):  # an object with __call__
+        unwrapped = type(unwrapped).__call__
     if inspect.isasyncgenfunction(function) or inspect.isasyncgenfunction(unwrapped):
         return "generator"
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(unwrapped):
