@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from collection_jobs.conformance.static import CheckerRun, Fault, MethodReport, StaticReport
 
 __all__ = ["show"]
 
+_FACT_STYLES = {"fault": "not dim red", "change": "not dim green"}
 _STYLES = {"conforms": "bold green", "findings": "bold red", "incomplete": "bold yellow"}
 
 
@@ -22,7 +23,7 @@ def show(report: StaticReport, console: Console | None = None) -> None:
             _show_method(console, method)
     for fault in report.faults:
         console.print(Text("the class as a whole", style="bold"))
-        console.print(_facts(_fault_rows(fault)))
+        _show_facts(console, _fault_rows(fault))
     right = [method.name for method in report.methods if not method.faults]
     if right and len(right) < len(report.methods):
         console.print(Text.assemble(("right: ", "green"), ", ".join(right)))
@@ -43,21 +44,23 @@ def _show_method(console: Console, method: MethodReport) -> None:
     for fault in method.faults:
         rows += _fault_rows(fault)
     console.print(head)
-    console.print(_facts(rows))
+    _show_facts(console, rows)
 
 
 def _fault_rows(fault: Fault) -> list[tuple[str, str]]:
     return [("fault", fault.message), ("change", fault.change)]
 
 
-def _facts(rows: list[tuple[str, str]]) -> Padding:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
+def _show_facts(console: Console, rows: list[tuple[str, str]]) -> None:
+    """Print names and values in two columns: rich's own tables cost a tenth of the command."""
+    indent = 4 + max(len(name) for name, _ in rows)
+    width = max(console.width - indent, 20)
     for name, value in rows:
-        style = {"fault": "red", "change": "green"}.get(name, "")
-        grid.add_row(name, Text(value, style=style))
-    return Padding(grid, (0, 0, 1, 2), expand=False)
+        text = Text(f"  {name}".ljust(indent), style="dim")
+        wrapped = textwrap.wrap(value, width, break_on_hyphens=False)
+        text.append(f"\n{' ' * indent}".join(wrapped), style=_FACT_STYLES.get(name, "not dim"))
+        console.print(text)
+    console.print()
 
 
 def _checker(run: CheckerRun) -> Text:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from importlib import metadata
 from pathlib import Path
 
 from collection_jobs.conformance.static.checkers import CHECKERS, CheckerError, Job
@@ -114,6 +114,10 @@ def first_line(message: str) -> str:
 
 
 def _version(distribution: str) -> str | None:
+    if distribution == "mypy" and "mypy.version" in sys.modules:
+        return str(sys.modules["mypy.version"].__version__)
+    from importlib import metadata  # slower to import than mypy is to ask
+
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

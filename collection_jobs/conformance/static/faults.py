@@ -59,6 +59,7 @@ def _shape(method: ContractMethod, found: FoundMethod) -> Fault | None:
     name = method.name
     value: Any = found.value
     kind = type(value).__name__
+    is_descriptor = hasattr(value, "__get__")
     if isinstance(value, staticmethod | classmethod):
         return Fault(
             FaultKind.SHAPE,
@@ -75,7 +76,7 @@ def _shape(method: ContractMethod, found: FoundMethod) -> Fault | None:
         what = f"a {kind}"
     elif isinstance(value, type):
         what = "a class"
-    elif not callable(value) and not hasattr(type(value), "__get__"):
+    elif not callable(value) and not is_descriptor:
         what = shown(value)
     else:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any, Literal
 
 from collection_jobs.conformance.static.fault import Fault
@@ -87,6 +86,8 @@ class StaticReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data for ``json.dumps``."""
+        from importlib import metadata  # slower to import than the rest of this module
+
         return {
             "target": self.target,
             "version": metadata.version("collection-jobs"),
