@@ -1,4 +1,4 @@
-"""Sessions: six type checkers over the corpus of adapters, and the stubs against the package."""
+"""One session per question. `nox` alone asks those that every change must answer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,54 @@ from pathlib import Path
 
 import nox
 
+nox.options.default_venv_backend = "venv"
+nox.options.sessions = ["lint", "tests"]
+
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PROGRAMS = "Scripts" if sys.platform == "win32" else "bin"
+
+
+def install(session: nox.Session, *groups: str, extras: str = "verify") -> None:
+    """Install the package with its extras, and the dependency groups of the session."""
+    needed = nox.project.dependency_groups(PYPROJECT, *groups)
+    session.install("-e", f".[{extras}]", *needed)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Is the code in order: formatted, linted, strictly typed?"""
+    install(session, "lint", "types")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Does everything keep its promises? Arguments go to pytest."""
+    install(session, "test")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Six type checkers over the corpus, from the built wheel and from the stubs alone."""
+    install(session, "checkers")
+    wheel = _environment(session, "wheel", _wheel(session, "."))
+    stubs = _environment(session, "stubs", _wheel(session, "stubs"))
+    session.run("python", "-m", "tests.typing.matrix", f"wheel={wheel}", f"stubs={stubs}")
+    # What is annotated from the stubs alone runs where there is no package.
+    session.run(stubs, "tests/typing/without_runtime.py", external=True)
+    session.run("pyright", "--verifytypes", "collection_jobs", "--ignoreexternal")
+
+
+@nox.session
+def stubs(session: nox.Session) -> None:
+    """The stubs are what the generator writes, and say of the package what is true."""
+    install(session, "checkers")
+    session.run("python", "stubs/generate.py", "--check")
+    session.run("python", "-m", "tests.typing.stubs_gate")
 
 
 def _wheel(session: nox.Session, source: str) -> Path:
@@ -28,23 +74,3 @@ def _environment(session: nox.Session, name: str, wheel: Path) -> str:
     python = str(home / PROGRAMS / "python")
     session.run("python", "-m", "pip", f"--python={python}", "install", "-q", str(wheel))
     return python
-
-
-@nox.session
-def types(session: nox.Session) -> None:
-    """Six type checkers over the corpus, from the built wheel and from the stubs alone."""
-    session.install(*nox.project.dependency_groups(PYPROJECT, "checkers"), "-e", ".")
-    wheel = _environment(session, "wheel", _wheel(session, "."))
-    stubs = _environment(session, "stubs", _wheel(session, "stubs"))
-    session.run("python", "-m", "tests.typing.matrix", f"wheel={wheel}", f"stubs={stubs}")
-    # What is annotated from the stubs alone runs where there is no package.
-    session.run(stubs, "tests/typing/without_runtime.py", external=True)
-    session.run("pyright", "--verifytypes", "collection_jobs", "--ignoreexternal")
-
-
-@nox.session
-def stubs(session: nox.Session) -> None:
-    """The stubs are what the generator writes, and say of the package what is true."""
-    session.install(*nox.project.dependency_groups(PYPROJECT, "checkers"), "-e", ".")
-    session.run("python", "stubs/generate.py", "--check")
-    session.run("python", "-m", "tests.typing.stubs_gate")

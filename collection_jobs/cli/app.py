@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from collection_jobs.cli.check import check
+from collection_jobs.cli.verify import verify_command
 
 __all__ = ["app"]
 
@@ -16,3 +17,4 @@ def app() -> None:
 
 
 app.add_command(check)
+app.add_command(verify_command)

@@ -175,7 +175,7 @@ def test_the_kit_below_the_command_line_loads_no_terminal_library_and_no_checker
         "print([name for name in ('click', 'rich', 'mypy', 'pytest', 'hypothesis', 'asyncio')"
         " if name in sys.modules])"
     )
-    done = subprocess.run(  # noqa: S603 - the program is this interpreter
+    done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
@@ -188,7 +188,7 @@ def test_a_second_run_is_quick() -> None:
         "-c",
         f"from collection_jobs.cli.app import app; app(['check', '{RIGHT}'])",
     ]
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own
+    subprocess.run(command, check=True, capture_output=True)
     began = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own
+    subprocess.run(command, check=True, capture_output=True)
     assert time.perf_counter() - began < 5

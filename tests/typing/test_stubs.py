@@ -189,5 +189,4 @@ def _plant(path: Path, text: str, replacement: str) -> None:
 def test_an_adapter_typed_for_checkers_only_runs_without_the_package() -> None:
     """-I and an empty path: neither the directory nor what is installed here is seen."""
     program = (ROOT / "tests" / "typing" / "without_runtime.py").read_text(encoding="utf-8")
-    # The program is this interpreter, and what it runs is ours.
-    subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)  # noqa: S603 - so
+    subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)

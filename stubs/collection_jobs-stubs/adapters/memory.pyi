@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 from typing_extensions import override
 from collection_jobs.job import CollectionJob
 from collection_jobs.repository import ICollectionJobRepository
@@ -20,6 +20,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
     anything between looking and changing, so its calls are atomic among the tasks of one event
     loop; it is not meant for several threads. Nothing is durable.
     """
+    capabilities: ClassVar[frozenset[str]] = ...
     def __init__(self, *, clock: Callable[[], datetime]=...) -> None:
         """Start empty.
 

@@ -1,0 +1,147 @@
+"""The oracle on listings: which jobs one must show, in which order, and as they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeGuard, cast
+
+from collection_jobs.conformance.calls import Call, Outcome
+from collection_jobs.conformance.model import (
+    Breach,
+    Facts,
+    JobState,
+    Words,
+    seen,
+    unexpected,
+)
+from collection_jobs.job import CollectionJob
+
+__all__ = ["is_page_of", "judge_listing", "whole_of"]
+
+_DEFAULT_LIMIT = 100
+_ALL = 1_000_000
+_LAWS = {
+    "list_by_status": ("LIST-1", "LIST-2"),
+    "list_recent": ("RECENT-1", "RECENT-1"),
+    "get_running_jobs": ("RUNNING-1", "RUNNING-1"),
+}
+
+
+def judge_listing(
+    states: Mapping[str, JobState], call: Call, outcome: Outcome
+) -> tuple[Breach, ...]:
+    """Judge one listing of a store in which nothing else was under way.
+
+    Args:
+        states: What is known of every id that was ever used.
+        call: A call of one of the three listings.
+        outcome: What came of it.
+
+    Returns:
+        The laws that were broken. Which jobs are shown, and in which order, is judged first; only
+        when that is right, each job that is shown.
+    """
+    law, paging_law = _LAWS[call.method]
+    if outcome.error is not None:
+        return unexpected(call, outcome, law)
+    jobs = outcome.value
+    if not _is_list_of_jobs(jobs):
+        return (Breach(law, "{} {}; a list of jobs is due", (call, outcome)),)
+    found = [job.id for job in jobs]
+    whole = _whole(states, call)
+    due = _page(whole, call)
+    if found != due:
+        if any(job_id in states and states[job_id].facts is None for job_id in found):
+            law = paging_law = "DELETE-1"
+        elif call.method == "list_recent":
+            law = paging_law = _recent_law(states, call, found)
+        elif _is_subsequence(found, whole) and not _is_short(found, due, call):
+            law = paging_law
+        text = "{} returned the jobs {}; it should have returned {}"
+        return (Breach(law, text, (call, _ids(found), _ids(due))),)
+    return tuple(
+        breach
+        for job in jobs
+        for breach in seen(states[job.id]._replace(former=None), job, call, law)[1]
+    )
+
+
+def whole_of(call: Call) -> Call:
+    """The listing of which a call shows a page."""
+    if call.method == "list_by_status":
+        return Call("list_by_status", (call.arguments[0], _ALL))
+    return Call("list_recent", (_ALL,))
+
+
+def is_page_of(whole: Outcome, call: Call, outcome: Outcome) -> bool:
+    """Whether a call showed the right page of the whole listing as the store itself gives it."""
+    if not _is_list_of_jobs(whole.value) or not _is_list_of_jobs(outcome.value):
+        return False
+    jobs = whole.value
+    if call.method == "list_recent" and len(call.arguments) > 1 and call.arguments[1] is not None:
+        jobs = [job for job in jobs if job.created_at >= call.arguments[1]]
+    return _page([job.id for job in jobs], call) == [job.id for job in outcome.value]
+
+
+def _is_list_of_jobs(value: object) -> TypeGuard[list[CollectionJob]]:
+    if type(value) is not list:
+        return False
+    return all(isinstance(item, CollectionJob) for item in cast("list[object]", value))
+
+
+def _ids(ids: list[str]) -> Words:
+    return Words(f"[{', '.join(map(ascii, ids))}]")
+
+
+def _whole(states: Mapping[str, JobState], call: Call) -> list[str]:
+    """The ids of every job that the listing is about, in its order."""
+    stored = [state.facts for state in states.values() if state.facts is not None]
+    if call.method == "list_recent":
+        since = call.arguments[1] if len(call.arguments) > 1 else None
+        recent = [facts for facts in stored if since is None or facts.created_at >= since]
+        return [facts.id for facts in sorted(recent, key=_age, reverse=True)]
+    status = "running" if call.method == "get_running_jobs" else str(call.arguments[0].value)
+    return [facts.id for facts in sorted(stored, key=_age) if facts.status == status]
+
+
+def _age(facts: Facts) -> tuple[Any, str]:
+    return facts.created_at, facts.id
+
+
+def _page(whole: list[str], call: Call) -> list[str]:
+    if call.method == "get_running_jobs":
+        return whole
+    at = 1 if call.method == "list_by_status" else 0
+    limit = call.arguments[at] if len(call.arguments) > at else _DEFAULT_LIMIT
+    offset = call.arguments[2] if call.method == "list_by_status" and len(call.arguments) > 2 else 0
+    return whole[offset : offset + limit]
+
+
+def _recent_law(states: Mapping[str, JobState], call: Call, found: list[str]) -> str:
+    """RECENT-2 where the jobs would be right but for ``since``, else RECENT-1."""
+    since = call.arguments[1] if len(call.arguments) > 1 else None
+    if since is None:
+        return "RECENT-1"
+    if any(facts.created_at < since for facts in _facts(states, found)):
+        return "RECENT-2"
+    due = _page(_whole(states, call), call)
+    missing = [facts for facts in _facts(states, due) if facts.id not in found]
+    if missing and all(facts.created_at == since for facts in missing):
+        return "RECENT-2"
+    return "RECENT-1"
+
+
+def _facts(states: Mapping[str, JobState], ids: list[str]) -> list[Facts]:
+    return [facts for job_id in ids if job_id in states and (facts := states[job_id].facts)]
+
+
+def _is_subsequence(found: list[str], whole: list[str]) -> bool:
+    rest = iter(whole)
+    return all(job_id in rest for job_id in found)
+
+
+def _is_short(found: list[str], due: list[str], call: Call) -> bool:
+    """Whether jobs are missing from a first page that has room for all of them."""
+    offset = call.arguments[2] if len(call.arguments) > 2 else 0
+    whole_fits = len(call.arguments) < 2 or len(due) < call.arguments[1]
+    return len(found) < len(due) and offset == 0 and whole_fits
