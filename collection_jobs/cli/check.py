@@ -8,14 +8,15 @@ import sys
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collection_jobs.conformance.static import StaticReport
 
-__all__ = ["check"]
+__all__ = ["check_command"]
 
 _CHECKERS = ("mypy", "pyright", "basedpyright", "ty", "pyrefly", "zuban")
 _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
@@ -27,8 +28,12 @@ class _CannotRun(click.ClickException):
 
     exit_code = 2
 
+    @override
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"collection-jobs check: {self.format_message()}", err=True)
 
-@click.command()
+
+@click.command("check")
 @click.argument("target", metavar="MODULE:CLASS", required=False)
 @click.option(
     "--checker",
@@ -48,7 +53,9 @@ class _CannotRun(click.ClickException):
 @click.option(
     "--probe", is_flag=True, help="Only print the module that the type checkers are given."
 )
-def check(target: str | None, asked: tuple[str, ...], json_file: str | None, probe: bool) -> None:
+def check_command(
+    target: str | None, asked: tuple[str, ...], json_file: str | None, probe: bool
+) -> None:
     """Check the signatures of an adapter, before anything of it runs.
 
     MODULE:CLASS is imported as Python would import it from this directory, as in
@@ -67,7 +74,7 @@ def check(target: str | None, asked: tuple[str, ...], json_file: str | None, pro
         click.echo(_probe(target), nl=False)
         return
     if find_spec("mypy") is None:
-        raise _CannotRun("check needs mypy: pip install 'collection-jobs[check]'")
+        raise _CannotRun("mypy is missing: pip install 'collection-jobs[check]'")
     report = _report(target, asked)
     if json_file is not None:
         _write_json(report, json_file)

@@ -97,14 +97,17 @@ def test_json_goes_into_a_file_beside_the_text(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
     result = check(RIGHT, "--json", str(tmp_path / "none" / "report.json"))
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: the report cannot be written: ")
+    assert result.stderr.startswith("collection-jobs check: the report cannot be written: ")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["shop:Jib"], "Error: shop has no 'Jib'; near to it: Jobs\n"),
-        (["nowhere:Jobs"], "Error: there is no module 'nowhere' to import nowhere:Jobs from"),
+        (["shop:Jib"], "collection-jobs check: shop has no 'Jib'; near to it: Jobs\n"),
+        (
+            ["nowhere:Jobs"],
+            "collection-jobs check: there is no module 'nowhere' to import nowhere:Jobs from",
+        ),
         ([], "Usage: "),
         (["shop:Jobs", "--checker", "pylint"], "Usage: "),
     ],
@@ -125,7 +128,9 @@ def test_without_mypy_the_pip_install_that_brings_it_is_named(
     monkeypatch.setattr("collection_jobs.cli.check.find_spec", none)
     result = check(RIGHT)
     assert result.exit_code == 2
-    assert result.stderr == "Error: check needs mypy: pip install 'collection-jobs[check]'\n"
+    assert result.stderr == (
+        "collection-jobs check: mypy is missing: pip install 'collection-jobs[check]'\n"
+    )
 
 
 def test_a_checker_that_is_asked_and_absent_leaves_the_verdict_incomplete(
