@@ -21,6 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 STUBS = ROOT / "stubs" / "collection_jobs-stubs"
 
+# stubtest takes a Literal of several values for a Union, and finds no Union at run time.
+LITERALS = ["collection_jobs.adapters.sqlite.settings.Synchronous"]
+
 
 def lay_out(stubs: Path, directory: Path) -> Path:
     """Copy the stubs under the package's own name, and give the copy."""
@@ -36,11 +39,11 @@ def stubtest(directory: Path) -> str:
 
 
 def _left_out() -> list[str]:
-    """The modules without a stub; that the others have one is the generator's own gate."""
+    """What is not compared: above all modules without a stub, which the generator answers for."""
     sources = (path.relative_to(ROOT) for path in (ROOT / "collection_jobs").rglob("*.py"))
     absent = (path for path in sources if not _stub_of(path).exists())
     names = (".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in absent)
-    return [re.escape(name) for name in names]
+    return [re.escape(name) for name in (*names, *LITERALS)]
 
 
 def _stub_of(source: Path) -> Path:
