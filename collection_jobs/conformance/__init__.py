@@ -1,1 +1,1 @@
-"""The conformance kit: laws, an oracle, and the search for the shortest history that breaks a law."""
+"""The conformance kit: laws, an oracle, and the search for the shortest breach of a law."""
