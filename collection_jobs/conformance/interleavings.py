@@ -1,0 +1,150 @@
+"""Interleavings: pairs of calls under every schedule of few preemptions, and a random search.
+
+Bounded exhaustiveness is that of CHESS (Musuvathi and Qadeer, "Iterative context bounding for
+systematic testing of multithreaded programs", PLDI 2007): nearly all races show with one or two
+preemptions, and there are few schedules of so few. Here a preemption is to let another client go
+on at a suspension of one that could have gone on itself; switches away from one that has to wait
+are free, and all of them are explored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collection_jobs.conformance.findings import Finding
+from collection_jobs.conformance.pairs import pairs
+from collection_jobs.conformance.programs import OpenRepository
+from collection_jobs.conformance.schedule import Unsupported
+from collection_jobs.conformance.schedules import Frontier, Runner
+from collection_jobs.conformance.shrinking import Witness, present, shrink
+
+__all__ = ["Exploration", "explore_pairs"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """What was explored and what was found.
+
+    Attributes:
+        findings: One for each law that was broken, each with a shortest program.
+        programs: How many programs were run: pairs of calls, or programs drawn at random.
+        runs: How many runs they took.
+        preemptions: Up to how many preemptions every schedule was run.
+        unsupported: Why the adapter cannot run under the deterministic loop; None if it can.
+        kind: What the programs are called in a report.
+    """
+
+    findings: tuple[Finding, ...]
+    programs: int
+    runs: int
+    preemptions: int
+    unsupported: str | None = None
+    kind: str = "pairs"
+
+    @property
+    def pairs(self) -> int:
+        """The number of programs, which are pairs."""
+        return self.programs
+
+    def __str__(self) -> str:
+        """What was covered, as a sentence for a report."""
+        if self.unsupported is not None:
+            return f"cannot run under the deterministic loop: {self.unsupported}"
+        covered = (
+            f"{self.programs:,} {self.kind}, all schedules of up to {_plural(self.preemptions)}"
+        )
+        broken = ", ".join(sorted(finding.law for finding in self.findings))
+        return f"{covered}: {f'broken: {broken}' if broken else 'none broke a law'}"
+
+
+def _plural(preemptions: int) -> str:
+    return f"{preemptions} preemption{'' if preemptions == 1 else 's'}"
+
+
+def explore_pairs(
+    open_repository: OpenRepository,
+    *,
+    preemptions: int,
+    directory: Path,
+    muted: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+    max_runs: int | None = None,
+) -> Exploration:
+    """Run every pair of calls under every schedule of at most so many preemptions.
+
+    The same adapter gives the same answer each time. A pair that broke a law is not run on; a law
+    is reported once, with the program of fewest preemptions and then of fewest calls.
+
+    Args:
+        open_repository: Opens a store in a directory of its own.
+        preemptions: The bound.
+        directory: Where the directories are made.
+        muted: Laws whose breaches are known already.
+        progress: Told how many programs of how many are done.
+        max_runs: After how many runs to give up on higher bounds: the exploration then says which
+            bound it did reach.
+    """
+    search = _Search(Runner(open_repository, directory), muted)
+    frontiers = [Frontier(program) for program in pairs()]
+    reached = 0
+    try:
+        for bound in range(preemptions + 1):
+            if not _round(search, frontiers, bound, preemptions, progress, max_runs):
+                break
+            reached = bound
+        findings = search.findings()
+    except Unsupported as why:
+        return Exploration((), len(frontiers), search.runner.runs, preemptions, str(why))
+    return Exploration(findings, len(frontiers), search.runner.runs, reached)
+
+
+def _round(
+    search: _Search,
+    frontiers: list[Frontier],
+    bound: int,
+    preemptions: int,
+    progress: Progress | None,
+    max_runs: int | None,
+) -> bool:
+    """Run every schedule of one number of preemptions; False where it had to give up."""
+    total = len(frontiers) * (preemptions + 1)
+    done = bound * len(frontiers)
+    for at, frontier in enumerate(frontiers):
+        if max_runs is not None and search.runner.runs >= max_runs and bound:
+            return False
+        search.exhaust(frontier, bound)
+        if progress is not None:
+            progress(done + at + 1, total)
+    return True
+
+
+@dataclass(slots=True)
+class _Search:
+    """The witnesses found so far, one for each law."""
+
+    runner: Runner
+    muted: frozenset[str]
+    witnesses: dict[str, Witness] = field(default_factory=dict[str, Witness])
+    broken: set[int] = field(default_factory=set[int])
+
+    def exhaust(self, frontier: Frontier, bound: int) -> None:
+        """Run a program's schedules of one number of preemptions, up to the first breach."""
+        if id(frontier) in self.broken:
+            return
+        for prefix, execution in frontier.run(self.runner, bound):
+            laws = execution.laws - self.muted
+            for law in laws:
+                witness = Witness(law, frontier.program, prefix, bound)
+                self.witnesses.setdefault(law, witness)
+            if laws:
+                self.broken.add(id(frontier))
+                return
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Each broken law with its shortest program."""
+        shrunk = [shrink(self.witnesses[law], self.runner) for law in sorted(self.witnesses)]
+        return tuple(present(witness, self.runner) for witness in shrunk)
