@@ -1,18 +1,20 @@
 """Attribution: which law is broken when no order explains what several clients did to one job.
 
-The history is first cut down to what matters: up to the first answer that no order reaches, and
-without the reads that it is inexplicable without. Then the law is found by asking what would
-explain the rest, in this order:
+The law is found by asking what would explain the history, in this order:
 
 1. no two calls overlap: the law that the oracle names for the call that does not fit;
 2. one of two calls for the same change (or two deletions) had returned False: STATUS-2, DELETE-1;
 3. no save had been conditional: SAVE-3, for one was accepted though stale, or refused though fresh;
 4. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
-5. get_stats had not been called: STATS-1;
-6. an acknowledged change had not been made, so it was lost: DELETE-1 for a deletion, FAILED-2
-   where add_failed_symbol lost its change or overlapped the one that did, else ATOMIC-1;
+5. one or two acknowledged changes had not been made, so they were lost: DELETE-1 for a deletion,
+   FAILED-2 where add_failed_symbol lost its change or overlapped the one that did, else ATOMIC-1;
+6. the method of the call that does not fit had not been called: STATS-1 for get_stats, else
+   ATOMIC-1;
 7. nothing of the sort: DELETE-2 where the oracle finds that something of a deleted job came back,
    else ATOMIC-1.
+
+The whole history is asked first, for what later calls saw tells a change that was lost from one
+read that missed it; then its core, in which only the reads are left without which it has an order.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ __all__ = ["Explanation", "explain"]
 
 _SMALL = 400
 """Histories of more operations are not cut down read by read."""
+_GUESSES = 1_000
+"""How many sets of changes are tried that may have been lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,10 @@ def explain(operations: Sequence[Operation], state: JobState) -> Explanation:
         state: What is known of the job before them.
     """
     core = _core(list(operations), state)
+    whole = list(operations) if len(operations) <= _SMALL else core
     stuck = find_order(core, state)
     assert stuck is not None  # noqa: S101 - the core has no order either; this tells the type checker
-    law, message = _law(core, state, stuck)
+    law, message = _law(whole, core, state, stuck)
     return Explanation(law, message, tuple(core), stuck)
 
 
@@ -82,15 +87,18 @@ def _began(one: Operation) -> int:
     return one.began
 
 
-def _law(core: list[Operation], state: JobState, stuck: Stuck) -> tuple[str, str]:
+def _law(
+    whole: list[Operation], core: list[Operation], state: JobState, stuck: Stuck
+) -> tuple[str, str]:
     culprit = stuck.open[0]
     says = why(culprit, stuck.state)
     if not any(_overlap(one, other) for one, other in combinations(core, 2)):
         return says[0].law, says[0].message
-    for rule in (_two_winners, _wrong_condition, _wrong_revision, _mixed_stats, _lost_change):
-        found = rule(core, state, stuck)
-        if found is not None:
-            return found
+    for history in (whole, core):
+        for rule in (_two_winners, _wrong_condition, _wrong_revision, _lost_change, _wrong_method):
+            found = rule(history, state, stuck)
+            if found is not None:
+                return found
     law = "DELETE-2" if any(one.law == "DELETE-2" for one in says) else "ATOMIC-1"
     return law, f"no order of the concurrent calls explains that {culprit.event}"
 
@@ -187,34 +195,39 @@ def _wrong_revision(core: list[Operation], state: JobState, stuck: Stuck) -> tup
     )
 
 
-def _mixed_stats(core: list[Operation], state: JobState, stuck: Stuck) -> tuple[str, str] | None:
-    rest = [one for one in core if one.event.call.method != "get_stats"]
-    if len(rest) == len(core) or not _explained(rest, state):
-        return None
-    return "STATS-1", f"{stuck.open[0].event}; the job had no such stats at any instant of the call"
-
-
 def _lost_change(core: list[Operation], state: JobState, stuck: Stuck) -> tuple[str, str] | None:
-    for lost in _changes(core):
-        rest = [one for one in core if one is not lost]
-        if not _explained(rest, state):
+    changes = list(_changes(core))
+    candidates = [*((one,) for one in changes), *combinations(changes, 2)]
+    for lost in candidates[:_GUESSES]:
+        rest = [one for one in core if one not in lost]
+        around = [one for one in _changes(rest) if any(_overlap(one, each) for each in lost)]
+        if not around or not _explained(rest, state):
             continue
-        if not any(_overlap(lost, one) for one in _changes(rest)):
-            continue
-        return _law_of_loss(lost, rest), (
-            f"the change of {lost.event.client}'s {lost.event.call} was acknowledged and is lost"
-        )
+        calls = " and of ".join(f"{one.event.client}'s {one.event.call}" for one in lost)
+        verb = "was acknowledged and is lost"
+        if len(lost) > 1:
+            verb = "were acknowledged and are lost"
+        return _law_of_loss(lost, around), f"the change of {calls} {verb}"
     return None
+
+
+def _law_of_loss(lost: Sequence[Operation], around: Sequence[Operation]) -> str:
+    if any(one.event.call.method == "delete" for one in lost):
+        return "DELETE-1"
+    if any(one.event.call.method == "add_failed_symbol" for one in (*lost, *around)):
+        return "FAILED-2"
+    return "ATOMIC-1"
+
+
+def _wrong_method(core: list[Operation], state: JobState, stuck: Stuck) -> tuple[str, str] | None:
+    culprit = stuck.open[0]
+    method = culprit.event.call.method
+    rest = [one for one in core if one.event.call.method != method]
+    if not culprit.reads or not _explained(rest, state):
+        return None
+    law = "STATS-1" if method == "get_stats" else "ATOMIC-1"
+    return law, f"{culprit.event}; the job was at no instant of the call as this shows it"
 
 
 def _changes(core: Sequence[Operation]) -> Iterator[Operation]:
     return (one for one in core if not one.reads and one.ended is not None)
-
-
-def _law_of_loss(lost: Operation, rest: list[Operation]) -> str:
-    if lost.event.call.method == "delete":
-        return "DELETE-1"
-    around = [lost, *(one for one in _changes(rest) if _overlap(lost, one))]
-    if any(one.event.call.method == "add_failed_symbol" for one in around):
-        return "FAILED-2"
-    return "ATOMIC-1"

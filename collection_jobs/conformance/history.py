@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from collection_jobs.conformance.calls import Call, Outcome
 
-__all__ = ["Event", "History", "Made", "is_change"]
-
-Made = Callable[[Call], Awaitable[Outcome]]
-"""Makes a call on some repository and says what came of it."""
+__all__ = ["Event", "History", "is_change"]
 
 _CHANGING = frozenset({"save", "delete", "update_status", "add_failed_symbol"})
 
@@ -49,23 +45,26 @@ class Event:
 
 @dataclass(slots=True)
 class History:
-    """Records calls as they are made; its clock is a counter of begins and ends."""
+    """Records calls as they are made; its clock counts the begins and ends."""
 
     events: list[Event] = field(default_factory=list[Event])
     _now: int = 0
 
-    async def record(self, client: str, call: Call, made: Made) -> Outcome:
-        """Make a call and remember it, also when it is cancelled or never comes back."""
-        began = self._tick()
-        at = len(self.events)
-        self.events.append(Event(client, call, began))
-        outcome = await made(call)
-        self.events[at] = Event(client, call, began, self._tick(), outcome)
-        return outcome
+    def begin(self, client: str, call: Call) -> int:
+        """A call is about to be made: until `end` is told of it, it never came back.
 
-    def _tick(self) -> int:
+        Returns:
+            The number of the event.
+        """
         self._now += 1
-        return self._now
+        self.events.append(Event(client, call, self._now))
+        return len(self.events) - 1
+
+    def end(self, number: int, outcome: Outcome) -> None:
+        """The call of that number came back."""
+        self._now += 1
+        begun = self.events[number]
+        self.events[number] = Event(begun.client, begun.call, begun.began, self._now, outcome)
 
 
 def is_change(event: Event) -> bool:

@@ -9,18 +9,19 @@ are free, and all of them are explored.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.pairs import pairs
-from collection_jobs.conformance.programs import OpenRepository
+from collection_jobs.conformance.programs import OpenRepository, Program
+from collection_jobs.conformance.random_programs import search_programs
 from collection_jobs.conformance.schedule import Unsupported
-from collection_jobs.conformance.schedules import Frontier, Runner
+from collection_jobs.conformance.schedules import Frontier, Prefix, Runner
 from collection_jobs.conformance.shrinking import Witness, present, shrink
 
-__all__ = ["Exploration", "explore_pairs"]
+__all__ = ["Exploration", "explore_pairs", "explore_random"]
 
 Progress = Callable[[int, int], None]
 
@@ -33,7 +34,7 @@ class Exploration:
         findings: One for each law that was broken, each with a shortest program.
         programs: How many programs were run: pairs of calls, or programs drawn at random.
         runs: How many runs they took.
-        preemptions: Up to how many preemptions every schedule was run.
+        preemptions: Up to how many preemptions every schedule was run; None for a random search.
         unsupported: Why the adapter cannot run under the deterministic loop; None if it can.
         kind: What the programs are called in a report.
     """
@@ -41,7 +42,7 @@ class Exploration:
     findings: tuple[Finding, ...]
     programs: int
     runs: int
-    preemptions: int
+    preemptions: int | None
     unsupported: str | None = None
     kind: str = "pairs"
 
@@ -54,15 +55,15 @@ class Exploration:
         """What was covered, as a sentence for a report."""
         if self.unsupported is not None:
             return f"cannot run under the deterministic loop: {self.unsupported}"
-        covered = (
-            f"{self.programs:,} {self.kind}, all schedules of up to {_plural(self.preemptions)}"
-        )
+        covered = f"{self.programs:,} {self.kind}, each under a schedule of its own"
+        if self.preemptions is not None:
+            many = "" if self.preemptions == 1 else "s"
+            covered = (
+                f"{self.programs:,} {self.kind}, all schedules of up to"
+                f" {self.preemptions} preemption{many}"
+            )
         broken = ", ".join(sorted(finding.law for finding in self.findings))
         return f"{covered}: {f'broken: {broken}' if broken else 'none broke a law'}"
-
-
-def _plural(preemptions: int) -> str:
-    return f"{preemptions} preemption{'' if preemptions == 1 else 's'}"
 
 
 def explore_pairs(
@@ -73,6 +74,7 @@ def explore_pairs(
     muted: frozenset[str] = frozenset(),
     progress: Progress | None = None,
     max_runs: int | None = None,
+    programs: Iterable[Program] | None = None,
 ) -> Exploration:
     """Run every pair of calls under every schedule of at most so many preemptions.
 
@@ -87,9 +89,10 @@ def explore_pairs(
         progress: Told how many programs of how many are done.
         max_runs: After how many runs to give up on higher bounds: the exploration then says which
             bound it did reach.
+        programs: What to run instead of every pair at every stage.
     """
     search = _Search(Runner(open_repository, directory), muted)
-    frontiers = [Frontier(program) for program in pairs()]
+    frontiers = [Frontier(program) for program in (pairs() if programs is None else programs)]
     reached = 0
     try:
         for bound in range(preemptions + 1):
@@ -100,6 +103,57 @@ def explore_pairs(
     except Unsupported as why:
         return Exploration((), len(frontiers), search.runner.runs, preemptions, str(why))
     return Exploration(findings, len(frontiers), search.runner.runs, reached)
+
+
+def explore_random(
+    open_repository: OpenRepository,
+    *,
+    seed: int,
+    examples: int,
+    directory: Path,
+    muted: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+) -> Exploration:
+    """Run programs of two or three clients, drawn at random, under schedules drawn at random.
+
+    It goes where the pairs do not: longer programs, more clients, more preemptions. The search is
+    repeated with the laws found broken muted, until it finds no other.
+
+    Args:
+        open_repository: Opens a store in a directory of its own.
+        seed: The same number, the same programs and schedules.
+        examples: How many programs to run in each search.
+        directory: Where the directories are made.
+        muted: Laws whose breaches are known already.
+        progress: Told how many programs of how many are done in the current search.
+    """
+    search = _Search(Runner(open_repository, directory), muted)
+    try:
+        drawn = _draw_until_nothing_new(search, seed, examples, progress)
+        findings = search.findings()
+    except Unsupported as why:
+        return Exploration((), 0, search.runner.runs, None, str(why), kind="random programs")
+    return Exploration(findings, drawn, search.runner.runs, None, kind="random programs")
+
+
+def _draw_until_nothing_new(
+    search: _Search, seed: int, examples: int, progress: Progress | None
+) -> int:
+    """Search again and again; return how many programs were run."""
+    drawn = 0
+
+    def judge(program: Program, prefix: Prefix) -> frozenset[str]:
+        nonlocal drawn
+        drawn += 1
+        if progress is not None:
+            progress(min(drawn, examples), examples)
+        return search.judge(program, prefix)
+
+    while True:
+        known = frozenset(search.witnesses)
+        search_programs(judge, seed=seed, examples=examples, muted=known | search.muted)
+        if known == frozenset(search.witnesses):
+            return drawn
 
 
 def _round(
@@ -143,6 +197,18 @@ class _Search:
             if laws:
                 self.broken.add(id(frontier))
                 return
+
+    def judge(self, program: Program, prefix: Prefix) -> frozenset[str]:
+        """Run a program under one schedule, and keep the smallest that break each law."""
+        execution, choices = self.runner.run(program, prefix)
+        preemptions = sum(choice.preempts for choice in choices)
+        taken = tuple(choice.taken for choice in choices)
+        for law in execution.laws - self.muted:
+            witness = Witness(law, program, taken, preemptions)
+            best = self.witnesses.get(law)
+            if best is None or witness.size < best.size:
+                self.witnesses[law] = witness
+        return execution.laws
 
     def findings(self) -> tuple[Finding, ...]:
         """Each broken law with its shortest program."""

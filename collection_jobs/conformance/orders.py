@@ -16,6 +16,7 @@ Four habits of our own keep the search from branching:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import inf
 
 from collection_jobs.conformance.model import JobState
@@ -117,9 +118,13 @@ class _Search:
         self.began = [one.began for one in self.known]
         self.ended = [one.ended for one in self.known if one.ended is not None]
         self.reads = [one.reads for one in self.known]
-        self.prospects = Prospects(self.known, self.maybe)
         self.dead: set[object] = set()
         self.stuck: _Node | None = None
+
+    @cached_property
+    def prospects(self) -> Prospects:
+        """Made when it is first needed: where nothing overlaps, never."""
+        return Prospects(self.known, self.maybe)
 
     def run(self, state: JobState) -> Stuck | None:
         node = _Node(None, 0, 0, 0, state)
@@ -138,7 +143,7 @@ class _Search:
     def _settle(self, node: _Node) -> None:
         """Place every read that fits and teaches nothing, then list what else may come next."""
         left, learnt = self._place_reads(node)
-        if self.prospects.none_for(left, node.state, node.base, node.mask):
+        if len(left) > 1 and self.prospects.none_for(left, node.state, node.base, node.mask):
             return
         changes = [at for at in left if not self.reads[at]]
         if len(changes) > 1:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
-from collection_jobs.conformance.calls import Call, Outcome, Step
+from collection_jobs.conformance.calls import Call, Held, Outcome, Step
 from collection_jobs.conformance.history import Event, History
 from collection_jobs.conformance.linearizability import Refusal, check
 from collection_jobs.conformance.schedule import (
@@ -31,14 +32,9 @@ OpenRepository = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepos
 """Opens a store in a directory of its own; the same directory again opens the same store again."""
 
 _NAMES = ("A", "B", "C", "D")
-_LISTINGS = (
-    Call("list_recent"),
-    Call("get_running_jobs"),
-    *(Call("list_by_status", (status,)) for status in JobStatus),
-)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Program:
     """What is done first, and what each of the clients then does while the others do theirs."""
 
@@ -50,6 +46,24 @@ class Program:
         """The number of calls, those of the set-up included."""
         return len(self.setup) + sum(map(len, self.clients))
 
+    @cached_property
+    def reads(self) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
+        """What shows the jobs that the clients can have changed: reads of each, and listings."""
+        steps = [step for client in self.clients for step in client]
+        everything = (*self.setup, *steps)
+        held = {step.keep: str(step.arguments[0]) for step in everything if step.keep}
+        ids = sorted({job_id for step in steps if (job_id := _job_id(step, held)) is not None})
+        statuses = {JobStatus.PENDING}
+        statuses |= {a for step in everything for a in step.arguments if _is_status(a)}
+        return (
+            tuple(Call(method, (id_,)) for id_ in ids for method in ("get_by_id", "get_stats")),
+            (
+                Call("list_recent"),
+                Call("get_running_jobs"),
+                *(Call("list_by_status", (status,)) for status in sorted(statuses)),
+            ),
+        )
+
     def lines(self) -> tuple[str, ...]:
         """The program as Python, client by client."""
         lines = [str(step) for step in self.setup]
@@ -58,6 +72,20 @@ class Program:
             lines += [f"    {step}" for step in steps]
         names = ", ".join(f"{name.lower()}()" for name in _NAMES[: len(self.clients)])
         return (*lines, f"await asyncio.gather({names})")
+
+
+def _is_status(argument: object) -> TypeGuard[JobStatus]:
+    return isinstance(argument, JobStatus)
+
+
+def _job_id(step: Step, held: Mapping[str, str]) -> str | None:
+    """The id of the job that a step is about; None for a listing, and where nothing is held."""
+    if step.method.startswith(("list_", "get_running")):
+        return None
+    first = step.arguments[0]
+    if isinstance(first, Held):
+        return held.get(first.name)
+    return first.id if isinstance(first, CollectionJob) else str(first)
 
 
 class Choice(NamedTuple):
@@ -201,24 +229,22 @@ class _Run:
                 held[step.keep] = outcome.value
 
     async def _call(self, name: str, call: Call, repository: CollectionJobRepository) -> Outcome:
-        async def made(call: Call) -> Outcome:
-            return await _made(call, repository)
-
         if self._trace is not None:
             self._trace.call(name, call)
-        outcome = await self.history.record(name, call, made)
+        number = self.history.begin(name, call)
+        outcome = await _made(call, repository)
+        self.history.end(number, outcome)
         if self._trace is not None:
             self._trace.outcome(name, outcome)
         return outcome
 
     async def _look(self, repository: CollectionJobRepository) -> None:
-        """Read everything, at once and again when nothing goes on any more."""
-        ids = sorted({i for event in self.history.events if (i := event.call.job_id) is not None})
-        reads = [Call(method, (id_,)) for id_ in ids for method in ("get_by_id", "get_stats")]
+        """Read what can have changed, at once and again when nothing goes on any more."""
+        reads, listings = self._program.reads
         for call in reads:
             await self._call("after", call, repository)
         await self._loop.quiet()
-        for call in (*reads, *_LISTINGS):
+        for call in (*reads, *listings):
             await self._call("after", call, repository)
 
 

@@ -25,6 +25,11 @@ class Witness:
     prefix: Prefix
     preemptions: int
 
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Fewer calls are shorter, then fewer preemptions, then fewer choices."""
+        return self.program.size, self.preemptions, len(self.prefix)
+
 
 def shrink(witness: Witness, runner: Runner) -> Witness:
     """Take away calls as long as the law stays broken, then preemptions."""
