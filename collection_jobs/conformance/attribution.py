@@ -6,8 +6,9 @@ The law is found by asking what would explain the history, in this order:
 2. one of two calls for the same change (or two deletions) had returned False: STATUS-2, DELETE-1;
 3. no save had been conditional: SAVE-3, for one was accepted though stale, or refused though fresh;
 4. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
-5. one or two acknowledged changes had not been made, so they were lost: DELETE-1 for a deletion,
-   FAILED-2 where add_failed_symbol lost its change or overlapped the one that did, else ATOMIC-1;
+5. one or two acknowledged changes had not been made, so they were lost to others, of this job or
+   of another, that overlapped them: DELETE-1 for a deletion, FAILED-2 where add_failed_symbol lost
+   its change or overlapped the one that did, else ATOMIC-1;
 6. the method of the call that does not fit had not been called: STATS-1 for get_stats, else
    ATOMIC-1;
 7. nothing of the sort: DELETE-2 where the oracle finds that something of a deleted job came back,
@@ -19,11 +20,12 @@ read that missed it; then its core, in which only the reads are left without whi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from collection_jobs.conformance.calls import Call, Outcome
+from collection_jobs.conformance.history import Event, is_change
 from collection_jobs.conformance.model import JobState, Span
 from collection_jobs.conformance.orders import Stuck, find_order
 from collection_jobs.conformance.transitions import Operation, operation, why, without_revision
@@ -53,18 +55,42 @@ class Explanation:
     stuck: Stuck
 
 
-def explain(operations: Sequence[Operation], state: JobState) -> Explanation:
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A history to explain: the operations on the job, and all the calls, in which they overlap."""
+
+    core: list[Operation]
+    state: JobState
+    stuck: Stuck
+    events: Sequence[Event]
+
+    @property
+    def culprit(self) -> Operation:
+        """The operation whose answer no order reaches."""
+        return self.stuck.open[0]
+
+    def is_explained(self, instead: list[Operation]) -> bool:
+        """Whether there is an order of these operations."""
+        return find_order(instead, self.state) is None
+
+
+def explain(
+    operations: Sequence[Operation], state: JobState, events: Sequence[Event]
+) -> Explanation:
     """Find what matters in a history that no order explains, and the law that it breaks.
 
     Args:
         operations: All the operations on one job, which have no possible order.
         state: What is known of the job before them.
+        events: All the calls of the history, those on other jobs too.
     """
     core = _core(list(operations), state)
     whole = list(operations) if len(operations) <= _SMALL else core
     stuck = find_order(core, state)
     assert stuck is not None  # noqa: S101 - the core has no order either; this tells the type checker
-    law, message = _law(whole, core, state, stuck)
+    end = stuck.open[0].ended or 0
+    before = [event for event in events if event.began <= end]
+    law, message = _law(whole, _Case(core, state, stuck, before))
     return Explanation(law, message, tuple(core), stuck)
 
 
@@ -83,44 +109,44 @@ def _core(operations: list[Operation], state: JobState) -> list[Operation]:
     return core
 
 
-def _began(one: Operation) -> int:
+def _began(one: Operation | Event) -> int:
     return one.began
 
 
-def _law(
-    whole: list[Operation], core: list[Operation], state: JobState, stuck: Stuck
-) -> tuple[str, str]:
-    culprit = stuck.open[0]
-    says = why(culprit, stuck.state)
-    if not any(_overlap(one, other) for one, other in combinations(core, 2)):
+def _law(whole: list[Operation], case: _Case) -> tuple[str, str]:
+    says = why(case.culprit, case.stuck.state)
+    if not _any_overlap(case.events):
         return says[0].law, says[0].message
-    for history in (whole, core):
+    for each in (replace(case, core=whole), case):
         for rule in (_two_winners, _wrong_condition, _wrong_revision, _lost_change, _wrong_method):
-            found = rule(history, state, stuck)
+            found = rule(each)
             if found is not None:
                 return found
     law = "DELETE-2" if any(one.law == "DELETE-2" for one in says) else "ATOMIC-1"
-    return law, f"no order of the concurrent calls explains that {culprit.event}"
+    return law, f"no order of the concurrent calls explains that {case.culprit.event}"
 
 
-def _overlap(one: Operation, other: Operation) -> bool:
+def _any_overlap(events: Sequence[Event]) -> bool:
+    ordered = sorted(events, key=_began)
+    return any(_overlap(one, other) for one, other in pairwise(ordered))
+
+
+def _overlap(one: Operation | Event, other: Operation | Event) -> bool:
     """Whether neither was done before the other began."""
     first, second = (one, other) if one.began <= other.began else (other, one)
     return first.ended is None or first.ended >= second.began
 
 
-def _explained(core: list[Operation], state: JobState) -> bool:
-    return find_order(core, state) is None
-
-
-def _two_winners(core: list[Operation], state: JobState, stuck: Stuck) -> tuple[str, str] | None:
-    winners = [one for one in core if _won(one)]
+def _two_winners(case: _Case) -> tuple[str, str] | None:
+    winners = [one for one in case.core if _won(one)]
     for one, other in combinations(winners, 2):
         if not (_overlap(one, other) and _same_change(one.event.call, other.event.call)):
             continue
         for loser in (one, other):
-            instead = [_answered(each, value=False) if each is loser else each for each in core]
-            if _explained(instead, state):
+            instead = [
+                _answered(each, value=False) if each is loser else each for each in case.core
+            ]
+            if case.is_explained(instead):
                 law = "DELETE-1" if one.event.call.method == "delete" else "STATUS-2"
                 return law, (
                     f"{one.event.client} and {other.event.client} both called {one.event.call}, and"
@@ -147,15 +173,13 @@ def _answered(one: Operation, *, value: object) -> Operation:
     return operation(other, Span(outcome.began, outcome.ended))
 
 
-def _wrong_condition(
-    core: list[Operation], state: JobState, stuck: Stuck
-) -> tuple[str, str] | None:
-    conditional = [one for one in core if _is_conditional(one)]
+def _wrong_condition(case: _Case) -> tuple[str, str] | None:
+    conditional = [one for one in case.core if _is_conditional(one)]
     if not conditional:
         return None
     accepted = [one for one in conditional if one.event.outcome and not one.event.outcome.error]
-    instead = [_unconditional(one) if one in conditional else one for one in core]
-    if not _explained([one for one in instead if one is not None], state):
+    instead = [_unconditional(one) if one in conditional else one for one in case.core]
+    if not case.is_explained([one for one in instead if one is not None]):
         return None
     if not accepted:
         return "SAVE-3", f"{conditional[0].event}; no order of the calls makes its copy stale"
@@ -182,12 +206,12 @@ def _unconditional(one: Operation) -> Operation | None:
     return operation(other, Span(wall.began, wall.ended))
 
 
-def _wrong_revision(core: list[Operation], state: JobState, stuck: Stuck) -> tuple[str, str] | None:
-    if not _explained([without_revision(one) for one in core], state):
+def _wrong_revision(case: _Case) -> tuple[str, str] | None:
+    if not case.is_explained([without_revision(one) for one in case.core]):
         return None
-    culprit = stuck.open[0]
+    culprit = case.culprit
     revision = None if culprit.shown is None else culprit.shown.revision
-    says = why(culprit, stuck.state)
+    says = why(culprit, case.stuck.state)
     law = "SAVE-5" if any(one.law == "SAVE-5" for one in says) else "SAVE-4"
     return law, (
         f"the fields that the calls showed have an order, the revisions have none: {culprit.event}"
@@ -195,39 +219,39 @@ def _wrong_revision(core: list[Operation], state: JobState, stuck: Stuck) -> tup
     )
 
 
-def _lost_change(core: list[Operation], state: JobState, stuck: Stuck) -> tuple[str, str] | None:
-    changes = list(_changes(core))
+def _lost_change(case: _Case) -> tuple[str, str] | None:
+    changes = [one for one in case.core if not one.reads and one.ended is not None]
     candidates = [*((one,) for one in changes), *combinations(changes, 2)]
     for lost in candidates[:_GUESSES]:
-        rest = [one for one in core if one not in lost]
-        around = [one for one in _changes(rest) if any(_overlap(one, each) for each in lost)]
-        if not around or not _explained(rest, state):
+        rest = [one for one in case.core if one not in lost]
+        calls = [one.event for one in lost]
+        around = [one for one in case.events if one not in calls and _disturbs(one, calls)]
+        if not around or not case.is_explained(rest):
             continue
-        calls = " and of ".join(f"{one.event.client}'s {one.event.call}" for one in lost)
-        verb = "was acknowledged and is lost"
-        if len(lost) > 1:
-            verb = "were acknowledged and are lost"
-        return _law_of_loss(lost, around), f"the change of {calls} {verb}"
+        whose = " and of ".join(f"{event.client}'s {event.call}" for event in calls)
+        verb = "were" if len(lost) > 1 else "was"
+        law = _law_of_loss([event.call.method for event in calls], around)
+        return law, f"the change of {whose} {verb} acknowledged and lost"
     return None
 
 
-def _law_of_loss(lost: Sequence[Operation], around: Sequence[Operation]) -> str:
-    if any(one.event.call.method == "delete" for one in lost):
+def _disturbs(event: Event, calls: Sequence[Event]) -> bool:
+    return is_change(event) and any(_overlap(event, call) for call in calls)
+
+
+def _law_of_loss(lost: Sequence[str], around: Sequence[Event]) -> str:
+    if "delete" in lost:
         return "DELETE-1"
-    if any(one.event.call.method == "add_failed_symbol" for one in (*lost, *around)):
+    if "add_failed_symbol" in (*lost, *(event.call.method for event in around)):
         return "FAILED-2"
     return "ATOMIC-1"
 
 
-def _wrong_method(core: list[Operation], state: JobState, stuck: Stuck) -> tuple[str, str] | None:
-    culprit = stuck.open[0]
+def _wrong_method(case: _Case) -> tuple[str, str] | None:
+    culprit = case.culprit
     method = culprit.event.call.method
-    rest = [one for one in core if one.event.call.method != method]
-    if not culprit.reads or not _explained(rest, state):
+    rest = [one for one in case.core if one.event.call.method != method]
+    if not culprit.reads or not case.is_explained(rest):
         return None
     law = "STATS-1" if method == "get_stats" else "ATOMIC-1"
     return law, f"{culprit.event}; the job was at no instant of the call as this shows it"
-
-
-def _changes(core: Sequence[Operation]) -> Iterator[Operation]:
-    return (one for one in core if not one.reads and one.ended is not None)

@@ -201,6 +201,10 @@ class _Search:
     def judge(self, program: Program, prefix: Prefix) -> frozenset[str]:
         """Run a program under one schedule, and keep the smallest that break each law."""
         execution, choices = self.runner.run(program, prefix)
+        if execution.refusals and any(prefix):
+            alone, none = self.runner.run(program)
+            if alone.refusals:  # it needs no preemption, and its law is told best without
+                execution, choices = alone, none
         preemptions = sum(choice.preempts for choice in choices)
         taken = tuple(choice.taken for choice in choices)
         for law in execution.laws - self.muted:

@@ -89,7 +89,7 @@ def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -
     for job_id, operations in _by_job(believed, initial, ages).items():
         state = initial.get(job_id, ABSENT)
         if find_order(operations, state) is not None:
-            refusals.append(_refusal(job_id, explain(operations, state)))
+            refusals.append(_refusal(job_id, explain(operations, state, events)))
     return refusals
 
 

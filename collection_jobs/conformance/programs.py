@@ -89,16 +89,16 @@ def _job_id(step: Step, held: Mapping[str, str]) -> str | None:
 
 
 class Choice(NamedTuple):
-    """One choice of a schedule: among how many steps, how many of them of who ran last, which."""
+    """One choice of a schedule: among how many steps, how many of them no preemption, which."""
 
     options: int
-    own: int
+    free: int
     taken: int
 
     @property
     def preempts(self) -> bool:
         """Whether somebody had to stop who could have gone on."""
-        return 0 < self.own <= self.taken
+        return self.taken >= self.free
 
 
 @dataclass(slots=True)
@@ -108,12 +108,12 @@ class Replay:
     prefix: Sequence[int] = ()
     choices: list[Choice] = field(default_factory=list[Choice])
 
-    def choose(self, options: int, own: int) -> int:
+    def choose(self, options: int, free: int) -> int:
         """Make the next choice, and remember what there was to choose from."""
         at = len(self.choices)
         taken = self.prefix[at] if at < len(self.prefix) else 0
         taken = min(taken, options - 1)
-        self.choices.append(Choice(options, own, taken))
+        self.choices.append(Choice(options, free, taken))
         return taken
 
 

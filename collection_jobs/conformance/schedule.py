@@ -46,14 +46,15 @@ class Livelock(Exception):  # noqa: N818 - an observation of the kit, not an err
 class Scheduler(Protocol):
     """Chooses the next step."""
 
-    def choose(self, options: int, own: int) -> int:
+    def choose(self, options: int, free: int) -> int:
         """Choose among several steps that could be next.
 
         Args:
-            options: How many there are: first those of whoever ran last, if it can go on, then
-                the others, each in the order in which they became ready.
-            own: How many of them belong to whoever ran last. While there are any, to choose
-                another is a preemption.
+            options: How many there are: first the next step of the task that ran last, if it can
+                go on, then the others of its owner, then those of other owners, each in the order
+                in which they became ready.
+            free: How many of the first of them are no preemption. That is the task that ran last
+                alone if it can go on; else those of its owner, if there are any; else all.
 
         Returns:
             The number of the choice, from 0, which goes on with whoever ran last.
@@ -64,7 +65,7 @@ class Scheduler(Protocol):
 class _Step(asyncio.Handle):
     """A callback that is ready, and on whose behalf it runs."""
 
-    __slots__ = ("arguments", "callback", "owner", "within")
+    __slots__ = ("arguments", "callback", "owner", "task", "within")
 
     def __init__(
         self,
@@ -73,12 +74,14 @@ class _Step(asyncio.Handle):
         arguments: tuple[Any, ...],
         context: Context | None,
         owner: str,
+        task: object = None,
     ) -> None:
         self.within = copy_context() if context is None else context
         super().__init__(callback, arguments, loop, self.within)
         self.callback = callback
         self.arguments = arguments
         self.owner = owner
+        self.task = task
 
 
 class _Timer(asyncio.TimerHandle):
@@ -131,6 +134,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._sequence = count()
         self._now = 0.0
         self._in_a_row = 0
+        self._last: object = None
         self._owners: dict[asyncio.Task[Any], str] = {}
         self._quiet: list[asyncio.Future[None]] = []
         self._factory: Any = None
@@ -185,6 +189,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         ready.remove(step)
         if step.owner != self.owner:
             self._switch(step.owner, preempted=any(one.owner == self.owner for one in ready))
+        self._last = step.task
         self._in_a_row += 1
         self.steps += 1
         if self.steps > self._step_limit:
@@ -192,15 +197,21 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._execute(step)
 
     def _choose(self, ready: list[_Step]) -> _Step:
-        own = [step for step in ready if step.owner == self.owner]
         others = [step for step in ready if step.owner != self.owner]
+        own = [step for step in ready if step.owner == self.owner]
         if own and others and self._in_a_row >= _PATIENCE:
             # Who waits for another by asking again and again would wait for ever otherwise.
             return others[0]
+        free = len(own) or len(others)
+        for at, step in enumerate(own):
+            if step.task is self._last and step.task is not None:
+                own.insert(0, own.pop(at))
+                free = 1
+                break
         options = own + others
-        if not self.exploring or len(options) == 1:
+        if not self.exploring:
             return options[0]
-        return options[self._scheduler.choose(len(options), len(own))]
+        return options[self._scheduler.choose(len(options), free)]
 
     def _switch(self, owner: str, *, preempted: bool) -> None:
         self.owner = owner
@@ -291,8 +302,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     ) -> _Step:
         holder: object = getattr(callback, "__self__", None)
         if isinstance(holder, asyncio.Task):
-            owner = self._owners.get(cast("Any", holder), owner)
-            step = _Step(self, callback, arguments, context, owner)
+            task = cast("Any", holder)
+            owner = self._owners.get(task, owner)
+            step = _Step(self, callback, arguments, context, owner, task)
             self._ready.append(step)
         elif _is_internal(callback, holder):
             step = _Step(self, callback, arguments, context, owner)

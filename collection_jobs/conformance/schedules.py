@@ -71,9 +71,9 @@ class Frontier:
     def _branch(self, prefix: Prefix, choices: list[Choice], preemptions: int) -> None:
         taken = tuple(choice.taken for choice in choices)
         for at in range(len(prefix), len(choices)):
-            options, own, _ = choices[at]
+            options, free, _ = choices[at]
             if at == 0 and self._twins:
                 continue  # which of two clients that do the same begins makes no difference
             for other in range(1, options):
-                cost = preemptions + Choice(options, own, other).preempts
+                cost = preemptions + Choice(options, free, other).preempts
                 self._waiting.setdefault(cost, deque()).append((*taken[:at], other))

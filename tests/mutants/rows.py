@@ -6,8 +6,8 @@ It is right, under one lock; the mutants and the other right designs change one 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Self
 
@@ -18,8 +18,6 @@ from collection_jobs.job import CollectionJob
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
-
-Change = Callable[[CollectionJob], CollectionJob]
 
 
 class Rows(ICollectionJobRepository):
@@ -61,7 +59,7 @@ class Rows(ICollectionJobRepository):
     # The parts that mutants change
 
     @asynccontextmanager
-    async def alone(self, job_id: str, method: str) -> AsyncIterator[None]:
+    async def alone(self, job_id: str, method: str) -> AsyncGenerator[None]:
         """Keep the others away while a method changes a job."""
         async with self.lock:
             yield
@@ -131,6 +129,68 @@ class Rows(ICollectionJobRepository):
     async def get_stats(self, job_id: str) -> JobStats | None:
         job = await self.read(job_id)
         return None if job is None else JobStats.from_job(job)
+
+
+class Unlocked(Rows):
+    """Nobody is kept away: the base of those that have, or seem to have, another remedy."""
+
+    @asynccontextmanager
+    @override
+    async def alone(self, job_id: str, method: str) -> AsyncGenerator[None]:
+        yield
+
+
+class LockPerJob(Rows):
+    """Every job has a lock of its own, made when it is first asked for: right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.locks: dict[str, asyncio.Lock] = {}
+
+    @asynccontextmanager
+    @override
+    async def alone(self, job_id: str, method: str) -> AsyncGenerator[None]:
+        async with self.locks.setdefault(job_id, asyncio.Lock()):
+            yield
+
+
+class Conflict(Exception):  # noqa: N818 - as databases call it
+    """Another changed the row between the read and the write."""
+
+
+class Optimistic(Unlocked):
+    """A write compares the revision that was read, and the whole is tried again: right."""
+
+    def has_changed(self, job: CollectionJob) -> bool:
+        stored = self.rows.get(job.id)
+        return job.revision is not None and (stored is None or stored.revision != job.revision)
+
+    @override
+    async def write(self, job: CollectionJob) -> None:
+        await asyncio.sleep(0)
+        if self.has_changed(job):
+            raise Conflict
+        self.put(job)
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        while True:
+            with suppress(Conflict):
+                return await super().save(job)
+
+    @override
+    async def update_status(
+        self, job_id: str, status: JobStatus, error_message: str | None = None
+    ) -> bool:
+        while True:
+            with suppress(Conflict):
+                return await super().update_status(job_id, status, error_message)
+
+    @override
+    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        while True:
+            with suppress(Conflict):
+                return await super().add_failed_symbol(job_id, symbol, error)
 
 
 def now() -> datetime:
