@@ -6,13 +6,13 @@ The law is found by asking what would explain the history, in this order:
 2. one of two calls for the same change (or two deletions) had returned False: STATUS-2, DELETE-1;
 3. no save had been conditional: SAVE-3, for one was accepted though stale, or refused though fresh;
 4. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
-5. one or two acknowledged changes had not been made, so they were lost to others, of this job or
+5. the oracle finds that something of a deleted job came back: DELETE-2;
+6. one or two acknowledged changes had not been made, so they were lost to others, of this job or
    of another, that overlapped them: DELETE-1 for a deletion, FAILED-2 where add_failed_symbol lost
    its change or overlapped the one that did, else ATOMIC-1;
-6. the method of the call that does not fit had not been called: STATS-1 for get_stats, else
+7. the method of the call that does not fit had not been called: STATS-1 for get_stats, else
    ATOMIC-1;
-7. nothing of the sort: DELETE-2 where the oracle finds that something of a deleted job came back,
-   else ATOMIC-1.
+8. nothing of the sort: ATOMIC-1.
 
 The whole history is asked first, for what later calls saw tells a change that was lost from one
 read that missed it; then its core, in which only the reads are left without which it has an order.
@@ -117,13 +117,13 @@ def _law(whole: list[Operation], case: _Case) -> tuple[str, str]:
     says = why(case.culprit, case.stuck.state)
     if not _any_overlap(case.events):
         return says[0].law, says[0].message
+    rules = (_two_winners, _wrong_condition, _wrong_revision, _former, _lost_change, _wrong_method)
     for each in (replace(case, core=whole), case):
-        for rule in (_two_winners, _wrong_condition, _wrong_revision, _lost_change, _wrong_method):
+        for rule in rules:
             found = rule(each)
             if found is not None:
                 return found
-    law = "DELETE-2" if any(one.law == "DELETE-2" for one in says) else "ATOMIC-1"
-    return law, f"no order of the concurrent calls explains that {case.culprit.event}"
+    return "ATOMIC-1", f"no order of the concurrent calls explains that {case.culprit.event}"
 
 
 def _any_overlap(events: Sequence[Event]) -> bool:
@@ -217,6 +217,12 @@ def _wrong_revision(case: _Case) -> tuple[str, str] | None:
         f"the fields that the calls showed have an order, the revisions have none: {culprit.event}"
         f" (revision {revision})"
     )
+
+
+def _former(case: _Case) -> tuple[str, str] | None:
+    says = [one for state in case.stuck.states for one in why(case.culprit, state)]
+    found = next((one for one in says if one.law == "DELETE-2"), None)
+    return None if found is None else (found.law, found.message)
 
 
 def _lost_change(case: _Case) -> tuple[str, str] | None:

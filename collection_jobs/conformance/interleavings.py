@@ -25,6 +25,9 @@ __all__ = ["Exploration", "explore_pairs", "explore_random"]
 
 Progress = Callable[[int, int], None]
 
+_MOST_SCHEDULES = 2_000
+"""How many schedules of one program and one number of preemptions are run at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
@@ -37,6 +40,7 @@ class Exploration:
         preemptions: Up to how many preemptions every schedule was run; None for a random search.
         unsupported: Why the adapter cannot run under the deterministic loop; None if it can.
         kind: What the programs are called in a report.
+        cut: How many programs had so many schedules that only the first of them were run.
     """
 
     findings: tuple[Finding, ...]
@@ -45,6 +49,7 @@ class Exploration:
     preemptions: int | None
     unsupported: str | None = None
     kind: str = "pairs"
+    cut: int = 0
 
     @property
     def pairs(self) -> int:
@@ -62,6 +67,8 @@ class Exploration:
                 f"{self.programs:,} {self.kind}, all schedules of up to"
                 f" {self.preemptions} preemption{many}"
             )
+            if self.cut:
+                covered += f" ({self.cut:,} had over {_MOST_SCHEDULES:,}, and not all were run)"
         broken = ", ".join(sorted(finding.law for finding in self.findings))
         return f"{covered}: {f'broken: {broken}' if broken else 'none broke a law'}"
 
@@ -75,6 +82,7 @@ def explore_pairs(
     progress: Progress | None = None,
     max_runs: int | None = None,
     programs: Iterable[Program] | None = None,
+    kind: str = "pairs",
 ) -> Exploration:
     """Run every pair of calls under every schedule of at most so many preemptions.
 
@@ -89,7 +97,8 @@ def explore_pairs(
         progress: Told how many programs of how many are done.
         max_runs: After how many runs to give up on higher bounds: the exploration then says which
             bound it did reach.
-        programs: What to run instead of every pair at every stage.
+        programs: What to run instead of every pair at every stage; `pairs.triples` has more.
+        kind: What to call them in a report.
     """
     search = _Search(Runner(open_repository, directory), muted)
     frontiers = [Frontier(program) for program in (pairs() if programs is None else programs)]
@@ -101,8 +110,10 @@ def explore_pairs(
             reached = bound
         findings = search.findings()
     except Unsupported as why:
-        return Exploration((), len(frontiers), search.runner.runs, preemptions, str(why))
-    return Exploration(findings, len(frontiers), search.runner.runs, reached)
+        return Exploration((), len(frontiers), search.runner.runs, preemptions, str(why), kind)
+    return Exploration(
+        findings, len(frontiers), search.runner.runs, reached, None, kind, len(search.cut)
+    )
 
 
 def explore_random(
@@ -184,11 +195,13 @@ class _Search:
     muted: frozenset[str]
     witnesses: dict[str, Witness] = field(default_factory=dict[str, Witness])
     broken: set[int] = field(default_factory=set[int])
+    cut: set[int] = field(default_factory=set[int])
 
     def exhaust(self, frontier: Frontier, bound: int) -> None:
         """Run a program's schedules of one number of preemptions, up to the first breach."""
-        if id(frontier) in self.broken:
+        if id(frontier) in self.broken | self.cut:
             return
+        last = self.runner.runs + _MOST_SCHEDULES
         for prefix, execution in frontier.run(self.runner, bound):
             laws = execution.laws - self.muted
             for law in laws:
@@ -196,6 +209,9 @@ class _Search:
                 self.witnesses.setdefault(law, witness)
             if laws:
                 self.broken.add(id(frontier))
+                return
+            if self.runner.runs >= last:
+                self.cut.add(id(frontier))
                 return
 
     def judge(self, program: Program, prefix: Prefix) -> frozenset[str]:

@@ -25,6 +25,8 @@ from collection_jobs.conformance.transitions import Operation
 
 __all__ = ["Stuck", "find_order"]
 
+_MOST_STUCK = 16
+
 
 class _Node:
     """What was placed on the way here, and what may be tried next.
@@ -58,6 +60,16 @@ class _Node:
             self.base += 1
         self.mask = mask
 
+    def order(self) -> list[Operation]:
+        """Everything that was placed on the way here."""
+        order: list[Operation] = []
+        node: _Node | None = self
+        while node is not None:
+            order.extend(reversed(node.placed))
+            node = node.parent
+        order.reverse()
+        return order
+
     def key(self) -> object:
         """What decides all that can come after: any other node with the same key is its equal.
 
@@ -72,27 +84,23 @@ class Stuck:
 
     Attributes:
         state: What is known of the job there.
+        states: What would be known after each of the orders that lead as far.
         open: The operations that had begun and were not placed; the first of them to end is first.
     """
 
-    __slots__ = ("_node", "open", "state")
+    __slots__ = ("_nodes", "open", "state", "states")
 
-    def __init__(self, node: _Node, left: list[Operation]) -> None:
-        """Remember the point; the order that led to it is told only when somebody asks."""
-        self._node = node
-        self.state = node.state
+    def __init__(self, nodes: list[_Node], left: list[Operation]) -> None:
+        """Remember the point; the orders that led to it are told only when somebody asks."""
+        self._nodes = nodes
+        self.state = nodes[0].state
+        self.states = [node.state for node in nodes]
         self.open = left
 
     @property
-    def placed(self) -> list[Operation]:
-        """The operations that fitted, in their order."""
-        order: list[Operation] = []
-        node: _Node | None = self._node
-        while node is not None:
-            order.extend(reversed(node.placed))
-            node = node.parent
-        order.reverse()
-        return order
+    def orders(self) -> list[list[Operation]]:
+        """The orders that lead as far; the state after each is that in ``states``."""
+        return [node.order() for node in self._nodes]
 
 
 def find_order(operations: Sequence[Operation], state: JobState) -> Stuck | None:
@@ -119,7 +127,7 @@ class _Search:
         self.ended = [one.ended for one in self.known if one.ended is not None]
         self.reads = [one.reads for one in self.known]
         self.dead: set[object] = set()
-        self.stuck: _Node | None = None
+        self.stuck: list[_Node] = []
 
     @cached_property
     def prospects(self) -> Prospects:
@@ -220,12 +228,15 @@ class _Search:
 
     def _bury(self, node: _Node) -> None:
         self.dead.add(node.key())
-        if self.stuck is None or node.first_end > self.stuck.first_end:
-            self.stuck = node
+        if self.stuck and node.first_end < self.stuck[0].first_end:
+            return
+        if self.stuck and node.first_end > self.stuck[0].first_end:
+            self.stuck.clear()
+        if len(self.stuck) < _MOST_STUCK:
+            self.stuck.append(node)
 
     def _furthest(self) -> Stuck:
-        assert self.stuck is not None  # noqa: S101 - the caller buried one; this tells the type checker
-        left = [self.known[at] for at in self._open(self.stuck)]
+        left = [self.known[at] for at in self._open(self.stuck[0])]
         return Stuck(self.stuck, sorted(left, key=_ended))
 
 

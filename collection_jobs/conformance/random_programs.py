@@ -19,7 +19,7 @@ from collection_jobs.status import JobStatus
 __all__ = ["programs", "search_programs"]
 
 _MOST_CHOICES = 40
-_IDS = st.sampled_from(["a", "a", "b", "c"])
+_IDS = st.sampled_from(["a", "a", "a", "b", "c"])
 _ERRORS = st.sampled_from(["timeout", "banned", "refused", "no route", "reset", "gone"])
 _SYMBOLS = st.sampled_from(["BTC", "ETH"])
 _STATUSES = st.sampled_from(JobStatus)

@@ -11,20 +11,24 @@ from typing import Any
 
 __all__ = ["where"]
 
-_ASYNCIO = str(Path(asyncio.__file__).parent)
+_LIBRARY = str(Path(asyncio.__file__).parent.parent)
 
 
 def where(task: asyncio.Task[Any]) -> str:
-    """The innermost line outside asyncio at which a task is suspended, as text."""
+    """The innermost line outside the standard library at which a task is suspended, as text."""
     frame: FrameType | None = None
     for each in _frames(task.get_coro()):
-        if frame is None or not each.f_code.co_filename.startswith(_ASYNCIO):
+        if frame is None or not _is_of_the_library(each.f_code.co_filename):
             frame = each
     if frame is None:
         return "an unknown place"
     code = frame.f_code
     line = linecache.getline(code.co_filename, frame.f_lineno).strip()
     return f"{Path(code.co_filename).name}:{frame.f_lineno}, in {code.co_name}: {line}"
+
+
+def _is_of_the_library(file: str) -> bool:
+    return file.startswith(_LIBRARY) and "site-packages" not in file
 
 
 def _frames(coroutine: object) -> Iterator[FrameType]:

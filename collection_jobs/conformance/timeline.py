@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collection_jobs.conformance.attribution import Explanation
+from collection_jobs.conformance.model import Facts
 from collection_jobs.conformance.transitions import Operation, why
+from collection_jobs.validation import shown
 
 __all__ = ["draw"]
 
 _LINES = 30
+_ORDERS = 3
 
 
 def draw(found: Explanation) -> tuple[str, ...]:
-    """The calls that matter, one a line, each with its span of time; then how far an order goes.
+    """The calls that matter, one a line, each with its span of time; then how far the orders go.
 
     A bar shows from when to when each call lasted: bars that lie over each other are calls that
     overlapped, and may have taken effect in either order.
@@ -28,12 +31,30 @@ def draw(found: Explanation) -> tuple[str, ...]:
     for one, bar in zip(operations, bars, strict=True):
         who = one.event.client.ljust(width)
         lines.append(f"{numbers[id(one)]:>2} {who} {bar} {_said(one)}")
-    return (*lines, *_order(found, numbers))
+    return (*lines, *_orders(found, numbers))
 
 
 def _said(one: Operation) -> str:
     outcome = one.event.outcome
-    return f"{one.event.call} {'never came back' if outcome is None else outcome}"
+    if outcome is None:
+        return f"{one.event.call} never came back"
+    if one.facts is not None and one.shown is not None and one.shown is outcome.value:
+        return f"{one.event.call} returned {_job(one.facts, one.shown.revision)}"
+    return f"{one.event.call} {outcome}"
+
+
+def _job(facts: Facts, revision: object) -> str:
+    """A job with what calls change of it."""
+    parts = [f"revision {revision}", facts.status]
+    if facts.error_message is not None:
+        parts.append(shown(facts.error_message))
+    for word, outcomes in (
+        ("completed", facts.completed_symbols),
+        ("failed", facts.failed_symbols),
+    ):
+        if outcomes:
+            parts.append(f"{word} {shown(dict(sorted(outcomes)))}")
+    return f"the job {facts.id!a} ({', '.join(parts)})"
 
 
 def _bars(operations: Sequence[Operation]) -> list[str]:
@@ -54,13 +75,15 @@ def _bar(first: int, last: int | None, width: int) -> str:
     return f"{' ' * first}|{'-' * (last - first - 1)}|{' ' * (width - last - 1)}"
 
 
-def _order(found: Explanation, numbers: dict[int, int]) -> list[str]:
-    """The longest order that fits, and what speaks against each call that would be next."""
-    placed = [str(numbers[id(one)]) for one in found.stuck.placed if id(one) in numbers]
-    first = f"After {', '.join(placed)}" if placed else "From the start"
-    lines = [f"No order of these calls is possible. {first}, none of these can come next:"]
-    for one in found.stuck.open:
-        against = [breach.message for breach in why(one, found.stuck.state)]
-        if against:
-            lines.append(f"{numbers.get(id(one), 0):>2} {against[0]}")
-    return lines
+def _orders(found: Explanation, numbers: dict[int, int]) -> list[str]:
+    """The orders that go furthest, and what speaks against the call that would be next."""
+    lines = ["No order of these calls is possible:"]
+    culprit = found.stuck.open[0]
+    for order, state in zip(found.stuck.orders, found.stuck.states, strict=True):
+        placed = ", ".join(str(numbers[id(one)]) for one in order if id(one) in numbers)
+        against = why(culprit, state)
+        reason = against[0].message if against else "it does not fit"
+        line = f"after {placed or 'nothing'} cannot come {numbers.get(id(culprit), 0)}: {reason}"
+        if line not in lines:
+            lines.append(line)
+    return lines[: 1 + _ORDERS]

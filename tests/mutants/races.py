@@ -69,7 +69,12 @@ def race(
 # Read, modify, write
 
 
-@race("FAILED-2", kind="the JSON column of a row, changed in Python (Django's F() is the cure)")
+@race(
+    "FAILED-2",
+    "DELETE-1",
+    "SAVE-3",
+    kind="the JSON column of a row, changed in Python (Django's F() is the cure)",
+)
 class LostUpdate(Rows):
     """add_failed_symbol reads, changes and writes without a lock."""
 
@@ -81,7 +86,13 @@ class LostUpdate(Rows):
         await self.write(job.with_failed_symbol(symbol, error))
 
 
-@race("STATUS-2", kind="workers that claim the same trial or task (Optuna, home-made job queues)")
+@race(
+    "STATUS-2",
+    "ATOMIC-1",
+    "DELETE-1",
+    "FAILED-2",
+    kind="workers that claim the same trial or task (Optuna, home-made job queues)",
+)
 class CheckThenClaim(Rows):
     """update_status looks before it takes the lock, and does not look again."""
 
@@ -97,7 +108,14 @@ class CheckThenClaim(Rows):
             return True
 
 
-@race("FAILED-2", kind="a handler that is moved to threads call by call")
+@race(
+    "FAILED-2",
+    "ATOMIC-1",
+    "DELETE-1",
+    "SAVE-3",
+    "STATUS-2",
+    kind="a handler that is moved to threads call by call",
+)
 class ReadAndWriteInThreads(Unlocked):
     """Reads and writes are each handed to a thread, and nothing holds them together."""
 
@@ -110,7 +128,7 @@ class ReadAndWriteInThreads(Unlocked):
         await asyncio.to_thread(self.put, job)
 
 
-@race("FAILED-2", kind="a JSON file that is read and rewritten whole")
+@race("FAILED-2", "ATOMIC-1", "DELETE-1", kind="a JSON file that is read and rewritten whole")
 class WholeFile(LockPerJob):
     """Every change rewrites all the rows, under the lock of the one job that it changes."""
 
@@ -122,7 +140,7 @@ class WholeFile(LockPerJob):
         self.rows = rows
 
 
-@race("ATOMIC-1", kind="a service object that keeps the current item in an attribute")
+@race("FAILED-2", "DELETE-1", kind="a service object that keeps the current item in an attribute")
 class SharedScratch(Rows):
     """add_failed_symbol keeps the job in an attribute while it waits."""
 
@@ -140,7 +158,13 @@ class SharedScratch(Rows):
 # Locks that are none
 
 
-@race("FAILED-2", kind="a lock per method of a class, each guarding the same data")
+@race(
+    "FAILED-2",
+    "ATOMIC-1",
+    "DELETE-1",
+    "SAVE-3",
+    kind="a lock per method of a class, each guarding the same data",
+)
 class LockPerMethod(LockPerJob):
     """Every method has its own lock."""
 
@@ -151,7 +175,13 @@ class LockPerMethod(LockPerJob):
             yield
 
 
-@race("FAILED-2", kind="a lock key built of too many parts (Redis lock names)")
+@race(
+    "FAILED-2",
+    "ATOMIC-1",
+    "DELETE-1",
+    "SAVE-3",
+    kind="a lock key built of too many parts (Redis lock names)",
+)
 class LockPerIdAndMethod(LockPerJob):
     """Every method has its own lock for each job."""
 
@@ -163,7 +193,12 @@ class LockPerIdAndMethod(LockPerJob):
 
 
 @race(
-    "FAILED-2", kind="a lock kept in a registry that has to be asked for it first", stage="absent"
+    "FAILED-2",
+    "ATOMIC-1",
+    "DELETE-1",
+    "SAVE-3",
+    "STATUS-2",
+    kind="a lock kept in a registry that has to be asked for it first",
 )
 class LazyLock(LockPerJob):
     """The lock of a job is kept while it is in use; the next one is made after a look-up."""
@@ -181,7 +216,14 @@ class LazyLock(LockPerJob):
             del self.locks[job_id]
 
 
-@race("FAILED-2", kind="a pool of connections that replaced a single one")
+@race(
+    "FAILED-2",
+    "ATOMIC-1",
+    "DELETE-1",
+    "SAVE-3",
+    "STATUS-2",
+    kind="a pool of connections that replaced a single one",
+)
 class TwoAtATime(Rows):
     """A semaphore lets two in."""
 
@@ -196,7 +238,14 @@ class TwoAtATime(Rows):
             yield
 
 
-@race("FAILED-2", kind="a reentrant lock that does not look who holds it")
+@race(
+    "FAILED-2",
+    "ATOMIC-1",
+    "DELETE-1",
+    "SAVE-3",
+    "STATUS-2",
+    kind="a reentrant lock that does not look who holds it",
+)
 class AnybodysReentrantLock(Rows):
     """Whoever finds the lock held walks in, as if it held it itself."""
 
@@ -210,7 +259,13 @@ class AnybodysReentrantLock(Rows):
                 yield
 
 
-@race("FAILED-2", kind="a lease that runs out while its holder works (Redlock)")
+@race(
+    "FAILED-2",
+    "ATOMIC-1",
+    "SAVE-3",
+    "STATUS-2",
+    kind="a lease that runs out while its holder works (Redlock)",
+)
 class LeaseRunsOut(Rows):
     """Who waits too long for the lock goes on without it."""
 
@@ -241,6 +296,9 @@ class LeaseRunsOut(Rows):
 
 @race(
     "FAILED-2",
+    "ATOMIC-1",
+    "DELETE-1",
+    "STATUS-2",
     kind="an early return that was given its own clean-up",
     hides=True,
     stage="failed",
@@ -341,7 +399,16 @@ class TornWrite(Rows):
             return True
 
 
-@race("SAVE-4", kind="a version column that is computed in Python (SELECT MAX(id) + 1)")
+@race(
+    "SAVE-4",
+    "ATOMIC-1",
+    "DELETE-1",
+    "FAILED-2",
+    "SAVE-3",
+    "STATUS-2",
+    kind="a version column that is computed in Python (SELECT MAX(id) + 1)",
+    stage="running",
+)
 class RevisionReadTooEarly(Unlocked):
     """The next revision is taken before the write is awaited, and counted only after it."""
 
@@ -353,7 +420,7 @@ class RevisionReadTooEarly(Unlocked):
         self.rows[job.id] = job.with_revision(revision)
 
 
-@race("ATOMIC-1", kind="a secondary index that is written after the row (Redis sets)")
+@race("LIST-1", kind="a secondary index that is written after the row (Redis sets)")
 class IndexAfterTheRow(Rows):
     """The index by status is brought up to date a while after the row; listings go by it."""
 
@@ -377,7 +444,7 @@ class IndexAfterTheRow(Rows):
         return sorted(found, key=age)[offset : offset + limit]
 
 
-@race("ATOMIC-1", kind="a buffer that is flushed by a background task (logging, metrics)")
+@race("SAVE-1", kind="a buffer that is flushed by a background task (logging, metrics)")
 class AcknowledgedEarly(Rows):
     """A write is queued and acknowledged; a task applies it when it comes to it."""
 
@@ -396,7 +463,7 @@ class AcknowledgedEarly(Rows):
 # Deletion
 
 
-@race("DELETE-1", kind="if exists: delete; return True")
+@race("DELETE-1", "SAVE-3", kind="if exists: delete; return True")
 class DeletedTwice(Rows):
     """delete looks, waits and removes, and trusts in what it saw."""
 
@@ -408,7 +475,7 @@ class DeletedTwice(Rows):
         return True
 
 
-@race("DELETE-1", kind="an upsert that brings back a row deleted meanwhile", hides=True)
+@race("DELETE-1", "SAVE-3", kind="an upsert that brings back a row deleted meanwhile", hides=True)
 class Resurrection(Optimistic):
     """A change compares the revision before it writes, and takes a missing row for a new one."""
 
@@ -417,7 +484,7 @@ class Resurrection(Optimistic):
         return job.id in self.rows and super().has_changed(job)
 
 
-@race("DELETE-2", kind="rows of a child table that are deleted after their parent", hides=True)
+@race("ATOMIC-1", kind="rows of a child table that are deleted after their parent", hides=True)
 class OutcomesDeletedLater(Rows):
     """delete removes the job, and what belongs to it in another table a while after."""
 
@@ -432,7 +499,39 @@ class OutcomesDeletedLater(Rows):
         return removed
 
 
-@race("ERROR-1", kind="a listing of ids whose rows are then fetched one by one")
+@race(
+    "DELETE-2",
+    kind="a child table that a foreign key does not clear at once",
+    hides=True,
+    stage="running",
+)
+class OutcomesComeBack(Rows):
+    """delete removes the job first; who saves it anew meanwhile inherits the old outcomes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.orphans: dict[str, CollectionJob] = {}
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        async with self.alone(job_id, "delete"):
+            job = self.rows.get(job_id)
+            removed = await self.remove(job_id)
+        if removed and job is not None:
+            self.orphans[job_id] = job
+            await asyncio.sleep(0)
+            del self.orphans[job_id]
+        return removed
+
+    @override
+    def put(self, job: CollectionJob) -> None:
+        orphan = self.orphans.get(job.id)
+        if orphan is not None:
+            job = replace(job, completed_symbols={}, failed_symbols=orphan.failed_symbols)
+        super().put(job)
+
+
+@race("ERROR-1", kind="a listing of ids whose rows are then fetched one by one", stage="running")
 class RowGone(Rows):
     """get_running_jobs fetches row by row, and expects each to be there."""
 
@@ -446,7 +545,13 @@ class RowGone(Rows):
 # Versions compared the wrong way
 
 
-@race("FAILED-2", kind="a compare-and-swap on a digest that forgets a field (ABA)", hides=True)
+@race(
+    "FAILED-2",
+    "ATOMIC-1",
+    "SAVE-3",
+    kind="a compare-and-swap on a digest that forgets a field (ABA)",
+    hides=True,
+)
 class LooksTheSame(Optimistic):
     """Whether a row changed is told by its status and the number of its outcomes."""
 
@@ -474,7 +579,11 @@ def _digest(job: CollectionJob | None) -> object:
 # Reads
 
 
-@race("ATOMIC-1", kind="a cache filled by a read that a write has overtaken (cache-aside)")
+@race(
+    "ATOMIC-1",
+    kind="a cache filled by a read that a write has overtaken (cache-aside)",
+    stage="absent",
+)
 class StaleCache(Rows):
     """A read fills the cache after it waited; a write empties it before."""
 
@@ -557,12 +666,12 @@ class IteratesWhileOthersWrite(Rows):
 
 
 @race("ERROR-1", kind="get_or_create without a transaction (Django)", hides=True, stage="absent")
-class InsertOrUpdate(Unlocked):
+class InsertOrUpdate(Rows):
     """save looks whether the row is there, and then inserts; the engine refuses a duplicate."""
 
     @override
     async def save(self, job: CollectionJob) -> None:
-        if await self.read(job.id) is not None or job.revision is not None:
+        if job.revision is not None or await self.read(job.id) is not None:
             await super().save(job)
             return
         await asyncio.sleep(0)
@@ -571,7 +680,23 @@ class InsertOrUpdate(Unlocked):
         self.put(job)
 
 
-@race("ATOMIC-1", kind="an actor that answers before it has done the work")
+@race(
+    "ATOMIC-1",
+    "DELETE-1",
+    "FAILED-1",
+    "FAILED-2",
+    "LIST-1",
+    "RECENT-1",
+    "RUNNING-1",
+    "SAVE-1",
+    "SAVE-2",
+    "SAVE-3",
+    "SAVE-4",
+    "STATS-1",
+    "STATUS-1",
+    "STATUS-3",
+    kind="an actor that answers before it has done the work",
+)
 class ActorAnswersEarly(Rows):
     """Changes go through a queue, in order; the answer is given when one is taken from it."""
 

@@ -52,7 +52,7 @@ class SpinLock(Rows):
     @asynccontextmanager
     @override
     async def alone(self, job_id: str, method: str) -> AsyncGenerator[None]:
-        while self.busy:
+        while self.busy:  # noqa: ASYNC110 - that it asks again and again is the point
             await asyncio.sleep(0)
         self.busy = True
         try:
