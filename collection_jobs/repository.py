@@ -34,11 +34,12 @@ class ICollectionJobRepository(ABC):
     * A failure of the engine is a ``RepositoryError`` whose ``__cause__`` is the driver's error; a
       repository that is not open raises ``RepositoryClosedError`` (ERROR-1).
 
-    What an adapter declares of itself, and then keeps:
+    What an adapter may declare, in a class attribute ``capabilities`` (a frozenset of names), and
+    then keeps:
 
-    * *durable*: what was acknowledged survives the death of the process at any moment, and what
+    * ``"durable"``: what was acknowledged survives the death of the process at any moment, and what
       was under way is there wholly or not at all (DURABLE-1).
-    * *scales*: the cost of every method but ``get_running_jobs`` does not grow in proportion to
+    * ``"scales"``: the cost of every method but ``get_running_jobs`` does not grow in proportion to
       the number of jobs stored (SCALE-1).
 
     What adapters may do differently: how a job is laid out in the engine, by how much a revision

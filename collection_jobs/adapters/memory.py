@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import islice, takewhile
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from typing_extensions import override
 
@@ -42,6 +42,8 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
     anything between looking and changing, so its calls are atomic among the tasks of one event
     loop; it is not meant for several threads. Nothing is durable.
     """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"scales"})
 
     def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
         """Start empty.

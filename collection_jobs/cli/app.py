@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from collection_jobs.cli.verify import verify_command
+
 __all__ = ["app"]
 
 
@@ -11,3 +13,6 @@ __all__ = ["app"]
 @click.version_option(package_name="collection-jobs", message="%(package)s %(version)s")
 def app() -> None:
     """Repositories of collection jobs: verify that an adapter keeps the contract."""
+
+
+app.add_command(verify_command)

@@ -1,1 +1,30 @@
-"""The conformance kit: laws, an oracle, and the search for the shortest breach of a law."""
+"""The conformance kit: laws, an oracle, and the search for the shortest breach of a law.
+
+``verify(find_target("my_package.stores:open_store"))`` judges an adapter by every law and returns
+a report; the command ``collection-jobs verify`` shows it. The kit knows no test runner.
+"""
+
+from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.findings import Finding, LawBroken
+from collection_jobs.conformance.laws import LAWS, Law
+from collection_jobs.conformance.machine import LifecycleMachine
+from collection_jobs.conformance.report import LawReport, Report
+from collection_jobs.conformance.store import OpenStore
+from collection_jobs.conformance.targets import Target, TargetError, find_target
+from collection_jobs.conformance.verify import verify
+
+__all__ = [
+    "LAWS",
+    "Finding",
+    "Law",
+    "LawBroken",
+    "LawReport",
+    "LifecycleMachine",
+    "OpenStore",
+    "Report",
+    "Target",
+    "TargetError",
+    "example_job",
+    "find_target",
+    "verify",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -12,14 +13,26 @@ from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
-__all__ = ["Call", "Change", "Held", "Outcome", "Step", "brief", "code", "example_job", "make"]
+__all__ = [
+    "Call",
+    "Change",
+    "Held",
+    "NoAnswer",
+    "Outcome",
+    "Program",
+    "Step",
+    "brief",
+    "code",
+    "example_job",
+    "make",
+]
 
 _EXAMPLE: dict[str, Any] = {
     "source": "binance",
     "symbols": ("BTC", "ETH"),
     "timeframe": "1h",
     "start": datetime(2024, 1, 1, tzinfo=UTC),
-    "end": datetime(2024, 2, 1, tzinfo=UTC),
+    "end": datetime(2025, 1, 1, tzinfo=UTC),
     "created_at": datetime(2024, 3, 1, tzinfo=UTC),
 }
 
@@ -137,18 +150,35 @@ class Step:
 
     def __str__(self) -> str:
         """The line as Python."""
+        if self.method == "spoil":
+            spoilt = self.arguments[0]
+            return f"spoil({spoilt})"
         line = f"await repository.{self.method}({', '.join(map(code, self.arguments))})"
         return line if self.keep is None else f"{self.keep} = {line}"
 
 
+Program = tuple[Step, ...]
+"""Steps of one caller, one after another."""
+
+PATIENCE = 5.0
+"""For how many seconds a call may give no answer before the kit takes it for hung."""
+
+
+class NoAnswer(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
+    """A call did not return in the time that the kit gave it."""
+
+
 async def make(call: Call, repository: CollectionJobRepository) -> Outcome:
-    """Make a call and record what came of it, any exception included, but not a cancellation."""
+    """Make a call and record what came of it, whatever an adapter raises."""
     began = datetime.now(UTC)
+    value, error = None, None
+    timer = asyncio.timeout(PATIENCE)
     try:
-        value = await getattr(repository, call.method)(*call.arguments)
-    except Exception as error:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
-        return Outcome(began, datetime.now(UTC), error=error)
-    return Outcome(began, datetime.now(UTC), value=value)
+        async with timer:
+            value = await getattr(repository, call.method)(*call.arguments)
+    except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
+        error = NoAnswer(f"no answer within {PATIENCE:g} s") if timer.expired() else raised
+    return Outcome(began, datetime.now(UTC), value, error)
 
 
 def code(value: object) -> str:
@@ -206,4 +236,6 @@ def brief(value: object) -> str:
         return f"the job {code(value.id)} at revision {value.revision}"
     if isinstance(value, list):
         return f"[{', '.join(map(brief, cast('list[object]', value)))}]"
+    if isinstance(value, datetime | JobStatus):
+        return code(value)
     return shown(value)

@@ -19,7 +19,7 @@ from collection_jobs.conformance.programs import OpenRepository, Program
 from collection_jobs.conformance.random_programs import search_programs
 from collection_jobs.conformance.schedule import Unsupported
 from collection_jobs.conformance.schedules import Frontier, Prefix, Runner
-from collection_jobs.conformance.shrinking import Witness, present, shrink
+from collection_jobs.conformance.witnesses import Witness, present, shrink
 
 __all__ = ["Exploration", "explore_pairs", "explore_random"]
 

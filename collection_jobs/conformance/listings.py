@@ -17,9 +17,19 @@ from collection_jobs.conformance.model import (
 )
 from collection_jobs.job import CollectionJob
 
-__all__ = ["LAWS", "is_list_of_jobs", "judge_listing", "matches", "page_of", "sort_key"]
+__all__ = [
+    "LAWS",
+    "is_list_of_jobs",
+    "is_page_of",
+    "judge_listing",
+    "matches",
+    "page_of",
+    "sort_key",
+    "whole_of",
+]
 
 _DEFAULT_LIMIT = 100
+_ALL = 1_000_000
 LAWS = {
     "list_by_status": ("LIST-1", "LIST-2"),
     "list_recent": ("RECENT-1", "RECENT-1"),
@@ -65,6 +75,23 @@ def judge_listing(
         for job in jobs
         for breach in seen(states[job.id]._replace(former=None), job, call, law)[1]
     )
+
+
+def whole_of(call: Call) -> Call:
+    """The listing of which a call shows a page."""
+    if call.method == "list_by_status":
+        return Call("list_by_status", (call.arguments[0], _ALL))
+    return Call("list_recent", (_ALL,))
+
+
+def is_page_of(whole: Outcome, call: Call, outcome: Outcome) -> bool:
+    """Whether a call showed the right page of the whole listing as the store itself gives it."""
+    if not is_list_of_jobs(whole.value) or not is_list_of_jobs(outcome.value):
+        return False
+    jobs = whole.value
+    if call.method == "list_recent" and len(call.arguments) > 1 and call.arguments[1] is not None:
+        jobs = [job for job in jobs if job.created_at >= call.arguments[1]]
+    return _page([job.id for job in jobs], call) == [job.id for job in outcome.value]
 
 
 def is_list_of_jobs(value: object) -> TypeGuard[list[CollectionJob]]:

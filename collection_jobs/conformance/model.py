@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple, cast
 
-from collection_jobs.conformance.calls import Call, Outcome, brief
+from collection_jobs.conformance.calls import Call, NoAnswer, Outcome, brief
 from collection_jobs.errors import (
     CollectionJobError,
     JobNotFoundError,
@@ -145,6 +145,8 @@ class JobState(NamedTuple):
     """The job that the last save replaced or that was deleted before it, until a read confirms."""
     former_blame: str = "SAVE-1"
     """The law that is broken when the next read shows something of the former job."""
+    former_tainted: bool = False
+    """Whether the facts of the former job are unreliable."""
     tainted: bool = False
     """Whether a breach that is already known makes the facts unreliable."""
 
@@ -220,7 +222,7 @@ def judge(state: JobState, call: Call, outcome: Outcome) -> Verdict:
 def unexpected(call: Call, outcome: Outcome, law: str) -> tuple[Breach, ...]:
     """The breaches of a call that raised an error where the law has none for it."""
     wrong = Breach(law, "{} {}; it should have succeeded", (call, outcome))
-    if isinstance(outcome.error, CollectionJobError | ValueError | TypeError):
+    if isinstance(outcome.error, CollectionJobError | ValueError | TypeError | NoAnswer):
         return (wrong,)
     text = "{} {}; no such type of error may reach a caller"
     return (Breach("ERROR-1", text, (call, outcome)), wrong)
@@ -236,9 +238,10 @@ def _save(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         return state, unexpected(call, outcome, law)
     after = _written(state, facts_of(job), conditional=job.revision is not None)
     if stale:
-        text = "{} overwrote revision {}; it should have raised StaleJobError"
-        law = "SAVE-5" if job.revision in state.spent else "SAVE-3"
-        return after, (Breach(law, text, (call, state.revision)),)
+        text = "{} took effect, though the job was no longer {}; StaleJobError is due"
+        now = "stored" if state.facts is None else f"at revision {job.revision}"
+        law = "SAVE-3" if state.facts is None or job.revision not in state.spent else "SAVE-5"
+        return after, (Breach(law, text, (call, Words(now))),)
     if outcome.value is not None:
         return after, (Breach("SAVE-1", "{} {}; save returns None", (call, outcome)),)
     return after, ()
@@ -288,7 +291,7 @@ def _written(state: JobState, facts: Facts, *, conditional: bool) -> JobState:
     if replaced is None:
         former, law = state.former, "DELETE-2"
     else:
-        former, law = replaced, "SAVE-1" if conditional else "SAVE-2"
+        former, law = replaced, "SAVE-3" if conditional else "SAVE-2"
     return state._replace(
         facts=facts,
         revision=None,
@@ -296,6 +299,7 @@ def _written(state: JobState, facts: Facts, *, conditional: bool) -> JobState:
         blame="SAVE-1",
         former=former,
         former_blame=law,
+        former_tainted=state.tainted,
         tainted=False,
     )
 
@@ -329,10 +333,13 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Verdict
     after = None if state.tainted else admitted(state, found, job.revision)
     if after is not None:
         return after, ()
+    if _nothing_was_written(state, found, job.revision):
+        text = "{} returned the former job, at revision {}; the save before it changed nothing"
+        return state, (Breach(state.former_blame, text, (call, job.revision)),)
     breaches: list[Breach] = []
     wrong = [] if state.tainted else _differences(state.facts, found)
     if wrong:
-        law = _law_of_difference(state, found, wrong, blame)
+        law = state.former_blame if _shows_former_outcomes(state, found) else blame
         text = "{} returned a job whose {} is {}; it should be {}"
         name = wrong[0]
         values = (call, Words(name), getattr(found, name), getattr(state.facts, name))
@@ -380,19 +387,21 @@ def _differences(due: Facts, found: Facts) -> list[str]:
     ]
 
 
-def _law_of_difference(state: JobState, found: Facts, wrong: list[str], blame: str) -> str:
-    """Who is to blame for a difference: what was written, or what should have made way for it."""
-    former = state.former
-    if former is None or state.facts is None:
-        return blame
-    for name in wrong:
-        is_, due, was = (getattr(facts, name) for facts in (found, state.facts, former))
-        if isinstance(is_, frozenset) and isinstance(due, frozenset):
-            if (is_ - due) & was:
-                return state.former_blame
-        elif is_ == was:
-            return state.former_blame
-    return blame
+def _nothing_was_written(state: JobState, found: Facts, revision: int | None) -> bool:
+    """Whether a save that was acknowledged left the job that it should have replaced."""
+    stays = revision is not None and state.least is not None and revision < state.least
+    return stays and found == state.former and found != state.facts
+
+
+def _shows_former_outcomes(state: JobState, found: Facts) -> bool:
+    """Whether an outcome is there that only the former job had."""
+    former, due = state.former, state.facts
+    if former is None or due is None or state.former_tainted:
+        return False
+    return bool(
+        (found.completed_symbols - due.completed_symbols) & former.completed_symbols
+        or (found.failed_symbols - due.failed_symbols) & former.failed_symbols
+    )
 
 
 def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[Breach]:
@@ -416,7 +425,7 @@ def _delete(state: JobState, call: Call, outcome: Outcome) -> Verdict:
     if outcome.error is not None:
         return state, unexpected(call, outcome, "DELETE-1")
     there = state.facts is not None
-    after = state._replace(blame="DELETE-1") if state.blame == "GET-1" else state
+    after = state
     if there:
         spent = state.spent | state.given
         after = JobState(spent=spent, blame="DELETE-1", former=state.facts)
@@ -504,7 +513,8 @@ def _refused_failure(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         return after, ()
     text = "{} {}; it should have raised {} with the ids"
     breach = Breach("FAILED-3", text, (call, outcome, Words(due.__name__)))
-    if error is None or isinstance(error, CollectionJobError | LookupError | ValueError):
+    allowed = CollectionJobError | LookupError | ValueError | NoAnswer
+    if error is None or isinstance(error, allowed):
         return after, (breach,)
     return after, (unexpected(call, outcome, "FAILED-3")[0], breach)
 
@@ -522,7 +532,8 @@ def _get_stats(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         )
     if state.tainted or (outcome.value == due and type(outcome.value) is type(due)):
         return state, ()
-    return state, (Breach("STATS-1", "{} {}; it should have returned {}", (call, outcome, due)),)
+    law = "DELETE-1" if state.facts is None and state.blame == "DELETE-1" else "STATS-1"
+    return state, (Breach(law, "{} {}; it should have returned {}", (call, outcome, due)),)
 
 
 def storable(text: str) -> str:

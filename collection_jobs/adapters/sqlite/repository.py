@@ -1,0 +1,306 @@
+"""SQLiteCollectionJobRepository: the nine methods, and what SQLite can do beyond them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime
+from sqlite3 import Connection
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar, TypeVarTuple
+
+from typing_extensions import override
+
+from collection_jobs.adapters.sqlite import reads, writes
+from collection_jobs.adapters.sqlite.engine import Engine
+from collection_jobs.adapters.sqlite.failures import not_open
+from collection_jobs.adapters.sqlite.rows import MAX_INTEGER, to_micros
+from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
+from collection_jobs.adapters.sqlite.settings import Settings, Synchronous
+from collection_jobs.errors import RepositoryError
+from collection_jobs.job import CollectionJob
+from collection_jobs.repository import ICollectionJobRepository
+from collection_jobs.stats import JobStats
+from collection_jobs.status import JobStatus
+from collection_jobs.validation import (
+    check_candles,
+    check_datetime,
+    check_job,
+    check_limit,
+    check_name,
+    check_offset,
+    check_optional_text,
+    check_status,
+    check_text,
+)
+
+__all__ = ["SQLiteCollectionJobRepository"]
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+# The longest listing that is tried on the event loop's thread: the contract's default limit.
+_SHORT = 100
+_BEFORE_ALL = (FIRST_INSTANT, "")
+
+
+class SQLiteCollectionJobRepository(ICollectionJobRepository):
+    """A repository in one SQLite file, for any number of processes on one machine.
+
+    ``async with SQLiteCollectionJobRepository("jobs.db") as repository:`` opens it, creating the
+    file if there is none, and closes it at the end. It can be opened again after that. It belongs
+    to the event loop that opened it; other loops, threads and processes open their own on the same
+    file. A process that forks opens it after the fork.
+
+    Any SQLite from 3.38 on works. Where several processes write, prefer 3.51.3 or later: the older
+    ones have a rare race between them that can damage the file (https://sqlite.org/wal.html, "The
+    WAL-Reset Bug"). Within one process the repository keeps clear of it.
+
+    Durable (DURABLE-1): a write is answered after its commit is on the disk. With
+    ``synchronous="NORMAL"`` it is answered once the operating system has it: it survives the death
+    of the process at any moment, but a power cut or a crash of the system may lose the last
+    answered writes (never the file's integrity). That saves one wait for the disk a transaction.
+
+    It scales (SCALE-1), and recording an outcome costs the same in a job of ten symbols and of ten
+    thousand.
+
+    The writes that wait at the same time share one transaction on a thread of the repository's
+    own, so many callers are served faster than one. A write that is cancelled while it waits does
+    not happen; one that is cancelled while its transaction runs first waits for its end. Short
+    reads run at once, on the event loop's thread, for at most some milliseconds; those that turn
+    out longer, listings with a limit above 100 and ``get_running_jobs`` run on a second thread. A
+    caller that only reads still gives other tasks a turn, after some 100 jobs read.
+
+    Any method raises RepositoryClosedError while the repository is not open, and RepositoryError
+    when SQLite fails, for instance because another connection held the file's lock for longer than
+    ``busy_timeout``. After an error the repository works on.
+    """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "scales"})
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: Synchronous = "FULL",
+        busy_timeout: float = 5.0,
+    ) -> None:
+        """Remember what to open; nothing is opened yet.
+
+        Args:
+            path: The file; its folder must exist, and be on a local disk.
+            synchronous: "FULL", or "NORMAL" where the last writes before a power cut may be lost.
+            busy_timeout: Seconds that a call waits for another connection's lock.
+
+        Raises:
+            TypeError: A value is of a wrong type.
+            ValueError: A value is wrong; for ``:memory:``, use InMemoryCollectionJobRepository.
+        """
+        self._settings = Settings.of(path, synchronous, busy_timeout)
+        self._engine: Engine | None = None
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Build one from a URL, as :func:`collection_jobs.open_repository` does.
+
+        Args:
+            url: ``sqlite:///relative.db`` or ``sqlite:////absolute/path.db``, percent-encoded, with
+                the options ``synchronous`` and ``busy_timeout`` as its query.
+
+        Raises:
+            ValueError: The URL is none of these, or an option's value is wrong.
+        """
+        settings = Settings.from_url(url)
+        return cls(
+            settings.path,
+            synchronous=settings.synchronous,
+            busy_timeout=settings.busy_timeout,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Open the file. A cancelled call leaves nothing open.
+
+        Raises:
+            RepositoryError: The repository is open already; or the folder is missing, the file is
+                a folder, no SQLite database, another application's, of another version of the
+                schema, or locked. A file that is refused is left as it was.
+        """
+        if self._engine is not None:
+            raise RepositoryError(f"the repository on {self._settings.path!r} is open already")
+        self._engine = engine = Engine(self._settings)
+        try:
+            await engine.open()
+        except BaseException:
+            self._engine = None
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the repository."""
+        await self.close()
+
+    def __del__(self) -> None:
+        """Let the threads of a repository that nobody closed end."""
+        engine: Engine | None = getattr(self, "_engine", None)  # absent when __init__ raised
+        if engine is not None:
+            engine.stop()
+
+    async def close(self) -> None:
+        """Close the repository after the writes under way are answered; again does nothing.
+
+        A cancelled call closes it all the same, but does not wait for it.
+        """
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.close()
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        await self._write(writes.save, check_job(job))
+
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        return await self._read(reads.find, check_name("job_id", job_id))
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        return await self._write(writes.delete, check_name("job_id", job_id))
+
+    @override
+    async def list_by_status(
+        self, status: JobStatus, limit: int = 100, offset: int = 0
+    ) -> list[CollectionJob]:
+        return await self._list_by_status(
+            check_status(status), _BEFORE_ALL, check_limit(limit), check_offset(offset)
+        )
+
+    @override
+    async def list_recent(
+        self, limit: int = 100, since: datetime | None = None
+    ) -> list[CollectionJob]:
+        check_limit(limit)
+        first = FIRST_INSTANT if since is None else to_micros(check_datetime("since", since))
+        return await self._list(limit, reads.RECENT, (first, min(limit, MAX_INTEGER)))
+
+    @override
+    async def get_running_jobs(self) -> list[CollectionJob]:
+        return await self._list_by_status(JobStatus.RUNNING, _BEFORE_ALL, MAX_INTEGER, 0)
+
+    @override
+    async def update_status(
+        self, job_id: str, status: JobStatus, error_message: str | None = None
+    ) -> bool:
+        return await self._write(
+            writes.update_status,
+            check_name("job_id", job_id),
+            check_status(status),
+            check_optional_text("error_message", error_message),
+        )
+
+    @override
+    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        await self._write(
+            writes.add_outcome,
+            check_name("job_id", job_id),
+            check_name("symbol", symbol),
+            None,
+            check_text("error", error),
+        )
+
+    @override
+    async def get_stats(self, job_id: str) -> JobStats | None:
+        return await self._read(reads.stats, check_name("job_id", job_id))
+
+    async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
+        """Record that one symbol of a job was collected; the twin of add_failed_symbol.
+
+        The last outcome of a symbol counts. Concurrent calls all take effect. A cancelled call
+        recorded the outcome or nothing. May be repeated.
+
+        Args:
+            job_id: The job's id, compared exactly.
+            symbol: One of the job's symbols.
+            candles: The number of candles collected, 0 or more, however large.
+
+        Raises:
+            JobNotFoundError: There is no such job; nothing changed.
+            UnknownSymbolError: The job does not collect this symbol; nothing changed.
+            RepositoryError: SQLite failed.
+        """
+        await self._write(
+            writes.add_outcome,
+            check_name("job_id", job_id),
+            check_name("symbol", symbol),
+            check_candles(candles),
+            None,
+        )
+
+    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+        """Save each of the jobs, in their order, or none of them.
+
+        A cancelled call saved all or none.
+
+        Args:
+            jobs: The jobs, each as for save.
+
+        Raises:
+            StaleJobError: A job carries a revision that is not the stored one; nothing changed.
+            RepositoryError: SQLite failed; nothing changed.
+        """
+        await self._write(writes.save_many, [check_job(job) for job in jobs])
+
+    async def list_after(
+        self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
+    ) -> list[CollectionJob]:
+        """List the jobs with one status that come after a key: a deep page costs what a first does.
+
+        Args:
+            status: The status.
+            after: The ``(created_at, id)`` of the last job of the former page, which may be gone
+                meanwhile; None begins with the oldest.
+            limit: The most jobs to return; 0 is an empty list.
+
+        Returns:
+            The jobs by ``created_at``, then by ``id`` in code-point order, as list_by_status.
+
+        Raises:
+            RepositoryError: SQLite failed.
+        """
+        key = _BEFORE_ALL
+        if after is not None:
+            created_at, job_id = after
+            key = (to_micros(check_datetime("after", created_at)), check_name("after", job_id))
+        return await self._list_by_status(check_status(status), key, check_limit(limit), 0)
+
+    # None of these is a coroutine, and a caller's checks of its arguments come before them.
+
+    def _opened(self) -> Engine:
+        if self._engine is None:
+            raise not_open(self._settings)
+        return self._engine
+
+    def _write(
+        self, work: Callable[[Connection, *_Ts], _T], *args: *_Ts
+    ) -> Coroutine[Any, Any, _T]:
+        return self._opened().write(work, *args)
+
+    def _read(self, work: Callable[[Connection, *_Ts], _T], *args: *_Ts) -> Coroutine[Any, Any, _T]:
+        return self._opened().read(work, *args)
+
+    async def _list_by_status(
+        self, status: JobStatus, after: tuple[int, str], limit: int, offset: int
+    ) -> list[CollectionJob]:
+        counts = min(limit, MAX_INTEGER), min(offset, MAX_INTEGER)
+        return await self._list(limit, reads.BY_STATUS, (status.value, *after, *counts))
+
+    async def _list(
+        self, limit: int, keys: str, parameters: tuple[int | str, ...]
+    ) -> list[CollectionJob]:
+        if limit > _SHORT:
+            return await self._opened().read_long(reads.list_all, keys, parameters)
+        return await self._read(reads.list_few, keys, parameters)

@@ -1,0 +1,105 @@
+"""Settings: what one repository is opened with, checked, and read from a URL."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal, Self, cast
+from urllib.parse import parse_qsl, unquote
+
+from collection_jobs.validation import shown
+
+__all__ = ["Settings", "Synchronous"]
+
+Synchronous = Literal["FULL", "NORMAL"]
+
+_LONGEST_WAIT = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one repository is opened with.
+
+    Attributes:
+        path: The file, as the caller gave it.
+        synchronous: SQLite's ``PRAGMA synchronous``.
+        busy_timeout: Seconds to wait for another connection's lock.
+    """
+
+    path: str
+    synchronous: Synchronous
+    busy_timeout: float
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        if not self.path or "\0" in self.path:
+            raise ValueError(f"path must name a file: {shown(self.path)}")
+        if self.path == ":memory:":
+            raise ValueError(
+                "path must name a file, not ':memory:'; for a repository in memory open memory:"
+            )
+        if self.synchronous not in ("FULL", "NORMAL"):
+            raise ValueError(f"synchronous must be FULL or NORMAL: {shown(self.synchronous)}")
+        if not 0 <= self.busy_timeout <= _LONGEST_WAIT:  # also false for NaN
+            raise ValueError(
+                f"busy_timeout must be 0 to {_LONGEST_WAIT:.0f} seconds: {shown(self.busy_timeout)}"
+            )
+
+    @classmethod
+    def of(
+        cls, path: str | os.PathLike[str], synchronous: Synchronous, busy_timeout: float
+    ) -> Self:
+        """The settings as a caller without a type checker may give them."""
+        text = os.fspath(path)
+        if not isinstance(text, str):
+            raise TypeError(f"path must be a str or a path of str: {shown(path)}")
+        if not isinstance(busy_timeout, int | float) or isinstance(busy_timeout, bool):
+            raise TypeError(f"busy_timeout must be a number of seconds: {shown(busy_timeout)}")
+        return cls(text, synchronous, float(busy_timeout))
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Read ``sqlite:///relative.db?synchronous=NORMAL`` or ``sqlite:////absolute.db``."""
+        place, _, query = url.partition("?")
+        scheme, _, rest = place.partition(":")
+        if scheme.lower() != "sqlite" or not rest.startswith("///"):
+            raise ValueError(
+                "a SQLite URL reads sqlite:///relative.db or sqlite:////absolute/path.db: "
+                f"{shown(url)}"
+            )
+        options = _options(url, query)
+        return cls.of(
+            _decoded(url, rest.removeprefix("///")),
+            cast("Synchronous", options.get("synchronous", "FULL")),
+            _seconds(options.get("busy_timeout", "5.0")),
+        )
+
+
+def _decoded(url: str, text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError(f"the path in a SQLite URL must be UTF-8: {shown(url)}") from None
+
+
+def _options(url: str, query: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:
+        raise ValueError(f"the options in a SQLite URL read name=value: {shown(url)}") from None
+    options = dict(pairs)
+    for name in options.keys() - {"synchronous", "busy_timeout"}:
+        raise ValueError(
+            f"a SQLite URL takes the options synchronous and busy_timeout, not {shown(name)}: "
+            f"{shown(url)}"
+        )
+    if len(options) < len(pairs):
+        raise ValueError(f"an option in a SQLite URL is given once: {shown(url)}")
+    return options
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"busy_timeout must be a number of seconds: {shown(text)}") from None

@@ -1,0 +1,178 @@
+"""The writes, as functions of a connection within a transaction.
+
+A write that raises one of the package's errors has changed nothing: what could refuse it is looked
+at first. After any other error its transaction must be rolled back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from collection_jobs.adapters.sqlite.reads import find_document
+from collection_jobs.adapters.sqlite.rows import (
+    Outcome,
+    outcomes_from,
+    outcomes_of,
+    stored_candles,
+    to_json,
+    to_micros,
+)
+from collection_jobs.errors import (
+    CollectionJobError,
+    JobNotFoundError,
+    StaleJobError,
+    UnknownSymbolError,
+)
+from collection_jobs.job import CollectionJob
+from collection_jobs.status import TRANSITIONS, JobStatus
+
+__all__ = ["add_outcome", "delete", "save", "save_many", "update_status"]
+
+_INSERT_JOB = """
+    INSERT INTO jobs (id, source, timeframe, range_start, range_end, created_at, status,
+        started_at, finished_at, error_message, revision)
+    SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, last_deleted_revision + 1 FROM store WHERE true
+    ON CONFLICT (id) DO NOTHING"""
+_REPLACE_JOB = """
+    UPDATE jobs SET source = ?2, timeframe = ?3, range_start = ?4, range_end = ?5,
+        started_at = ?8, finished_at = ?9, error_message = ?10, revision = revision + 1"""
+# The indexes on these columns are rewritten when they are set, even to what they were.
+_AND_MOVE_JOB = ", created_at = ?6, status = ?7"
+_WITH_ID = " WHERE id = ?1"
+
+# The rows go in as one JSON array and one statement, not one by one: see rows.JOB_DOCUMENT.
+_INSERT_SYMBOLS = """
+    INSERT INTO symbols (job, symbol, position)
+    SELECT jobs.key, names.value, names.key FROM jobs, json_each(?2) AS names WHERE jobs.id = ?1"""
+_PUT_OUTCOMES = """
+    INSERT INTO symbols (job, symbol, position, candles, error)
+    SELECT jobs.key, value ->> 0, value ->> 1, value ->> 2, value ->> 3
+    FROM jobs, json_each(?2) WHERE jobs.id = ?1
+    ON CONFLICT (job, symbol) DO UPDATE
+    SET position = excluded.position, candles = excluded.candles, error = excluded.error"""
+_DELETE_SYMBOLS = """
+    DELETE FROM symbols WHERE job = (SELECT key FROM jobs WHERE id = ?1)
+    AND symbol IN (SELECT value FROM json_each(?2))"""
+
+_SET_OUTCOME = """
+    UPDATE symbols SET candles = ?3, error = ?4
+    WHERE job = (SELECT key FROM jobs WHERE id = ?1) AND symbol = ?2"""
+_BUMP = "UPDATE jobs SET revision = revision + 1 WHERE id = ?"
+_EXISTS = "SELECT 1 FROM jobs WHERE id = ?"
+_DELETE = "DELETE FROM jobs WHERE id = ?"
+
+
+def _change_of_status(status: JobStatus) -> str:
+    # The former status is part of the statement that changes it, so of many callers one wins.
+    former = ", ".join(f"'{old.value}'" for old in JobStatus if old.can_become(status))
+    instants = {
+        JobStatus.RUNNING: "started_at = :now, finished_at = NULL",
+        JobStatus.PENDING: "started_at = NULL, finished_at = NULL",
+    }.get(status, "finished_at = :now")
+    return (
+        f"UPDATE jobs SET status = :status, error_message = :error_message, {instants}, "  # noqa: S608 - constant text
+        f"revision = revision + 1 WHERE id = :id AND status IN ({former})"
+    )
+
+
+_UPDATE_STATUS = {status: _change_of_status(status) for status in TRANSITIONS}
+
+
+def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
+    """Create or replace a job."""
+    columns = _columns(job)
+    if job.revision is None and connection.execute(_INSERT_JOB, columns).rowcount:
+        connection.execute(_INSERT_SYMBOLS, (job.id, to_json(job.symbols)))
+        if job.completed_symbols or job.failed_symbols:
+            _put_outcomes(connection, job.id, list(outcomes_of(job)))
+        return
+    stored = find_document(connection, job.id)
+    found = None if stored is None else stored[10]
+    # Compared here and not in SQL, since a revision that a caller gives may exceed 64 bits.
+    if job.revision is not None and job.revision != found:
+        raise StaleJobError(job.id, job.revision, found)
+    assert stored is not None  # noqa: S101 - without a revision the insertion has just met it
+    stays = stored[5] == columns[5] and stored[6] == columns[6]
+    connection.execute(_REPLACE_JOB + ("" if stays else _AND_MOVE_JOB) + _WITH_ID, columns)
+    _replace_outcomes(connection, job, set(outcomes_from(stored)))
+
+
+def _columns(job: CollectionJob) -> tuple[str | int | None, ...]:
+    return (
+        job.id,
+        job.source,
+        job.timeframe,
+        to_micros(job.start),
+        to_micros(job.end),
+        to_micros(job.created_at),
+        job.status.value,
+        None if job.started_at is None else to_micros(job.started_at),
+        None if job.finished_at is None else to_micros(job.finished_at),
+        job.error_message,
+    )
+
+
+def _replace_outcomes(
+    connection: sqlite3.Connection, job: CollectionJob, stored: set[Outcome]
+) -> None:
+    """Write only the rows that differ."""
+    wanted = set(outcomes_of(job))
+    vanished = {row[0] for row in stored - wanted}.difference(job.symbols)
+    if vanished:
+        connection.execute(_DELETE_SYMBOLS, (job.id, to_json(list(vanished))))
+    changed = wanted - stored
+    if changed:
+        _put_outcomes(connection, job.id, list(changed))
+
+
+def _put_outcomes(connection: sqlite3.Connection, job_id: str, outcomes: list[Outcome]) -> None:
+    connection.execute(_PUT_OUTCOMES, (job_id, to_json(outcomes)))
+
+
+def save_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> None:
+    """Save each of the jobs, or none."""
+    connection.execute("SAVEPOINT many")
+    try:
+        for job in jobs:
+            save(connection, job)
+    except CollectionJobError:
+        connection.execute("ROLLBACK TO many")
+        connection.execute("RELEASE many")
+        raise
+    connection.execute("RELEASE many")
+
+
+def delete(connection: sqlite3.Connection, job_id: str) -> bool:
+    """Remove a job; its symbols go by the foreign key."""
+    return connection.execute(_DELETE, (job_id,)).rowcount > 0
+
+
+def update_status(
+    connection: sqlite3.Connection, job_id: str, status: JobStatus, error_message: str | None
+) -> bool:
+    """Change the status if the lifecycle permits it from the stored one."""
+    values = {
+        "id": job_id,
+        "status": status.value,
+        "error_message": error_message,
+        "now": to_micros(datetime.now(UTC)),
+    }
+    return connection.execute(_UPDATE_STATUS[status], values).rowcount > 0
+
+
+def add_outcome(
+    connection: sqlite3.Connection,
+    job_id: str,
+    symbol: str,
+    candles: int | None,
+    error: str | None,
+) -> None:
+    """Record what became of one symbol."""
+    stored = None if candles is None else stored_candles(candles)
+    if not connection.execute(_SET_OUTCOME, (job_id, symbol, stored, error)).rowcount:
+        if connection.execute(_EXISTS, (job_id,)).fetchall():
+            raise UnknownSymbolError(job_id, symbol)
+        raise JobNotFoundError(job_id)
+    connection.execute(_BUMP, (job_id,))

@@ -1,0 +1,182 @@
+"""The registry of laws: each numbered sentence of the contract that a check can prove broken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = ["LAWS", "Law"]
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """One law of the contract.
+
+    Attributes:
+        id: How the contract numbers it.
+        title: What it promises, in a few words.
+        sentence: What it promises, as the contract says it.
+        capability: What an adapter declares in order to promise it; None: every adapter does.
+    """
+
+    id: str
+    title: str
+    sentence: str
+    capability: str | None = None
+
+
+_ALL = (
+    Law(
+        "SAVE-1",
+        "read back exactly as saved",
+        "What was saved is read back equal, to the microsecond and the last code point, with every"
+        " outcome.",
+    ),
+    Law(
+        "SAVE-2",
+        "created, or replaced whole",
+        "A job whose revision is None is created, or replaces the stored job of that id.",
+    ),
+    Law(
+        "SAVE-3",
+        "a stale copy is refused",
+        "A job read from the store carries its revision. Saving it, or a changed copy, succeeds"
+        " only while the store still has that revision; otherwise it is a StaleJobError and"
+        " nothing changes.",
+    ),
+    Law(
+        "SAVE-4",
+        "each change raises the revision",
+        "Every applied change, whichever method made it, gives the stored job a greater revision;"
+        " a change not applied leaves it.",
+    ),
+    Law(
+        "SAVE-5",
+        "no revision is given out twice",
+        "No revision is given out twice for one id, also not after its deletion: a copy of the"
+        " deleted job is never taken for the new one.",
+    ),
+    Law("GET-1", "as last written, or None", "The job as last written, or None for an unknown id."),
+    Law(
+        "GET-2",
+        "callers and store share nothing",
+        "What a caller does with a job it holds never changes the store, and the reverse.",
+    ),
+    Law(
+        "DELETE-1",
+        "gone from every query, and truly told",
+        "True when this call removed the job, else False; the job and its outcomes are gone from"
+        " every query.",
+    ),
+    Law(
+        "DELETE-2",
+        "a deleted id starts afresh",
+        "An id can be used again after its deletion; nothing of the former job comes back.",
+    ),
+    Law(
+        "LIST-1",
+        "exactly one status, oldest first",
+        "Exactly the jobs with that status, oldest first: by created_at, then by id (code-point"
+        " order).",
+    ),
+    Law(
+        "LIST-2",
+        "pages join up to the whole",
+        "offset jobs are passed over, at most limit returned; pages of an unchanging store join up"
+        " to the whole, no job twice.",
+    ),
+    Law(
+        "RECENT-1",
+        "newest first",
+        "Newest first: by created_at descending, then by id descending; at most limit.",
+    ),
+    Law("RECENT-2", "nothing from before since", "With since, only jobs with created_at >= since."),
+    Law(
+        "RUNNING-1",
+        "all that run, oldest first",
+        "All jobs that are RUNNING, in the order of LIST-1, without a limit.",
+    ),
+    Law(
+        "STATUS-1",
+        "True for a permitted change only",
+        "True when this call changed the status; False when the job is unknown or the lifecycle"
+        " forbids the change from the status it has; then nothing changes.",
+    ),
+    Law(
+        "STATUS-2",
+        "one winner among many",
+        "One winner: of any number of concurrent calls for the same change, from any number of"
+        " processes, exactly one returns True.",
+    ),
+    Law(
+        "STATUS-3",
+        "times and message as the lifecycle says",
+        "The change sets and clears what the lifecycle says, by the adapter's clock.",
+    ),
+    Law(
+        "FAILED-1",
+        "the last outcome counts",
+        "Records the failure; the last outcome of a symbol counts, and replaces its former one.",
+    ),
+    Law(
+        "FAILED-2",
+        "no update is lost",
+        "No lost update: concurrent calls, among themselves and with every other method, all take"
+        " effect.",
+    ),
+    Law(
+        "FAILED-3",
+        "unknown job or symbol refused",
+        "An unknown job is JobNotFoundError, a symbol that the job does not have is"
+        " UnknownSymbolError; nothing changes.",
+    ),
+    Law(
+        "STATS-1",
+        "the stats of the stored job",
+        "Equal to the stats of the job as stored, or None for an unknown id.",
+    ),
+    Law(
+        "ATOMIC-1",
+        "each call at one instant",
+        "Linearizable per job: each call takes effect at one instant between its call and its"
+        " return. A listing shows each job as it was at some instant of the call, no job twice,"
+        " and none missing that matched throughout.",
+    ),
+    Law(
+        "CANCEL-1",
+        "cancelled: wholly or not at all",
+        "A call cancelled at any point took effect wholly or not at all, and the repository works"
+        " on, with nothing held.",
+    ),
+    Law(
+        "DURABLE-1",
+        "what was acknowledged survives a kill",
+        "What was acknowledged is there after the process is killed at any moment and the store is"
+        " opened again; what was under way is there wholly or not at all.",
+        capability="durable",
+    ),
+    Law(
+        "INPUT-1",
+        "bad input refused, and shown",
+        "A value that no method can take is a ValueError, one of a wrong type a TypeError, before"
+        " the engine is touched, with a message that shows the value. limit=0 is an empty list.",
+    ),
+    Law(
+        "ERROR-1",
+        "no error but the contract's",
+        "An engine's failure arrives as RepositoryError with the driver's error as its cause; no"
+        " driver's exception type reaches a caller. A closed repository says so with"
+        " RepositoryClosedError.",
+    ),
+    Law(
+        "SCALE-1",
+        "no cost grows with the store",
+        "The cost of every method but get_running_jobs does not grow in proportion to the number"
+        " of jobs stored.",
+        capability="scales",
+    ),
+)
+
+LAWS: Mapping[str, Law] = MappingProxyType({law.id: law for law in _ALL})
+"""Every law by its id, in the order of the contract."""

@@ -1,0 +1,85 @@
+"""The report: a verdict on every law, and from these the verdict on the target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from collection_jobs.conformance.findings import Finding
+
+__all__ = ["LawReport", "LawVerdict", "Report", "Verdict"]
+
+LawVerdict = Literal["holds", "broken", "not applicable", "not checked"]
+Verdict = Literal["conforms", "findings", "incomplete"]
+
+
+@dataclass(frozen=True, slots=True)
+class LawReport:
+    """The verdict on one law.
+
+    Attributes:
+        id: The law.
+        verdict: Whether it holds.
+        reason: What was tried, for a law that holds; why not, for one that was not examined.
+        finding: The breach, for a law that is broken.
+    """
+
+    id: str
+    verdict: LawVerdict
+    reason: str | None = None
+    finding: Finding | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command's JSON shows it."""
+        shown: dict[str, Any] = {"id": self.id, "verdict": self.verdict}
+        if self.reason is not None:
+            shown["reason"] = self.reason
+        if self.finding is not None:
+            shown["finding"] = {
+                "history": list(self.finding.history),
+                "message": self.finding.message,
+            }
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The verdict on one target.
+
+    Attributes:
+        target: What was judged, as the user calls it.
+        version: The version of collection-jobs that judged it.
+        profile: How hard it looked.
+        seed: Where its randomness came from: the same seed gives the same verdict.
+        laws: The verdict on each law, in the order of the contract.
+    """
+
+    target: str
+    version: str
+    profile: str
+    seed: int
+    laws: tuple[LawReport, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """``findings`` if a law is broken; ``conforms`` only if each that applies was examined."""
+        verdicts = {law.verdict for law in self.laws}
+        if "broken" in verdicts:
+            return "findings"
+        return "incomplete" if "not checked" in verdicts else "conforms"
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The breaches, in the order of the contract."""
+        return tuple(law.finding for law in self.laws if law.finding is not None)
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``collection-jobs verify --json`` writes it."""
+        return {
+            "target": self.target,
+            "version": self.version,
+            "profile": self.profile,
+            "seed": self.seed,
+            "verdict": self.verdict,
+            "laws": [law.to_json() for law in self.laws],
+        }

@@ -1,0 +1,95 @@
+"""OpenStore: a repository and its event loop, for callers that are not coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from shutil import rmtree
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from collection_jobs.protocol import CollectionJobRepository
+
+__all__ = ["OpenStore"]
+
+_T = TypeVar("_T")
+
+
+class OpenStore:
+    """An open repository and its event loop.
+
+    One task opens the repository, makes every call and closes it: an adapter may hold a task group
+    or a cancel scope open between entering and leaving, and those belong to one task.
+    """
+
+    def __init__(
+        self,
+        opening: AbstractAsyncContextManager[CollectionJobRepository],
+        directory: Path | None = None,
+    ) -> None:
+        """Open the repository.
+
+        Args:
+            opening: The repository, not open yet.
+            directory: What to remove when it is closed.
+        """
+        self._directory = directory
+        self._runner = asyncio.Runner()
+        self._loop = self._runner.get_loop()
+        self._work: asyncio.Queue[tuple[Coroutine[Any, Any, Any], asyncio.Future[Any]] | None]
+        self._work = asyncio.Queue()
+        opened = self._loop.create_future()
+        self._task = self._loop.create_task(self._serve(opening, opened))
+        try:
+            self.repository: CollectionJobRepository = self._loop.run_until_complete(opened)
+        except BaseException:
+            self._runner.close()
+            raise
+
+    async def _serve(
+        self,
+        opening: AbstractAsyncContextManager[CollectionJobRepository],
+        opened: asyncio.Future[CollectionJobRepository],
+    ) -> None:
+        try:
+            async with opening as repository:
+                opened.set_result(repository)
+                while (work := await self._work.get()) is not None:
+                    coroutine, answer = work
+                    try:
+                        answer.set_result(await coroutine)
+                    except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it
+                        answer.set_exception(error)
+        except Exception as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+
+    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine to its end in the repository's task, and give its result."""
+        answer: asyncio.Future[_T] = self._loop.create_future()
+        self._work.put_nowait((coroutine, answer))
+        return self._loop.run_until_complete(answer)
+
+    def close(self) -> None:
+        """Close the repository, then the loop."""
+        try:
+            self._work.put_nowait(None)
+            self._loop.run_until_complete(self._task)
+        finally:
+            self._runner.close()
+            if self._directory is not None:
+                rmtree(self._directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

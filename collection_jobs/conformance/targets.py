@@ -1,0 +1,121 @@
+"""Targets: what the kit judges, found by a URL or by the name of a factory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from tempfile import gettempdir
+from typing import cast
+from urllib.parse import quote, unquote
+
+from collection_jobs.opening import open_repository, scheme_of
+from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.validation import shown
+
+__all__ = ["CAPABILITIES", "Factory", "Target", "TargetError", "find_target"]
+
+_SCHEMES = ("memory", "sqlite")
+
+Factory = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
+"""Opens a store in a directory of its own; the same directory again opens the same store again."""
+
+CAPABILITIES = ("durable", "scales")
+"""What an adapter may declare in its class attribute ``capabilities``; each has its own law."""
+
+
+class TargetError(Exception):
+    """The target cannot be judged; the message is one sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A factory of stores to judge.
+
+    Attributes:
+        name: What the user calls it.
+        factory: Opens a store in an empty directory.
+        scratch: Where the kit makes the directories: the disk that the user's store is on.
+    """
+
+    name: str
+    factory: Factory
+    scratch: Path = Path(gettempdir())
+
+
+def find_target(text: str | None) -> Target:
+    """Find what a user asks to judge.
+
+    Args:
+        text: A repository URL, or ``module:attribute`` where the attribute is a factory; None is
+            an SQLite file in a temporary directory. The jobs behind a URL are never touched: the
+            kit judges new stores of the same engine, beside it.
+
+    Raises:
+        TargetError: There is no such target.
+    """
+    if text is None:
+        return _sqlite_target("sqlite, in a temporary directory", "", Path(gettempdir()))
+    module, colon, attribute = text.partition(":")
+    if (
+        module not in _SCHEMES
+        and colon
+        and attribute.isidentifier()
+        and all(map(str.isidentifier, module.split(".")))
+    ):
+        return _factory_target(text, module, attribute)
+    return _url_target(text)
+
+
+def _url_target(url: str) -> Target:
+    try:
+        scheme = scheme_of(url)
+    except ValueError as error:
+        raise TargetError(f"{url!r} is no target: {error}, or module:factory") from None
+    if scheme == "memory":
+        return Target(url, lambda directory: open_repository(url))
+    if scheme == "sqlite":
+        path, _, query = url.partition("?")
+        parent = Path(unquote(path.removeprefix("sqlite:///"))).absolute().parent
+        if not parent.is_dir():
+            raise TargetError(f"{url!r} is no target: the directory {parent} does not exist")
+        return _sqlite_target(url, query, parent)
+    raise TargetError(
+        f"the kit makes no stores of its own for {scheme!r}: name a factory, as in module:factory"
+    )
+
+
+def _sqlite_target(name: str, query: str, scratch: Path) -> Target:
+    def factory(directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
+        options = f"?{query}" if query else ""
+        return open_repository(f"sqlite:///{quote(str(directory))}/jobs.db{options}")
+
+    return Target(name, factory, scratch)
+
+
+def _factory_target(name: str, module_name: str, attribute: str) -> Target:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        # As python -m does: a command's users name modules that lie beside them.
+        sys.path.insert(0, here)
+    try:
+        module = import_module(module_name)
+    except Exception as error:  # whatever the user's module raises, it is why the kit cannot run
+        raise TargetError(
+            f"cannot import {module_name!r}: {type(error).__name__}: {error}"
+        ) from error
+    factory = getattr(module, attribute, None)
+    if factory is None:
+        near = get_close_matches(attribute, dir(module), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise TargetError(f"{module_name!r} has no attribute {attribute!r}{hint}")
+    if not callable(factory):
+        raise TargetError(
+            f"{name!r} is {shown(factory)}, not a factory: a function that takes a directory and"
+            " returns an async context manager"
+        )
+    return Target(name, cast("Factory", factory))

@@ -1,0 +1,70 @@
+"""A process of its own for the tests: ``python -m tests.adapters.sqlite_worker COMMAND PATH``.
+
+Each command says ``ready`` when it can begin, and begins when its input has a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from collection_jobs import JobStatus
+from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
+from tests.adapters.sqlite_support import a_job
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def wait_for_the_start() -> None:
+    say("ready")
+    sys.stdin.readline()
+
+
+async def claim(path: Path) -> None:
+    """Claim each of the pending jobs, and say which were won."""
+    async with SQLiteCollectionJobRepository(path, busy_timeout=30) as repository:
+        jobs = await repository.list_by_status(JobStatus.PENDING)
+        wait_for_the_start()
+        won = await asyncio.gather(
+            *(repository.update_status(job.id, JobStatus.RUNNING) for job in jobs)
+        )
+        say(" ".join(job.id for job, mine in zip(jobs, won, strict=True) if mine))
+
+
+async def create(path: Path) -> None:
+    """Open a file that may not be there yet, and save a job."""
+    wait_for_the_start()
+    async with SQLiteCollectionJobRepository(path, busy_timeout=30) as repository:
+        await repository.save(a_job(sys.argv[3]))
+
+
+async def write(path: Path) -> None:
+    """Save jobs for ever, and say which are acknowledged."""
+    async with SQLiteCollectionJobRepository(path) as repository:
+        wait_for_the_start()
+
+        async def write_on(name: int) -> None:
+            for n in range(1_000_000):
+                await repository.save(a_job(f"{name}-{n}"))
+                say(f"{name}-{n}")
+
+        await asyncio.gather(*(write_on(name) for name in range(8)))
+
+
+async def forget(path: Path) -> None:
+    """Open, write and read, and end without closing."""
+    repository = await SQLiteCollectionJobRepository(path).__aenter__()
+    await repository.save(a_job())
+    await repository.list_recent(limit=1000)
+    kept.append(repository)
+
+
+kept: list[SQLiteCollectionJobRepository] = []
+
+if __name__ == "__main__":
+    commands = {command.__name__: command for command in (claim, create, write, forget)}
+    asyncio.run(commands[sys.argv[1]](Path(sys.argv[2])))
