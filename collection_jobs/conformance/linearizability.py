@@ -16,10 +16,11 @@ from types import MappingProxyType
 
 from collection_jobs.conformance.attribution import Explanation, explain
 from collection_jobs.conformance.concurrent_listings import Ages, judge_shown, readings
+from collection_jobs.conformance.findings import Bar
 from collection_jobs.conformance.history import Event
 from collection_jobs.conformance.model import ABSENT, Breach, JobState, Span, unexpected
 from collection_jobs.conformance.orders import find_order
-from collection_jobs.conformance.timeline import draw
+from collection_jobs.conformance.timeline import bars, draw
 from collection_jobs.conformance.transitions import Operation, operation
 from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
 
@@ -52,13 +53,15 @@ class Refusal:
         law: The law that is broken; `attribution` says how it is found.
         message: Which calls cannot stand beside each other, and why.
         timeline: The calls that matter: who, when, what came back; and how far an order goes.
-        job_id: The job; None when a listing is wrong whatever the other calls did.
+        job_id: The job; None when a call is wrong whatever the other calls did.
+        bars: The calls of the timeline as data.
     """
 
     law: str
     message: str
     timeline: tuple[str, ...]
     job_id: str | None = None
+    bars: tuple[Bar, ...] = ()
 
 
 def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -> list[Refusal]:
@@ -138,4 +141,4 @@ def _wall(events: Iterable[Event]) -> Span:
 
 
 def _refusal(job_id: str, why: Explanation) -> Refusal:
-    return Refusal(why.law, why.message, draw(why), job_id)
+    return Refusal(why.law, why.message, draw(why), job_id, bars(why))

@@ -16,8 +16,6 @@ from contextvars import Context, copy_context
 from itertools import count
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 
-from typing_extensions import override
-
 from collection_jobs.conformance.suspensions import where
 
 __all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler", "Unsupported"]
@@ -314,16 +312,16 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             self._ready.append(step)
         return step
 
-    @override
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
+        """As asyncio says; the callback becomes a step, or is run at once where it is its own."""
         return self._schedule(callback, args, context, self.owner)
 
-    @override
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
+        """From the thread of the loop, call_soon; from another, what cannot be run here."""
         if threading.get_ident() == self._thread:
             return self.call_soon(callback, *args, context=context)
         name = threading.current_thread().name
@@ -331,7 +329,6 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._foreign.set()
         return _Step(self, callback, args, context, "foreign")
 
-    @override
     def call_later(
         self,
         delay: float,
@@ -339,9 +336,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
+        """As asyncio says, in virtual time."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    @override
     def call_at(
         self,
         when: float,
@@ -349,6 +346,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
+        """As asyncio says, in virtual time."""
         timer = _Timer(when, self, callback, args, context)
         heapq.heappush(self._timers, (when, next(self._sequence), timer))
         return timer
@@ -356,16 +354,16 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """A timer was cancelled: it is passed over when its time comes."""
 
-    @override
     def time(self) -> float:
+        """The virtual time, which passes only when nothing is ready."""
         return self._now
 
-    @override
     def create_future(self) -> asyncio.Future[Any]:
+        """A future of this loop."""
         return asyncio.Future(loop=self)
 
-    @override
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        """A task that belongs to whoever creates it."""
         if self._factory is None:
             task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, **options)
         else:
@@ -386,15 +384,14 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         tasks = (task for task, name in self._owners.items() if name == owner)
         return next((task for task in tasks if not task.done()), None)
 
-    @override
     def set_task_factory(self, factory: Any) -> None:
+        """As asyncio says."""
         self._factory = factory
 
-    @override
     def get_task_factory(self) -> Any:
+        """As asyncio says."""
         return self._factory
 
-    @override
     def run_in_executor(
         self, executor: Any, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
@@ -416,15 +413,12 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._ready.append(_Step(self, work, (), None, self.owner))
         return future
 
-    @override
     def set_default_executor(self, executor: Any) -> None:
         """No executor is ever used."""
 
-    @override
     async def shutdown_default_executor(self) -> None:
         """There is none."""
 
-    @override
     async def shutdown_asyncgens(self) -> None:
         """They end with the loop."""
 
@@ -432,40 +426,36 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         if not self._closed:
             self.create_task(generator.aclose())
 
-    @override
     def get_debug(self) -> bool:
+        """Always False: the slow checks of asyncio are not for thousands of runs."""
         return False
 
-    @override
     def set_debug(self, enabled: bool) -> None:
         """There is nothing more to tell."""
 
-    @override
     def is_running(self) -> bool:
+        """Whether the one run is under way."""
         return self._running
 
-    @override
     def is_closed(self) -> bool:
+        """Whether the one run is over."""
         return self._closed
 
-    @override
     def close(self) -> None:
         """The loop closes itself at the end of its one run."""
 
-    @override
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """What went wrong beside the calls shows in what they return, or not at all."""
 
-    @override
     def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """As call_exception_handler."""
         self.call_exception_handler(context)
 
-    @override
     def set_exception_handler(self, handler: Any) -> None:
         """As call_exception_handler."""
 
-    @override
     def get_exception_handler(self) -> Any:
+        """There is none."""
         return None
 
     def refuse(self, operation: str) -> NoReturn:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collection_jobs.conformance.attribution import Explanation
+from collection_jobs.conformance.findings import Bar
 from collection_jobs.conformance.model import Facts
 from collection_jobs.conformance.transitions import Operation, why
 from collection_jobs.validation import shown
 
-__all__ = ["draw"]
+__all__ = ["bars", "draw"]
 
 _LINES = 30
 _ORDERS = 3
@@ -25,22 +26,36 @@ def draw(found: Explanation) -> tuple[str, ...]:
     lines: list[str] = []
     if len(operations) < len(found.operations):
         lines.append(f"({len(found.operations) - len(operations)} earlier calls)")
-    bars = _bars(operations)
+    drawn = _draw_bars(operations)
     width = max(len(one.event.client) for one in operations)
     numbers = {id(one): number for number, one in enumerate(operations, 1)}
-    for one, bar in zip(operations, bars, strict=True):
+    for one, bar in zip(operations, drawn, strict=True):
         who = one.event.client.ljust(width)
-        lines.append(f"{numbers[id(one)]:>2} {who} {bar} {_said(one)}")
+        lines.append(f"{numbers[id(one)]:>2} {who} {bar} {one.event.call} {_answer(one)}")
     return (*lines, *_orders(found, numbers))
 
 
-def _said(one: Operation) -> str:
+def bars(found: Explanation) -> tuple[Bar, ...]:
+    """The same calls as data, for a report that draws them by itself."""
+    return tuple(
+        Bar(
+            one.event.client,
+            str(one.event.call),
+            _answer(one),
+            one.began,
+            one.ended,
+        )
+        for one in found.operations[-_LINES:]
+    )
+
+
+def _answer(one: Operation) -> str:
     outcome = one.event.outcome
     if outcome is None:
-        return f"{one.event.call} never came back"
+        return "never came back"
     if one.facts is not None and one.shown is not None and one.shown is outcome.value:
-        return f"{one.event.call} returned {_job(one.facts, one.shown.revision)}"
-    return f"{one.event.call} {outcome}"
+        return f"returned {_job(one.facts, one.shown.revision)}"
+    return str(outcome)
 
 
 def _job(facts: Facts, revision: object) -> str:
@@ -57,7 +72,7 @@ def _job(facts: Facts, revision: object) -> str:
     return f"the job {facts.id!a} ({', '.join(parts)})"
 
 
-def _bars(operations: Sequence[Operation]) -> list[str]:
+def _draw_bars(operations: Sequence[Operation]) -> list[str]:
     """The spans of time, on an axis that has a column for each instant that matters."""
     instants = {one.began for one in operations}
     instants |= {one.ended for one in operations if one.ended is not None}

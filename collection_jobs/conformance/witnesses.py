@@ -79,11 +79,11 @@ def present(witness: Witness, runner: Runner) -> Finding:
     execution, _ = runner.run(witness.program, witness.prefix, trace)
     refusal = next(one for one in execution.refusals if one.law == witness.law)
     many = "" if witness.preemptions == 1 else "s"
-    lines = [
-        *witness.program.lines(),
-        f"# One schedule, with {witness.preemptions} preemption{many}:",
+    told = [
+        f"One schedule that breaks the law, with {witness.preemptions} preemption{many}:",
         *trace.lines,
-        "# What each call saw:",
+        "The calls that matter, and when each lasted:",
         *refusal.timeline,
     ]
-    return Finding(witness.law, refusal.message, tuple(lines))
+    history = (*witness.program.lines(), *(f"# {line}" for line in told))
+    return Finding(witness.law, refusal.message, history, refusal.bars)

@@ -689,7 +689,6 @@ class InsertOrUpdate(Rows):
     "RECENT-1",
     "RUNNING-1",
     "SAVE-1",
-    "SAVE-2",
     "SAVE-3",
     "SAVE-4",
     "STATS-1",
@@ -726,7 +725,10 @@ class ActorAnswersEarly(Rows):
 
 @race(
     "FAILED-2",
-    kind="a lock that is dropped when its holder is done, with others waiting for it",
+    "DELETE-1",
+    "SAVE-3",
+    "STATUS-2",
+    kind="a lock that is dropped while others wait for it",
     pairs=False,
 )
 class LockForgotten(LockPerJob):

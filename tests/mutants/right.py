@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from random import Random
+from typing import cast
 
 from typing_extensions import override
 
@@ -193,7 +194,7 @@ class _Delegating:
     async def listing(self, call: Call) -> list[CollectionJob]:
         found = await self.pass_on(call)
         assert isinstance(found, list)
-        return found
+        return cast("list[CollectionJob]", found)
 
     async def update_status(
         self, job_id: str, status: JobStatus, error_message: str | None = None
