@@ -12,6 +12,7 @@ from collection_jobs.conformance.closing import check_closing
 from collection_jobs.conformance.corners import corner_programs
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.inputs import check_inputs, wrong_calls
+from collection_jobs.conformance.interleavings import explore_pairs, explore_random
 from collection_jobs.conformance.search import search_lifecycle
 from collection_jobs.conformance.store import OpenStore
 from collection_jobs.conformance.targets import Target
@@ -28,20 +29,24 @@ class Profile:
         name: What the user calls it.
         walks: How many random walks one caller takes.
         steps: How many steps each of them has at most.
+        preemptions: Under schedules of how many preemptions every pair of calls is run.
+        programs: How many programs of several clients are drawn at random.
     """
 
     name: str
     walks: int
     steps: int
+    preemptions: int
+    programs: int
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         profile.name: profile
         for profile in (
-            Profile("quick", walks=15, steps=20),
-            Profile("standard", walks=150, steps=40),
-            Profile("thorough", walks=2000, steps=60),
+            Profile("quick", walks=15, steps=20, preemptions=1, programs=0),
+            Profile("standard", walks=150, steps=40, preemptions=2, programs=0),
+            Profile("thorough", walks=2000, steps=60, preemptions=2, programs=5_000),
         )
     }
 )
@@ -80,11 +85,13 @@ class Examination:
         findings: The broken laws.
         covered: What was tried, for the laws that hold.
         unchecked: Laws that could not be examined on this target, each with the reason.
+        skipped: Why the check cannot be made on this target at all, where others may do instead.
     """
 
     findings: list[Finding]
     covered: str
     unchecked: Mapping[str, str] = field(default_factory=dict[str, str])
+    skipped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,30 @@ def _one_caller(plan: Plan) -> Examination:
     return Examination(findings, covered)
 
 
+def _interleavings(plan: Plan) -> Examination:
+    explored = explore_pairs(
+        plan.opening,
+        preemptions=plan.profile.preemptions,
+        directory=plan.new_directory(),
+        progress=plan.progress,
+    )
+    if explored.unsupported is not None:
+        return Examination([], "", skipped=str(explored))
+    findings, covered = list(explored.findings), str(explored)
+    if plan.profile.programs:
+        drawn = explore_random(
+            plan.opening,
+            seed=plan.seed,
+            examples=plan.profile.programs,
+            directory=plan.new_directory(),
+            muted=frozenset(finding.law for finding in findings),
+            progress=plan.progress,
+        )
+        findings += drawn.findings
+        covered = f"{covered}; {drawn}"
+    return Examination(findings, covered)
+
+
 def _wrong_inputs(plan: Plan) -> Examination:
     with plan.new_store() as store:
         findings = check_inputs(store)
@@ -141,5 +172,6 @@ CHECKS: tuple[Check, ...] = (
         ),
         _one_caller,
     ),
+    Check("interleavings", frozenset({"STATUS-2", "FAILED-2", "ATOMIC-1"}), _interleavings),
 )
 """Every check, in the order in which they are made."""
