@@ -7,11 +7,11 @@ a report; the command ``collection-jobs verify`` shows it. The kit knows no test
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collection_jobs.conformance.caller.machine import LifecycleMachine
     from collection_jobs.conformance.calls import example_job
     from collection_jobs.conformance.findings import Finding, LawBroken
     from collection_jobs.conformance.judging import verify
     from collection_jobs.conformance.laws import LAWS, Law
-    from collection_jobs.conformance.machine import LifecycleMachine
     from collection_jobs.conformance.report import LawReport, Report
     from collection_jobs.conformance.store import OpenStore
     from collection_jobs.conformance.targets import Target, TargetError, find_target
@@ -24,7 +24,7 @@ else:
         "Law": "laws",
         "LawBroken": "findings",
         "LawReport": "report",
-        "LifecycleMachine": "machine",
+        "LifecycleMachine": "caller.machine",
         "OpenStore": "store",
         "Report": "report",
         "Target": "targets",

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from collection_jobs.conformance.closing import check_closing
-from collection_jobs.conformance.corners import corner_programs
+from collection_jobs.conformance.caller.closing import check_closing
+from collection_jobs.conformance.caller.corners import corner_programs
+from collection_jobs.conformance.caller.inputs import check_inputs, wrong_calls
+from collection_jobs.conformance.caller.search import search_lifecycle
 from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.inputs import check_inputs, wrong_calls
-from collection_jobs.conformance.interleavings import explore_pairs, explore_random
-from collection_jobs.conformance.search import search_lifecycle
+from collection_jobs.conformance.interleavings.explore import explore_pairs, explore_random
 from collection_jobs.conformance.store import OpenStore
 from collection_jobs.conformance.targets import Target
 from collection_jobs.protocol import CollectionJobRepository

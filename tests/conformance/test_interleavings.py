@@ -12,8 +12,12 @@ from typing import Any, cast
 import pytest
 
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
-from collection_jobs.conformance.interleavings import Exploration, explore_pairs, explore_random
-from collection_jobs.conformance.pairs import pairs, triples
+from collection_jobs.conformance.interleavings.explore import (
+    Exploration,
+    explore_pairs,
+    explore_random,
+)
+from collection_jobs.conformance.interleavings.pairs import pairs, triples
 from collection_jobs.protocol import CollectionJobRepository
 from tests.mutants.races import BEYOND_PAIRS, RACES, LockOrder, LostUpdate
 from tests.mutants.right import RIGHT, SpinLock
@@ -119,7 +123,11 @@ def test_a_muted_law_is_passed_over(tmp_path: Path) -> None:
 
 def test_it_says_what_it_covered(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    found = explore(Rows, tmp_path, progress=lambda done, total: told.append((done, total)))
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+
+    found = explore(Rows, tmp_path, progress=tell)
     assert str(found) == "231 pairs, all schedules of up to 2 preemptions: none broke a law"
     assert told[-1] == (3 * 231, 3 * 231)
     assert len(set(told)) == len(told)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from collection_jobs.conformance.programs import (
+from collection_jobs.conformance.interleavings.programs import (
     Choice,
     Execution,
     OpenRepository,
@@ -15,7 +15,7 @@ from collection_jobs.conformance.programs import (
     Replay,
     execute,
 )
-from collection_jobs.conformance.trace import Trace
+from collection_jobs.conformance.interleavings.trace import Trace
 
 __all__ = ["Frontier", "Prefix", "Runner"]
 

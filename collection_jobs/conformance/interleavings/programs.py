@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 from collection_jobs.conformance.calls import Call, Held, Outcome, Step
-from collection_jobs.conformance.history import Event, History
-from collection_jobs.conformance.linearizability import Refusal, check
-from collection_jobs.conformance.schedule import (
+from collection_jobs.conformance.interleavings.loop import (
     Deadlock,
     DeterministicLoop,
     Livelock,
     Scheduler,
 )
-from collection_jobs.conformance.trace import Trace
+from collection_jobs.conformance.interleavings.trace import Trace
+from collection_jobs.conformance.linearizability.checker import Refusal, check
+from collection_jobs.conformance.linearizability.history import Event, History
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.pairs import pairs
-from collection_jobs.conformance.programs import OpenRepository, Program
-from collection_jobs.conformance.random_programs import search_programs
-from collection_jobs.conformance.schedule import Unsupported
-from collection_jobs.conformance.schedules import Frontier, Prefix, Runner
-from collection_jobs.conformance.witnesses import Witness, present, shrink
+from collection_jobs.conformance.interleavings.loop import Unsupported
+from collection_jobs.conformance.interleavings.pairs import pairs
+from collection_jobs.conformance.interleavings.programs import OpenRepository, Program
+from collection_jobs.conformance.interleavings.random_programs import search_programs
+from collection_jobs.conformance.interleavings.schedules import Frontier, Prefix, Runner
+from collection_jobs.conformance.interleavings.witnesses import Witness, present, shrink
 
 __all__ = ["Exploration", "explore_pairs", "explore_random"]
 

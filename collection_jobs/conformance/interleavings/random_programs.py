@@ -12,8 +12,8 @@ from hypothesis.errors import HypothesisException
 
 from collection_jobs.conformance.calls import Change, Held, Step, example_job
 from collection_jobs.conformance.findings import Finding, LawBroken
-from collection_jobs.conformance.programs import Program
-from collection_jobs.conformance.schedules import Prefix
+from collection_jobs.conformance.interleavings.programs import Program
+from collection_jobs.conformance.interleavings.schedules import Prefix
 from collection_jobs.status import JobStatus
 
 __all__ = ["programs", "search_programs"]

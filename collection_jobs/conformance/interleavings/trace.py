@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collection_jobs.conformance.calls import Call, Outcome
-from collection_jobs.conformance.schedule import DeterministicLoop
-from collection_jobs.conformance.suspensions import where
+from collection_jobs.conformance.interleavings.loop import DeterministicLoop
+from collection_jobs.conformance.interleavings.suspensions import where
 
 __all__ = ["Trace"]
 

@@ -25,10 +25,15 @@ from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
 from collection_jobs.conformance.calls import Call, Outcome
-from collection_jobs.conformance.history import Event, is_change
-from collection_jobs.conformance.model import JobState, Span
-from collection_jobs.conformance.orders import Stuck, find_order
-from collection_jobs.conformance.transitions import Operation, operation, why, without_revision
+from collection_jobs.conformance.linearizability.history import Event, is_change
+from collection_jobs.conformance.linearizability.orders import Stuck, find_order
+from collection_jobs.conformance.linearizability.transitions import (
+    Operation,
+    operation,
+    why,
+    without_revision,
+)
+from collection_jobs.conformance.oracle.model import JobState, Span
 
 __all__ = ["Explanation", "explain"]
 

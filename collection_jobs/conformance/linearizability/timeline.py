@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collection_jobs.conformance.attribution import Explanation
 from collection_jobs.conformance.findings import Bar
-from collection_jobs.conformance.model import Facts
-from collection_jobs.conformance.transitions import Operation, why
+from collection_jobs.conformance.linearizability.attribution import Explanation
+from collection_jobs.conformance.linearizability.transitions import Operation, why
+from collection_jobs.conformance.oracle.model import Facts
 from collection_jobs.validation import shown
 
 __all__ = ["bars", "draw"]

@@ -14,14 +14,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from collection_jobs.conformance.attribution import Explanation, explain
-from collection_jobs.conformance.concurrent_listings import Ages, judge_shown, readings
 from collection_jobs.conformance.findings import Bar
-from collection_jobs.conformance.history import Event
-from collection_jobs.conformance.model import ABSENT, Breach, JobState, Span, unexpected
-from collection_jobs.conformance.orders import find_order
-from collection_jobs.conformance.timeline import bars, draw
-from collection_jobs.conformance.transitions import Operation, operation
+from collection_jobs.conformance.linearizability.attribution import Explanation, explain
+from collection_jobs.conformance.linearizability.concurrent_listings import (
+    Ages,
+    judge_shown,
+    readings,
+)
+from collection_jobs.conformance.linearizability.history import Event
+from collection_jobs.conformance.linearizability.orders import find_order
+from collection_jobs.conformance.linearizability.timeline import bars, draw
+from collection_jobs.conformance.linearizability.transitions import Operation, operation
+from collection_jobs.conformance.oracle.model import ABSENT, Breach, JobState, Span, unexpected
 from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
 
 __all__ = ["Refusal", "check"]

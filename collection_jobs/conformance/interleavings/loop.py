@@ -16,7 +16,7 @@ from contextvars import Context, copy_context
 from itertools import count
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 
-from collection_jobs.conformance.suspensions import where
+from collection_jobs.conformance.interleavings.suspensions import where
 
 __all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler", "Unsupported"]
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from collection_jobs.conformance.calls import Call, Outcome
-from collection_jobs.conformance.history import Event, is_change
-from collection_jobs.conformance.listings import LAWS, matches
-from collection_jobs.conformance.model import (
+from collection_jobs.conformance.linearizability.history import Event, is_change
+from collection_jobs.conformance.oracle.listings import LAWS, matches
+from collection_jobs.conformance.oracle.model import (
     Breach,
     Facts,
     JobState,

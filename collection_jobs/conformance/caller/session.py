@@ -8,8 +8,15 @@ from typing import Any, cast
 
 from collection_jobs.conformance.calls import Call, Outcome, Step, make
 from collection_jobs.conformance.findings import Finding, LawBroken
-from collection_jobs.conformance.listings import is_page_of, judge_listing, whole_of
-from collection_jobs.conformance.model import ABSENT, Breach, Facts, JobState, facts_of, judge
+from collection_jobs.conformance.oracle.listings import is_page_of, judge_listing, whole_of
+from collection_jobs.conformance.oracle.model import (
+    ABSENT,
+    Breach,
+    Facts,
+    JobState,
+    facts_of,
+    judge,
+)
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 

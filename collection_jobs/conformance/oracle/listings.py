@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeGuard, cast
 
 from collection_jobs.conformance.calls import Call, Outcome
-from collection_jobs.conformance.model import (
+from collection_jobs.conformance.oracle.model import (
     Breach,
     Facts,
     JobState,

@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import combinations_with_replacement, product
 
 from collection_jobs.conformance.calls import Change, Held, Step, example_job
-from collection_jobs.conformance.programs import Program
+from collection_jobs.conformance.interleavings.programs import Program
 from collection_jobs.status import JobStatus
 
 __all__ = ["CALLS", "STAGES", "pairs", "triples"]

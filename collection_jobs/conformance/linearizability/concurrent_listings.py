@@ -11,16 +11,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from collection_jobs.conformance.history import Event
-from collection_jobs.conformance.listings import (
+from collection_jobs.conformance.linearizability.history import Event
+from collection_jobs.conformance.linearizability.transitions import Operation, listed, missed
+from collection_jobs.conformance.oracle.listings import (
     LAWS,
     is_list_of_jobs,
     matches,
     page_of,
     sort_key,
 )
-from collection_jobs.conformance.model import Breach, Facts, JobState, Words, facts_of
-from collection_jobs.conformance.transitions import Operation, listed, missed
+from collection_jobs.conformance.oracle.model import Breach, Facts, JobState, Words, facts_of
 from collection_jobs.job import CollectionJob
 
 __all__ = ["Ages", "judge_shown", "readings"]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
-from collection_jobs.conformance.model import Facts, JobState, facts_of, storable
-from collection_jobs.conformance.transitions import Operation
+from collection_jobs.conformance.linearizability.transitions import Operation
+from collection_jobs.conformance.oracle.model import Facts, JobState, facts_of, storable
 
 __all__ = ["Prospects"]
 

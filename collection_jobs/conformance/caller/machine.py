@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from collection_jobs.conformance import strategies
+from collection_jobs.conformance.caller import strategies
+from collection_jobs.conformance.caller.session import SPOIL, Session
 from collection_jobs.conformance.calls import Change, Held, Step, example_job
 from collection_jobs.conformance.findings import LawBroken
-from collection_jobs.conformance.session import SPOIL, Session
 from collection_jobs.conformance.store import OpenStore
 from collection_jobs.status import JobStatus
 

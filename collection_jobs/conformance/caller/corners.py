@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
 
+from collection_jobs.conformance.caller.session import SPOIL
+from collection_jobs.conformance.caller.strategies import CANDLES, INSTANTS, POOLS, SYMBOLS, TEXTS
 from collection_jobs.conformance.calls import Change, Held, Program, Step, example_job
-from collection_jobs.conformance.session import SPOIL
-from collection_jobs.conformance.strategies import CANDLES, INSTANTS, POOLS, SYMBOLS, TEXTS
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 

@@ -9,12 +9,12 @@ from itertools import count
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from collection_jobs.conformance.caller.corners import corner_programs
+from collection_jobs.conformance.caller.machine import LifecycleMachine
+from collection_jobs.conformance.caller.session import Session
+from collection_jobs.conformance.caller.shrinking import shrink
 from collection_jobs.conformance.calls import Program
-from collection_jobs.conformance.corners import corner_programs
 from collection_jobs.conformance.findings import Finding, LawBroken
-from collection_jobs.conformance.machine import LifecycleMachine
-from collection_jobs.conformance.session import Session
-from collection_jobs.conformance.shrinking import shrink
 from collection_jobs.conformance.store import OpenStore
 
 __all__ = ["replay", "search_lifecycle"]

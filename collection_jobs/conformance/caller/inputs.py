@@ -8,7 +8,7 @@ from typing import Any
 
 from collection_jobs.conformance.calls import Call, Outcome, brief, code, example_job, make
 from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.model import Facts, facts_of
+from collection_jobs.conformance.oracle.model import Facts, facts_of
 from collection_jobs.conformance.store import OpenStore
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from math import inf
 
-from collection_jobs.conformance.model import JobState
-from collection_jobs.conformance.prospects import Prospects
-from collection_jobs.conformance.transitions import Operation
+from collection_jobs.conformance.linearizability.prospects import Prospects
+from collection_jobs.conformance.linearizability.transitions import Operation
+from collection_jobs.conformance.oracle.model import JobState
 
 __all__ = ["Stuck", "find_order"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.programs import Program
-from collection_jobs.conformance.schedules import Frontier, Prefix, Runner
-from collection_jobs.conformance.trace import Trace
+from collection_jobs.conformance.interleavings.programs import Program
+from collection_jobs.conformance.interleavings.schedules import Frontier, Prefix, Runner
+from collection_jobs.conformance.interleavings.trace import Trace
 
 __all__ = ["Witness", "present", "shrink"]
 
