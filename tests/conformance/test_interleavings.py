@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,9 @@ from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance.interleavings import Exploration, explore_pairs, explore_random
 from collection_jobs.conformance.pairs import pairs, triples
 from collection_jobs.protocol import CollectionJobRepository
-from tests.mutants.races import BEYOND_PAIRS, RACES, LockOrder, LostUpdate
+from tests.mutants import torn  # noqa: F401 - it enters its races into the table
+from tests.mutants.race_table import BEYOND_PAIRS, RACES
+from tests.mutants.races import LockOrder, LostUpdate
 from tests.mutants.right import RIGHT, SpinLock
 from tests.mutants.rows import Rows
 
@@ -111,6 +114,30 @@ def test_a_deadlock_says_who_waits_where(tmp_path: Path) -> None:
     assert finding.message.startswith("deadlock: nothing will ever go on; A is at rows.py:")
 
 
+class ThreadLock(Rows):
+    """A lock of threads, held while a task waits: the next task blocks the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mutex = threading.Lock()
+
+    @asynccontextmanager
+    async def alone(self, job_id: str, method: str) -> AsyncGenerator[None]:
+        with self.mutex:
+            yield
+
+
+def test_a_blocked_event_loop_is_found_and_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collection_jobs.conformance.watchdog.PATIENCE", 0.5)
+    (finding,) = explore(ThreadLock, tmp_path).findings
+    assert finding.law == "ATOMIC-1"
+    assert "a step blocks the event loop for good at test_interleavings.py:" in finding.message
+    assert finding.message.endswith("in alone: with self.mutex:; the search ended there")
+    assert "await repository." in finding.history[0]
+
+
 def test_a_muted_law_is_passed_over(tmp_path: Path) -> None:
     every = frozenset({"FAILED-2", "DELETE-1", "SAVE-3"})
     assert laws(explore(LostUpdate, tmp_path)) == every
@@ -119,7 +146,11 @@ def test_a_muted_law_is_passed_over(tmp_path: Path) -> None:
 
 def test_it_says_what_it_covered(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    found = explore(Rows, tmp_path, progress=lambda done, total: told.append((done, total)))
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+
+    found = explore(Rows, tmp_path, progress=tell)
     assert str(found) == "231 pairs, all schedules of up to 2 preemptions: none broke a law"
     assert told[-1] == (3 * 231, 3 * 231)
     assert len(set(told)) == len(told)
