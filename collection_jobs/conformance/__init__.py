@@ -4,14 +4,45 @@
 a report; the command ``collection-jobs verify`` shows it. The kit knows no test runner.
 """
 
-from collection_jobs.conformance.calls import example_job
-from collection_jobs.conformance.findings import Finding, LawBroken
-from collection_jobs.conformance.laws import LAWS, Law
-from collection_jobs.conformance.machine import LifecycleMachine
-from collection_jobs.conformance.report import LawReport, Report
-from collection_jobs.conformance.store import OpenStore
-from collection_jobs.conformance.targets import Target, TargetError, find_target
-from collection_jobs.conformance.verify import verify
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collection_jobs.conformance.calls import example_job
+    from collection_jobs.conformance.findings import Finding, LawBroken
+    from collection_jobs.conformance.judging import verify
+    from collection_jobs.conformance.laws import LAWS, Law
+    from collection_jobs.conformance.machine import LifecycleMachine
+    from collection_jobs.conformance.report import LawReport, Report
+    from collection_jobs.conformance.store import OpenStore
+    from collection_jobs.conformance.targets import Target, TargetError, find_target
+else:
+    # Loaded when they are asked for: the static checks live in this package too, and importing
+    # hypothesis takes longer than they do.
+    _HOMES = {
+        "LAWS": "laws",
+        "Finding": "findings",
+        "Law": "laws",
+        "LawBroken": "findings",
+        "LawReport": "report",
+        "LifecycleMachine": "machine",
+        "OpenStore": "store",
+        "Report": "report",
+        "Target": "targets",
+        "TargetError": "targets",
+        "example_job": "calls",
+        "find_target": "targets",
+        "verify": "judging",
+    }
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
 
 __all__ = [
     "LAWS",

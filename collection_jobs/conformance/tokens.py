@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, cast
@@ -21,7 +22,7 @@ from collection_jobs.validation import shown
 __all__ = ["pack", "unpack"]
 
 
-def pack(payload: dict[str, object]) -> str:
+def pack(payload: Mapping[str, object]) -> str:
     """Pack steps, jobs and plain values into a token."""
     text = json.dumps(_plain(payload), separators=(",", ":"))
     return urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
@@ -70,25 +71,26 @@ def _plain(value: object) -> object:
             return value
 
 
-def _value(plain: object) -> Any:
+def _value(plain: Any) -> Any:
     """The value that _plain made JSON of."""
-    if isinstance(plain, dict):
-        return {key: _value(item) for key, item in cast("dict[str, object]", plain).items()}
-    if not isinstance(plain, list):
-        return plain
-    kind, *parts = plain
-    if kind == "many":
-        return tuple(map(_value, parts))
-    return _BUILD[kind](*parts)
-
-
-_BUILD: dict[str, Any] = {
-    "status": JobStatus,
-    "time": datetime.fromisoformat,
-    "job": lambda name, odd: example_job(name, **_value(odd)),
-    "held": lambda name, changes: Held(name, _value(changes)),
-    "change": lambda method, arguments, keywords: Change(
-        method, _value(arguments), _value(keywords)
-    ),
-    "step": lambda method, arguments, keep: Step(method, _value(arguments), keep),
-}
+    match plain:
+        case {**named}:
+            return {key: _value(item) for key, item in named.items()}
+        case ["status", value]:
+            return JobStatus(value)
+        case ["time", text]:
+            return datetime.fromisoformat(text)
+        case ["job", name, odd]:
+            return example_job(name, **_value(odd))
+        case ["held", name, changes]:
+            return Held(name, _value(changes))
+        case ["change", method, arguments, keywords]:
+            return Change(method, _value(arguments), _value(keywords))
+        case ["step", method, arguments, keep]:
+            return Step(method, _value(arguments), keep)
+        case ["many", *items]:
+            return tuple(map(_value, items))
+        case list():
+            raise ValueError("a kind of value that no token has")
+        case _:
+            return plain
