@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +20,9 @@ from collection_jobs.conformance.interleavings.explore import (
 )
 from collection_jobs.conformance.interleavings.pairs import pairs, triples
 from collection_jobs.protocol import CollectionJobRepository
-from tests.mutants.races import BEYOND_PAIRS, RACES, LockOrder, LostUpdate
+from tests.mutants import races, torn
+from tests.mutants.race_table import BEYOND_PAIRS, RACES
+from tests.mutants.races import LockOrder, LostUpdate
 from tests.mutants.right import RIGHT, SpinLock
 from tests.mutants.rows import Rows
 
@@ -79,6 +82,8 @@ def test_a_random_search_finds_and_shrinks_a_race(tmp_path: Path) -> None:
 
 
 def test_there_are_races_enough_to_try_it() -> None:
+    # Each of these modules enters its own into the table.
+    assert {mutant.__module__ for mutant in RACES} == {races.__name__, torn.__name__}
     assert len(RACES) >= 25
     assert len(RIGHT) >= 8
     assert sum(race.hides for race in RACES.values()) >= 6
@@ -115,6 +120,30 @@ def test_a_deadlock_says_who_waits_where(tmp_path: Path) -> None:
     assert finding.message.startswith("deadlock: nothing will ever go on; A is at rows.py:")
 
 
+class ThreadLock(Rows):
+    """A lock of threads, held while a task waits: the next task blocks the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mutex = threading.Lock()
+
+    @asynccontextmanager
+    async def alone(self, job_id: str, method: str) -> AsyncGenerator[None]:
+        with self.mutex:
+            yield
+
+
+def test_a_blocked_event_loop_is_found_and_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collection_jobs.conformance.interleavings.watchdog.PATIENCE", 0.5)
+    (finding,) = explore(ThreadLock, tmp_path).findings
+    assert finding.law == "ATOMIC-1"
+    assert "a step blocks the event loop for good at test_interleavings.py:" in finding.message
+    assert finding.message.endswith("in alone: with self.mutex:; the search ended there")
+    assert "await repository." in finding.history[0]
+
+
 def test_a_muted_law_is_passed_over(tmp_path: Path) -> None:
     every = frozenset({"FAILED-2", "DELETE-1", "SAVE-3"})
     assert laws(explore(LostUpdate, tmp_path)) == every
@@ -146,7 +175,7 @@ def test_it_claims_no_bound_that_it_did_not_reach(tmp_path: Path) -> None:
 def test_it_says_of_how_many_programs_it_ran_not_every_schedule(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.interleavings._MOST_SCHEDULES", 30)
+    monkeypatch.setattr("collection_jobs.conformance.interleavings.explore._MOST_SCHEDULES", 30)
     found = explore(SpinLock, tmp_path, programs=islice(pairs(["pending"]), 5))
     assert found.cut > 0
     assert f"({found.cut} had over 30, and not all were run)" in str(found)

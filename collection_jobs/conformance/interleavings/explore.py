@@ -10,7 +10,7 @@ are free, and all of them are explored.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from collection_jobs.conformance.findings import Finding
@@ -19,6 +19,7 @@ from collection_jobs.conformance.interleavings.pairs import pairs
 from collection_jobs.conformance.interleavings.programs import OpenRepository, Program
 from collection_jobs.conformance.interleavings.random_programs import search_programs
 from collection_jobs.conformance.interleavings.schedules import Frontier, Prefix, Runner
+from collection_jobs.conformance.interleavings.watchdog import Blocked, watched
 from collection_jobs.conformance.interleavings.witnesses import Witness, present, shrink
 
 __all__ = ["Exploration", "explore_pairs", "explore_random"]
@@ -102,18 +103,31 @@ def explore_pairs(
     """
     search = _Search(Runner(open_repository, directory), muted)
     frontiers = [Frontier(program) for program in (pairs() if programs is None else programs)]
-    reached = 0
-    try:
+    explored = Exploration((), len(frontiers), 0, 0, kind=kind)
+
+    def explore() -> Exploration:
+        reached = 0
         for bound in range(preemptions + 1):
             if not _round(search, frontiers, bound, preemptions, progress, max_runs):
                 break
             reached = bound
-        findings = search.findings()
+        found = search.findings()
+        return replace(explored, findings=found, preemptions=reached, cut=len(search.cut))
+
+    return _watch(search, explore, explored)
+
+
+def _watch(
+    search: _Search, explore: Callable[[], Exploration], explored: Exploration
+) -> Exploration:
+    """Explore; if the adapter cannot run, or blocks the thread, say so instead."""
+    try:
+        explored = watched(explore, lambda: search.runner.runs)
     except Unsupported as why:
-        return Exploration((), len(frontiers), search.runner.runs, preemptions, str(why), kind)
-    return Exploration(
-        findings, len(frontiers), search.runner.runs, reached, None, kind, len(search.cut)
-    )
+        explored = replace(explored, unsupported=str(why))
+    except Blocked as why:
+        explored = replace(explored, findings=search.blocked(str(why)))
+    return replace(explored, runs=search.runner.runs)
 
 
 def explore_random(
@@ -139,12 +153,13 @@ def explore_random(
         progress: Told how many programs of how many are done in the current search.
     """
     search = _Search(Runner(open_repository, directory), muted)
-    try:
+    explored = Exploration((), 0, 0, None, kind="random programs")
+
+    def explore() -> Exploration:
         drawn = _draw_until_nothing_new(search, seed, examples, progress)
-        findings = search.findings()
-    except Unsupported as why:
-        return Exploration((), 0, search.runner.runs, None, str(why), kind="random programs")
-    return Exploration(findings, drawn, search.runner.runs, None, kind="random programs")
+        return replace(explored, findings=search.findings(), programs=drawn)
+
+    return _watch(search, explore, explored)
 
 
 def _draw_until_nothing_new(
@@ -229,6 +244,14 @@ class _Search:
             if best is None or witness.size < best.size:
                 self.witnesses[law] = witness
         return execution.laws
+
+    def blocked(self, why: str) -> tuple[Finding, ...]:
+        """The one finding of a search that cannot go on: the program that blocked the thread."""
+        program = self.runner.program
+        lines = () if program is None else program.lines()
+        return (
+            Finding("ATOMIC-1", f"deadlock: {why}; the search ended there", (*lines, f"# {why}")),
+        )
 
     def findings(self) -> tuple[Finding, ...]:
         """Each broken law with its shortest program."""

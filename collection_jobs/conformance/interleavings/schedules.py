@@ -25,11 +25,12 @@ Prefix = tuple[int, ...]
 
 @dataclass(slots=True)
 class Runner:
-    """Runs programs, each on a new store, and counts the runs."""
+    """Runs programs, each on a new store; counts the runs and knows which program is run."""
 
     open_repository: OpenRepository
     directory: Path
     runs: int = 0
+    program: Program | None = None
     _used: int = 0
 
     def run(
@@ -37,6 +38,7 @@ class Runner:
     ) -> tuple[Execution, list[Choice]]:
         """Run a program under one schedule; return what came of it, and every choice there was."""
         self.runs += 1
+        self.program = program
         schedule = Replay(prefix)
         directory = self.directory / f"store-{self._used}"
         execution = execute(program, self.open_repository, directory, schedule, trace)

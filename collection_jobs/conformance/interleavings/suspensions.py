@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-__all__ = ["where"]
+__all__ = ["is_of_the_library", "line_of", "where"]
 
 _LIBRARY = str(Path(asyncio.__file__).parent.parent)
 
@@ -18,8 +18,13 @@ def where(task: asyncio.Task[Any]) -> str:
     """The innermost line outside the standard library at which a task is suspended, as text."""
     frame: FrameType | None = None
     for each in _frames(task.get_coro()):
-        if frame is None or not _is_of_the_library(each.f_code.co_filename):
+        if frame is None or not is_of_the_library(each.f_code.co_filename):
             frame = each
+    return line_of(frame)
+
+
+def line_of(frame: FrameType | None) -> str:
+    """The file, the number and the text of the line that a frame is at."""
     if frame is None:
         return "an unknown place"
     code = frame.f_code
@@ -27,7 +32,8 @@ def where(task: asyncio.Task[Any]) -> str:
     return f"{Path(code.co_filename).name}:{frame.f_lineno}, in {code.co_name}: {line}"
 
 
-def _is_of_the_library(file: str) -> bool:
+def is_of_the_library(file: str) -> bool:
+    """Whether a source file belongs to the standard library."""
     return file.startswith(_LIBRARY) and "site-packages" not in file
 
 

@@ -9,7 +9,9 @@ part for each job does, so each job is judged by itself. A listing is to each jo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -31,6 +33,7 @@ from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbo
 __all__ = ["Refusal", "check"]
 
 _NOTHING: Mapping[str, JobState] = MappingProxyType({})
+_LONG = 1_000
 _EXPECTED: Mapping[str, tuple[type[Exception], ...]] = MappingProxyType(
     {"save": (StaleJobError,), "add_failed_symbol": (JobNotFoundError, UnknownSymbolError)}
 )
@@ -79,6 +82,24 @@ def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -
         What no order explains: nothing when the history is linearizable; at most one refusal for
         each job, one for each listing, and one for each call that raised what it may not.
     """
+    with _collector_paused(len(events)):
+        return _check(events, initial)
+
+
+@contextmanager
+def _collector_paused(size: int) -> Generator[None]:
+    """Spare a long history the collector, which would look through all of it again and again."""
+    pause = size > _LONG and gc.isenabled()
+    if pause:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pause:
+            gc.enable()
+
+
+def _check(events: Sequence[Event], initial: Mapping[str, JobState]) -> list[Refusal]:
     refusals: list[Refusal] = []
     believed: list[Event] = []
     for event in events:
@@ -89,11 +110,14 @@ def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -
             refusals.append(_alone(event, breach))
             # What it did before it raised is anybody's guess, and no longer the question.
             believed.append(Event(event.client, event.call, event.began))
+    jobs, listings = _by_job(believed, initial)
     ages = Ages(believed, initial)
-    for event in believed:
-        if event.call.job_id is None and event.outcome is not None:
-            refusals += [_alone(event, breach) for breach in judge_shown(event, ages)][:1]
-    for job_id, operations in _by_job(believed, initial, ages).items():
+    ids = tuple(jobs)
+    for event in listings:
+        refusals += [_alone(event, breach) for breach in judge_shown(event, ages)][:1]
+        for job_id, reading in readings(event, ids, ages):
+            jobs.setdefault(job_id, []).append(reading)
+    for job_id, operations in jobs.items():
         state = initial.get(job_id, ABSENT)
         if find_order(operations, state) is not None:
             refusals.append(_refusal(job_id, explain(operations, state, events)))
@@ -116,23 +140,22 @@ def _alone(event: Event, breach: Breach) -> Refusal:
 
 
 def _by_job(
-    events: Iterable[Event], initial: Mapping[str, JobState], ages: Ages
-) -> dict[str, list[Operation]]:
-    """What the history says of each job."""
+    events: Sequence[Event], initial: Mapping[str, JobState]
+) -> tuple[dict[str, list[Operation]], list[Event]]:
+    """The calls on each job, and the listings that came back."""
     jobs: dict[str, list[Operation]] = {job_id: [] for job_id in initial}
     listings: list[Event] = []
     wall = _wall(events)
     for event in events:
         job_id = event.call.job_id
         if job_id is None:
-            listings.append(event)
+            if event.outcome is not None:
+                listings.append(event)
+        elif job_id in jobs:
+            jobs[job_id].append(operation(event, wall))
         else:
-            jobs.setdefault(job_id, []).append(operation(event, wall))
-    ids = tuple(jobs)
-    for event in listings:
-        for job_id, reading in readings(event, ids, ages):
-            jobs.setdefault(job_id, []).append(reading)
-    return jobs
+            jobs[job_id] = [operation(event, wall)]
+    return jobs, listings
 
 
 def _wall(events: Iterable[Event]) -> Span:

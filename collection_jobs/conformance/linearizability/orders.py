@@ -153,11 +153,13 @@ class _Search:
         left, learnt = self._place_reads(node)
         if len(left) > 1 and self.prospects.none_for(left, node.state, node.base, node.mask):
             return
-        changes = [at for at in left if not self.reads[at]]
+        reads = self.reads
+        changes = [at for at in left if not reads[at]]
         if len(changes) > 1:
             changes.sort(key=self.ended.__getitem__, reverse=True)
         options: list[tuple[int, JobState | None]] = [(at, None) for at in changes]
-        options += learnt
+        if learnt:
+            options += learnt
         if self.maybe:
             options[:0] = [(~at, None) for at in self._maybe(node)]
         node.options = options

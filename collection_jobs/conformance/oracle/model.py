@@ -187,20 +187,21 @@ def _said(value: object) -> str:
 
 def facts_of(job: CollectionJob) -> Facts:
     """The plain facts of a job."""
+    # By position, for long histories make very many: by name it takes half as long again.
     return Facts(
-        id=job.id,
-        source=job.source,
-        symbols=tuple(job.symbols),
-        timeframe=job.timeframe,
-        start=job.start,
-        end=job.end,
-        created_at=job.created_at,
-        status=str(job.status.value),
-        started_at=job.started_at,
-        finished_at=job.finished_at,
-        error_message=job.error_message,
-        completed_symbols=frozenset(job.completed_symbols.items()),
-        failed_symbols=frozenset(job.failed_symbols.items()),
+        job.id,
+        job.source,
+        tuple(job.symbols),
+        job.timeframe,
+        job.start,
+        job.end,
+        job.created_at,
+        str(job.status.value),
+        job.started_at,
+        job.finished_at,
+        job.error_message,
+        frozenset(job.completed_symbols.items()),
+        frozenset(job.failed_symbols.items()),
     )
 
 
