@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard, cast
+from datetime import datetime
+from typing import TypeGuard, cast
 
 from collection_jobs.conformance.calls import Call, Outcome
 from collection_jobs.conformance.model import (
@@ -16,15 +17,25 @@ from collection_jobs.conformance.model import (
 )
 from collection_jobs.job import CollectionJob
 
-__all__ = ["is_page_of", "judge_listing", "whole_of"]
+__all__ = [
+    "LAWS",
+    "is_list_of_jobs",
+    "is_page_of",
+    "judge_listing",
+    "matches",
+    "page_of",
+    "sort_key",
+    "whole_of",
+]
 
 _DEFAULT_LIMIT = 100
 _ALL = 1_000_000
-_LAWS = {
+LAWS = {
     "list_by_status": ("LIST-1", "LIST-2"),
     "list_recent": ("RECENT-1", "RECENT-1"),
     "get_running_jobs": ("RUNNING-1", "RUNNING-1"),
 }
+"""For each listing, the law of what it shows and the law of its pages."""
 
 
 def judge_listing(
@@ -41,11 +52,11 @@ def judge_listing(
         The laws that were broken. Which jobs are shown, and in which order, is judged first; only
         when that is right, each job that is shown.
     """
-    law, paging_law = _LAWS[call.method]
+    law, paging_law = LAWS[call.method]
     if outcome.error is not None:
         return unexpected(call, outcome, law)
     jobs = outcome.value
-    if not _is_list_of_jobs(jobs):
+    if not is_list_of_jobs(jobs):
         return (Breach(law, "{} {}; a list of jobs is due", (call, outcome)),)
     found = [job.id for job in jobs]
     whole = _whole(states, call)
@@ -75,7 +86,7 @@ def whole_of(call: Call) -> Call:
 
 def is_page_of(whole: Outcome, call: Call, outcome: Outcome) -> bool:
     """Whether a call showed the right page of the whole listing as the store itself gives it."""
-    if not _is_list_of_jobs(whole.value) or not _is_list_of_jobs(outcome.value):
+    if not is_list_of_jobs(whole.value) or not is_list_of_jobs(outcome.value):
         return False
     jobs = whole.value
     if call.method == "list_recent" and len(call.arguments) > 1 and call.arguments[1] is not None:
@@ -83,7 +94,8 @@ def is_page_of(whole: Outcome, call: Call, outcome: Outcome) -> bool:
     return _page([job.id for job in jobs], call) == [job.id for job in outcome.value]
 
 
-def _is_list_of_jobs(value: object) -> TypeGuard[list[CollectionJob]]:
+def is_list_of_jobs(value: object) -> TypeGuard[list[CollectionJob]]:
+    """Whether a listing returned what it should by its type."""
     if type(value) is not list:
         return False
     return all(isinstance(item, CollectionJob) for item in cast("list[object]", value))
@@ -96,25 +108,39 @@ def _ids(ids: list[str]) -> Words:
 def _whole(states: Mapping[str, JobState], call: Call) -> list[str]:
     """The ids of every job that the listing is about, in its order."""
     stored = [state.facts for state in states.values() if state.facts is not None]
+    due = [facts for facts in stored if matches(call, facts)]
+    due.sort(key=sort_key, reverse=call.method == "list_recent")
+    return [facts.id for facts in due]
+
+
+def matches(call: Call, facts: Facts) -> bool:
+    """Whether a job is one of those that the listing is about, its pages aside."""
     if call.method == "list_recent":
         since = call.arguments[1] if len(call.arguments) > 1 else None
-        recent = [facts for facts in stored if since is None or facts.created_at >= since]
-        return [facts.id for facts in sorted(recent, key=_age, reverse=True)]
-    status = "running" if call.method == "get_running_jobs" else str(call.arguments[0].value)
-    return [facts.id for facts in sorted(stored, key=_age) if facts.status == status]
+        return since is None or facts.created_at >= since
+    if call.method == "get_running_jobs":
+        return facts.status == "running"
+    return facts.status == str(call.arguments[0].value)
 
 
-def _age(facts: Facts) -> tuple[Any, str]:
+def sort_key(facts: Facts) -> tuple[datetime, str]:
+    """What the listings order by: list_recent from the greatest, the others from the least."""
     return facts.created_at, facts.id
 
 
-def _page(whole: list[str], call: Call) -> list[str]:
+def page_of(call: Call) -> tuple[int, int | None]:
+    """The offset and the limit of a listing; None is no limit."""
     if call.method == "get_running_jobs":
-        return whole
+        return 0, None
     at = 1 if call.method == "list_by_status" else 0
     limit = call.arguments[at] if len(call.arguments) > at else _DEFAULT_LIMIT
     offset = call.arguments[2] if call.method == "list_by_status" and len(call.arguments) > 2 else 0
-    return whole[offset : offset + limit]
+    return offset, limit
+
+
+def _page(whole: list[str], call: Call) -> list[str]:
+    offset, limit = page_of(call)
+    return whole[offset:] if limit is None else whole[offset : offset + limit]
 
 
 def _recent_law(states: Mapping[str, JobState], call: Call, found: list[str]) -> str:

@@ -1,0 +1,100 @@
+"""How many operations a second the linearizability check judges.
+
+    python benchmarks/linearizability.py [--operations 10000] [--jobs 1 4 16] [--clients 1 4 8]
+
+The histories are linearizable by construction: clients take turns at random, and each call takes
+effect on an in-memory repository at an instant of its own between its begin and its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from random import Random
+from time import perf_counter
+
+from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
+from collection_jobs.conformance.calls import Call, Outcome, example_job, make
+from collection_jobs.conformance.history import Event
+from collection_jobs.conformance.linearizability import check
+from collection_jobs.status import JobStatus
+
+MIXES = {
+    "mixed": "save get get get status status status failed failed stats delete",
+    "mostly reads": "get get get get get get get status failed stats",
+    "mostly changes": "save status status status failed failed failed get",
+}
+
+
+def _call(random: Random, jobs: int, methods: list[str]) -> Call:
+    job_id = f"job {random.randrange(jobs)}"
+    match random.choice(methods):
+        case "save":
+            return Call("save", (example_job(job_id),))
+        case "get":
+            return Call("get_by_id", (job_id,))
+        case "status":
+            return Call("update_status", (job_id, random.choice(list(JobStatus))))
+        case "failed":
+            symbol = random.choice(["BTC", "ETH"])
+            return Call("add_failed_symbol", (job_id, symbol, f"error {random.randrange(100)}"))
+        case "stats":
+            return Call("get_stats", (job_id,))
+        case _:
+            return Call("delete", (job_id,))
+
+
+async def make_history(
+    random: Random, *, operations: int, jobs: int, clients: int, mix: str = "mixed"
+) -> list[Event]:
+    """A linearizable history in which every client always has a call under way."""
+    repository = InMemoryCollectionJobRepository()
+    methods = MIXES[mix].split()
+    events: list[Event] = []
+    under_way: dict[int, tuple[int, Call, Outcome | None]] = {}
+    now = 0
+    while len(events) < operations:
+        now += 1
+        client = random.randrange(clients)
+        if client not in under_way:
+            under_way[client] = (now, _call(random, jobs, methods), None)
+            continue
+        began, call, outcome = under_way[client]
+        if outcome is None:
+            under_way[client] = (began, call, await make(call, repository))
+            continue
+        del under_way[client]
+        events.append(Event(f"client {client}", call, began, now, outcome))
+    return events
+
+
+def main() -> None:
+    """Print a table: one line for each mix, number of clients and number of jobs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--operations", type=int, default=10_000)
+    parser.add_argument("--jobs", type=int, nargs="*", default=[1, 4, 16])
+    parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 8, 16])
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    print(f"histories of {options.operations} operations; operations/s, best of {options.rounds}")
+    for mix in MIXES:
+        for clients in options.clients:
+            for jobs in options.jobs:
+                shape = {"operations": options.operations, "jobs": jobs, "clients": clients}
+                events = asyncio.run(make_history(Random(1), mix=mix, **shape))
+                best = min(_seconds(events) for _ in range(options.rounds))
+                rate = len(events) / best
+                print(f"{mix:15} {clients:3} clients on {jobs:3} jobs: {rate:10,.0f}", flush=True)
+
+
+def _seconds(events: list[Event]) -> float:
+    began = perf_counter()
+    refusals = check(events)
+    seconds = perf_counter() - began
+    if refusals:
+        raise SystemExit("\n".join([refusals[0].message, *refusals[0].timeline]))
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
