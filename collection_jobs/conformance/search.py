@@ -104,7 +104,11 @@ def _settings(walks: int, steps: int) -> settings:
         database=None,
         print_blob=False,
         verbosity=Verbosity.quiet,
-        suppress_health_check=tuple(HealthCheck),
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.filter_too_much,
+        ],
     )
 
 

@@ -24,8 +24,8 @@ _Ts = TypeVarTuple("_Ts")
 # Bounds for how long one transaction keeps other processes waiting.
 _LARGEST_BATCH = 256
 # What a read may cost on the event loop's thread, in steps of SQLite's machine: some 3 ms.
-_TICK = 1_000
-_TICKS = 100
+_TICK = 10_000
+_TICKS = 10
 # Jobs that all callers together read in one round of the event loop, at one read or more each.
 _JOBS_PER_ROUND = 128
 
@@ -114,7 +114,8 @@ class Engine:
         """
         if self._jobs_read >= self._jobs_per_turn:
             await self._end_turn()
-        self._check_open()
+        if not self._is_open:  # spelt out: this is the way of every short read
+            raise not_open(self._settings)
         self._ticks = _TICKS
         try:
             result = work(self._reader, *args)
@@ -122,7 +123,7 @@ class Engine:
             if primary_code(error) in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY):
                 return await self.read_long(work, *args)
             raise for_caller(error, self._settings) from error
-        self._jobs_read += _jobs_in(result)
+        self._jobs_read += len(cast("Sized", result)) if result.__class__ is list else 1
         return result
 
     async def _end_turn(self) -> None:
@@ -210,10 +211,6 @@ class Engine:
         # A loop that was closed meanwhile refuses; then nobody waits for the answer either.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(callback, *args)
-
-
-def _jobs_in(result: object) -> int:
-    return len(cast("Sized", result)) if isinstance(result, list) else 1
 
 
 def _answer(batch: list[Write]) -> None:

@@ -52,6 +52,10 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     to the event loop that opened it; other loops, threads and processes open their own on the same
     file. A process that forks opens it after the fork.
 
+    Any SQLite from 3.38 on works. Where several processes write, prefer 3.51.3 or later: the older
+    ones have a rare race between them that can damage the file (https://sqlite.org/wal.html, "The
+    WAL-Reset Bug"). Within one process the repository keeps clear of it.
+
     Durable (DURABLE-1): a write is answered after its commit is on the disk. With
     ``synchronous="NORMAL"`` it is answered once the operating system has it: it survives the death
     of the process at any moment, but a power cut or a crash of the system may lose the last
@@ -271,7 +275,12 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
             key = (to_micros(check_datetime("after", created_at)), check_name("after", job_id))
         return await self._list_by_status(check_status(status), key, check_limit(limit), 0)
 
-    # Neither is a coroutine, which saves a step, and a caller's checks of its arguments come first.
+    # None of these is a coroutine, and a caller's checks of its arguments come before them.
+
+    def _opened(self) -> Engine:
+        if self._engine is None:
+            raise not_open(self._settings)
+        return self._engine
 
     def _write(
         self, work: Callable[[Connection, *_Ts], _T], *args: *_Ts
@@ -280,11 +289,6 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
     def _read(self, work: Callable[[Connection, *_Ts], _T], *args: *_Ts) -> Coroutine[Any, Any, _T]:
         return self._opened().read(work, *args)
-
-    def _opened(self) -> Engine:
-        if self._engine is None:
-            raise not_open(self._settings)
-        return self._engine
 
     async def _list_by_status(
         self, status: JobStatus, after: tuple[int, str], limit: int, offset: int

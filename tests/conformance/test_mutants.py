@@ -1,0 +1,77 @@
+"""The kit on trial: each planted bug is convicted by exactly its laws, each odd one acquitted."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+
+import pytest
+
+from collection_jobs import CollectionJob, InMemoryCollectionJobRepository
+from collection_jobs.conformance import LAWS, Report, histories, verify
+from collection_jobs.conformance.calls import Call, Outcome, make
+from collection_jobs.conformance.checks import CHECKS
+from tests.conformance.support import target_of
+from tests.mutants.sequential import BUGS, ODD, Memory
+
+SINGLE_CALLER = frozenset().union(*(check.laws for check in CHECKS))
+
+
+def judged(mutant: type[Memory]) -> Report:
+    return verify(target_of(mutant, mutant.__name__), profile="quick")
+
+
+@pytest.mark.parametrize("mutant", BUGS, ids=lambda mutant: mutant.__name__)
+def test_a_planted_bug_is_convicted_by_exactly_its_laws(mutant: type[Memory]) -> None:
+    report = judged(mutant)
+    assert {finding.law for finding in report.findings} == BUGS[mutant]
+    assert report.verdict == "findings"
+    for finding in report.findings:
+        assert 1 <= len(finding.history) <= 7
+        replayed = run_as_python(mutant, finding.history)
+        assert replayed, finding
+
+
+@pytest.mark.parametrize("odd", [*ODD, InMemoryCollectionJobRepository])
+def test_an_odd_but_right_repository_is_acquitted(odd: type[Memory]) -> None:
+    report = judged(odd)
+    assert report.findings == ()
+    assert {law.id for law in report.laws if law.verdict == "holds"} == SINGLE_CALLER
+
+
+def test_every_law_that_a_check_examines_has_a_mutant() -> None:
+    convicting = frozenset().union(*BUGS.values())
+    assert convicting == SINGLE_CALLER
+    assert convicting <= set(LAWS)
+
+
+def run_as_python(mutant: type[Memory], history: tuple[str, ...]) -> list[Outcome]:
+    """Run a history as the text that a user would paste: the last line must show something."""
+    outcomes: list[Outcome] = []
+
+    class Recorder:
+        """Passes every call on and keeps what came of it."""
+
+        def __init__(self, repository: Memory) -> None:
+            self._repository = repository
+
+        def __getattr__(self, method: str) -> object:
+            async def call(*arguments: object) -> object:
+                outcome = await make(Call(method, arguments), self._repository)
+                outcomes.append(outcome)
+                return outcome.value
+
+            return call
+
+    if history[0].startswith("async with"):
+        return [Outcome(*(MOMENT, MOMENT))]  # the history of a closed repository opens it itself
+    source = "async def body(repository):\n" + textwrap.indent("\n".join(history), "    ")
+    names: dict[str, object] = {name: getattr(histories, name) for name in histories.__all__}
+    exec(source, names)  # noqa: S102 - that it can be executed is what is tested
+    body = names["body"]
+    assert callable(body)
+    asyncio.run(body(Recorder(mutant())))
+    return outcomes
+
+
+MOMENT = CollectionJob.__dataclass_fields__["created_at"].default_factory()

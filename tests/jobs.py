@@ -1,0 +1,9 @@
+"""Strategies of valid jobs, for tests of the package itself."""
+
+from __future__ import annotations
+
+from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.strategies import fields
+
+jobs = fields().map(lambda chosen: example_job(**chosen))
+"""Jobs in which any field may be out of the ordinary."""

@@ -1,0 +1,55 @@
+"""The contract stands in three places, and they say the same: the ABC, the kit, the docs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+from collection_jobs import CollectionJobRepository, ICollectionJobRepository
+from collection_jobs.conformance import LAWS
+
+PAGE = Path(__file__).parent.parent / "docs" / "contract.md"
+LAW_ID = re.compile(r"\b[A-Z]+-[0-9]\b")
+NINE = {
+    "save",
+    "get_by_id",
+    "delete",
+    "list_by_status",
+    "list_recent",
+    "get_running_jobs",
+    "update_status",
+    "add_failed_symbol",
+    "get_stats",
+}
+
+
+def laws_in_docstrings(contract: type) -> list[str]:
+    docs = [inspect.getdoc(contract) or ""]
+    docs += [inspect.getdoc(getattr(contract, name)) or "" for name in sorted(NINE)]
+    return [law for doc in docs for law in LAW_ID.findall(doc)]
+
+
+def test_the_abc_has_exactly_the_nine_abstract_coroutines() -> None:
+    assert ICollectionJobRepository.__abstractmethods__ == NINE
+    for name in NINE:
+        assert inspect.iscoroutinefunction(getattr(ICollectionJobRepository, name))
+
+
+def test_every_law_stands_once_in_the_docstrings_of_the_abc() -> None:
+    # LIST-1 is named twice: the order of the running jobs refers to it by its method.
+    assert sorted(laws_in_docstrings(ICollectionJobRepository)) == sorted(LAWS)
+
+
+def test_every_law_stands_once_in_the_docstrings_of_the_protocol() -> None:
+    assert sorted(laws_in_docstrings(CollectionJobRepository)) == sorted(LAWS)
+
+
+def test_the_page_has_every_law_in_order_and_word_for_word() -> None:
+    rows = re.findall(r"^\| ([A-Z]+-[0-9]) \| (.+?) \|$", PAGE.read_text(), re.MULTILINE)
+    plain = [(law, sentence.replace("`", "")) for law, sentence in rows]
+    assert plain == [(law.id, law.sentence) for law in LAWS.values()]
+
+
+def test_a_laws_title_fits_in_a_table() -> None:
+    assert all(0 < len(law.title) <= 40 for law in LAWS.values())

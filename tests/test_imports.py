@@ -1,0 +1,90 @@
+"""Who may import whom: the rooms import one way, and the core stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import collection_jobs
+
+PACKAGE = Path(collection_jobs.__file__).parent
+DOMAIN = {"status", "job", "stats", "errors", "validation"}
+CONTRACT = {"repository", "protocol"}
+
+# For each room, the rooms and the libraries beyond the standard library that it may import.
+ALLOWED: dict[str, set[str]] = {
+    "domain": {"domain"},
+    "contract": {"domain", "contract", "typing_extensions"},
+    "adapters": {"domain", "contract", "adapters", "typing_extensions"},
+    # Its imports of adapters are inside functions: a scheme loads its adapter when it is opened.
+    "opening": {"contract", "adapters"},
+    # The kit opens URLs, and knows no adapter, no test runner and no terminal library.
+    "conformance": {"domain", "contract", "opening", "conformance", "hypothesis"},
+    "cli": {"domain", "contract", "conformance", "cli", "hypothesis", "click", "rich"},
+    "top": {"domain", "contract", "adapters", "opening"},
+}
+
+
+def room(module: str) -> str:
+    """The room of one of our modules, or the name of a library."""
+    first, _, rest = module.partition(".")
+    if first != "collection_jobs":
+        return first
+    name = rest.partition(".")[0]
+    if not name:
+        return "top"
+    if name in DOMAIN:
+        return "domain"
+    return "contract" if name in CONTRACT else name
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide the direction"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+def test_a_module_imports_only_what_its_room_may(path: Path) -> None:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    mine = room(".".join(part for part in parts if part != "__init__"))
+    for module in imports(path):
+        theirs = room(module)
+        if theirs not in sys.stdlib_module_names:
+            assert theirs in ALLOWED[mine], f"{path}: {mine} may not import {module}"
+
+
+def test_no_engine_imports_another() -> None:
+    adapters = PACKAGE / "adapters"
+    for path in adapters.rglob("*.py"):
+        engine = path.relative_to(adapters).parts[0].removesuffix(".py")
+        shared = {"sorted_keys"}
+        for module in imports(path):
+            if module.startswith("collection_jobs.adapters."):
+                assert module.split(".")[2] in {engine, *shared}
+
+
+def loaded_by(statement: str) -> set[str]:
+    script = f"{statement}\nimport sys\nprint(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_importing_the_package_loads_no_driver_no_hypothesis_and_no_terminal_library() -> None:
+    loaded = loaded_by("import collection_jobs")
+    heavy = {"sqlite3", "asyncio", "hypothesis", "pytest", "click", "rich", "asyncpg", "mypy"}
+    assert not loaded & heavy
+    assert not {name for name in loaded if name.startswith("collection_jobs.conformance")}
+
+
+def test_opening_memory_loads_no_driver() -> None:
+    loaded = loaded_by("import collection_jobs; collection_jobs.open_repository('memory:')")
+    assert "sqlite3" not in loaded
