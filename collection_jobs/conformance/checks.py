@@ -2,107 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType
-
 from collection_jobs.conformance.closing import check_closing
-from collection_jobs.conformance.corners import corner_programs
-from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.inputs import check_inputs, wrong_calls
-from collection_jobs.conformance.search import search_lifecycle
-from collection_jobs.conformance.store import OpenStore
-from collection_jobs.conformance.targets import Target
-from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 
 __all__ = ["CHECKS", "PROFILES", "Check", "Examination", "Plan", "Profile"]
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """How hard to look.
-
-    Attributes:
-        name: What the user calls it.
-        walks: How many random walks one caller takes.
-        steps: How many steps each of them has at most.
-    """
-
-    name: str
-    walks: int
-    steps: int
-
-
-PROFILES: Mapping[str, Profile] = MappingProxyType(
-    {
-        profile.name: profile
-        for profile in (
-            Profile("quick", walks=15, steps=20),
-            Profile("standard", walks=150, steps=40),
-            Profile("thorough", walks=2000, steps=60),
-        )
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a check works with.
-
-    Attributes:
-        target: What is judged.
-        capabilities: What its adapter declares of itself.
-        profile: How hard to look.
-        seed: Where all randomness comes from.
-        new_store: Opens a new, empty store.
-        new_directory: A new, empty directory for a store.
-        opening: The store in a directory, not open yet; the same directory, the same store.
-        progress: Told how much of the check is done, and of how much.
-    """
-
-    target: Target
-    capabilities: frozenset[str]
-    profile: Profile
-    seed: int
-    new_store: Callable[[], OpenStore]
-    new_directory: Callable[[], Path]
-    opening: Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
-    progress: Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """What came of a check.
-
-    Attributes:
-        findings: The broken laws.
-        covered: What was tried, for the laws that hold.
-        unchecked: Laws that could not be examined on this target, each with the reason.
-    """
-
-    findings: list[Finding]
-    covered: str
-    unchecked: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One way of looking for breaches.
-
-    Attributes:
-        name: What it tries, in a few words.
-        laws: The ids of the laws that it examines.
-        run: Does it.
-    """
-
-    name: str
-    laws: frozenset[str]
-    run: Callable[[Plan], Examination]
-
-
 def _one_caller(plan: Plan) -> Examination:
+    # Loaded only when needed: without Hypothesis, a worker process starts twice as fast.
+    from collection_jobs.conformance.corners import corner_programs
+    from collection_jobs.conformance.search import search_lifecycle
+
     corners, walks, steps = len(list(corner_programs())), plan.profile.walks, plan.profile.steps
     findings = search_lifecycle(
         plan.new_store,

@@ -3,18 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from collection_jobs.conformance.calls import PATIENCE, NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["OpenStore"]
+__all__ = ["OpenStore", "patiently"]
 
 _T = TypeVar("_T")
+
+
+@asynccontextmanager
+async def patiently(
+    opening: AbstractAsyncContextManager[CollectionJobRepository], patience: float = PATIENCE
+) -> AsyncGenerator[CollectionJobRepository]:
+    """Open a repository and close it again, each within some seconds.
+
+    All in the caller's task, for an adapter may hold a task group open in between. What goes wrong
+    within the block is told rather than what the closing makes of it.
+
+    Raises:
+        NoAnswer: It took longer.
+    """
+    repository = await _answered(opening.__aenter__(), "opening", patience)
+    try:
+        yield repository
+    except BaseException as error:
+        with suppress(Exception):
+            leaving = opening.__aexit__(type(error), error, error.__traceback__)
+            await _answered(leaving, "closing", patience)
+        raise
+    await _answered(opening.__aexit__(None, None, None), "closing", patience)
+
+
+async def _answered(work: Awaitable[_T], what: str, patience: float) -> _T:
+    timer = asyncio.timeout(patience)
+    try:
+        async with timer:
+            return await work
+    except TimeoutError:
+        if timer.expired():
+            raise NoAnswer(f"{what} the store gave no answer within {patience:g} s") from None
+        raise
 
 
 class OpenStore:

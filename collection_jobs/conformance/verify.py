@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from collection_jobs.conformance.checks import CHECKS, PROFILES, Examination, Plan
+from collection_jobs.conformance.claims import compare
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.laws import LAWS, Law
 from collection_jobs.conformance.report import LawReport, Report
@@ -68,7 +69,9 @@ def verify(
             )
             examinations.append((check.laws, check.run(plan)))
     laws = tuple(_judge(law, capabilities, examinations) for law in LAWS.values())
-    return Report(target.name, version("collection-jobs"), profile, seed, laws)
+    observed = [one for _, examination in examinations for one in examination.observed]
+    claims = compare(capabilities, observed)
+    return Report(target.name, version("collection-jobs"), profile, seed, laws, claims)
 
 
 class _Stores:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from sqlite3 import Connection
 from types import TracebackType
-from typing import Any, Self, TypeVar, TypeVarTuple
+from typing import Any, ClassVar, Self, TypeVar, TypeVarTuple
 
 from typing_extensions import override
 
@@ -75,6 +75,8 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     when SQLite fails, for instance because another connection held the file's lock for longer than
     ``busy_timeout``. After an error the repository works on.
     """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared", "scales"})
 
     def __init__(
         self,
