@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -23,7 +24,8 @@ LAW = "CANCEL-1"
 _MOST_SUSPENSIONS = 60
 """A call that is suspended more often is cancelled at its first suspensions only."""
 _STEADY = 3
-"""How often a scene must go well without a cancellation before one is blamed."""
+"""How often a scene must go well without a cancellation before one is blamed; once will do where no
+random moments are tried, for then nothing rests on how long it takes."""
 
 
 @dataclass(slots=True)
@@ -102,66 +104,66 @@ def cancel_everything(
         progress: Told how many scenes of how many are done.
     """
     found = Cancellations()
-    random = Random(f"{seed} cancellation")  # noqa: S311 - not for secrets
-    for number, name in enumerate(SCENES):
-        progress(number, len(SCENES))
-        directory = new_directory()
-        trials = _Trials(name, found)
-        with _stage(opening, directory, shared="shared" in capabilities) as stage:
-            trials.run(stage, random, moments)
-        if trials.last is not None and "durable" in capabilities:
-            with _stage(opening, directory, shared=False) as stage:
-                trials.look_again(stage.store)
-        if found.finding is not None:
-            break
+    trials = _Trials(found, Random(f"{seed} cancellation"), moments)  # noqa: S311 - not for secrets
+    directory = new_directory()
+    with _stage(opening, directory, shared="shared" in capabilities) as stage:
+        for number, name in enumerate(SCENES):
+            progress(number, len(SCENES))
+            trials.run(stage, name)
+            if found.finding is not None:
+                return found
+    if "durable" in capabilities:
+        with _stage(opening, directory, shared=False) as stage:
+            trials.look_again(stage.store)
     return found
 
 
 class _Trials:
-    """The trials of one scene, on one store.
+    """All the trials on one store."""
 
-    Attributes:
-        last: The last of them, if all went well so far.
-    """
-
-    def __init__(self, name: str, found: Cancellations) -> None:
-        self.last: Running | None = None
-        self._name = name
+    def __init__(self, found: Cancellations, random: Random, moments: int) -> None:
         self._found = found
-        self._number = 0
+        self._random = random
+        self._moments = moments
+        self._steady = _STEADY if moments else 1
+        self._numbers = count(1)
+        self._kept: list[Running] = []
 
-    def run(self, stage: _Stage, random: Random, moments: int) -> None:
-        """Run it without a cancellation; then cancel at each suspension and at random moments."""
-        plain = [self._try(stage, Cut()).result() for _ in range(_STEADY)]
+    def run(self, stage: _Stage, name: str) -> None:
+        """Run one scene uncancelled; then cancelled at each suspension and at random moments."""
+        plain = [self._try(stage, name, Cut()).result() for _ in range(self._steady)]
         if any(trial.breach for trial in plain):
-            self._found.skipped.append(self._name)
+            self._found.skipped.append(name)
             return
-        for cut in _cuts(plain, random, moments):
-            self.last = self._try(stage, cut)
-            self._found.calls += self._judge(self.last)
-            if self.last is None:
+        running = None
+        for cut in _cuts(plain, self._random, self._moments):
+            if running is not None:
+                stage.store.run(running.remove())
+            running = self._try(stage, name, cut)
+            if not self._goes_well(running.result()):
                 return
+        if running is not None:
+            self._kept.append(running)
 
     def look_again(self, store: OpenStore) -> None:
-        """See what the last trial left in a store that was opened again."""
-        if self.last is not None:
-            scene_ = scene(self._name, f"job {self._number}")
-            store.run(self.last.ask("opened again", scene_.elsewhere, store.repository))
-            self._judge(self.last)
+        """See what the last trial of each scene left in a store that was opened again."""
+        for running in self._kept:
+            asked = running.ask("opened again", running.scene.elsewhere, store.repository)
+            store.run(asked)
+            if not self._goes_well(running.result()):
+                return
 
-    def _try(self, stage: _Stage, cut: Cut) -> Running:
-        self._number += 1
-        return stage.run(scene(self._name, f"job {self._number}"), cut)
+    def _try(self, stage: _Stage, name: str, cut: Cut) -> Running:
+        return stage.run(scene(name, f"job {next(self._numbers)}"), cut)
 
-    def _judge(self, running: Running) -> bool:
-        """Judge a trial; whether its call was cancelled before it was done."""
-        trial = running.result()
+    def _goes_well(self, trial: Trial) -> bool:
         if trial.place is None:
-            return False
-        self._found.places.add(trial.place)
+            return True  # it was done before its time came: then it is no business of this law
         if trial.breach is not None:
-            self.last = None
-            self._found.finding = _finding(trial, self._number - 1 - _STEADY)
+            self._found.finding = _finding(trial, self._found.calls)
+            return False
+        self._found.calls += 1
+        self._found.places.add(trial.place)
         return True
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collection_jobs.conformance.cancellation import cancel_everything
 from collection_jobs.conformance.closing import check_closing
+from collection_jobs.conformance.contention import contend
+from collection_jobs.conformance.crash import crash
+from collection_jobs.conformance.damage import check_damage
+from collection_jobs.conformance.growth import compare_costs
 from collection_jobs.conformance.inputs import check_inputs, wrong_calls
 from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 
@@ -37,6 +42,86 @@ def _closed(plan: Plan) -> Examination:
     return Examination(findings, "every method of a closed repository; every error met elsewhere")
 
 
+_NO_SPEC = (
+    "the target was made in code, so no other process can open its stores: name it as"
+    " module:factory"
+)
+
+
+def _damaged(plan: Plan) -> Examination:
+    if plan.target.spec is None:
+        return Examination([], f"no damaged store, for {_NO_SPEC}")
+    findings, stores = check_damage(plan.target, plan.new_directory, plan.seed, plan.progress)
+    covered = f"{stores} damaged stores" if stores else "no damaged store, for it keeps no files"
+    return Examination(findings, covered)
+
+
+def _concurrent_calls(plan: Plan) -> Examination:
+    shared = "shared" in plan.capabilities
+    found = contend(
+        plan.opening,
+        plan.new_directory,
+        target=plan.target,
+        shared=shared,
+        seed=plan.seed,
+        count=plan.profile.rounds,
+        processes=plan.profile.processes,
+        progress=plan.progress,
+    )
+    unchecked = {}
+    if shared and plan.target.spec is None:
+        unchecked = dict.fromkeys(_CONCURRENT_LAWS, _NO_SPEC)
+    findings = list(found.findings.values())
+    return Examination(findings, str(found), unchecked, tuple(found.observed))
+
+
+def _cancelled_calls(plan: Plan) -> Examination:
+    found = cancel_everything(
+        plan.opening,
+        plan.new_directory,
+        capabilities=plan.capabilities,
+        seed=plan.seed,
+        moments=plan.profile.cancellations,
+        progress=plan.progress,
+    )
+    return Examination([] if found.finding is None else [found.finding], str(found))
+
+
+def _killed_processes(plan: Plan) -> Examination:
+    declared = "durable" in plan.capabilities
+    if plan.target.spec is None:
+        return Examination([], "", {"DURABLE-1": _NO_SPEC})
+    found = crash(
+        plan.target,
+        plan.new_directory(),
+        declared=declared,
+        seed=plan.seed,
+        kills=plan.profile.kills,
+        progress=plan.progress,
+    )
+    observed = () if found.observed is None else (found.observed,)
+    return Examination(list(found.findings.values()), str(found), {}, observed)
+
+
+def _growing_stores(plan: Plan) -> Examination:
+    declared = "scales" in plan.capabilities
+    found = compare_costs(
+        plan.opening,
+        plan.new_directory,
+        sizes=plan.profile.sizes,
+        repetitions=plan.profile.repetitions,
+        seconds=plan.profile.filling if declared else min(plan.profile.filling, _SHORT_FILLING),
+        progress=plan.progress,
+    )
+    findings = [found.finding] if declared and found.finding is not None else []
+    unchecked = {} if found.unchecked is None else {"SCALE-1": found.unchecked}
+    return Examination(findings, str(found), unchecked, (found.observed,))
+
+
+_SHORT_FILLING = 3.0
+"""Seconds for an adapter that does not declare to scale: it may take for ever."""
+_CONCURRENT_LAWS = frozenset({"STATUS-2", "FAILED-2", "ATOMIC-1"})
+
 CHECKS: tuple[Check, ...] = (
     Check("wrong inputs", frozenset({"INPUT-1"}), _wrong_inputs),
     Check("a closed repository", frozenset({"ERROR-1"}), _closed),
@@ -52,5 +137,10 @@ CHECKS: tuple[Check, ...] = (
         ),
         _one_caller,
     ),
+    Check("damaged stores", frozenset({"ERROR-1"}), _damaged),
+    Check("concurrent calls", _CONCURRENT_LAWS, _concurrent_calls),
+    Check("cancelled calls", frozenset({"CANCEL-1"}), _cancelled_calls),
+    Check("killed processes", frozenset({"DURABLE-1"}), _killed_processes),
+    Check("growing stores", frozenset({"SCALE-1"}), _growing_stores),
 )
 """Every check, in the order in which they are made."""

@@ -79,15 +79,17 @@ def crash(
     kills = kills if declared else min(kills, _GLANCE)
     history.first_life()
     last = kills
-    while history.crashes.kills < last:
-        progress(history.crashes.kills, kills)
-        if not history.next_life(dies=True):
-            break
-        if history.losses:
-            last = min(kills, history.crashes.kills + _MORE) if declared else 0
-    else:
-        history.next_life(dies=False)
-    history.end()
+    try:
+        while history.crashes.kills < last:
+            progress(history.crashes.kills, kills)
+            if not history.next_life(dies=True):
+                break
+            if history.losses:
+                last = min(kills, history.crashes.kills + _MORE) if declared else 0
+        else:
+            history.next_life(dies=False)
+    finally:
+        history.end()
     return _conclude(history.crashes, history.losses, declared=declared)
 
 
@@ -98,6 +100,9 @@ def _conclude(crashes: Crashes, losses: list[Loss], *, declared: bool) -> Crashe
     crashes.observed = Observation("durable", not lost, f"{how} when the store was opened again")
     if lost and not declared:
         return crashes
+    if lost:
+        # That revisions start again in a store that lost its jobs is no news.
+        losses = [loss for loss in losses if loss.law == LAW]
     for loss in sorted(losses, key=lambda loss: len(loss.history)):
         crashes.findings.setdefault(loss.law, Finding(loss.law, loss.message, loss.history))
     return crashes

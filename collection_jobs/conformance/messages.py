@@ -10,6 +10,7 @@ from typing import Any
 from collection_jobs.conformance.calls import Call, Outcome
 from collection_jobs.conformance.clients import Client
 from collection_jobs.conformance.history import Event
+from collection_jobs.errors import CollectionJobError, RepositoryError
 
 __all__ = ["Began", "Close", "Done", "Ended", "Failed", "ForeignError", "Open", "Work", "portable"]
 
@@ -86,9 +87,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """What was asked could not be done: the error, as text."""
+    """What was asked could not be done.
+
+    Attributes:
+        error: The adapter's error, as text.
+        ours: Whether it is one of the contract's, or the kit's that it was not answered.
+    """
 
     error: str
+    ours: bool
 
 
 class ForeignError(Exception):
@@ -105,9 +112,11 @@ class ForeignError(Exception):
 
 def portable(outcome: Outcome) -> Outcome:
     """The same outcome, with stand-ins for what cannot be sent to another process."""
-    if outcome.error is not None and not _survives(outcome.error):
-        error = ForeignError(type(outcome.error).__name__, str(outcome.error))
-        outcome = replace(outcome, error=error)
+    error = outcome.error
+    if error is not None and not _survives(error):
+        text = type(error).__name__, str(error)
+        ours = isinstance(error, CollectionJobError)
+        outcome = replace(outcome, error=RepositoryError(*text) if ours else ForeignError(*text))
     if not _survives(outcome.value):
         outcome = replace(outcome, value=repr(outcome.value))
     return outcome

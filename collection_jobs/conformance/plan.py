@@ -32,6 +32,7 @@ class Profile:
         kills: How many processes are killed.
         sizes: How many jobs the small and the large store have whose costs are compared.
         repetitions: How often each cost is measured.
+        filling: Seconds that the filling of these stores may take.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Profile:
     kills: int
     sizes: tuple[int, int]
     repetitions: int
+    filling: float
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -53,23 +55,25 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 "quick",
                 walks=15,
                 steps=20,
-                rounds=3,
+                rounds=1,
                 processes=2,
-                cancellations=2,
-                kills=4,
+                cancellations=0,
+                kills=3,
                 sizes=(100, 2_000),
                 repetitions=3,
+                filling=2,
             ),
             Profile(
                 "standard",
                 walks=150,
                 steps=40,
-                rounds=24,
+                rounds=14,
                 processes=3,
-                cancellations=12,
-                kills=40,
+                cancellations=8,
+                kills=25,
                 sizes=(100, 10_000),
                 repetitions=7,
+                filling=15,
             ),
             Profile(
                 "thorough",
@@ -81,6 +85,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 kills=400,
                 sizes=(100, 1_000_000),
                 repetitions=15,
+                filling=900,
             ),
         )
     }

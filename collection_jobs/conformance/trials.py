@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from collection_jobs.conformance.calls import PATIENCE, Call, NoAnswer, make
+from collection_jobs.conformance.calls import PATIENCE, Call, NoAnswer, Step, make
 from collection_jobs.conformance.clients import Client, Recording, run_clients
 from collection_jobs.conformance.history import Event
 from collection_jobs.conformance.judging import judge
@@ -46,7 +46,7 @@ class Trial:
     def history(self) -> tuple[str, ...]:
         """The trial as a person may read it."""
         scene = self.scene
-        lines = [*map(str, scene.setup)]
+        lines = [*map(str, self.scene.setup)]
         if scene.before or scene.behind:
             lines.append("# Begun one right after the other, none of them awaited yet:")
         lines += [f"asyncio.create_task({call})" for call in scene.before]
@@ -58,11 +58,15 @@ class Trial:
 
 
 class Running:
-    """One trial while it runs."""
+    """One trial while it runs.
+
+    Attributes:
+        scene: What is tried.
+    """
 
     def __init__(self, scene: Scene, cut: Cut, repository: CollectionJobRepository) -> None:
         """Prepare a trial on an open repository."""
-        self._scene = scene
+        self.scene = scene
         self._cut = cut
         self._repository = repository
         self._recording = Recording()
@@ -72,7 +76,7 @@ class Running:
 
     async def play(self) -> None:
         """Set the scene, cancel the call, and ask the repository for more."""
-        scene = self._scene
+        scene = self.scene
         setup = [Client("before", scene.setup)]
         await run_clients(setup, [self._repository], self._recording)
         call = scene.victim.call(self._held())
@@ -88,7 +92,7 @@ class Running:
         await self.ask("afterwards", scene.follow_ups, self._repository)
 
     def _held(self) -> dict[str, CollectionJob]:
-        kept = zip(self._scene.setup, self._recording.events, strict=False)
+        kept = zip(self.scene.setup, self._recording.events, strict=False)
         return {
             step.keep: event.outcome.value
             for step, event in kept
@@ -137,9 +141,14 @@ class Running:
         if isinstance(outcome.error, NoAnswer):
             self._complaint = f"after the cancellation, {call} gave no answer"
 
+    async def remove(self) -> None:
+        """Remove the jobs, so that the listings of later trials are not the longer for them."""
+        gone = (Client("end", (Step("delete", (id_,)),)) for id_ in sorted(self.scene.ids))
+        await run_clients(tuple(gone), [self._repository], Recording())
+
     def result(self) -> Trial:
         """Judge what was seen."""
-        scene, events = self._scene, self._recording.events
+        scene, events = self.scene, self._recording.events
         breach: tuple[str, tuple[str, ...]] | None = None
         if self._complaint is not None:
             breach = self._complaint, tuple(map(str, events))

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
-from collection_jobs.conformance.calls import Call, Outcome
+from collection_jobs.conformance.calls import Call, NoAnswer, Outcome
 from collection_jobs.conformance.clients import Recording, run_clients
 from collection_jobs.conformance.lines import LineCounter
 from collection_jobs.conformance.messages import (
@@ -25,6 +25,7 @@ from collection_jobs.conformance.messages import (
 )
 from collection_jobs.conformance.store import patiently
 from collection_jobs.conformance.targets import Target, find_target
+from collection_jobs.errors import CollectionJobError
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["main"]
@@ -66,7 +67,8 @@ class _Worker:
             try:
                 answer = await self._follow(order)
             except Exception as error:  # noqa: BLE001 - whatever it is, the kit has to judge it
-                answer = Failed(f"{type(error).__name__}: {error}")
+                ours = isinstance(error, CollectionJobError | NoAnswer)
+                answer = Failed(f"{type(error).__name__}: {error}", ours)
             self._pipe.send(answer)
 
     async def _follow(self, order: object) -> Done:

@@ -23,7 +23,16 @@ LONG = 4 * PATIENCE
 
 
 class WorkerFailed(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
-    """A worker could not do what it was asked; the message is the adapter's error."""
+    """A worker could not do what it was asked.
+
+    Attributes:
+        ours: Whether the adapter's error is one of the contract's.
+    """
+
+    def __init__(self, error: str, *, ours: bool) -> None:
+        """Remember the adapter's error, as text."""
+        super().__init__(error)
+        self.ours = ours
 
 
 class WorkerDied(Exception):  # noqa: N818 - as above
@@ -100,7 +109,7 @@ class Worker:
         """
         told = self.tell(patience)
         if isinstance(told, Failed):
-            raise WorkerFailed(told.error)
+            raise WorkerFailed(told.error, ours=told.ours)
         if not isinstance(told, Done):
             raise WorkerDied(f"a worker process told {told!r} where an answer was due")
         return told
