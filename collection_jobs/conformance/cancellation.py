@@ -11,11 +11,12 @@ from random import Random
 
 from collection_jobs.conformance.calls import NoAnswer
 from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.settings import Opening
+from collection_jobs.conformance.settings import Opening, several
 from collection_jobs.conformance.stepping import Cut
-from collection_jobs.conformance.store import OpenStore, patiently
+from collection_jobs.conformance.store import OpenStore
 from collection_jobs.conformance.trials import Running, Trial
-from collection_jobs.conformance.victims import SCENES, Scene, scene
+from collection_jobs.conformance.victims import SCENES, scene
+from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["Cancellations", "cancel_everything"]
 
@@ -26,6 +27,9 @@ _MOST_SUSPENSIONS = 60
 _STEADY = 3
 """How often a scene must go well without a cancellation before one is blamed; once will do where no
 random moments are tried, for then nothing rests on how long it takes."""
+
+_LEAST_GRACE = 0.004
+"""Seconds for what a cancelled call began to come to its end."""
 
 
 @dataclass(slots=True)
@@ -54,33 +58,20 @@ class Cancellations:
         return tried
 
 
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """Where trials are run: an open store, and another handle on it where there can be one."""
-
-    store: OpenStore
-    other: OpenStore | None
-
-    def run(self, scene_: Scene, cut: Cut) -> Running:
-        """Run one trial."""
-        running = Running(scene_, cut, self.store.repository)
-        self.store.run(running.play())
-        if self.other is not None:
-            self.other.run(running.ask("elsewhere", scene_.elsewhere, self.other.repository))
-        return running
+Handles = Sequence[CollectionJobRepository]
 
 
 @contextmanager
-def _stage(opening: Opening, directory: Path, *, shared: bool) -> Generator[_Stage]:
+def _stage(opening: Opening, directory: Path, *, shared: bool) -> Generator[OpenStore[Handles]]:
+    """The store, and another handle on it where there can be one."""
     # A store that gives no answers may give none when it is closed; that is known by then.
     with suppress(NoAnswer), ExitStack() as opened:
-        store = opened.enter_context(OpenStore(patiently(opening(directory))))
-        other = None
+        store: OpenStore[Handles] | None = None
         if shared:
             # It may be open to many processes and still not twice in one.
             with suppress(Exception):
-                other = opened.enter_context(OpenStore(patiently(opening(directory))))
-        yield _Stage(store, other)
+                store = opened.enter_context(OpenStore(several(opening, directory, 2)))
+        yield store or opened.enter_context(OpenStore(several(opening, directory, 1)))
 
 
 def cancel_everything(
@@ -114,7 +105,7 @@ def cancel_everything(
                 return found
     if "durable" in capabilities:
         with _stage(opening, directory, shared=False) as stage:
-            trials.look_again(stage.store)
+            trials.look_again(stage)
     return found
 
 
@@ -128,33 +119,39 @@ class _Trials:
         self._steady = _STEADY if moments else 1
         self._numbers = count(1)
         self._kept: list[Running] = []
+        self._grace = _LEAST_GRACE
 
-    def run(self, stage: _Stage, name: str) -> None:
+    def run(self, stage: OpenStore[Handles], name: str) -> None:
         """Run one scene uncancelled; then cancelled at each suspension and at random moments."""
+        self._grace = _LEAST_GRACE
         plain = [self._try(stage, name, Cut()).result() for _ in range(self._steady)]
+        self._grace = max(_LEAST_GRACE, 2 * max(trial.seconds for trial in plain))
         if any(trial.breach for trial in plain):
             self._found.skipped.append(name)
             return
         running = None
         for cut in _cuts(plain, self._random, self._moments):
             if running is not None:
-                stage.store.run(running.remove())
+                stage.run(running.remove())
             running = self._try(stage, name, cut)
             if not self._goes_well(running.result()):
                 return
         if running is not None:
             self._kept.append(running)
 
-    def look_again(self, store: OpenStore) -> None:
+    def look_again(self, stage: OpenStore[Handles]) -> None:
         """See what the last trial of each scene left in a store that was opened again."""
         for running in self._kept:
-            asked = running.ask("opened again", running.scene.elsewhere, store.repository)
-            store.run(asked)
+            (repository,) = stage.repository
+            stage.run(running.ask("opened again", running.scene.elsewhere, repository))
             if not self._goes_well(running.result()):
                 return
 
-    def _try(self, stage: _Stage, name: str, cut: Cut) -> Running:
-        return stage.run(scene(name, f"job {next(self._numbers)}"), cut)
+    def _try(self, stage: OpenStore[Handles], name: str, cut: Cut) -> Running:
+        scene_ = scene(name, f"job {next(self._numbers)}")
+        running = Running(scene_, cut, stage.repository, self._grace)
+        stage.run(running.play())
+        return running
 
     def _goes_well(self, trial: Trial) -> bool:
         if trial.place is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from collection_jobs.conformance.calls import Call, Change, Held, Program, Step,
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
-__all__ = ["KINDS", "Round", "hand_over", "rounds"]
+__all__ = ["KINDS", "Round", "hand_over", "rounds", "shorter"]
 
 CLIENTS = 8
 """Callers in a round: more of them on one job make its history too hard to judge."""
@@ -26,16 +26,23 @@ class Round:
     """One round.
 
     Attributes:
-        kind: What it is about, in a few words.
+        kind: Which of the kinds it is, by its short name.
+        about: What it is about, in a few words.
         ids: The jobs that it is about; no other round is about them.
         setup: What is done before, by one caller.
         clients: What each of the clients does.
     """
 
     kind: str
+    about: str
     ids: tuple[str, ...]
     setup: Program
     clients: tuple[Program, ...]
+
+    @property
+    def law(self) -> str | None:
+        """The law that it is about where it is about one; None where many calls meet."""
+        return _LAWS.get(self.kind)
 
     @property
     def looks(self) -> tuple[Call, ...]:
@@ -64,7 +71,7 @@ def _claim(id_: str, random: Random) -> Round:
     """All want the same job."""
     claim = (_becomes(id_, JobStatus.RUNNING),)
     return Round(
-        "one job claimed by all", (id_,), (Step("save", (_job(id_),)),), (claim,) * CLIENTS
+        "claim", "one job claimed by all", (id_,), (Step("save", (_job(id_),)),), (claim,) * CLIENTS
     )
 
 
@@ -74,7 +81,9 @@ def _failures(id_: str, random: Random) -> Round:
         (_fails(id_, _SYMBOLS[2 * number]), _fails(id_, _SYMBOLS[2 * number + 1]))
         for number in range(CLIENTS)
     )
-    return Round("outcomes recorded by all", (id_,), (Step("save", (_job(id_),)),), clients)
+    return Round(
+        "failures", "outcomes recorded by all", (id_,), (Step("save", (_job(id_),)),), clients
+    )
 
 
 def _work(id_: str, random: Random) -> Round:
@@ -83,7 +92,7 @@ def _work(id_: str, random: Random) -> Round:
     looks = (Step("get_by_id", (id_,)), Step("get_stats", (id_,))) * 2
     failures = [tuple(_fails(id_, _SYMBOLS[4 * one + two]) for two in range(4)) for one in range(4)]
     clients = (*failures, moves, moves, looks, looks)
-    return Round("a job at work", (id_,), (Step("save", (_job(id_),)),), clients)
+    return Round("work", "a job at work", (id_,), (Step("save", (_job(id_),)),), clients)
 
 
 def _copies(id_: str, random: Random) -> Round:
@@ -99,7 +108,7 @@ def _copies(id_: str, random: Random) -> Round:
         )
         for number in range(CLIENTS)
     )
-    return Round("copies saved by all", (id_,), (Step("save", (_job(id_),)),), clients)
+    return Round("copies", "copies saved by all", (id_,), (Step("save", (_job(id_),)),), clients)
 
 
 def _lives(id_: str, random: Random) -> Round:
@@ -113,7 +122,9 @@ def _lives(id_: str, random: Random) -> Round:
         (_fails(id_, "S0"), _fails(id_, "S1")),
         (_becomes(id_, JobStatus.RUNNING), Step("get_stats", (id_,))),
     )
-    return Round("a job deleted and saved again", (id_,), (Step("save", (_job(id_),)),), clients)
+    return Round(
+        "lives", "a job deleted and saved again", (id_,), (Step("save", (_job(id_),)),), clients
+    )
 
 
 def _anything(id_: str, random: Random) -> Round:
@@ -128,7 +139,7 @@ def _anything(id_: str, random: Random) -> Round:
         Step("get_running_jobs"),
     ]
     clients = tuple(tuple(random.choices(menu, k=4)) for _ in range(6))
-    return Round("anything at random", ids, setup, clients)
+    return Round("anything", "anything at random", ids, setup, clients)
 
 
 def _menu(id_: str, age: int) -> Iterator[Step]:
@@ -154,24 +165,36 @@ KINDS = MappingProxyType(
 )
 """Every kind of round, by a short name."""
 
+_LAWS = {"claim": "STATUS-2", "failures": "FAILED-2", "copies": "SAVE-3"}
+
 _Maker = Callable[[str, Random], Round]
 
 
-def rounds(seed: int, count: int, prefix: str) -> Iterator[Round]:
+def rounds(seed: int, count: int) -> Iterator[Round]:
     """Each kind of round so many times, in turn; the same seed, the same rounds."""
-    random = Random(f"{seed} {prefix}")  # noqa: S311 - not for secrets
+    random = Random(f"{seed} rounds")  # noqa: S311 - not for secrets
     for number in range(count):
         for name, maker in KINDS.items():
-            yield maker(f"{prefix} {name} {number}", random)
+            yield maker(f"{name} {number}", random)
 
 
-def hand_over(prefix: str, handles: int) -> tuple[Round, tuple[tuple[int, Step], ...]]:
+def shorter(round_: Round, seed: int, count: int) -> Iterator[Round]:
+    """The same kind of round, with two of its clients and a step or two of each: a short story."""
+    random = Random(f"{seed} shorter")  # noqa: S311 - not for secrets
+    for number in range(count):
+        whole = KINDS[round_.kind](f"{round_.kind} {number} again", random)
+        steps = 1 if number < count // 2 and round_.kind != "copies" else 2
+        pair = random.sample(range(len(whole.clients)), 2)
+        yield replace(whole, clients=tuple(whole.clients[at][:steps] for at in sorted(pair)))
+
+
+def hand_over(handles: int) -> tuple[Round, tuple[tuple[int, Step], ...]]:
     """Calls one after another, each on another handle than the one before.
 
     Returns:
         A round that says which jobs they are about, and the calls, each with its handle.
     """
-    id_ = f"{prefix} handed over"
+    id_ = "handed over"
     changes = (
         Step("save", (_job(id_),)),
         _becomes(id_, JobStatus.RUNNING),
@@ -192,4 +215,6 @@ def hand_over(prefix: str, handles: int) -> tuple[Round, tuple[tuple[int, Step],
             steps.append((handle, Step("get_stats", (id_,))))
             steps.append((handle, Step("list_recent", (_ALL,))))
             steps += [(handle, Step("list_by_status", (status, _ALL))) for status in JobStatus]
-    return Round("one caller after another, on different handles", (id_,), (), ()), tuple(steps)
+    return Round(
+        "hand over", "one caller after another, on different handles", (id_,), (), ()
+    ), tuple(steps)

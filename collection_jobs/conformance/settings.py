@@ -11,7 +11,7 @@ from contextlib import (
     contextmanager,
 )
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from collection_jobs.conformance.calls import PATIENCE
 from collection_jobs.conformance.clients import Client, Recording, run_clients
@@ -22,7 +22,7 @@ from collection_jobs.conformance.targets import Target
 from collection_jobs.conformance.workers import Worker, workers
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["Setting", "in_one_process", "in_processes"]
+__all__ = ["Opening", "Setting", "in_one_process", "in_processes", "several"]
 
 Opening = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 
@@ -49,15 +49,14 @@ class Setting(Protocol):
 
 
 class _OneProcess:
-    def __init__(self, store: OpenStore, handles: int) -> None:
+    def __init__(self, store: OpenStore[Sequence[CollectionJobRepository]], handles: int) -> None:
         self._store = store
         self.handles = handles
         self.name = "on one handle" if handles == 1 else f"on {handles} handles of one process"
 
     def run(self, clients: Sequence[Client]) -> list[Event]:
         recording = Recording()
-        handles = cast("Sequence[CollectionJobRepository]", self._store.repository)
-        self._store.run(run_clients(clients, handles, recording))
+        self._store.run(run_clients(clients, self._store.repository, recording))
         return recording.events
 
 
@@ -86,9 +85,10 @@ def _on_handle_0(clients: Iterable[Client]) -> Iterable[Client]:
 
 
 @asynccontextmanager
-async def _several(
+async def several(
     opening: Opening, directory: Path, handles: int
 ) -> AsyncGenerator[Sequence[CollectionJobRepository]]:
+    """The store in a directory, open so many times on one event loop."""
     async with AsyncExitStack() as opened:
         yield [
             await opened.enter_async_context(patiently(opening(directory))) for _ in range(handles)
@@ -98,8 +98,7 @@ async def _several(
 @contextmanager
 def in_one_process(opening: Opening, directory: Path, handles: int) -> Generator[Setting]:
     """The store in a directory, open one or several times in this process."""
-    several = _several(opening, directory, handles)
-    with OpenStore(cast("AbstractAsyncContextManager[CollectionJobRepository]", several)) as store:
+    with OpenStore(several(opening, directory, handles)) as store:
         yield _OneProcess(store, handles)
 
 

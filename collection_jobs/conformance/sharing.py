@@ -46,6 +46,7 @@ def _get(setting: Setting, handle: int) -> CollectionJob | None:
 
 
 def _finding(before: Facts, other: Facts, after: Facts | None) -> Finding:
+    now = "None" if after is None else dict(after.completed_symbols)
     what = "a job that a caller held from one handle" if other != before else "the stored job"
     message = f"{what} changed when a caller misused the job that another handle had given it"
     history = (
@@ -53,6 +54,6 @@ def _finding(before: Facts, other: Facts, after: Facts | None) -> Finding:
         f"job = await first.get_by_id({_ID!r})",
         f"other = await second.get_by_id({_ID!r})",
         "spoil(job)",
-        f"await second.get_by_id({_ID!r})  # {after or other}",
+        f"await second.get_by_id({_ID!r})  # now it has completed {now}",
     )
     return Finding(LAW, message, history)

@@ -8,7 +8,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from pathlib import Path
 from shutil import rmtree
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self
+
+from typing_extensions import TypeVar
 
 from collection_jobs.conformance.calls import PATIENCE, NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
@@ -16,6 +18,7 @@ from collection_jobs.protocol import CollectionJobRepository
 __all__ = ["OpenStore", "patiently"]
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", default=CollectionJobRepository)
 
 
 @asynccontextmanager
@@ -52,8 +55,8 @@ async def _answered(work: Awaitable[_T], what: str, patience: float) -> _T:
         raise
 
 
-class OpenStore:
-    """An open repository and its event loop.
+class OpenStore(Generic[_R]):
+    """An open repository, or several on one store, and its event loop.
 
     One task opens the repository, makes every call and closes it: an adapter may hold a task group
     or a cancel scope open between entering and leaving, and those belong to one task.
@@ -61,7 +64,7 @@ class OpenStore:
 
     def __init__(
         self,
-        opening: AbstractAsyncContextManager[CollectionJobRepository],
+        opening: AbstractAsyncContextManager[_R],
         directory: Path | None = None,
     ) -> None:
         """Open the repository.
@@ -78,15 +81,15 @@ class OpenStore:
         opened = self._loop.create_future()
         self._task = self._loop.create_task(self._serve(opening, opened))
         try:
-            self.repository: CollectionJobRepository = self._loop.run_until_complete(opened)
+            self.repository: _R = self._loop.run_until_complete(opened)
         except BaseException:
             self._runner.close()
             raise
 
     async def _serve(
         self,
-        opening: AbstractAsyncContextManager[CollectionJobRepository],
-        opened: asyncio.Future[CollectionJobRepository],
+        opening: AbstractAsyncContextManager[_R],
+        opened: asyncio.Future[_R],
     ) -> None:
         try:
             async with opening as repository:
@@ -114,9 +117,22 @@ class OpenStore:
             self._work.put_nowait(None)
             self._loop.run_until_complete(self._task)
         finally:
-            self._runner.close()
+            self._end()
             if self._directory is not None:
                 rmtree(self._directory, ignore_errors=True)
+
+    def _end(self) -> None:
+        """Close the loop; what cannot be cancelled on it is left behind, and not waited for."""
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        if left:
+            _, left = self._loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
+        if left:
+            self._loop.set_exception_handler(lambda loop, context: None)
+            self._loop.close()
+        else:
+            self._runner.close()
 
     def __enter__(self) -> Self:
         return self

@@ -64,11 +64,22 @@ class Running:
         scene: What is tried.
     """
 
-    def __init__(self, scene: Scene, cut: Cut, repository: CollectionJobRepository) -> None:
-        """Prepare a trial on an open repository."""
+    def __init__(
+        self, scene: Scene, cut: Cut, handles: Sequence[CollectionJobRepository], grace: float
+    ) -> None:
+        """Prepare a trial.
+
+        Args:
+            scene: What is tried.
+            cut: When its call is cancelled.
+            handles: The repository, and others that are open on the same store.
+            grace: For how many seconds what the cancelled call began may go on, before the store
+                is looked at from elsewhere.
+        """
         self.scene = scene
         self._cut = cut
-        self._repository = repository
+        self._repository, *self._others = handles
+        self._grace = grace
         self._recording = Recording()
         self._stepped: Stepped | None = None
         self._seconds = 0.0
@@ -89,6 +100,9 @@ class Running:
         await self._see_it_end(victim, call)
         if tasks:
             await asyncio.wait(tasks)
+        for other in self._others:
+            await asyncio.sleep(self._grace)
+            await self.ask("elsewhere", scene.elsewhere, other)
         await self.ask("afterwards", scene.follow_ups, self._repository)
 
     def _held(self) -> dict[str, CollectionJob]:

@@ -50,6 +50,8 @@ class Scene:
             Call("get_stats", (self.id,)),
             Call("list_by_status", (JobStatus.PENDING, _ALL)),
             Call("list_by_status", (JobStatus.RUNNING, _ALL)),
+            Call("get_by_id", (self.id,)),
+            Call("get_stats", (self.id,)),
             Call("update_status", (self.other, JobStatus.RUNNING)),
             Call("add_failed_symbol", (self.id, "S4", "after")),
             Call("get_by_id", (self.id,)),

@@ -8,12 +8,13 @@ import os
 import pickle
 import sqlite3
 import struct
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, ClassVar, Self, TypeVar
+from typing import BinaryIO, ClassVar, Self, TypeVar
 
 from typing_extensions import override
 
@@ -74,53 +75,53 @@ def mapped_errors() -> Generator[None]:
 class Hooked(Memory):
     """The in-memory repository with something around every call."""
 
-    async def around(self, call: Coroutine[Any, Any, T], *, writes: bool) -> T:
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
         """Make the call."""
-        return await call
+        return await call()
 
     @override
     async def save(self, job: CollectionJob) -> None:
-        await self.around(super().save(job), writes=True)
+        await self.around(partial(super().save, job), writes=True)
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        return await self.around(super().get_by_id(job_id), writes=False)
+        return await self.around(partial(super().get_by_id, job_id), writes=False)
 
     @override
     async def delete(self, job_id: str) -> bool:
-        return await self.around(super().delete(job_id), writes=True)
+        return await self.around(partial(super().delete, job_id), writes=True)
 
     @override
     async def list_by_status(
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
-        call = super().list_by_status(status, limit, offset)
+        call = partial(super().list_by_status, status, limit, offset)
         return await self.around(call, writes=False)
 
     @override
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        return await self.around(super().list_recent(limit, since), writes=False)
+        return await self.around(partial(super().list_recent, limit, since), writes=False)
 
     @override
     async def get_running_jobs(self) -> list[CollectionJob]:
-        return await self.around(super().get_running_jobs(), writes=False)
+        return await self.around(super().get_running_jobs, writes=False)
 
     @override
     async def update_status(
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
-        call = super().update_status(job_id, status, error_message)
+        call = partial(super().update_status, job_id, status, error_message)
         return await self.around(call, writes=True)
 
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        await self.around(super().add_failed_symbol(job_id, symbol, error), writes=True)
+        await self.around(partial(super().add_failed_symbol, job_id, symbol, error), writes=True)
 
     @override
     async def get_stats(self, job_id: str) -> JobStats | None:
-        return await self.around(super().get_stats(job_id), writes=False)
+        return await self.around(partial(super().get_stats, job_id), writes=False)
 
 
 class FileStore(Hooked):
@@ -166,17 +167,14 @@ class FileStore(Hooked):
             new.replace(self.path)
 
     @override
-    async def around(self, call: Coroutine[Any, Any, T], *, writes: bool) -> T:
-        try:
-            self._check_open()
-            async with self.exclusive():
-                self.load()
-                result = await call
-                if writes:
-                    self.store()
-            return result
-        finally:
-            call.close()
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        self._check_open()
+        async with self.exclusive():
+            self.load()
+            result = await call()
+            if writes:
+                self.store()
+        return result
 
 
 class LogStore(Memory):
@@ -272,7 +270,7 @@ class TableStore(ICollectionJobRepository):
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared", "scales"})
     schema: ClassVar[str] = _SCHEMA
-    synchronous: ClassVar[str] = "FULL"
+    synchronous: ClassVar[str] = "NORMAL"
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "jobs.db"
@@ -289,6 +287,10 @@ class TableStore(ICollectionJobRepository):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.close()
@@ -335,8 +337,11 @@ class TableStore(ICollectionJobRepository):
             return result
 
     async def run(self, work: Callable[[Connection], T], *, writes: bool = True) -> T:
-        """Do the work."""
-        return self.transaction(work)
+        """Do the work; a read needs no transaction."""
+        if writes:
+            return self.transaction(work)
+        with self.mapped():
+            return work(self.opened())
 
     # Rows
 
