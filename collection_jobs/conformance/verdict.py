@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib.metadata import version
@@ -12,9 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from collection_jobs.conformance.checks import CHECKS, PROFILES, Examination, Plan
+from collection_jobs.conformance.checks import CHECKS
+from collection_jobs.conformance.claims import compare
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.laws import LAWS, Law
+from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 from collection_jobs.conformance.report import LawReport, Report
 from collection_jobs.conformance.store import OpenStore
 from collection_jobs.conformance.targets import CAPABILITIES, Target, TargetError
@@ -29,8 +31,9 @@ Progress = Callable[[str, int, int], None]
 def verify(
     target: Target,
     *,
-    profile: str = "standard",
+    profile: str | Profile = "standard",
     seed: int = 0,
+    checks: Sequence[Check] = CHECKS,
     progress: Progress = lambda check, done, total: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Report:
@@ -41,8 +44,10 @@ def verify(
 
     Args:
         target: What to judge.
-        profile: How hard to look: ``quick``, ``standard`` or ``thorough``.
-        seed: Where all randomness comes from; the same seed gives the same verdict.
+        profile: How hard to look: ``quick``, ``standard`` or ``thorough``, or a profile.
+        seed: Where all randomness comes from. The same seed gives the same programs; what real
+            concurrency makes of them, and when a process is killed, is up to the machine.
+        checks: Which checks to make; laws that only others examine are not checked.
         progress: Told the check that is being made, how much of it is done, and of how much.
         interrupted: Asked before each store: True ends the run, with nothing left open.
 
@@ -51,18 +56,20 @@ def verify(
         ValueError: There is no such profile.
         KeyboardInterrupt: The run was interrupted.
     """
-    if profile not in PROFILES:
-        raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
+    if not isinstance(profile, Profile):
+        if profile not in PROFILES:
+            raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
+        profile = PROFILES[profile]
     with TemporaryDirectory(prefix="collection-jobs-verify-", dir=target.scratch) as scratch:
         stores = _Stores(target, Path(scratch), interrupted)
         capabilities = stores.probe()
         examinations: list[tuple[frozenset[str], Examination]] = []
-        for check in CHECKS:
+        for check in checks:
             progress(check.name, 0, 1)
             plan = Plan(
                 target=target,
                 capabilities=capabilities,
-                profile=PROFILES[profile],
+                profile=profile,
                 seed=seed,
                 new_store=stores.open,
                 new_directory=stores.new_directory,
@@ -71,7 +78,9 @@ def verify(
             )
             examinations.append((check.laws, check.run(plan)))
     laws = tuple(_judge(law, capabilities, examinations) for law in LAWS.values())
-    return Report(target.name, version("collection-jobs"), profile, seed, laws)
+    observed = [one for _, examination in examinations for one in examination.observed]
+    claims = compare(capabilities, observed)
+    return Report(target.name, version("collection-jobs"), profile.name, seed, laws, claims)
 
 
 class _Stores:
