@@ -7,6 +7,7 @@ inside a test module. Neither loads the kit, and with it Hypothesis, before it i
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
@@ -91,7 +92,10 @@ def conformance_report(request: pytest.FixtureRequest) -> Report:
     from collection_jobs.conformance import Target, verify
 
     judge = cast("type[RepositoryConformance]", getattr(request, "cls", None))
-    target = Target(judge.__name__, judge().open_repository)
+    # Under this name, if it is one, worker processes find the class again.
+    by_name = getattr(sys.modules.get(judge.__module__), judge.__name__, None)
+    spec = f"{judge.__module__}:{judge.__name__}" if by_name is judge else None
+    target = Target(judge.__name__, judge().open_repository, spec=spec)
     return verify(target, profile=judge.profile, seed=judge.seed)
 
 

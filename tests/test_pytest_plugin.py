@@ -56,11 +56,36 @@ def test_the_option_gives_one_test_per_law_of_a_target(pytester: pytest.Pytester
 
 
 def test_a_law_that_applies_and_went_unchecked_is_not_green(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester,
 ) -> None:
-    monkeypatch.setattr(sys.modules["collection_jobs.conformance.verdict"], "CHECKS", ())
-    result = pytester.runpytest("--collection-jobs", "memory:")
-    result.assert_outcomes(failed=len(LAWS) - 1, skipped=1)
+    # A class made inside a function cannot be found by the processes that would be killed.
+    pytester.makepyfile(
+        "from collection_jobs import open_repository\n"
+        "from collection_jobs.pytest_plugin import RepositoryConformance\n"
+        "def make():\n"
+        "    class TestHidden(RepositoryConformance):\n"
+        "        profile = 'quick'\n"
+        "        def open_repository(self, directory):\n"
+        "            return open_repository(f'sqlite:///{directory}/jobs.db')\n"
+        "    return TestHidden\n"
+        "TestFound = make()\n"
+    )
+    result = pytester.runpytest("-k", "DURABLE or SAVE")
+    result.assert_outcomes(passed=5, failed=1, deselected=len(LAWS) - 6)
+    result.stdout.fnmatch_lines(["DURABLE-1 applies and went unchecked: *"])
+
+
+def test_a_class_that_processes_share_is_judged_by_processes(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_shared="from collection_jobs import open_repository\n"
+        "from collection_jobs.pytest_plugin import RepositoryConformance\n"
+        "class TestShared(RepositoryConformance):\n"
+        "    profile = 'quick'\n"
+        "    def open_repository(self, directory):\n"
+        "        return open_repository(f'sqlite:///{directory}/jobs.db')\n"
+    )
+    result = pytester.runpytest()
+    result.assert_outcomes(passed=len(LAWS))
 
 
 def test_a_target_that_cannot_be_judged_ends_the_run_in_one_sentence(

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.readme import README, programs, rendered
+from tests.readme import README, programs, rendered, steady
 
 
 def test_every_program_and_command_prints_what_the_readme_shows() -> None:
     text = README.read_text()
-    assert rendered(text) == text
+    assert steady(rendered(text)) == steady(text)
 
 
 def test_the_readmes_test_module_finds_the_bug_that_it_shows(tmp_path: Path) -> None:

@@ -7,22 +7,29 @@ import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TextIO
 
 import click
 from hypothesis.configuration import set_hypothesis_home_dir
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
+from collection_jobs.cli import verify_view as view
 from collection_jobs.cli.html import html_page
-from collection_jobs.conformance import LAWS, Report, TargetError, find_target, verify
-from collection_jobs.conformance.checks import PROFILES
+from collection_jobs.conformance import (
+    Finding,
+    Report,
+    TargetError,
+    find_target,
+    reproduce,
+    verify,
+)
 from collection_jobs.conformance.junit import junit_xml
+from collection_jobs.conformance.plan import PROFILES
+from collection_jobs.conformance.signatures import signatures_of
 
 __all__ = ["verify_command"]
 
@@ -30,12 +37,6 @@ _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
 _COULD_NOT_RUN = 2
 _INTERRUPTED = 130
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_STYLES = {"holds": "green", "broken": "bold red", "not applicable": "dim", "not checked": "yellow"}
-_SENTENCES = {
-    "conforms": "conforms. Every law that applies was examined; none is broken.",
-    "findings": "does not conform. {count} broken.",
-    "incomplete": "incomplete. No law was found broken, but {count} went unchecked.",
-}
 
 
 @click.command("verify")
@@ -72,6 +73,11 @@ _SENTENCES = {
     type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
     help="Write the report there as one HTML page, for people.",
 )
+@click.option(
+    "--reproduce",
+    "token",
+    help="Make one finding again, by the token that it was printed with, and nothing else.",
+)
 def verify_command(
     target: str | None,
     profile: str,
@@ -79,6 +85,7 @@ def verify_command(
     json_file: TextIO | None,
     junit_file: TextIO | None,
     html_file: TextIO | None,
+    token: str | None,
 ) -> None:
     """Judge a repository by every law of the contract.
 
@@ -93,28 +100,42 @@ def verify_command(
     """
     # With the JSON on the standard output, the table makes way for it.
     console = Console(stderr=json_file is not None and json_file.name == "<stdout>")
-    interrupts = _Interrupts()
-    try:
-        with interrupts.noted(), _without_traces():
-            report = _run(target, profile, seed, interrupts)
-    except TargetError as error:
-        click.echo(f"collection-jobs verify: {error}", err=True)
-        sys.exit(_COULD_NOT_RUN)
-    except KeyboardInterrupt:
-        click.echo("collection-jobs verify: interrupted; its stores are removed", err=True)
-        sys.exit(_INTERRUPTED)
+    with _ending():
+        if token is not None:
+            found = _reproduce(target, token)
+            view.show_again(found, console)
+            sys.exit(_EXIT_CODES["findings" if found else "conforms"])
+        report = _run(target, profile, seed)
     if json_file is not None:
         json.dump(report.to_json(), json_file, indent=2)
         json_file.write("\n")
     if junit_file is not None:
         junit_file.write(junit_xml(report))
     if html_file is not None:
-        html_file.write(html_page(report, _sentence(report)))
-    _show(report, console)
+        html_file.write(html_page(report, view.sentence(report)))
+    view.show(report, target, console)
     sys.exit(_EXIT_CODES[report.verdict])
 
 
-def _run(target: str | None, profile: str, seed: int, interrupted: _Interrupts) -> Report:
+@contextmanager
+def _ending() -> Generator[None]:
+    """Turn what ends a run early into one line and an exit code, and leave nothing behind."""
+    try:
+        with _interrupts.noted(), _without_traces():
+            yield
+    except (TargetError, ValueError) as error:
+        click.echo(f"collection-jobs verify: {error}", err=True)
+        sys.exit(_COULD_NOT_RUN)
+    except KeyboardInterrupt:
+        click.echo("collection-jobs verify: interrupted; its stores are removed", err=True)
+        sys.exit(_INTERRUPTED)
+
+
+def _reproduce(target: str | None, token: str) -> list[Finding]:
+    return reproduce(find_target(target), token, interrupted=_interrupts)
+
+
+def _run(target: str | None, profile: str, seed: int) -> Report:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -123,15 +144,19 @@ def _run(target: str | None, profile: str, seed: int, interrupted: _Interrupts) 
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("opening", total=None)
-        return verify(
+
+        def tell(check: str, done: int, total: int) -> None:
+            bars.update(task, description=check, completed=done, total=total)
+
+        report = verify(
             find_target(target),
             profile=profile,
             seed=seed,
-            progress=lambda check, done, total: bars.update(
-                task, description=check, completed=done, total=total
-            ),
-            interrupted=interrupted,
+            progress=tell,
+            interrupted=_interrupts,
         )
+        tell("signatures", 0, 1)
+        return replace(report, signatures=signatures_of(report.adapter))
 
 
 class _Interrupts:
@@ -158,49 +183,12 @@ class _Interrupts:
                 signal.signal(number, handler)
 
 
+_interrupts = _Interrupts()
+
+
 @contextmanager
 def _without_traces() -> Generator[None]:
     """Keep Hypothesis from leaving a directory of its own where the user stands."""
     with TemporaryDirectory(prefix="collection-jobs-hypothesis-") as home:
         set_hypothesis_home_dir(home)
         yield
-
-
-def _show(report: Report, console: Console) -> None:
-    console.print(_table(report))
-    for tried in dict.fromkeys(law.reason for law in report.laws if law.verdict == "holds"):
-        console.print(Text(f"tried: {tried}", "dim"))
-    for finding in report.findings:
-        console.print()
-        console.print(Text(f"{finding.law}: {LAWS[finding.law].sentence}", "bold"))
-        console.print(Text(finding.message))
-        for line in finding.history:
-            console.print(Text(f"    {line}", "cyan"), soft_wrap=True)
-    if report.findings:
-        console.print()
-        console.print(
-            "To repeat the calls: from collection_jobs.conformance.histories import *", style="dim"
-        )
-    console.print()
-    console.print(Text(f"Verdict: {_sentence(report)}", "bold"))
-
-
-def _table(report: Report) -> Table:
-    title = f"{report.target} ({report.profile}, seed {report.seed})"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("law", no_wrap=True)
-    table.add_column("what it promises", no_wrap=True)
-    table.add_column("verdict")
-    for law in report.laws:
-        verdict = Text(law.verdict, _STYLES[law.verdict])
-        if law.verdict in ("not applicable", "not checked"):
-            verdict.append(f": {law.reason}")
-        table.add_row(law.id, LAWS[law.id].title, verdict)
-    return table
-
-
-def _sentence(report: Report) -> str:
-    verdict = {"findings": "broken", "incomplete": "not checked"}.get(report.verdict)
-    count = sum(law.verdict == verdict for law in report.laws)
-    laws = "1 law" if count == 1 else f"{count} laws"
-    return _SENTENCES[report.verdict].format(count=laws)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collection_jobs.conformance.report import LawReport, Report
     from collection_jobs.conformance.store import OpenStore
     from collection_jobs.conformance.targets import Target, TargetError, find_target
-    from collection_jobs.conformance.verdict import verify
+    from collection_jobs.conformance.verdict import reproduce, verify
 else:
     # Loaded when they are asked for: the static checks live in this package too, and importing
     # hypothesis takes longer than they do.
@@ -31,6 +31,7 @@ else:
         "TargetError": "targets",
         "example_job": "calls",
         "find_target": "targets",
+        "reproduce": "verdict",
         "verify": "verdict",
     }
 
@@ -57,5 +58,6 @@ __all__ = [
     "TargetError",
     "example_job",
     "find_target",
+    "reproduce",
     "verify",
 ]

@@ -39,12 +39,14 @@ class Finding:
         history: The calls, line by line, as the Python that makes them on ``repository``.
         timeline: The calls of concurrent clients, in the order in which they began; empty where
             there was one caller.
+        token: What makes it again, for ``collection-jobs verify TARGET --reproduce TOKEN``.
     """
 
     law: str
     message: str
     history: tuple[str, ...]
     timeline: tuple[Bar, ...] = ()
+    token: str | None = None
 
 
 class LawBroken(AssertionError):  # noqa: N818 - the kit speaks of broken laws, not of errors

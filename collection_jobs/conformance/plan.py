@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from collection_jobs.conformance.claims import Observation
 from collection_jobs.conformance.findings import Finding
@@ -27,7 +28,8 @@ class Profile:
         steps: How many steps each of them has at most.
         preemptions: Under schedules of how many preemptions every pair of calls is run.
         schedules: How many schedules that may take before higher bounds are given up.
-        programs: How many programs of several clients are drawn at random.
+        programs: How many programs of several clients are drawn at random; with any, every triple
+            of calls is run, too.
         rounds: How often each kind of concurrent round is run, in each setting.
         processes: How many processes work on one store at once.
         cancellations: At how many random moments each call is cancelled, the suspension points
@@ -159,8 +161,10 @@ class Check:
         name: What it tries, in a few words.
         laws: The ids of the laws that it examines.
         run: Does it.
+        again: Makes one finding again, from what its token holds; None: by the whole check.
     """
 
     name: str
     laws: frozenset[str]
     run: Callable[[Plan], Examination]
+    again: Callable[[Plan, dict[str, Any]], list[Finding]] | None = None

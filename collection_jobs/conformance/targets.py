@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from tempfile import gettempdir
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote, unquote
 
 from collection_jobs.opening import open_repository, scheme_of
@@ -128,4 +128,7 @@ def _factory_target(name: str, module_name: str, attribute: str) -> Target:
             f"{name!r} is {shown(factory)}, not a factory: a function that takes a directory and"
             " returns an async context manager"
         )
+    if isinstance(factory, type) and hasattr(factory, "open_repository"):
+        # A test class, such as one derived from RepositoryConformance.
+        factory = cast("Any", factory)().open_repository
     return Target(name, cast("Factory", factory), spec=name)

@@ -1,10 +1,11 @@
-"""verify: make every check on a target, and report on every law."""
+"""verify: make every check on a target and report on every law; reproduce: one finding again."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from itertools import count
@@ -20,10 +21,11 @@ from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan,
 from collection_jobs.conformance.report import LawReport, Report
 from collection_jobs.conformance.store import OpenStore
 from collection_jobs.conformance.targets import CAPABILITIES, Target, TargetError
+from collection_jobs.conformance.tokens import pack, unpack
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.validation import shown
 
-__all__ = ["verify"]
+__all__ = ["reproduce", "verify"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -56,31 +58,88 @@ def verify(
         ValueError: There is no such profile.
         KeyboardInterrupt: The run was interrupted.
     """
-    if not isinstance(profile, Profile):
-        if profile not in PROFILES:
-            raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
-        profile = PROFILES[profile]
-    with TemporaryDirectory(prefix="collection-jobs-verify-", dir=target.scratch) as scratch:
-        stores = _Stores(target, Path(scratch), interrupted)
-        capabilities = stores.probe()
+    profile = _profile(profile)
+    with _stores(target, interrupted) as stores:
+        capabilities, adapter = stores.probe()
         examinations: list[tuple[frozenset[str], Examination]] = []
         for check in checks:
             progress(check.name, 0, 1)
-            plan = Plan(
-                target=target,
-                capabilities=capabilities,
-                profile=profile,
-                seed=seed,
-                new_store=stores.open,
-                new_directory=stores.new_directory,
-                opening=stores.opening,
-                progress=partial(progress, check.name),
-            )
-            examinations.append((check.laws, check.run(plan)))
+            plan = stores.plan(capabilities, profile, seed, partial(progress, check.name))
+            examination = _with_tokens(check.run(plan), check, profile, seed)
+            examinations.append((check.laws, examination))
     laws = tuple(_judge(law, capabilities, examinations) for law in LAWS.values())
     observed = [one for _, examination in examinations for one in examination.observed]
     claims = compare(capabilities, observed)
-    return Report(target.name, version("collection-jobs"), profile.name, seed, laws, claims)
+    of = version("collection-jobs")
+    return Report(target.name, of, profile.name, seed, laws, claims, adapter)
+
+
+def reproduce(
+    target: Target,
+    token: str,
+    *,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> list[Finding]:
+    """Make a finding again on new stores.
+
+    A finding of one caller or of an interleaving is made by the very same calls in the very same
+    order. One of real tasks, processes or kills is looked for again by the check that found it,
+    with the same programs: when each call is made is up to the machine.
+
+    Args:
+        target: What the finding is about.
+        token: The finding's token.
+        interrupted: Asked before each store: True ends the run, with nothing left open.
+
+    Returns:
+        What showed again; an empty list: nothing did.
+
+    Raises:
+        TargetError: The target cannot be opened, or is no repository.
+        ValueError: The text is no token of this version.
+    """
+    held = unpack(token)
+    check = next((check for check in CHECKS if check.name == held["check"]), None)
+    if check is None:
+        raise ValueError(f"the token is of a check that this version lacks: {held['check']!r}")
+    with _stores(target, interrupted) as stores:
+        capabilities, _ = stores.probe()
+        profile = _profile(str(held.get("profile", "standard")))
+        plan = stores.plan(
+            capabilities, profile, int(held.get("seed", 0)), lambda done, total: None
+        )
+        found = check.run(plan).findings if check.again is None else check.again(plan, held)
+    law = held.get("law")
+    return [finding for finding in found if law is None or finding.law == law]
+
+
+def _profile(profile: str | Profile) -> Profile:
+    if isinstance(profile, Profile):
+        return profile
+    if profile not in PROFILES:
+        raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
+    return PROFILES[profile]
+
+
+def _with_tokens(
+    examination: Examination, check: Check, profile: Profile, seed: int
+) -> Examination:
+    """Give each finding that has no token one that makes the whole check again."""
+    held = {"check": check.name, "profile": profile.name, "seed": seed}
+    findings = [
+        finding
+        if finding.token is not None
+        else replace(finding, token=pack({**held, "law": finding.law}))
+        for finding in examination.findings
+    ]
+    return replace(examination, findings=findings)
+
+
+@contextmanager
+def _stores(target: Target, interrupted: Callable[[], bool]) -> Generator[_Stores]:
+    """New stores of a target, all in one directory that is removed at the end."""
+    with TemporaryDirectory(prefix="collection-jobs-verify-", dir=target.scratch) as scratch:
+        yield _Stores(target, Path(scratch), interrupted)
 
 
 class _Stores:
@@ -120,8 +179,26 @@ class _Stores:
         except Exception as error:
             raise TargetError(_failure(self._target, error)) from error
 
-    def probe(self) -> frozenset[str]:
-        """Open one store, see that it is a repository, and read what it declares."""
+    def plan(
+        self,
+        capabilities: frozenset[str],
+        profile: Profile,
+        seed: int,
+        progress: Callable[[int, int], None],
+    ) -> Plan:
+        return Plan(
+            target=self._target,
+            capabilities=capabilities,
+            profile=profile,
+            seed=seed,
+            new_store=self.open,
+            new_directory=self.new_directory,
+            opening=self.opening,
+            progress=progress,
+        )
+
+    def probe(self) -> tuple[frozenset[str], str]:
+        """Open one store, see that it is a repository, and read what it declares and its class."""
         with self.open() as store:
             repository: object = store.repository
             if not isinstance(repository, CollectionJobRepository):
@@ -137,7 +214,8 @@ class _Stores:
                 f"{self._target.name} declares the unknown capability {unknown[0]!r}; known are"
                 f" {', '.join(CAPABILITIES)}"
             )
-        return declared
+        adapter = type(repository)
+        return declared, f"{adapter.__module__}:{adapter.__qualname__}"
 
 
 _METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))

@@ -16,6 +16,7 @@ from collection_jobs.conformance.caller.shrinking import shrink
 from collection_jobs.conformance.calls import Program
 from collection_jobs.conformance.findings import Finding, LawBroken
 from collection_jobs.conformance.store import OpenStore
+from collection_jobs.conformance.tokens import pack
 
 __all__ = ["replay", "search_lifecycle"]
 
@@ -132,7 +133,8 @@ def _shortest(new_store: NewStore, error: LawBroken, muted: frozenset[str]) -> F
         text = f"{error.finding.message} (this did not show again when the calls were repeated)"
         return replace(error.finding, message=text)
     shortest = shrink(best.program, still_breaks)
-    return replace(best.finding, history=tuple(map(str, shortest)))
+    held = {"check": "one caller", "steps": shortest, "muted": sorted(muted)}
+    return replace(best.finding, history=tuple(map(str, shortest)), token=pack(held))
 
 
 def replay(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.interleavings.programs import Program
+from collection_jobs.conformance.interleavings.programs import OpenRepository, Program
 from collection_jobs.conformance.interleavings.schedules import Frontier, Prefix, Runner
 from collection_jobs.conformance.interleavings.trace import Trace
+from collection_jobs.conformance.tokens import pack
 
-__all__ = ["Witness", "present", "shrink"]
+__all__ = ["Witness", "present", "rerun", "shrink"]
 
 _RUNS = 2_000
 """How many runs to spend on one finding: a program that is a call shorter is not worth more."""
@@ -86,4 +89,25 @@ def present(witness: Witness, runner: Runner) -> Finding:
         *refusal.timeline,
     ]
     history = (*witness.program.lines(), *(f"# {line}" for line in told))
-    return Finding(witness.law, refusal.message, history, refusal.bars)
+    return Finding(witness.law, refusal.message, history, refusal.bars, _token(witness))
+
+
+def rerun(open_repository: OpenRepository, directory: Path, held: dict[str, Any]) -> Finding | None:
+    """Run what a token holds once more: the finding, if its law is broken again."""
+    program = Program(held["setup"], held["clients"])
+    witness = Witness(held["law"], program, held["prefix"], held["preemptions"])
+    runner = Runner(open_repository, directory)
+    execution, _ = runner.run(program, witness.prefix)
+    return present(witness, runner) if witness.law in execution.laws else None
+
+
+def _token(witness: Witness) -> str:
+    held = {
+        "check": "interleavings",
+        "law": witness.law,
+        "setup": witness.program.setup,
+        "clients": witness.program.clients,
+        "prefix": witness.prefix,
+        "preemptions": witness.preemptions,
+    }
+    return pack(held)
