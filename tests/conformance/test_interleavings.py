@@ -85,8 +85,10 @@ def test_there_are_races_enough_to_try_it() -> None:
 
 
 def test_the_same_adapter_gets_the_same_answer(tmp_path: Path) -> None:
-    first, second = (explore(LostUpdate, tmp_path) for _ in range(2))
-    assert first == second
+    def once() -> Exploration:
+        return explore(LostUpdate, tmp_path, programs=islice(pairs(["pending"]), 60))
+
+    assert once() == once()
 
 
 def test_a_finding_is_a_program_a_schedule_and_a_timeline(tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ def test_a_blocked_event_loop_is_found_and_left(
 
 def test_a_muted_law_is_passed_over(tmp_path: Path) -> None:
     every = frozenset({"FAILED-2", "DELETE-1", "SAVE-3"})
-    assert laws(explore(LostUpdate, tmp_path)) == every
+    assert laws(explore(LostUpdate, tmp_path, muted=every - {"SAVE-3"})) == {"SAVE-3"}
     assert laws(explore(LostUpdate, tmp_path, muted=every)) == set()
 
 
