@@ -16,11 +16,11 @@ from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance.interleavings import Exploration, explore_pairs, explore_random
 from collection_jobs.conformance.pairs import pairs, triples
 from collection_jobs.protocol import CollectionJobRepository
-from tests.mutants import torn  # noqa: F401 - it enters its races into the table
 from tests.mutants.race_table import BEYOND_PAIRS, RACES
 from tests.mutants.races import LockOrder, LostUpdate
 from tests.mutants.right import RIGHT, SpinLock
 from tests.mutants.rows import Rows
+from tests.mutants.torn import TornWrite
 
 Store = AbstractAsyncContextManager[CollectionJobRepository]
 
@@ -80,6 +80,7 @@ def test_a_random_search_finds_and_shrinks_a_race(tmp_path: Path) -> None:
 def test_there_are_races_enough_to_try_it() -> None:
     assert len(RACES) >= 25
     assert len(RIGHT) >= 8
+    assert {LostUpdate, TornWrite} <= set(RACES)
     assert sum(race.hides for race in RACES.values()) >= 6
     assert all(race.kind for race in (*RACES.values(), *BEYOND_PAIRS.values()))
 
