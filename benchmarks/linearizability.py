@@ -76,9 +76,8 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 8, 16])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    print(
-        f"histories of {options.operations} operations; operations a second of CPU time, best of {options.rounds}"
-    )
+    print(f"histories of {options.operations} operations, best of {options.rounds} rounds;")
+    print("operations a second of CPU time:")
     for mix in MIXES:
         for clients in options.clients:
             for jobs in options.jobs:

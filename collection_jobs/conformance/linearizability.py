@@ -10,7 +10,7 @@ part for each job does, so each job is judged by itself. A listing is to each jo
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,7 +83,7 @@ def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -
 
 
 @contextmanager
-def _collector_paused(size: int) -> Iterator[None]:
+def _collector_paused(size: int) -> Generator[None]:
     """Spare a long history the collector, which would look through all of it again and again."""
     pause = size > _LONG and gc.isenabled()
     if pause:
