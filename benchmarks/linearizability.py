@@ -15,8 +15,8 @@ from time import process_time
 
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance.calls import Call, Outcome, example_job, make
-from collection_jobs.conformance.history import Event
-from collection_jobs.conformance.linearizability import check
+from collection_jobs.conformance.linearizability.checker import check
+from collection_jobs.conformance.linearizability.history import Event
 from collection_jobs.status import JobStatus
 
 MIXES = {

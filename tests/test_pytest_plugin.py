@@ -58,7 +58,7 @@ def test_the_option_gives_one_test_per_law_of_a_target(pytester: pytest.Pytester
 def test_a_law_that_applies_and_went_unchecked_is_not_green(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["collection_jobs.conformance.judging"], "CHECKS", ())
+    monkeypatch.setattr(sys.modules["collection_jobs.conformance.verdict"], "CHECKS", ())
     result = pytester.runpytest("--collection-jobs", "memory:")
     result.assert_outcomes(failed=len(LAWS) - 1, skipped=1)
 

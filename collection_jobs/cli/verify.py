@@ -182,7 +182,7 @@ def _show(report: Report, console: Console) -> None:
             "To repeat the calls: from collection_jobs.conformance.histories import *", style="dim"
         )
     console.print()
-    console.print(Text(f"{report.target}: {_sentence(report)}", "bold"))
+    console.print(Text(f"Verdict: {_sentence(report)}", "bold"))
 
 
 def _table(report: Report) -> Table:

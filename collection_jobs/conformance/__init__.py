@@ -7,14 +7,14 @@ a report; the command ``collection-jobs verify`` shows it. The kit knows no test
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collection_jobs.conformance.caller.machine import LifecycleMachine
     from collection_jobs.conformance.calls import example_job
     from collection_jobs.conformance.findings import Finding, LawBroken
-    from collection_jobs.conformance.judging import verify
     from collection_jobs.conformance.laws import LAWS, Law
-    from collection_jobs.conformance.machine import LifecycleMachine
     from collection_jobs.conformance.report import LawReport, Report
     from collection_jobs.conformance.store import OpenStore
     from collection_jobs.conformance.targets import Target, TargetError, find_target
+    from collection_jobs.conformance.verdict import verify
 else:
     # Loaded when they are asked for: the static checks live in this package too, and importing
     # hypothesis takes longer than they do.
@@ -24,14 +24,14 @@ else:
         "Law": "laws",
         "LawBroken": "findings",
         "LawReport": "report",
-        "LifecycleMachine": "machine",
+        "LifecycleMachine": "caller.machine",
         "OpenStore": "store",
         "Report": "report",
         "Target": "targets",
         "TargetError": "targets",
         "example_job": "calls",
         "find_target": "targets",
-        "verify": "judging",
+        "verify": "verdict",
     }
 
     def __getattr__(name):

@@ -14,6 +14,7 @@ from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
 __all__ = [
+    "PATIENCE",
     "Call",
     "Change",
     "Held",

@@ -2,107 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType
-
-from collection_jobs.conformance.closing import check_closing
-from collection_jobs.conformance.corners import corner_programs
-from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.inputs import check_inputs, wrong_calls
-from collection_jobs.conformance.search import search_lifecycle
-from collection_jobs.conformance.store import OpenStore
-from collection_jobs.conformance.targets import Target
-from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.conformance.caller.closing import check_closing
+from collection_jobs.conformance.caller.inputs import check_inputs, wrong_calls
+from collection_jobs.conformance.cancellation.cancel import cancel_everything
+from collection_jobs.conformance.contention.contend import contend
+from collection_jobs.conformance.crash.damage import check_damage
+from collection_jobs.conformance.crash.kill import crash
+from collection_jobs.conformance.growth.compare import compare_costs
+from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 
 __all__ = ["CHECKS", "PROFILES", "Check", "Examination", "Plan", "Profile"]
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """How hard to look.
-
-    Attributes:
-        name: What the user calls it.
-        walks: How many random walks one caller takes.
-        steps: How many steps each of them has at most.
-    """
-
-    name: str
-    walks: int
-    steps: int
-
-
-PROFILES: Mapping[str, Profile] = MappingProxyType(
-    {
-        profile.name: profile
-        for profile in (
-            Profile("quick", walks=15, steps=20),
-            Profile("standard", walks=150, steps=40),
-            Profile("thorough", walks=2000, steps=60),
-        )
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a check works with.
-
-    Attributes:
-        target: What is judged.
-        capabilities: What its adapter declares of itself.
-        profile: How hard to look.
-        seed: Where all randomness comes from.
-        new_store: Opens a new, empty store.
-        new_directory: A new, empty directory for a store.
-        opening: The store in a directory, not open yet; the same directory, the same store.
-        progress: Told how much of the check is done, and of how much.
-    """
-
-    target: Target
-    capabilities: frozenset[str]
-    profile: Profile
-    seed: int
-    new_store: Callable[[], OpenStore]
-    new_directory: Callable[[], Path]
-    opening: Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
-    progress: Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """What came of a check.
-
-    Attributes:
-        findings: The broken laws.
-        covered: What was tried, for the laws that hold.
-        unchecked: Laws that could not be examined on this target, each with the reason.
-    """
-
-    findings: list[Finding]
-    covered: str
-    unchecked: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One way of looking for breaches.
-
-    Attributes:
-        name: What it tries, in a few words.
-        laws: The ids of the laws that it examines.
-        run: Does it.
-    """
-
-    name: str
-    laws: frozenset[str]
-    run: Callable[[Plan], Examination]
-
-
 def _one_caller(plan: Plan) -> Examination:
+    # Loaded only when needed: without Hypothesis, a worker process starts twice as fast.
+    from collection_jobs.conformance.caller.corners import corner_programs
+    from collection_jobs.conformance.caller.search import search_lifecycle
+
     corners, walks, steps = len(list(corner_programs())), plan.profile.walks, plan.profile.steps
     findings = search_lifecycle(
         plan.new_store,
@@ -112,6 +28,34 @@ def _one_caller(plan: Plan) -> Examination:
         progress=lambda stores: plan.progress(stores, corners + walks),
     )
     covered = f"{corners} fixed programs, {walks} random walks of up to {steps} steps"
+    return Examination(findings, covered)
+
+
+def _interleavings(plan: Plan) -> Examination:
+    # Loaded only when needed, as above.
+    from collection_jobs.conformance.interleavings.explore import explore_pairs, explore_random
+
+    explored = explore_pairs(
+        plan.opening,
+        preemptions=plan.profile.preemptions,
+        directory=plan.new_directory(),
+        progress=plan.progress,
+        max_runs=plan.profile.schedules,
+    )
+    if explored.unsupported is not None:
+        return Examination([], "", skipped=str(explored))
+    findings, covered = list(explored.findings), str(explored)
+    if plan.profile.programs:
+        drawn = explore_random(
+            plan.opening,
+            seed=plan.seed,
+            examples=plan.profile.programs,
+            directory=plan.new_directory(),
+            muted=frozenset(finding.law for finding in findings),
+            progress=plan.progress,
+        )
+        findings += drawn.findings
+        covered = f"{covered}; {drawn}"
     return Examination(findings, covered)
 
 
@@ -125,6 +69,86 @@ def _closed(plan: Plan) -> Examination:
     findings = check_closing(plan.opening(plan.new_directory()))
     return Examination(findings, "every method of a closed repository; every error met elsewhere")
 
+
+_NO_SPEC = (
+    "the target was made in code, so no other process can open its stores: name it as"
+    " module:factory"
+)
+
+
+def _damaged(plan: Plan) -> Examination:
+    if plan.target.spec is None:
+        return Examination([], f"no damaged store, for {_NO_SPEC}")
+    findings, stores = check_damage(plan.target, plan.new_directory, plan.seed, plan.progress)
+    covered = f"{stores} damaged stores" if stores else "no damaged store, for it keeps no files"
+    return Examination(findings, covered)
+
+
+def _concurrent_calls(plan: Plan) -> Examination:
+    shared = "shared" in plan.capabilities
+    found = contend(
+        plan.opening,
+        plan.new_directory,
+        target=plan.target,
+        shared=shared,
+        seed=plan.seed,
+        count=plan.profile.rounds,
+        processes=plan.profile.processes,
+        progress=plan.progress,
+    )
+    unchecked = {}
+    if shared and plan.target.spec is None:
+        unchecked = dict.fromkeys(_CONCURRENT_LAWS, _NO_SPEC)
+    findings = list(found.findings.values())
+    return Examination(findings, str(found), unchecked, tuple(found.observed))
+
+
+def _cancelled_calls(plan: Plan) -> Examination:
+    found = cancel_everything(
+        plan.opening,
+        plan.new_directory,
+        capabilities=plan.capabilities,
+        seed=plan.seed,
+        moments=plan.profile.cancellations,
+        progress=plan.progress,
+    )
+    return Examination([] if found.finding is None else [found.finding], str(found))
+
+
+def _killed_processes(plan: Plan) -> Examination:
+    declared = "durable" in plan.capabilities
+    if plan.target.spec is None:
+        return Examination([], "", {"DURABLE-1": _NO_SPEC})
+    found = crash(
+        plan.target,
+        plan.new_directory(),
+        declared=declared,
+        seed=plan.seed,
+        kills=plan.profile.kills,
+        progress=plan.progress,
+    )
+    observed = () if found.observed is None else (found.observed,)
+    return Examination(list(found.findings.values()), str(found), {}, observed)
+
+
+def _growing_stores(plan: Plan) -> Examination:
+    declared = "scales" in plan.capabilities
+    found = compare_costs(
+        plan.opening,
+        plan.new_directory,
+        sizes=plan.profile.sizes,
+        repetitions=plan.profile.repetitions,
+        seconds=plan.profile.filling if declared else min(plan.profile.filling, _SHORT_FILLING),
+        progress=plan.progress,
+    )
+    findings = [found.finding] if declared and found.finding is not None else []
+    unchecked = {} if found.unchecked is None else {"SCALE-1": found.unchecked}
+    return Examination(findings, str(found), unchecked, (found.observed,))
+
+
+_SHORT_FILLING = 3.0
+"""Seconds for an adapter that does not declare to scale: it may take for ever."""
+_CONCURRENT_LAWS = frozenset({"STATUS-2", "FAILED-2", "ATOMIC-1"})
 
 CHECKS: tuple[Check, ...] = (
     Check("wrong inputs", frozenset({"INPUT-1"}), _wrong_inputs),
@@ -141,5 +165,11 @@ CHECKS: tuple[Check, ...] = (
         ),
         _one_caller,
     ),
+    Check("interleavings", _CONCURRENT_LAWS, _interleavings),
+    Check("damaged stores", frozenset({"ERROR-1"}), _damaged),
+    Check("concurrent calls", _CONCURRENT_LAWS, _concurrent_calls),
+    Check("cancelled calls", frozenset({"CANCEL-1"}), _cancelled_calls),
+    Check("killed processes", frozenset({"DURABLE-1"}), _killed_processes),
+    Check("growing stores", frozenset({"SCALE-1"}), _growing_stores),
 )
 """Every check, in the order in which they are made."""

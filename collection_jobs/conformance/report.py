@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from collection_jobs.conformance.claims import Claim
 from collection_jobs.conformance.findings import Finding
 
 __all__ = ["LawReport", "LawVerdict", "Report", "Verdict"]
@@ -50,8 +51,9 @@ class Report:
         target: What was judged, as the user calls it.
         version: The version of collection-jobs that judged it.
         profile: How hard it looked.
-        seed: Where its randomness came from: the same seed gives the same verdict.
+        seed: Where its randomness came from: the same seed gives the same programs.
         laws: The verdict on each law, in the order of the contract.
+        claims: What the adapter declares of itself beside what was seen of it.
     """
 
     target: str
@@ -59,6 +61,7 @@ class Report:
     profile: str
     seed: int
     laws: tuple[LawReport, ...]
+    claims: tuple[Claim, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -82,4 +85,5 @@ class Report:
             "seed": self.seed,
             "verdict": self.verdict,
             "laws": [law.to_json() for law in self.laws],
+            "capabilities": [claim.to_json() for claim in self.claims],
         }

@@ -3,22 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self
 
+from typing_extensions import TypeVar
+
+from collection_jobs.conformance.calls import PATIENCE, NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["OpenStore"]
+__all__ = ["OpenStore", "patiently"]
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", default=CollectionJobRepository)
 
 
-class OpenStore:
-    """An open repository and its event loop.
+@asynccontextmanager
+async def patiently(
+    opening: AbstractAsyncContextManager[CollectionJobRepository], patience: float = PATIENCE
+) -> AsyncGenerator[CollectionJobRepository]:
+    """Open a repository and close it again, each within some seconds.
+
+    All in the caller's task, for an adapter may hold a task group open in between. What goes wrong
+    within the block is told rather than what the closing makes of it.
+
+    Raises:
+        NoAnswer: It took longer.
+    """
+    repository = await _answered(opening.__aenter__(), "opening", patience)
+    try:
+        yield repository
+    except BaseException as error:
+        with suppress(Exception):
+            leaving = opening.__aexit__(type(error), error, error.__traceback__)
+            await _answered(leaving, "closing", patience)
+        raise
+    await _answered(opening.__aexit__(None, None, None), "closing", patience)
+
+
+async def _answered(work: Awaitable[_T], what: str, patience: float) -> _T:
+    timer = asyncio.timeout(patience)
+    try:
+        async with timer:
+            return await work
+    except TimeoutError:
+        if timer.expired():
+            raise NoAnswer(f"{what} the store gave no answer within {patience:g} s") from None
+        raise
+
+
+class OpenStore(Generic[_R]):
+    """An open repository, or several on one store, and its event loop.
 
     One task opens the repository, makes every call and closes it: an adapter may hold a task group
     or a cancel scope open between entering and leaving, and those belong to one task.
@@ -26,7 +64,7 @@ class OpenStore:
 
     def __init__(
         self,
-        opening: AbstractAsyncContextManager[CollectionJobRepository],
+        opening: AbstractAsyncContextManager[_R],
         directory: Path | None = None,
     ) -> None:
         """Open the repository.
@@ -43,15 +81,15 @@ class OpenStore:
         opened = self._loop.create_future()
         self._task = self._loop.create_task(self._serve(opening, opened))
         try:
-            self.repository: CollectionJobRepository = self._loop.run_until_complete(opened)
+            self.repository: _R = self._loop.run_until_complete(opened)
         except BaseException:
             self._runner.close()
             raise
 
     async def _serve(
         self,
-        opening: AbstractAsyncContextManager[CollectionJobRepository],
-        opened: asyncio.Future[CollectionJobRepository],
+        opening: AbstractAsyncContextManager[_R],
+        opened: asyncio.Future[_R],
     ) -> None:
         try:
             async with opening as repository:
@@ -79,9 +117,22 @@ class OpenStore:
             self._work.put_nowait(None)
             self._loop.run_until_complete(self._task)
         finally:
-            self._runner.close()
+            self._end()
             if self._directory is not None:
                 rmtree(self._directory, ignore_errors=True)
+
+    def _end(self) -> None:
+        """Close the loop; what cannot be cancelled on it is left behind, and not waited for."""
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        if left:
+            _, left = self._loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
+        if left:
+            self._loop.set_exception_handler(lambda loop, context: None)
+            self._loop.close()
+        else:
+            self._runner.close()
 
     def __enter__(self) -> Self:
         return self

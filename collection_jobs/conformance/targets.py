@@ -24,8 +24,14 @@ _SCHEMES = ("memory", "sqlite")
 Factory = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 """Opens a store in a directory of its own; the same directory again opens the same store again."""
 
-CAPABILITIES = ("durable", "scales")
-"""What an adapter may declare in its class attribute ``capabilities``; each has its own law."""
+CAPABILITIES = ("durable", "shared", "scales")
+"""What an adapter may declare in its class attribute ``capabilities``.
+
+* ``durable``: what was acknowledged survives the process (DURABLE-1).
+* ``shared``: several processes may have the same store open at once. Then every law is to hold
+  among them, as it does among the tasks of one.
+* ``scales``: no cost grows in proportion to the number of jobs stored (SCALE-1).
+"""
 
 
 class TargetError(Exception):
@@ -40,11 +46,14 @@ class Target:
         name: What the user calls it.
         factory: Opens a store in an empty directory.
         scratch: Where the kit makes the directories: the disk that the user's store is on.
+        spec: What `find_target` finds the same factory by, also in another process; None where
+            the target was made in code, and only this process can open its stores.
     """
 
     name: str
     factory: Factory
     scratch: Path = Path(gettempdir())
+    spec: str | None = None
 
 
 def find_target(text: str | None) -> Target:
@@ -59,7 +68,8 @@ def find_target(text: str | None) -> Target:
         TargetError: There is no such target.
     """
     if text is None:
-        return _sqlite_target("sqlite, in a temporary directory", "", Path(gettempdir()))
+        name, parent = "sqlite, in a temporary directory", Path(gettempdir())
+        return _sqlite_target(name, f"sqlite:///{quote(str(parent))}/jobs.db", "", parent)
     module, colon, attribute = text.partition(":")
     if (
         module not in _SCHEMES
@@ -77,24 +87,24 @@ def _url_target(url: str) -> Target:
     except ValueError as error:
         raise TargetError(f"{url!r} is no target: {error}, or module:factory") from None
     if scheme == "memory":
-        return Target(url, lambda directory: open_repository(url))
+        return Target(url, lambda directory: open_repository(url), spec=url)
     if scheme == "sqlite":
         path, _, query = url.partition("?")
         parent = Path(unquote(path.removeprefix("sqlite:///"))).absolute().parent
         if not parent.is_dir():
             raise TargetError(f"{url!r} is no target: the directory {parent} does not exist")
-        return _sqlite_target(url, query, parent)
+        return _sqlite_target(url, url, query, parent)
     raise TargetError(
         f"the kit makes no stores of its own for {scheme!r}: name a factory, as in module:factory"
     )
 
 
-def _sqlite_target(name: str, query: str, scratch: Path) -> Target:
+def _sqlite_target(name: str, url: str, query: str, scratch: Path) -> Target:
     def factory(directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
         options = f"?{query}" if query else ""
         return open_repository(f"sqlite:///{quote(str(directory))}/jobs.db{options}")
 
-    return Target(name, factory, scratch)
+    return Target(name, factory, scratch, url)
 
 
 def _factory_target(name: str, module_name: str, attribute: str) -> Target:
@@ -118,4 +128,4 @@ def _factory_target(name: str, module_name: str, attribute: str) -> Target:
             f"{name!r} is {shown(factory)}, not a factory: a function that takes a directory and"
             " returns an async context manager"
         )
-    return Target(name, cast("Factory", factory))
+    return Target(name, cast("Factory", factory), spec=name)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance.calls import Call, Outcome, example_job, make
-from collection_jobs.conformance.history import Event
-from collection_jobs.conformance.linearizability import Refusal, check
-from collection_jobs.conformance.model import ABSENT, judge
+from collection_jobs.conformance.linearizability.checker import Refusal, check
+from collection_jobs.conformance.linearizability.history import Event
+from collection_jobs.conformance.oracle.model import ABSENT, judge
 from collection_jobs.errors import StaleJobError
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats

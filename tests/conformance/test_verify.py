@@ -216,7 +216,7 @@ def test_the_command_finds_a_factory_beside_the_user_and_exits_with_1(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     ran = command("verify", "planted:open_store", "--profile", "quick", cwd=stores)
     assert ran.returncode == 1, ran.stderr
-    assert "planted:open_store: does not conform. 1 law broken." in ran.stdout
+    assert "Verdict: does not conform. 1 law broken." in ran.stdout
     assert "await repository.get_by_id('a')" in ran.stdout
 
 

@@ -77,7 +77,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     ``busy_timeout``. After an error the repository works on.
     """
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "scales"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared", "scales"})
 
     def __init__(
         self,

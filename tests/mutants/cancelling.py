@@ -1,0 +1,342 @@
+"""Repositories that a cancelled call leaves in a state that it should not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
+
+from typing_extensions import override
+
+from collection_jobs import CollectionJob, JobStatus
+from tests.mutants.stores import Connection, Hooked, TableStore
+from tests.mutants.table import breaks
+
+T = TypeVar("T")
+CANCELLED = "cancelled calls"
+
+
+async def engine() -> None:
+    """What a round trip to an engine looks like to the caller."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.000_5)
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class KeepsTheLock(Hooked):
+    """Releases its lock after the call, and not when the call fails."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.lock = asyncio.Lock()
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        await self.lock.acquire()
+        try:
+            await engine()
+            result = await call()
+        except Exception:
+            self.lock.release()
+            raise
+        self.lock.release()
+        return result
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class WritesHalfARow(Hooked):
+    """Writes the status, waits for the engine, then writes the rest."""
+
+    @override
+    async def update_status(
+        self, job_id: str, status: JobStatus, error_message: str | None = None
+    ) -> bool:
+        before = self._jobs.get(job_id)
+        changed = await super().update_status(job_id, status, error_message)
+        if changed and before is not None:
+            whole = self._jobs[job_id]
+            half = whole._changed(started_at=None, finished_at=None)  # what no adapter may do
+            self._jobs[job_id] = half
+            await engine()
+            if self._jobs.get(job_id) is half:
+                self._jobs[job_id] = whole
+        return changed
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class DeletesThenInserts(Hooked):
+    """Replaces a job by removing it first."""
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        if job.revision is None and job.id in self._jobs:
+            await super().delete(job.id)
+            await engine()
+        await super().save(job)
+
+
+class HandMadeLock:
+    """A lock that hands itself to the first of those who wait."""
+
+    def __init__(self) -> None:
+        self.held = False
+        self.waiting: deque[asyncio.Future[None]] = deque()
+
+    async def acquire(self) -> None:
+        """Wait for the lock."""
+        if not self.held:
+            self.held = True
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(future)
+        await future
+
+    def release(self) -> None:
+        """Hand it on."""
+        if not self.waiting:
+            self.held = False
+            return
+        first = self.waiting.popleft()
+        if not first.done():
+            first.set_result(None)
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class HandsItsLockToTheDead(Hooked):
+    """Has a lock of its own making, in whose queue a cancelled waiter stays."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.lock = HandMadeLock()
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        await self.lock.acquire()
+        try:
+            await engine()
+            return await call()
+        finally:
+            self.lock.release()
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class LeavesATransactionOpen(TableStore):
+    """Rolls back when SQLite fails, and not when the call is cancelled."""
+
+    @override
+    async def run(self, work: Any, *, writes: bool = True) -> Any:
+        if not writes:
+            return work(self.opened())
+        connection: Connection = self.opened()
+        if connection.in_transaction:  # another call's: it will end
+            await asyncio.sleep(0.000_5)
+            return await self.run(work)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(connection)
+        except Exception:
+            connection.execute("ROLLBACK")
+            raise
+        await engine()
+        connection.execute("COMMIT")
+        return result
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class LeavesTheTransactionToOthers(TableStore):
+    """Goes on in the transaction that a cancelled call left open and that keeps others out."""
+
+    @override
+    async def run(self, work: Any, *, writes: bool = True) -> Any:
+        connection: Connection = self.opened()
+        if not connection.in_transaction:
+            connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(connection)
+        except Exception:
+            connection.execute("ROLLBACK")
+            raise
+        if writes:
+            await engine()
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+        return result
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class SwallowsItsCancellation(Hooked):
+    """Takes any exception for a reason to answer, and answers what is not true."""
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        try:
+            await engine()
+            return await call()
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                return cast("T", None)  # the bug: nothing of it was done
+            raise
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class NeverGivesUp(Hooked):
+    """Repeats a call until it is done; a cancelled one for ever, since it thinks that it failed."""
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        cancelled = False
+        while True:
+            try:
+                await engine()
+                if not cancelled:
+                    return await call()
+            except asyncio.CancelledError:
+                cancelled = True
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class CachesBehindItsBack(Hooked):
+    """Keeps what it read, and forgets it only after the write was answered."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.cache: dict[str, CollectionJob | None] = {}
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        result = await call()
+        if writes:
+            await engine()
+            self.cache.clear()
+        return result
+
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        if job_id not in self.cache:
+            self.cache[job_id] = await super().get_by_id(job_id)
+        return self.cache[job_id]
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class LosesItsConnections(Hooked):
+    """Takes one of five connections out of a pool, and puts it back after the call."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.pool: asyncio.Queue[int] = asyncio.Queue()
+        for number in range(5):
+            self.pool.put_nowait(number)
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        connection = await self.pool.get()
+        await engine()
+        try:
+            result = await call()
+        except Exception:
+            self.pool.put_nowait(connection)
+            raise
+        self.pool.put_nowait(connection)
+        return result
+
+
+class Batching(Hooked):
+    """Lets the first of the writes that come together do them all."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.batch: list[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]] = []
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        if not writes:
+            return await call()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.batch.append((call, future))
+        if len(self.batch) == 1:
+            await self.lead()
+        return await future
+
+    async def lead(self) -> None:
+        """Do the writes that wait."""
+        await engine()
+        batch, self.batch = self.batch, []
+        for call, future in batch:
+            try:
+                result = await call()
+            except Exception as error:  # noqa: BLE001 - it is the caller's
+                if not future.done():
+                    future.set_exception(error)
+            else:
+                if not future.done():
+                    future.set_result(result)
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class DropsTheBatch(Batching):
+    """The first of the writes does them all: when it is cancelled, nobody does."""
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class CancelsItsNeighbours(Hooked):
+    """Lets all that wait at the same time await one and the same round trip, without a shield."""
+
+    trip: asyncio.Task[None] | None = None
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        if self.trip is None or self.trip.done():
+            self.trip = asyncio.create_task(engine())
+        await self.trip
+        return await call()
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class RollsBackItsNeighbours(Hooked):
+    """Puts all jobs back as they were when its own call began, if that is cancelled."""
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        before, revision = dict(self._jobs), self._revision
+        try:
+            result = await call()
+            if writes:
+                await engine()
+        except asyncio.CancelledError:
+            self.replace_all(before, revision)
+            raise
+        return result
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class LeavesAReaderIn(Hooked):
+    """Counts its readers, which keep writers out, and does not count a cancelled one off."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.readers = 0
+        self.free = asyncio.Condition()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[None]:
+        """While readers are in."""
+        self.readers += 1
+        await engine()
+        yield
+        self.readers -= 1
+        async with self.free:
+            self.free.notify_all()
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        if not writes:
+            async with self.reading():
+                return await call()
+        async with self.free:
+            await self.free.wait_for(lambda: self.readers == 0)
+            return await call()

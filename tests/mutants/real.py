@@ -1,0 +1,8 @@
+"""Every mutant that needs real files, processes, signals, cancellations or many jobs to show."""
+
+from __future__ import annotations
+
+from tests.mutants import cancelling, contending, crashing, failing, growing, unusual
+from tests.mutants.table import BUGS, ODD
+
+__all__ = ["BUGS", "ODD", "cancelling", "contending", "crashing", "failing", "growing", "unusual"]
