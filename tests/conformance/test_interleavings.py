@@ -91,8 +91,10 @@ def test_there_are_races_enough_to_try_it() -> None:
 
 
 def test_the_same_adapter_gets_the_same_answer(tmp_path: Path) -> None:
-    first, second = (explore(LostUpdate, tmp_path) for _ in range(2))
-    assert first == second
+    def once() -> Exploration:
+        return explore(LostUpdate, tmp_path, programs=islice(pairs(["pending"]), 60))
+
+    assert once() == once()
 
 
 def test_a_finding_is_a_program_a_schedule_and_a_timeline(tmp_path: Path) -> None:
