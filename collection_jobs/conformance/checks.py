@@ -53,7 +53,6 @@ def _one_schedule(plan: Plan, token: dict[str, Any]) -> list[Finding]:
 def _interleavings(plan: Plan) -> Examination:
     # Loaded only when needed, as above.
     from collection_jobs.conformance.interleavings.explore import explore_pairs, explore_random
-
     from collection_jobs.conformance.interleavings.pairs import triples
 
     explored = explore_pairs(

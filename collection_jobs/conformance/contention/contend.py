@@ -230,7 +230,11 @@ def _hold_in_processes(contest: _Contest, target: Target, processes: int, count:
 
 def _glance(contest: _Contest, target: Target) -> None:
     """See whether several processes can share a store though the adapter does not say so."""
-    aside = replace(contest, found=Contention(), progress=lambda done: None)
+
+    def tell_nobody(done: int) -> None:
+        pass
+
+    aside = replace(contest, found=Contention(), progress=tell_nobody)
     try:
         directory = contest.new_directory()
         with in_processes(target, directory, 2, patience=_SHORT_PATIENCE) as setting:

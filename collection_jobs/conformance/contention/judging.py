@@ -37,7 +37,7 @@ def _only(ids: Collection[str], event: Event) -> Event:
     outcome = event.outcome
     if outcome is None or isinstance(outcome.error, NoAnswer):
         return Event(event.client, event.call, event.began)
-    if type(outcome.value) is not list:
+    if not isinstance(outcome.value, list):
         return event
     jobs = cast("list[object]", outcome.value)
     mine = [job for job in jobs if not isinstance(job, CollectionJob) or job.id in ids]
