@@ -44,7 +44,7 @@ class Worker:
 
     Args:
         target: What to work on; it has a spec.
-        counting: Whether the process counts the lines of the adapter's own Python.
+        counting: Whether the process counts which sites in the adapter it passes.
     """
 
     def __init__(self, target: Target, *, counting: bool = False) -> None:
