@@ -19,13 +19,13 @@ from collection_jobs.conformance.lives import IDS, life, looks
 from collection_jobs.conformance.messages import Began, Close, Ended, Open, Work
 from collection_jobs.conformance.sites import ENGINE
 from collection_jobs.conformance.targets import Target
-from collection_jobs.conformance.workers import Worker, WorkerDied, WorkerFailed
+from collection_jobs.conformance.workers import Nursery, Worker, WorkerDied, WorkerFailed
 
 __all__ = ["Crashes", "crash"]
 
 LAW = "DURABLE-1"
 
-_CHANGES = 12
+_CHANGES = 6
 """Changes that each client makes in one life, if it is not killed before."""
 _MORE = 5
 """Kills after the first loss, in search of one that is told in fewer calls."""
@@ -117,22 +117,21 @@ class _History:
     def __init__(self, target: Target, directory: Path, random: Random) -> None:
         self.crashes = Crashes()
         self.losses: list[Loss] = []
-        self._target = target
         self._directory = directory
         self._random = random
         self._ledger = Ledger(IDS)
         self._sites: dict[str, int] = {}
         self._seconds = 0.0
         self._first = True
-        self._next = Worker(target, counting=True)
+        self._nursery = Nursery(target)
 
     def end(self) -> None:
-        """Let go of the process that was started for a life that is not to be."""
-        self._next.close()
+        """Let go of all processes."""
+        self._nursery.close()
 
     def first_life(self) -> None:
         """A process that comes to its end and closes the store: the measure for those killed."""
-        worker = self._open()
+        worker = self._open(counting=True)
         if worker is None:
             return
         with worker, suppress(WorkerDied):
@@ -146,7 +145,8 @@ class _History:
 
     def next_life(self, *, dies: bool) -> bool:
         """Open the store, look at it, and work on it until the end; whether it could be opened."""
-        worker = self._open()
+        site = self._site() if dies else None
+        worker = self._open(counting=site is not None)
         if worker is None:
             return False
         with worker:
@@ -156,13 +156,12 @@ class _History:
                 self._cannot("read", str(error))
                 return False
             if dies:
-                self._live_and_die(worker)
+                self._live_and_die(worker, site)
         return True
 
-    def _open(self) -> Worker | None:
-        worker, self._next = self._next, Worker(self._target, counting=True)
+    def _open(self, *, counting: bool) -> Worker | None:
+        worker = self._nursery.worker(counting=counting)
         try:
-            worker.wait_ready()
             worker.ask(Open(self._directory, 1, PATIENCE), PATIENCE + 2)
         except (WorkerDied, WorkerFailed) as error:
             worker.close()
@@ -176,8 +175,7 @@ class _History:
         calls = "# Calls on the store are under way when the process is killed. Then:"
         self.losses.append(Loss(LAW, text, (calls, "async with opening as repository:")))
 
-    def _live_and_die(self, worker: Worker) -> None:
-        site = self._site()
+    def _live_and_die(self, worker: Worker, site: tuple[str, int] | None) -> None:
         clients = life(self._random, _CHANGES)
         calls = self._random.randrange(sum(len(client.steps) for client in clients))
         delay = self._random.uniform(0, 2 * self._seconds / max(1, self._ledger.acknowledged))

@@ -22,6 +22,7 @@ from collection_jobs.conformance.messages import (
     Work,
     portable,
 )
+from collection_jobs.conformance.nursery import COUNTING, NURSERY, tend
 from collection_jobs.conformance.sites import Sites
 from collection_jobs.conformance.store import patiently
 from collection_jobs.conformance.targets import Target, find_target
@@ -120,13 +121,21 @@ def _listen(
 
 
 def main() -> None:
-    """Serve the kit at the other end of the pipe whose descriptor is the first argument."""
-    descriptor, spec, counting = sys.argv[1:]
-    sites = Sites() if counting == "counting" else None
+    """Serve the kit, as the third argument says, at the pipe whose descriptor is the first."""
+    descriptor, spec, mode = sys.argv[1:]
     target = find_target(spec)
-    if sites is not None:
-        sites.install()
-    asyncio.run(_Worker(target, Connection(int(descriptor)), sites).serve())
+    pipe = Connection(int(descriptor))
+
+    def work(pipe: Connection, counting: bool) -> None:
+        sites = Sites() if counting else None
+        if sites is not None:
+            sites.install()
+        asyncio.run(_Worker(target, pipe, sites).serve())
+
+    if mode == NURSERY:
+        tend(pipe, work)
+    else:
+        work(pipe, mode == COUNTING)
 
 
 if __name__ == "__main__":
