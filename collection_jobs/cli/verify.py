@@ -27,6 +27,7 @@ _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
 _COULD_NOT_RUN = 2
 _INTERRUPTED = 130
 _STYLES = {"holds": "green", "broken": "bold red", "not applicable": "dim", "not checked": "yellow"}
+_CLAIM_STYLES = {"overstated": "bold red", "understated": "yellow"}
 _SENTENCES = {
     "conforms": "conforms: every law that applies was examined, and none was found broken.",
     "findings": "does not conform: {count} broken.",
@@ -48,7 +49,7 @@ _SENTENCES = {
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Where all randomness comes from: the same seed gives the same verdict.",
+    help="Where all randomness comes from: the same seed gives the same programs.",
 )
 @click.option(
     "--json",
@@ -131,6 +132,9 @@ def _show(report: Report, console: Console) -> None:
     console.print(_table(report))
     for tried in dict.fromkeys(law.reason for law in report.laws if law.verdict == "holds"):
         console.print(Text(f"tried: {tried}", "dim"))
+    for claim in report.claims:
+        style = _CLAIM_STYLES.get(claim.verdict, "dim")
+        console.print(Text(f"{claim.capability}: {claim.verdict}; {claim.how}", style))
     for finding in report.findings:
         console.print()
         console.print(Text(f"{finding.law}: {LAWS[finding.law].sentence}", "bold"))
