@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import nox
 
 nox.options.default_venv_backend = "venv"
 nox.options.sessions = ["lint", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+PROGRAMS = "Scripts" if sys.platform == "win32" else "bin"
 
 
 def install(session: nox.Session, *groups: str, extras: str = "verify") -> None:
@@ -31,3 +35,42 @@ def tests(session: nox.Session) -> None:
     """Does everything keep its promises? Arguments go to pytest."""
     install(session, "test")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Six type checkers over the corpus, from the built wheel and from the stubs alone."""
+    install(session, "checkers")
+    wheel = _environment(session, "wheel", _wheel(session, "."))
+    stubs = _environment(session, "stubs", _wheel(session, "stubs"))
+    session.run("python", "-m", "tests.typing.matrix", f"wheel={wheel}", f"stubs={stubs}")
+    # What is annotated from the stubs alone runs where there is no package.
+    session.run(stubs, "tests/typing/without_runtime.py", external=True)
+    session.run("pyright", "--verifytypes", "collection_jobs", "--ignoreexternal")
+
+
+@nox.session
+def stubs(session: nox.Session) -> None:
+    """The stubs are what the generator writes, and say of the package what is true."""
+    install(session, "checkers")
+    session.run("python", "stubs/generate.py", "--check")
+    session.run("python", "-m", "tests.typing.stubs_gate")
+
+
+def _wheel(session: nox.Session, source: str) -> Path:
+    """Build one wheel, and give its path."""
+    out = Path(session.create_tmp()) / f"wheel-{Path(source).resolve().name}"
+    out.mkdir(exist_ok=True)
+    for old in out.glob("*.whl"):
+        old.unlink()
+    session.run("python", "-m", "build", "--wheel", f"--outdir={out}", source, silent=True)
+    return next(out.glob("*.whl"))
+
+
+def _environment(session: nox.Session, name: str, wheel: Path) -> str:
+    """Make an environment with nothing but one wheel, and give its interpreter."""
+    home = Path(session.create_tmp()) / f"env-{name}"
+    session.run("python", "-m", "venv", "--clear", "--without-pip", str(home), silent=True)
+    python = str(home / PROGRAMS / "python")
+    session.run("python", "-m", "pip", f"--python={python}", "install", "-q", str(wheel))
+    return python

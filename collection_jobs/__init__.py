@@ -12,7 +12,12 @@ from collection_jobs.errors import (
 )
 from collection_jobs.job import CollectionJob
 from collection_jobs.opening import open_repository
-from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.protocol import (
+    CollectionJobRepository,
+    PagesByKey,
+    RecordsCompletedSymbols,
+    SavesMany,
+)
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import TRANSITIONS, JobStatus
@@ -28,8 +33,11 @@ __all__ = [
     "JobNotFoundError",
     "JobStats",
     "JobStatus",
+    "PagesByKey",
+    "RecordsCompletedSymbols",
     "RepositoryClosedError",
     "RepositoryError",
+    "SavesMany",
     "StaleJobError",
     "UnknownSymbolError",
     "open_repository",

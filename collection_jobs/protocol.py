@@ -1,16 +1,19 @@
-"""CollectionJobRepository: the contract as a Protocol, for adapters that derive from nothing.
+"""The contract as Protocols: the nine methods, and what an engine may be able to do beyond them.
 
-It is a class of its own, not derived from the ABC nor the ABC from it. Its methods are plain
-functions that return a coroutine, not ``async def``: to a type checker both say the same of an
-``async def`` adapter, but only this form accepts a method behind a decorator that returns
-``Callable[P, Coroutine[Any, Any, T]]``. A test holds the two to the same names, signatures and
-laws.
+CollectionJobRepository is a class of its own, not derived from the ABC nor the ABC from it. Its
+methods are plain functions that return a coroutine, not ``async def``: to a type checker both say
+the same of an ``async def`` adapter, but only this form accepts a method behind a decorator that
+returns ``Callable[P, Coroutine[Any, Any, T]]``. A test holds the two to the same names, signatures
+and laws.
+
+A Protocol that joins some of these must derive from ``typing_extensions.Protocol`` too: on Python
+3.11, one that derives from ``typing.Protocol`` makes ``isinstance`` of its bases raise TypeError.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +24,12 @@ from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 
-__all__ = ["CollectionJobRepository"]
+__all__ = [
+    "CollectionJobRepository",
+    "PagesByKey",
+    "RecordsCompletedSymbols",
+    "SavesMany",
+]
 
 
 @runtime_checkable
@@ -83,4 +91,46 @@ class CollectionJobRepository(Protocol):
     @abstractmethod
     def get_stats(self, job_id: str) -> Coroutine[Any, Any, JobStats | None]:
         """Aggregate the outcomes of one job, or None (STATS-1)."""
+        ...
+
+
+@runtime_checkable
+class RecordsCompletedSymbols(Protocol):
+    """A repository that records a completed symbol without saving the whole job."""
+
+    @abstractmethod
+    def add_completed_symbol(
+        self, job_id: str, symbol: str, candles: int
+    ) -> Coroutine[Any, Any, None]:
+        """Record that one symbol was collected: the twin of ``add_failed_symbol``.
+
+        The last outcome of a symbol counts, concurrent calls all take effect, and a cancelled call
+        recorded the outcome or nothing. Errors as in ``add_failed_symbol``.
+        """
+        ...
+
+
+@runtime_checkable
+class SavesMany(Protocol):
+    """A repository that saves several jobs at one instant."""
+
+    @abstractmethod
+    def save_many(self, jobs: Iterable[CollectionJob]) -> Coroutine[Any, Any, None]:
+        """Save each of the jobs, in their order, as ``save`` does; or, on any error, none."""
+        ...
+
+
+@runtime_checkable
+class PagesByKey(Protocol):
+    """A repository whose deep pages cost what its first ones do."""
+
+    @abstractmethod
+    def list_after(
+        self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
+    ) -> Coroutine[Any, Any, list[CollectionJob]]:
+        """List the jobs with one status behind a key, in the order of ``list_by_status``.
+
+        ``after`` is the ``(created_at, id)`` of the last job of the page before, which may be gone
+        by now; None begins with the oldest.
+        """
         ...

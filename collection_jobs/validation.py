@@ -21,6 +21,7 @@ __all__ = [
     "check_candles",
     "check_datetime",
     "check_job",
+    "check_key",
     "check_limit",
     "check_name",
     "check_offset",
@@ -134,6 +135,14 @@ def check_limit(value: int) -> int:
 def check_offset(value: int) -> int:
     """Accept the number of jobs that a listing passes over: an int of 0 or more, however large."""
     return _check_count("offset", value)
+
+
+def check_key(field: str, value: tuple[datetime, str]) -> tuple[datetime, str]:
+    """Accept the key of a job in a listing: its ``created_at`` and its ``id``."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise _wrong_type(field, value, "a tuple of created_at and id")
+    created_at, job_id = value
+    return check_datetime(field, created_at), check_name(field, job_id)
 
 
 def check_status(value: JobStatus) -> JobStatus:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_a_wrong_url_is_one_clear_sentence(url: str, message: str) -> None:
 def test_another_package_adds_a_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("ram", f"{__name__}:open_ram", "collection_jobs.repositories")
 
-    def entry_points(**wanted: str) -> EntryPoints:
+    def entry_points(**wanted: Any) -> EntryPoints:
         return EntryPoints([point]).select(**wanted)
 
     monkeypatch.setattr("importlib.metadata.entry_points", entry_points)

@@ -17,8 +17,10 @@ from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
+    check_candles,
     check_datetime,
     check_job,
+    check_key,
     check_limit,
     check_name,
     check_offset,
@@ -28,6 +30,12 @@ from collection_jobs.validation import (
 )
 
 __all__ = ["InMemoryCollectionJobRepository"]
+
+
+def _check_current(job: CollectionJob, found: int | None) -> None:
+    """Refuse a copy that was read at another revision than the one that is stored."""
+    if job.revision is not None and job.revision != found:
+        raise StaleJobError(job.id, job.revision, found)
 
 
 def _utc_now() -> datetime:
@@ -83,11 +91,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
     async def save(self, job: CollectionJob) -> None:
         check_job(job)
         self._check_open()
-        stored = self._jobs.get(job.id)
-        if job.revision is not None:
-            found = None if stored is None else stored.revision
-            if found != job.revision:
-                raise StaleJobError(job.id, job.revision, found)
+        _check_current(job, self._revision_of(job.id))
         self._put(job)
 
     @override
@@ -153,10 +157,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         check_name("symbol", symbol)
         check_text("error", error)
         self._check_open()
-        job = self._jobs.get(job_id)
-        if job is None:
-            raise JobNotFoundError(job_id)
-        self._put(job.with_failed_symbol(symbol, error))
+        self._put(self._existing(job_id).with_failed_symbol(symbol, error))
 
     @override
     async def get_stats(self, job_id: str) -> JobStats | None:
@@ -164,6 +165,47 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         self._check_open()
         job = self._jobs.get(job_id)
         return None if job is None else JobStats.from_job(job)
+
+    async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
+        """Record that one symbol was collected, see RecordsCompletedSymbols."""
+        check_name("job_id", job_id)
+        check_name("symbol", symbol)
+        check_candles(candles)
+        self._check_open()
+        self._put(self._existing(job_id).with_completed_symbol(symbol, candles))
+
+    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+        """Save all of the jobs or none, see SavesMany."""
+        checked = [check_job(job) for job in jobs]
+        self._check_open()
+        # What each job would find if those before it were saved: revisions, not jobs.
+        met = {job.id: self._revision_of(job.id) for job in checked}
+        for number, job in enumerate(checked, self._revision + 1):
+            _check_current(job, met[job.id])
+            met[job.id] = number
+        for job in checked:
+            self._put(job)
+
+    async def list_after(
+        self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
+    ) -> list[CollectionJob]:
+        """List the jobs with one status behind a key, see PagesByKey."""
+        check_status(status)
+        key = None if after is None else check_key("after", after)
+        check_limit(limit)
+        self._check_open()
+        keys = self._by_status[status]
+        return self._read(keys.ascending() if key is None else keys.after(key), limit)
+
+    def _existing(self, job_id: str) -> CollectionJob:
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise JobNotFoundError(job_id)
+        return job
+
+    def _revision_of(self, job_id: str) -> int | None:
+        job = self._jobs.get(job_id)
+        return None if job is None else job.revision
 
     def _check_open(self) -> None:
         if self._closed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -58,6 +58,14 @@ class SortedKeys:
             else:
                 yield from block[offset:] if offset else block
                 offset = 0
+
+    def after(self, key: Key) -> Iterator[Key]:
+        """The keys greater than ``key``, which need not be there."""
+        at = bisect_right(self._lasts, key)
+        for block in self._blocks[at : at + 1]:
+            yield from block[bisect_right(block, key) :]
+        for block in self._blocks[at + 1 :]:
+            yield from block
 
     def descending(self) -> Iterator[Key]:
         """The keys from the greatest on."""

@@ -7,10 +7,14 @@ from importlib.util import find_spec
 
 __all__ = ["main"]
 
+_NEEDED = ("click", "rich", "jinja2", "hypothesis")
+
 
 def main() -> None:
     """Run the command line, or say in one line which extra brings what it needs."""
-    missing = [name for name in ("click", "rich", "hypothesis") if find_spec(name) is None]
+    missing = [
+        name for name in ("click", "rich", "jinja2", "hypothesis") if find_spec(name) is None
+    ]
     if missing:
         sys.exit(
             f"collection-jobs needs {', '.join(missing)}: pip install 'collection-jobs[verify]'"

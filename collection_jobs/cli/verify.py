@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TextIO
@@ -15,24 +16,27 @@ import click
 from hypothesis.configuration import set_hypothesis_home_dir
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
-from collection_jobs.conformance import LAWS, Report, TargetError, find_target, verify
-from collection_jobs.conformance.checks import PROFILES
+from collection_jobs.cli import verify_view as view
+from collection_jobs.cli.html import html_page
+from collection_jobs.conformance import (
+    Finding,
+    Report,
+    TargetError,
+    find_target,
+    reproduce,
+    verify,
+)
+from collection_jobs.conformance.junit import junit_xml
+from collection_jobs.conformance.plan import PROFILES
+from collection_jobs.conformance.signatures import signatures_of
 
 __all__ = ["verify_command"]
 
 _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
 _COULD_NOT_RUN = 2
 _INTERRUPTED = 130
-_STYLES = {"holds": "green", "broken": "bold red", "not applicable": "dim", "not checked": "yellow"}
-_CLAIM_STYLES = {"overstated": "bold red", "understated": "yellow"}
-_SENTENCES = {
-    "conforms": "conforms: every law that applies was examined, and none was found broken.",
-    "findings": "does not conform: {count} broken.",
-    "incomplete": "incomplete: no law was found broken, but {count} went unchecked.",
-}
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command("verify")
@@ -49,7 +53,7 @@ _SENTENCES = {
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Where all randomness comes from: the same seed gives the same programs.",
+    help="Where all randomness comes from: the same seed gives the same verdict.",
 )
 @click.option(
     "--json",
@@ -57,7 +61,32 @@ _SENTENCES = {
     type=click.File("w", lazy=False, atomic=True),
     help="Write the report there; - is the standard output.",
 )
-def verify_command(target: str | None, profile: str, seed: int, json_file: TextIO | None) -> None:
+@click.option(
+    "--junit",
+    "junit_file",
+    type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
+    help="Write the report there as JUnit XML, for CI servers.",
+)
+@click.option(
+    "--html",
+    "html_file",
+    type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
+    help="Write the report there as one HTML page, for people.",
+)
+@click.option(
+    "--reproduce",
+    "token",
+    help="Make one finding again, by the token that it was printed with, and nothing else.",
+)
+def verify_command(
+    target: str | None,
+    profile: str,
+    seed: int,
+    json_file: TextIO | None,
+    junit_file: TextIO | None,
+    html_file: TextIO | None,
+    token: str | None,
+) -> None:
     """Judge a repository by every law of the contract.
 
     TARGET is a repository URL (memory:, sqlite:///jobs.db) or module:attribute, the attribute
@@ -70,21 +99,40 @@ def verify_command(target: str | None, profile: str, seed: int, json_file: TextI
     3 if no law was found broken but one that applies went unchecked.
     """
     # With the JSON on the standard output, the table makes way for it.
-    console = Console(stderr=json_file is not None and json_file.name == "-")
+    console = Console(stderr=json_file is not None and json_file.name == "<stdout>")
+    with _ending():
+        if token is not None:
+            found = _reproduce(target, token)
+            view.show_again(found, console)
+            sys.exit(_EXIT_CODES["findings" if found else "conforms"])
+        report = _run(target, profile, seed)
+    if json_file is not None:
+        json.dump(report.to_json(), json_file, indent=2)
+        json_file.write("\n")
+    if junit_file is not None:
+        junit_file.write(junit_xml(report))
+    if html_file is not None:
+        html_file.write(html_page(report, view.sentence(report)))
+    view.show(report, target, console)
+    sys.exit(_EXIT_CODES[report.verdict])
+
+
+@contextmanager
+def _ending() -> Generator[None]:
+    """Turn what ends a run early into one line and an exit code, and leave nothing behind."""
     try:
-        with _terminable(), _without_traces():
-            report = _run(target, profile, seed)
-    except TargetError as error:
+        with _interrupts.noted(), _without_traces():
+            yield
+    except (TargetError, ValueError) as error:
         click.echo(f"collection-jobs verify: {error}", err=True)
         sys.exit(_COULD_NOT_RUN)
     except KeyboardInterrupt:
         click.echo("collection-jobs verify: interrupted; its stores are removed", err=True)
         sys.exit(_INTERRUPTED)
-    if json_file is not None:
-        json.dump(report.to_json(), json_file, indent=2)
-        json_file.write("\n")
-    _show(report, console)
-    sys.exit(_EXIT_CODES[report.verdict])
+
+
+def _reproduce(target: str | None, token: str) -> list[Finding]:
+    return reproduce(find_target(target), token, interrupted=_interrupts)
 
 
 def _run(target: str | None, profile: str, seed: int) -> Report:
@@ -96,28 +144,46 @@ def _run(target: str | None, profile: str, seed: int) -> Report:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("opening", total=None)
-        return verify(
+
+        def tell(check: str, done: int, total: int) -> None:
+            bars.update(task, description=check, completed=done, total=total)
+
+        report = verify(
             find_target(target),
             profile=profile,
             seed=seed,
-            progress=lambda check, done, total: bars.update(
-                task, description=check, completed=done, total=total
-            ),
+            progress=tell,
+            interrupted=_interrupts,
         )
+        tell("signatures", 0, 1)
+        return replace(report, signatures=signatures_of(report.adapter))
 
 
-@contextmanager
-def _terminable() -> Generator[None]:
-    """Let SIGTERM end the run as Ctrl-C does: with the stores removed."""
+class _Interrupts:
+    """Ctrl-C and SIGTERM end the run between two stores; a second one ends it at once."""
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    def __init__(self) -> None:
+        self.came = False
 
-    former = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
+    def __call__(self) -> bool:
+        return self.came
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = True
+
+    @contextmanager
+    def noted(self) -> Generator[None]:
+        former = {number: signal.signal(number, self._note) for number in _ENDING_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+
+_interrupts = _Interrupts()
 
 
 @contextmanager
@@ -126,45 +192,3 @@ def _without_traces() -> Generator[None]:
     with TemporaryDirectory(prefix="collection-jobs-hypothesis-") as home:
         set_hypothesis_home_dir(home)
         yield
-
-
-def _show(report: Report, console: Console) -> None:
-    console.print(_table(report))
-    for tried in dict.fromkeys(law.reason for law in report.laws if law.verdict == "holds"):
-        console.print(Text(f"tried: {tried}", "dim"))
-    for claim in report.claims:
-        style = _CLAIM_STYLES.get(claim.verdict, "dim")
-        console.print(Text(f"{claim.capability}: {claim.verdict}; {claim.how}", style))
-    for finding in report.findings:
-        console.print()
-        console.print(Text(f"{finding.law}: {LAWS[finding.law].sentence}", "bold"))
-        console.print(Text(finding.message))
-        for line in finding.history:
-            console.print(Text(f"    {line}", "cyan"), soft_wrap=True)
-    if report.findings:
-        console.print()
-        console.print(
-            "To repeat the calls: from collection_jobs.conformance.histories import *", style="dim"
-        )
-    console.print()
-    console.print(Text(f"{report.target} {_sentence(report)}", "bold"))
-
-
-def _table(report: Report) -> Table:
-    title = f"{report.target} ({report.profile}, seed {report.seed})"
-    table = Table(title=title, title_justify="left")
-    for heading in ("law", "what it promises", "verdict"):
-        table.add_column(heading)
-    for law in report.laws:
-        verdict = Text(law.verdict, _STYLES[law.verdict])
-        if law.verdict in ("not applicable", "not checked"):
-            verdict.append(f": {law.reason}")
-        table.add_row(law.id, LAWS[law.id].title, verdict)
-    return table
-
-
-def _sentence(report: Report) -> str:
-    verdict = {"findings": "broken", "incomplete": "not checked"}.get(report.verdict)
-    count = sum(law.verdict == verdict for law in report.laws)
-    laws = "1 law" if count == 1 else f"{count} laws"
-    return _SENTENCES[report.verdict].format(count=laws)

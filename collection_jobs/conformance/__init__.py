@@ -6,16 +6,44 @@ a report; the command ``collection-jobs verify`` shows it. The kit knows no test
 
 from typing import TYPE_CHECKING
 
-from collection_jobs.conformance.calls import example_job
-from collection_jobs.conformance.findings import Finding, LawBroken
-from collection_jobs.conformance.laws import LAWS, Law
-from collection_jobs.conformance.report import LawReport, Report
-from collection_jobs.conformance.store import OpenStore
-from collection_jobs.conformance.targets import Target, TargetError, find_target
-from collection_jobs.conformance.verify import verify
-
 if TYPE_CHECKING:
-    from collection_jobs.conformance.machine import LifecycleMachine
+    from collection_jobs.conformance.caller.machine import LifecycleMachine
+    from collection_jobs.conformance.calls import example_job
+    from collection_jobs.conformance.findings import Finding, LawBroken
+    from collection_jobs.conformance.laws import LAWS, Law
+    from collection_jobs.conformance.report import LawReport, Report
+    from collection_jobs.conformance.store import OpenStore
+    from collection_jobs.conformance.targets import Target, TargetError, find_target
+    from collection_jobs.conformance.verdict import reproduce, verify
+else:
+    # Loaded when they are asked for: the static checks live in this package too, and importing
+    # hypothesis takes longer than they do.
+    _HOMES = {
+        "LAWS": "laws",
+        "Finding": "findings",
+        "Law": "laws",
+        "LawBroken": "findings",
+        "LawReport": "report",
+        "LifecycleMachine": "caller.machine",
+        "OpenStore": "store",
+        "Report": "report",
+        "Target": "targets",
+        "TargetError": "targets",
+        "example_job": "calls",
+        "find_target": "targets",
+        "reproduce": "verdict",
+        "verify": "verdict",
+    }
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
 
 __all__ = [
     "LAWS",
@@ -30,14 +58,6 @@ __all__ = [
     "TargetError",
     "example_job",
     "find_target",
+    "reproduce",
     "verify",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """Load the one name that needs Hypothesis when it is asked for: worker processes never do."""
-    if name == "LifecycleMachine":
-        from collection_jobs.conformance.machine import LifecycleMachine
-
-        return LifecycleMachine
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

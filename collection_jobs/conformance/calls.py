@@ -33,7 +33,7 @@ _EXAMPLE: dict[str, Any] = {
     "symbols": ("BTC", "ETH"),
     "timeframe": "1h",
     "start": datetime(2024, 1, 1, tzinfo=UTC),
-    "end": datetime(2024, 2, 1, tzinfo=UTC),
+    "end": datetime(2025, 1, 1, tzinfo=UTC),
     "created_at": datetime(2024, 3, 1, tzinfo=UTC),
 }
 
@@ -237,4 +237,6 @@ def brief(value: object) -> str:
         return f"the job {code(value.id)} at revision {value.revision}"
     if isinstance(value, list):
         return f"[{', '.join(map(brief, cast('list[object]', value)))}]"
+    if isinstance(value, datetime | JobStatus):
+        return code(value)
     return shown(value)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collection_jobs.conformance.cancellation import cancel_everything
-from collection_jobs.conformance.closing import check_closing
-from collection_jobs.conformance.contention import contend
-from collection_jobs.conformance.crash import crash
-from collection_jobs.conformance.damage import check_damage
-from collection_jobs.conformance.growth import compare_costs
-from collection_jobs.conformance.inputs import check_inputs, wrong_calls
+from typing import Any
+
+from collection_jobs.conformance.caller.closing import check_closing
+from collection_jobs.conformance.caller.inputs import check_inputs, wrong_calls
+from collection_jobs.conformance.cancellation.cancel import cancel_everything
+from collection_jobs.conformance.contention.contend import contend
+from collection_jobs.conformance.crash.damage import check_damage
+from collection_jobs.conformance.crash.kill import crash
+from collection_jobs.conformance.findings import Finding
+from collection_jobs.conformance.growth.compare import compare_costs
 from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 
 __all__ = ["CHECKS", "PROFILES", "Check", "Examination", "Plan", "Profile"]
@@ -16,8 +19,8 @@ __all__ = ["CHECKS", "PROFILES", "Check", "Examination", "Plan", "Profile"]
 
 def _one_caller(plan: Plan) -> Examination:
     # Loaded only when needed: without Hypothesis, a worker process starts twice as fast.
-    from collection_jobs.conformance.corners import corner_programs
-    from collection_jobs.conformance.search import search_lifecycle
+    from collection_jobs.conformance.caller.corners import corner_programs
+    from collection_jobs.conformance.caller.search import search_lifecycle
 
     corners, walks, steps = len(list(corner_programs())), plan.profile.walks, plan.profile.steps
     findings = search_lifecycle(
@@ -28,6 +31,62 @@ def _one_caller(plan: Plan) -> Examination:
         progress=lambda stores: plan.progress(stores, corners + walks),
     )
     covered = f"{corners} fixed programs, {walks} random walks of up to {steps} steps"
+    return Examination(findings, covered)
+
+
+def _one_program(plan: Plan, token: dict[str, Any]) -> list[Finding]:
+    """The breach that the calls of a token show, if they show it again."""
+    from collection_jobs.conformance.caller.search import replay
+
+    error = replay(plan.new_store, token["steps"], frozenset(token["muted"]))
+    return [] if error is None else [error.finding]
+
+
+def _one_schedule(plan: Plan, token: dict[str, Any]) -> list[Finding]:
+    """The breach that one program under one schedule shows, if it shows it again."""
+    from collection_jobs.conformance.interleavings.witnesses import rerun
+
+    found = rerun(plan.opening, plan.new_directory(), token)
+    return [] if found is None else [found]
+
+
+def _interleavings(plan: Plan) -> Examination:
+    # Loaded only when needed, as above.
+    from collection_jobs.conformance.interleavings.explore import explore_pairs, explore_random
+    from collection_jobs.conformance.interleavings.pairs import triples
+
+    explored = explore_pairs(
+        plan.opening,
+        preemptions=plan.profile.preemptions,
+        directory=plan.new_directory(),
+        progress=plan.progress,
+        max_runs=plan.profile.schedules,
+    )
+    if explored.unsupported is not None:
+        return Examination([], "", skipped=str(explored))
+    findings, covered = list(explored.findings), str(explored)
+    if plan.profile.programs:
+        trios = explore_pairs(
+            plan.opening,
+            preemptions=plan.profile.preemptions,
+            directory=plan.new_directory(),
+            muted=frozenset(finding.law for finding in findings),
+            progress=plan.progress,
+            max_runs=plan.profile.schedules,
+            programs=triples(),
+            kind="triples",
+        )
+        findings += trios.findings
+        drawn = explore_random(
+            plan.opening,
+            seed=plan.seed,
+            examples=plan.profile.programs,
+            directory=plan.new_directory(),
+            muted=frozenset(finding.law for finding in findings),
+            progress=plan.progress,
+        )
+        findings += drawn.findings
+        covered = f"{covered}; {trios}; {drawn}"
     return Examination(findings, covered)
 
 
@@ -137,7 +196,9 @@ CHECKS: tuple[Check, ...] = (
             }
         ),
         _one_caller,
+        again=_one_program,
     ),
+    Check("interleavings", _CONCURRENT_LAWS, _interleavings, again=_one_schedule),
     Check("damaged stores", frozenset({"ERROR-1"}), _damaged),
     Check("concurrent calls", _CONCURRENT_LAWS, _concurrent_calls),
     Check("cancelled calls", frozenset({"CANCEL-1"}), _cancelled_calls),

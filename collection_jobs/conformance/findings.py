@@ -7,7 +7,26 @@ from functools import cache
 
 from collection_jobs.conformance.calls import Step
 
-__all__ = ["Finding", "LawBroken"]
+__all__ = ["Bar", "Finding", "LawBroken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One call on the timeline of a concurrent history.
+
+    Attributes:
+        client: Who made it.
+        call: The call, as Python.
+        outcome: What came of it.
+        began: When it began, in steps or in nanoseconds, of a clock that all clients share.
+        ended: When it ended, by the same clock; None: it never did.
+    """
+
+    client: str
+    call: str
+    outcome: str
+    began: int
+    ended: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +37,16 @@ class Finding:
         law: The id of the law.
         message: What was observed and what the law asks for.
         history: The calls, line by line, as the Python that makes them on ``repository``.
+        timeline: The calls of concurrent clients, in the order in which they began; empty where
+            there was one caller.
+        token: What makes it again, for ``collection-jobs verify TARGET --reproduce TOKEN``.
     """
 
     law: str
     message: str
     history: tuple[str, ...]
+    timeline: tuple[Bar, ...] = ()
+    token: str | None = None
 
 
 class LawBroken(AssertionError):  # noqa: N818 - the kit speaks of broken laws, not of errors

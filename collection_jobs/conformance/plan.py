@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from collection_jobs.conformance.claims import Observation
 from collection_jobs.conformance.findings import Finding
@@ -25,6 +26,10 @@ class Profile:
         name: What the user calls it.
         walks: How many random walks one caller takes.
         steps: How many steps each of them has at most.
+        preemptions: Under schedules of how many preemptions every pair of calls is run.
+        schedules: How many schedules that may take before higher bounds are given up.
+        programs: How many programs of several clients are drawn at random; with any, every triple
+            of calls is run, too.
         rounds: How often each kind of concurrent round is run, in each setting.
         processes: How many processes work on one store at once.
         cancellations: At how many random moments each call is cancelled, the suspension points
@@ -38,6 +43,9 @@ class Profile:
     name: str
     walks: int
     steps: int
+    preemptions: int
+    schedules: int
+    programs: int
     rounds: int
     processes: int
     cancellations: int
@@ -55,6 +63,9 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 "quick",
                 walks=15,
                 steps=20,
+                preemptions=1,
+                schedules=4_000,
+                programs=0,
                 rounds=1,
                 processes=2,
                 cancellations=0,
@@ -67,6 +78,9 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 "standard",
                 walks=150,
                 steps=40,
+                preemptions=2,
+                schedules=30_000,
+                programs=0,
                 rounds=14,
                 processes=3,
                 cancellations=8,
@@ -79,6 +93,9 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 "thorough",
                 walks=2000,
                 steps=60,
+                preemptions=2,
+                schedules=1_000_000,
+                programs=5_000,
                 rounds=200,
                 processes=4,
                 cancellations=60,
@@ -126,12 +143,14 @@ class Examination:
         covered: What was tried, for the laws that hold.
         unchecked: Laws that could not be examined on this target, each with the reason.
         observed: What was seen of the target's capabilities, declared or not.
+        skipped: Why the check cannot be made on this target at all, where others may do instead.
     """
 
     findings: list[Finding]
     covered: str
     unchecked: Mapping[str, str] = field(default_factory=dict[str, str])
     observed: tuple[Observation, ...] = ()
+    skipped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +161,10 @@ class Check:
         name: What it tries, in a few words.
         laws: The ids of the laws that it examines.
         run: Does it.
+        again: Makes one finding again, from what its token holds; None: by the whole check.
     """
 
     name: str
     laws: frozenset[str]
     run: Callable[[Plan], Examination]
+    again: Callable[[Plan, dict[str, Any]], list[Finding]] | None = None

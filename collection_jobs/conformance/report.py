@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from collection_jobs.conformance.claims import Claim
 from collection_jobs.conformance.findings import Finding
+from collection_jobs.conformance.static.report import StaticReport
 
 __all__ = ["LawReport", "LawVerdict", "Report", "Verdict"]
 
@@ -39,6 +40,7 @@ class LawReport:
             shown["finding"] = {
                 "history": list(self.finding.history),
                 "message": self.finding.message,
+                "reproduce": self.finding.token,
             }
         return shown
 
@@ -54,6 +56,8 @@ class Report:
         seed: Where its randomness came from: the same seed gives the same programs.
         laws: The verdict on each law, in the order of the contract.
         claims: What the adapter declares of itself beside what was seen of it.
+        adapter: The class of the repository, as ``module:Class``.
+        signatures: The static verdict on that class, or why there is none; None: not asked for.
     """
 
     target: str
@@ -62,14 +66,27 @@ class Report:
     seed: int
     laws: tuple[LawReport, ...]
     claims: tuple[Claim, ...] = ()
+    adapter: str = ""
+    signatures: StaticReport | str | None = None
 
     @property
     def verdict(self) -> Verdict:
-        """``findings`` if a law is broken; ``conforms`` only if each that applies was examined."""
+        """``findings`` if a law is broken or a signature is wrong.
+
+        ``conforms`` only if every law that applies was examined.
+        """
         verdicts = {law.verdict for law in self.laws}
-        if "broken" in verdicts:
+        if "broken" in verdicts or self.wrong_signatures is not None:
             return "findings"
         return "incomplete" if "not checked" in verdicts else "conforms"
+
+    @property
+    def wrong_signatures(self) -> StaticReport | None:
+        """The static verdict, if it finds something wrong."""
+        static = self.signatures
+        if isinstance(static, str) or static is None or static.verdict != "findings":
+            return None
+        return static
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -86,4 +103,12 @@ class Report:
             "verdict": self.verdict,
             "laws": [law.to_json() for law in self.laws],
             "capabilities": [claim.to_json() for claim in self.claims],
+            "adapter": self.adapter,
+            "signatures": _signatures_json(self.signatures),
         }
+
+
+def _signatures_json(static: StaticReport | str | None) -> dict[str, Any]:
+    if isinstance(static, str) or static is None:
+        return {"verdict": "not checked", "reason": static or "not asked for"}
+    return static.to_json()

@@ -10,13 +10,16 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from tempfile import gettempdir
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote, unquote
 
 from collection_jobs.opening import open_repository, scheme_of
 from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.validation import shown
 
 __all__ = ["CAPABILITIES", "Factory", "Target", "TargetError", "find_target"]
+
+_SCHEMES = ("memory", "sqlite")
 
 Factory = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 """Opens a store in a directory of its own; the same directory again opens the same store again."""
@@ -68,7 +71,12 @@ def find_target(text: str | None) -> Target:
         name, parent = "sqlite, in a temporary directory", Path(gettempdir())
         return _sqlite_target(name, f"sqlite:///{quote(str(parent))}/jobs.db", "", parent)
     module, colon, attribute = text.partition(":")
-    if colon and attribute.isidentifier() and all(map(str.isidentifier, module.split("."))):
+    if (
+        module not in _SCHEMES
+        and colon
+        and attribute.isidentifier()
+        and all(map(str.isidentifier, module.split(".")))
+    ):
         return _factory_target(text, module, attribute)
     return _url_target(text)
 
@@ -79,7 +87,7 @@ def _url_target(url: str) -> Target:
     except ValueError as error:
         raise TargetError(f"{url!r} is no target: {error}, or module:factory") from None
     if scheme == "memory":
-        return Target(url, lambda directory: open_repository("memory:"), spec=url)
+        return Target(url, lambda directory: open_repository(url), spec=url)
     if scheme == "sqlite":
         path, _, query = url.partition("?")
         parent = Path(unquote(path.removeprefix("sqlite:///"))).absolute().parent
@@ -117,7 +125,10 @@ def _factory_target(name: str, module_name: str, attribute: str) -> Target:
         raise TargetError(f"{module_name!r} has no attribute {attribute!r}{hint}")
     if not callable(factory):
         raise TargetError(
-            f"{name!r} is a {type(factory).__name__}, not a factory: a function that takes a"
-            " directory and returns an async context manager"
+            f"{name!r} is {shown(factory)}, not a factory: a function that takes a directory and"
+            " returns an async context manager"
         )
+    if isinstance(factory, type) and hasattr(factory, "open_repository"):
+        # A test class, such as one derived from RepositoryConformance.
+        factory = cast("Any", factory)().open_repository
     return Target(name, cast("Factory", factory), spec=name)

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -25,20 +26,71 @@ from collection_jobs import (
     StaleJobError,
     UnknownSymbolError,
 )
+from collection_jobs.validation import (
+    check_job,
+    check_limit,
+    check_name,
+    check_offset,
+    check_optional_datetime,
+    check_optional_text,
+    check_status,
+    check_text,
+)
 
 Memory = InMemoryCollectionJobRepository
 BUGS: dict[type[Memory], frozenset[str]] = {}
 """Each mutant, with exactly the laws that the kit must find broken."""
 
 
-def breaks(*laws: str) -> Callable[[type[Memory]], type[Memory]]:
+check_id = partial(check_name, "job_id")
+CHECKS: dict[str, tuple[Callable[[Any], object], ...]] = {
+    "save": (check_job,),
+    "get_by_id": (check_id,),
+    "delete": (check_id,),
+    "list_by_status": (check_status, check_limit, check_offset),
+    "list_recent": (check_limit, partial(check_optional_datetime, "since")),
+    "get_running_jobs": (),
+    "update_status": (check_id, check_status, partial(check_optional_text, "error_message")),
+    "add_failed_symbol": (check_id, partial(check_name, "symbol"), partial(check_text, "error")),
+    "get_stats": (check_id,),
+}
+
+
+def guarded(mutant: type[Memory]) -> type[Memory]:
+    """Let the methods that a class overrides refuse what its base refuses: one bug, not two."""
+    for name in CHECKS.keys() & vars(mutant).keys():
+        setattr(mutant, name, guarded_method(name, vars(mutant)[name]))
+    return mutant
+
+
+def guarded_method(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    async def checked(self: Memory, *arguments: Any) -> Any:
+        for check, argument in zip(CHECKS[name], arguments, strict=False):
+            check(argument)
+        self._check_open()
+        return await method(self, *arguments)
+
+    return checked
+
+
+def breaks(*laws: str, guard: bool = True) -> Callable[[type[Memory]], type[Memory]]:
     """Enter a mutant into the table."""
 
     def enter(mutant: type[Memory]) -> type[Memory]:
         BUGS[mutant] = frozenset(laws)
-        return mutant
+        return guarded(mutant) if guard else mutant
 
     return enter
+
+
+ODD: list[type[Memory]] = []
+"""Repositories that do something unusual, and keep every law."""
+
+
+def odd(right: type[Memory]) -> type[Memory]:
+    """Enter a repository that must be acquitted."""
+    ODD.append(right)
+    return guarded(right)
 
 
 def put(job: CollectionJob, **fields: Any) -> CollectionJob:
@@ -678,7 +730,7 @@ class SumsIn32Bits(Memory):
 # Errors and inputs
 
 
-@breaks("ERROR-1")
+@breaks("ERROR-1", guard=False)
 class WorksWhenClosed(Memory):
     """Answers reads after it was closed."""
 
@@ -687,7 +739,7 @@ class WorksWhenClosed(Memory):
         return None if self._closed else await super().get_by_id(job_id)
 
 
-@breaks("ERROR-1")
+@breaks("ERROR-1", guard=False)
 class ClosedIsADriversError(Memory):
     """Lets the driver say that it is closed."""
 
@@ -698,7 +750,7 @@ class ClosedIsADriversError(Memory):
         return await super().get_stats(job_id)
 
 
-@breaks("INPUT-1")
+@breaks("INPUT-1", guard=False)
 class NegativeLimitIsNone(Memory):
     """Takes a negative limit for no limit, as SQLite does."""
 
@@ -711,7 +763,7 @@ class NegativeLimitIsNone(Memory):
         return await super().list_recent(limit, since)
 
 
-@breaks("INPUT-1")
+@breaks("INPUT-1", guard=False)
 class NaiveSinceIsUtc(Memory):
     """Takes a naive time for UTC."""
 
@@ -724,7 +776,7 @@ class NaiveSinceIsUtc(Memory):
         return await super().list_recent(limit, since)
 
 
-@breaks("INPUT-1")
+@breaks("INPUT-1", guard=False)
 class EmptyIdIsUnknown(Memory):
     """Finds no job of an empty id, and leaves it at that."""
 
@@ -733,7 +785,7 @@ class EmptyIdIsUnknown(Memory):
         return None if job_id == "" else await super().get_by_id(job_id)
 
 
-@breaks("INPUT-1")
+@breaks("INPUT-1", guard=False)
 class StatusAsText(Memory):
     """Takes the spelling of a status for a status."""
 
@@ -746,7 +798,7 @@ class StatusAsText(Memory):
         return await super().update_status(job_id, status, error_message)
 
 
-@breaks("INPUT-1")
+@breaks("INPUT-1", guard=False)
 class SilentAboutTheValue(Memory):
     """Refuses a bad offset without showing it."""
 
@@ -763,6 +815,7 @@ class SilentAboutTheValue(Memory):
 # Odd, and right
 
 
+@odd
 class RevisionsLeap(Memory):
     """Counts revisions by thousands, from a negative number on."""
 
@@ -776,6 +829,7 @@ class RevisionsLeap(Memory):
         super()._put(job)
 
 
+@odd
 class CoarseClock(Memory):
     """Has a clock of whole seconds, a minute slow: a law is about jobs, not about clocks."""
 
@@ -785,6 +839,7 @@ class CoarseClock(Memory):
         )
 
 
+@odd
 class SkipsNoOps(Memory):
     """Leaves the revision when a save would change nothing: nothing was changed."""
 
@@ -796,6 +851,7 @@ class SkipsNoOps(Memory):
         await super().save(job)
 
 
+@odd
 class GivesCopies(Memory):
     """Builds every job anew, with its mappings in another order, and in a subclass."""
 
@@ -815,6 +871,7 @@ class Loaded(CollectionJob):
     __slots__ = ()
 
 
+@odd
 class MoreOfItsOwn(Memory):
     """Has errors of its own below those of the contract, and says more in them."""
 
@@ -828,13 +885,3 @@ class MoreOfItsOwn(Memory):
 
 class JobGoneError(JobNotFoundError, RepositoryError):
     """There is no such job any more."""
-
-
-ODD: tuple[type[Memory], ...] = (
-    RevisionsLeap,
-    CoarseClock,
-    SkipsNoOps,
-    GivesCopies,
-    MoreOfItsOwn,
-)
-"""Repositories that do something unusual, and keep every law."""

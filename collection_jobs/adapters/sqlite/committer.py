@@ -31,11 +31,11 @@ class Write:
         self, work: Callable[..., Any], args: tuple[Any, ...], future: asyncio.Future[Any]
     ) -> None:
         """Remember what to do and whom to answer."""
-        self.work = work
-        self.args = args
-        self.future = future
-        self.started = False
-        self.answered = False
+        self.work: Callable[..., Any] = work
+        self.args: tuple[Any, ...] = args
+        self.future: asyncio.Future[Any] = future
+        self.started: bool = False
+        self.answered: bool = False
         self.result: Any = None
         self.error: Exception | None = None
 

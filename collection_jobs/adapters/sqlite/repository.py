@@ -26,6 +26,7 @@ from collection_jobs.validation import (
     check_candles,
     check_datetime,
     check_job,
+    check_key,
     check_limit,
     check_name,
     check_offset,
@@ -273,8 +274,8 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         """
         key = _BEFORE_ALL
         if after is not None:
-            created_at, job_id = after
-            key = (to_micros(check_datetime("after", created_at)), check_name("after", job_id))
+            created_at, job_id = check_key("after", after)
+            key = to_micros(created_at), job_id
         return await self._list_by_status(check_status(status), key, check_limit(limit), 0)
 
     # None of these is a coroutine, and a caller's checks of its arguments come before them.

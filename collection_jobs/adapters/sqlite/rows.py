@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -48,7 +48,7 @@ JOB_DOCUMENT = """json_array(
         json_group_object(symbol, error) FILTER (WHERE error IS NOT NULL))
      FROM symbols WHERE job = j.key))"""
 
-to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+to_json: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def to_micros(instant: datetime) -> int:

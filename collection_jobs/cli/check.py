@@ -1,0 +1,134 @@
+"""`collection-jobs check`: are a class's signatures those of the contract?"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Generator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collection_jobs.conformance.static import StaticReport
+
+__all__ = ["check_command"]
+
+_CHECKERS = ("mypy", "pyright", "basedpyright", "ty", "pyrefly", "zuban")
+_EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
+_STDOUT = "-"
+
+
+class _CannotRun(click.ClickException):
+    """Nothing was checked; one line says why."""
+
+    exit_code = 2
+
+    @override
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"collection-jobs check: {self.format_message()}", err=True)
+
+
+@click.command("check")
+@click.argument("target", metavar="MODULE:CLASS", required=False)
+@click.option(
+    "--checker",
+    "asked",
+    multiple=True,
+    type=click.Choice([*_CHECKERS[1:], "all"]),
+    help="Ask this type checker too; may be repeated. all: every one that is installed.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value=_STDOUT,
+    help="Write the report as JSON into FILE, or to standard output in place of the text.",
+)
+@click.option(
+    "--probe", is_flag=True, help="Only print the module that the type checkers are given."
+)
+def check_command(
+    target: str | None, asked: tuple[str, ...], json_file: str | None, probe: bool
+) -> None:
+    """Check the signatures of an adapter, before anything of it runs.
+
+    MODULE:CLASS is imported as Python would import it from this directory, as in
+    shop.jobs:RedisJobs. mypy is asked, and whatever else --checker names; what they cannot see
+    (other defaults, decorators that hide a method, Any) is looked for in the class itself.
+
+    Exits with 0 (conforms), 1 (findings), 2 (could not run) or 3 (incomplete: no finding, but a
+    type checker that was asked gave no verdict).
+    """
+    if target is None and json_file is not None:
+        target, json_file = json_file, _STDOUT  # click takes what follows --json for its FILE
+    if target is None:
+        raise click.UsageError("name a class to check, as in: collection-jobs check shop.jobs:Jobs")
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the import system takes text
+    if probe:
+        click.echo(_probe(target), nl=False)
+        return
+    if find_spec("mypy") is None:
+        raise _CannotRun("mypy is missing: pip install 'collection-jobs[check]'")
+    report = _report(target, asked)
+    if json_file is not None:
+        _write_json(report, json_file)
+    if json_file != _STDOUT:
+        from collection_jobs.cli.check_view import show
+
+        show(report)
+    sys.exit(_EXIT_CODES[report.verdict])
+
+
+def _report(target: str, asked: tuple[str, ...]) -> StaticReport:
+    from collection_jobs.conformance.static import check_class
+
+    with _importing():
+        return check_class(target, checkers=("mypy", *_extra_checkers(asked)))
+
+
+def _probe(target: str) -> str:
+    from collection_jobs.conformance.static import Target, make_probe
+
+    with _importing():
+        found = Target.of(target)
+    return make_probe([(found.module, found.qualname)]).text
+
+
+@contextlib.contextmanager
+def _importing() -> Generator[None]:
+    """Keep what a module prints when it is imported out of the output, and its failure short."""
+    from collection_jobs.conformance.static import TargetError
+
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except TargetError as exc:
+        raise _CannotRun(str(exc)) from exc
+
+
+def _extra_checkers(asked: tuple[str, ...]) -> tuple[str, ...]:
+    from collection_jobs.conformance.static.checkers import installed_program
+
+    if "all" not in asked:
+        return asked
+    installed = (name for name in _CHECKERS[1:] if installed_program(name) is not None)
+    return tuple(dict.fromkeys([*(name for name in asked if name != "all"), *installed]))
+
+
+def _write_json(report: StaticReport, json_file: str) -> None:
+    import json
+
+    text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
+    if json_file == _STDOUT:
+        click.echo(text)
+        return
+    try:
+        Path(json_file).write_text(f"{text}\n", encoding="utf-8")
+    except OSError as exc:
+        raise _CannotRun(f"the report cannot be written: {exc}") from exc

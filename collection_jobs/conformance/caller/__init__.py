@@ -1,0 +1,1 @@
+"""What one caller alone can see broken."""

@@ -1,0 +1,183 @@
+"""CANCEL-1: every method cancelled at every suspension, and what the repository does after that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from random import Random
+
+from collection_jobs.conformance.calls import NoAnswer
+from collection_jobs.conformance.cancellation.stepping import Cut
+from collection_jobs.conformance.cancellation.trials import Running, Trial
+from collection_jobs.conformance.cancellation.victims import SCENES, scene
+from collection_jobs.conformance.contention.settings import Opening, several
+from collection_jobs.conformance.findings import Finding
+from collection_jobs.conformance.store import OpenStore
+from collection_jobs.protocol import CollectionJobRepository
+
+__all__ = ["Cancellations", "cancel_everything"]
+
+LAW = "CANCEL-1"
+
+_MOST_SUSPENSIONS = 60
+"""A call that is suspended more often is cancelled at its first suspensions only."""
+_STEADY = 3
+"""How often a scene must go well without a cancellation before one is blamed; once will do where no
+random moments are tried, for then nothing rests on how long it takes."""
+
+_LEAST_GRACE = 0.004
+"""Seconds for what a cancelled call began to come to its end."""
+
+
+@dataclass(slots=True)
+class Cancellations:
+    """What came of it.
+
+    Attributes:
+        finding: The breach, if there is one.
+        calls: How many calls were cancelled.
+        places: Where in the adapter.
+        skipped: The scenes that fail without a cancellation, too.
+    """
+
+    finding: Finding | None = None
+    calls: int = 0
+    places: set[str] = field(default_factory=set[str])
+    skipped: list[str] = field(default_factory=list[str])
+
+    def __str__(self) -> str:
+        """What was covered."""
+        tried = f"{self.calls} calls cancelled, at {len(self.places)} places in the adapter"
+        if not self.calls:
+            tried = "no call can be cancelled half-way, for none is ever suspended"
+        if self.skipped:
+            tried += f"; not tried, for they fail uncancelled: {', '.join(self.skipped)}"
+        return tried
+
+
+Handles = Sequence[CollectionJobRepository]
+
+
+@contextmanager
+def _stage(opening: Opening, directory: Path, *, shared: bool) -> Generator[OpenStore[Handles]]:
+    """The store, and another handle on it where there can be one."""
+    # A store that gives no answers may give none when it is closed; that is known by then.
+    with suppress(NoAnswer), ExitStack() as opened:
+        store: OpenStore[Handles] | None = None
+        if shared:
+            # It may be open to many processes and still not twice in one.
+            with suppress(Exception):
+                store = opened.enter_context(OpenStore(several(opening, directory, 2)))
+        yield store or opened.enter_context(OpenStore(several(opening, directory, 1)))
+
+
+def cancel_everything(
+    opening: Opening,
+    new_directory: Callable[[], Path],
+    *,
+    capabilities: frozenset[str],
+    seed: int,
+    moments: int,
+    progress: Callable[[int, int], None],
+) -> Cancellations:
+    """Cancel each method at each of its suspensions, alone and in a crowd, until a law breaks.
+
+    Args:
+        opening: Opens the store in a directory.
+        new_directory: Gives a new one.
+        capabilities: What the adapter declares: a shared store is looked at through a second
+            handle, too, and a durable one after it was opened again.
+        seed: Where the moments come from.
+        moments: At how many random moments each call is cancelled besides.
+        progress: Told how many scenes of how many are done.
+    """
+    found = Cancellations()
+    trials = _Trials(found, Random(f"{seed} cancellation"), moments)  # noqa: S311 - not for secrets
+    directory = new_directory()
+    with _stage(opening, directory, shared="shared" in capabilities) as stage:
+        for number, name in enumerate(SCENES):
+            progress(number, len(SCENES))
+            trials.run(stage, name)
+            if found.finding is not None:
+                return found
+    if "durable" in capabilities:
+        with _stage(opening, directory, shared=False) as stage:
+            trials.look_again(stage)
+    return found
+
+
+class _Trials:
+    """All the trials on one store."""
+
+    def __init__(self, found: Cancellations, random: Random, moments: int) -> None:
+        self._found = found
+        self._random = random
+        self._moments = moments
+        self._steady = _STEADY if moments else 1
+        self._numbers = count(1)
+        self._kept: list[Running] = []
+        self._grace = _LEAST_GRACE
+
+    def run(self, stage: OpenStore[Handles], name: str) -> None:
+        """Run one scene uncancelled; then cancelled at each suspension and at random moments."""
+        self._grace = _LEAST_GRACE
+        plain = [self._try(stage, name, Cut()).result() for _ in range(self._steady)]
+        self._grace = max(_LEAST_GRACE, 2 * max(trial.seconds for trial in plain))
+        if any(trial.breach for trial in plain):
+            self._found.skipped.append(name)
+            return
+        running = None
+        for cut in _cuts(plain, self._random, self._moments):
+            if running is not None:
+                stage.run(running.remove())
+            running = self._try(stage, name, cut)
+            if not self._goes_well(running.result()):
+                return
+        if running is not None:
+            self._kept.append(running)
+
+    def look_again(self, stage: OpenStore[Handles]) -> None:
+        """See what the last trial of each scene left in a store that was opened again."""
+        for running in self._kept:
+            (repository,) = stage.repository
+            stage.run(running.ask("opened again", running.scene.elsewhere, repository))
+            if not self._goes_well(running.result()):
+                return
+
+    def _try(self, stage: OpenStore[Handles], name: str, cut: Cut) -> Running:
+        scene_ = scene(name, f"job {next(self._numbers)}")
+        running = Running(scene_, cut, stage.repository, self._grace)
+        stage.run(running.play())
+        return running
+
+    def _goes_well(self, trial: Trial) -> bool:
+        if trial.place is None:
+            return True  # it was done before its time came: then it is no business of this law
+        if trial.breach is not None:
+            self._found.finding = _finding(trial, self._found.calls)
+            return False
+        self._found.calls += 1
+        self._found.places.add(trial.place)
+        return True
+
+
+def _cuts(plain: Sequence[Trial], random: Random, moments: int) -> Iterator[Cut]:
+    suspensions = max(trial.suspensions for trial in plain)
+    for at in range(1, min(suspensions, _MOST_SUSPENSIONS) + 1):
+        yield Cut(at)
+        yield Cut(at, twice=True)
+    if suspensions:
+        seconds = max(trial.seconds for trial in plain)
+        for _ in range(moments):
+            at = random.randint(1, suspensions)
+            yield Cut(at, after=random.uniform(0, 1.2 * seconds), twice=random.random() < 0.3)
+
+
+def _finding(trial: Trial, earlier: int) -> Finding:
+    assert trial.breach is not None  # noqa: S101 - the caller looked; this tells the type checker
+    message = f"{trial.scene.victim} was cancelled {trial.cut}; then {trial.breach[0]}"
+    known = (f"# {earlier} calls were cancelled on this repository before.",) if earlier else ()
+    return Finding(LAW, message, (*known, *trial.history))

@@ -1,0 +1,1 @@
+"""Processes that are killed at work, and stores whose files are damaged."""

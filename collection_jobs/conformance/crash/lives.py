@@ -1,0 +1,77 @@
+"""Lives: what a process does to a store until it is killed, drawn from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from collection_jobs.conformance.calls import Call, Change, Held, Step, example_job
+from collection_jobs.conformance.contention.clients import Client
+from collection_jobs.job import CollectionJob
+from collection_jobs.status import JobStatus
+
+__all__ = ["IDS", "life", "looks"]
+
+_CLIENTS = ("A", "B", "C", "D")
+_JOBS = (1, 2)
+_SYMBOLS = ("S0", "S1", "S2", "S3")
+_ALL = 1_000_000
+
+IDS = tuple(f"{client}{number}" for client in _CLIENTS for number in _JOBS)
+"""Every job that a life is about; each belongs to one client, who works on no other's."""
+
+
+def life(random: Random, changes: int) -> tuple[Client, ...]:
+    """What each client does: so many changes, and after each a look at what came of it."""
+    return tuple(
+        Client(name, tuple(_steps(random, [f"{name}{number}" for number in _JOBS], changes)))
+        for name in _CLIENTS
+    )
+
+
+def _steps(random: Random, ids: list[str], changes: int) -> Iterator[Step]:
+    for id_ in ids:
+        yield Step("get_by_id", (id_,), keep=id_)
+    for _ in range(changes):
+        id_ = random.choice(ids)
+        yield _change(random, id_)
+        yield Step("get_by_id", (id_,), keep=id_)
+
+
+def _change(random: Random, id_: str) -> Step:
+    symbol, text = random.choice(_SYMBOLS), random.choice(("timeout", "refused", "e" * 5_000))
+    match random.randrange(8):
+        case 0 | 1:
+            return Step("save", (_job(random, id_),))
+        case 2:
+            change = Change("with_completed_symbol", (symbol, random.randrange(1, 1_000)))
+            return Step("save", (Held(id_, (change,)),))
+        case 3:
+            return Step("delete", (id_,))
+        case 4 | 5:
+            return Step("update_status", (id_, random.choice(list(JobStatus)), text))
+        case _:
+            return Step("add_failed_symbol", (id_, symbol, text))
+
+
+def _job(random: Random, id_: str) -> CollectionJob:
+    return example_job(
+        id_,
+        source=random.choice(("binance", "kraken")),
+        symbols=_SYMBOLS,
+        created_at=datetime(2024, 3, 1, tzinfo=UTC) + timedelta(hours=random.randrange(1_000)),
+        status=random.choice(list(JobStatus)),
+        completed_symbols={"S0": random.randrange(1_000)},
+        failed_symbols={"S1": "boom", "S2": "e" * random.choice((1, 5_000))},
+    )
+
+
+def looks() -> Iterator[Call]:
+    """What shows all that a store holds: every job, its stats, and every listing."""
+    for id_ in IDS:
+        yield Call("get_by_id", (id_,))
+        yield Call("get_stats", (id_,))
+    yield from (Call("list_by_status", (status, _ALL)) for status in JobStatus)
+    yield Call("list_recent", (_ALL,))
+    yield Call("get_running_jobs")

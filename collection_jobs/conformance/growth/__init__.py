@@ -1,0 +1,1 @@
+"""What the methods cost in small and in large stores."""

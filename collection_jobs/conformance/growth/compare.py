@@ -1,0 +1,189 @@
+"""SCALE-1: the costs of a small store and of a large one, measured in turn and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from collection_jobs.conformance.claims import Observation
+from collection_jobs.conformance.contention.settings import Opening
+from collection_jobs.conformance.findings import Finding
+from collection_jobs.conformance.growth.costs import Cost, measure
+from collection_jobs.conformance.growth.filling import fill
+from collection_jobs.conformance.store import OpenStore
+
+__all__ = ["Growth", "compare_costs"]
+
+LAW = "SCALE-1"
+
+_TIMES = 10
+"""Calls of a kind in one measurement."""
+_CONFIRMATIONS = 2
+"""How often a growth that was seen must be seen again."""
+_CPU, _WALL = 3.0, 6.0
+"""Up to which factor the cost may be greater in a store of a hundred times as many jobs."""
+_FLOOR = 4e-6
+"""Seconds that a call may take more whatever the factor: less cannot be measured."""
+_LEAST_FACTOR = 20
+"""How many times as many jobs the large store must have for the comparison to tell anything."""
+_LEAST = 200
+"""How many jobs it must have at least."""
+
+
+@dataclass(slots=True)
+class Growth:
+    """What came of it.
+
+    Attributes:
+        finding: The breach, if there is one.
+        sizes: How many jobs the small and the large store had.
+        worst: How many times as much work a call took in the large store, at most.
+        unchecked: Why nothing can be said; None if something can.
+    """
+
+    finding: Finding | None = None
+    sizes: tuple[int, int] = (0, 0)
+    worst: float = 0.0
+    unchecked: str | None = None
+
+    @property
+    def observed(self) -> Observation | None:
+        """What was seen of ``scales``, if anything could be."""
+        if self.unchecked is not None:
+            return None
+        return Observation("scales", self.finding is None, str(self))
+
+    def __str__(self) -> str:
+        """What was covered."""
+        small, large = self.sizes
+        return (
+            f"every call's cost with {small:,} and with {large:,} jobs:"
+            f" {self.worst:.1f} times as much work at most"
+        )
+
+
+@dataclass(slots=True)
+class _Pair:
+    """Two open stores, and the least cost of each call on either that was ever measured."""
+
+    stores: tuple[OpenStore, OpenStore]
+    least: tuple[dict[str, Cost], dict[str, Cost]]
+    measured: int = 0
+
+    def measure(self, repetitions: int) -> None:
+        """Measure both in turn, so that what disturbs one disturbs the other."""
+        self.least = ({}, {})
+        for _ in range(repetitions):
+            self.measured += 1
+            for store, least in zip(self.stores, self.least, strict=True):
+                name = f"probe {self.measured}"
+                costs = store.run(measure(store.repository, name, _TIMES))
+                for call, cost in costs.items():
+                    least[call] = cost.least(least.get(call, cost))
+
+
+def compare_costs(
+    opening: Opening,
+    new_directory: Callable[[], Path],
+    *,
+    sizes: tuple[int, int],
+    repetitions: int,
+    seconds: float,
+    progress: Callable[[int, int], None],
+) -> Growth:
+    """Fill two stores, and compare what each call costs on either.
+
+    Args:
+        opening: Opens the store in a directory.
+        new_directory: Gives a new one.
+        sizes: How many jobs the small and the large store are to have.
+        repetitions: How often each cost is measured; the least counts.
+        seconds: How long the filling may take.
+        progress: Told how much is done.
+    """
+    with ExitStack() as opened:
+        small, large = (opened.enter_context(OpenStore(opening(new_directory()))) for _ in sizes)
+        progress(0, 3)
+        many = large.run(fill(large.repository, sizes[1], seconds))
+        if many < _LEAST:
+            return Growth(unchecked=f"in {seconds:g} s only {many:,} jobs could be saved")
+        few = small.run(fill(small.repository, min(sizes[0], many // _LEAST_FACTOR), seconds))
+        growth = Growth(sizes=(few, many))
+        progress(1, 3)
+        pair = _Pair((small, large), ({}, {}))
+        growths = _confirmed(pair, many / few, repetitions, growth)
+        progress(3, 3)
+    if growths:
+        growth.finding = _finding(growth, growths)
+    return growth
+
+
+@dataclass(frozen=True, slots=True)
+class _Growing:
+    call: str
+    small: Cost
+    large: Cost
+    factor: float
+    in_work: bool
+
+
+def _confirmed(pair: _Pair, factor: float, repetitions: int, growth: Growth) -> list[_Growing]:
+    """The calls whose cost grows each time that it is measured."""
+    growing: dict[str, _Growing] = {}
+    for time in range(1 + _CONFIRMATIONS):
+        pair.measure(repetitions)
+        found = {one.call: one for one in _growing(pair, factor)}
+        growing = found if time == 0 else {c: one for c, one in found.items() if c in growing}
+        growth.worst = max(_work_factor(*costs) for costs in _costs(pair))
+        if not growing:
+            break
+    return list(growing.values())
+
+
+def _costs(pair: _Pair) -> list[tuple[Cost, Cost]]:
+    small, large = pair.least
+    return [(small[call], large[call]) for call in small]
+
+
+def _work_factor(small: Cost, large: Cost) -> float:
+    return (large.cpu + _FLOOR) / (small.cpu + _FLOOR)
+
+
+def _growing(pair: _Pair, factor: float) -> list[_Growing]:
+    # In proportion would be by the factor itself, less what a call costs at any size. A tree grows
+    # by its depth, and lists cut into pieces by a root: so much is allowed.
+    allowed = max(1.0, (factor / 100) ** (1 / 3))
+    small, large = pair.least
+    growing: list[_Growing] = []
+    for call, cost in small.items():
+        other = large[call]
+        work = _work_factor(cost, other)
+        wall = (other.wall + _FLOOR) / (cost.wall + _FLOOR)
+        if work > _CPU * allowed:
+            growing.append(_Growing(call, cost, other, work, in_work=True))
+        elif wall > _WALL * allowed:
+            growing.append(_Growing(call, cost, other, wall, in_work=False))
+    return growing
+
+
+def _finding(growth: Growth, growing: list[_Growing]) -> Finding:
+    growing.sort(key=lambda one: one.factor, reverse=True)
+    small, large = growth.sizes
+    worst = growing[0]
+    message = (
+        f"{worst.call} costs {worst.factor:.0f} times as much with {large:,} jobs in the store as"
+        f" with {small:,}"
+    )
+    head = f"# Milliseconds of {{}} per call, with {small:,} jobs and with {large:,}:"
+    lines = [
+        f"await repository.{one.call}  # {_told(one, one.small)} -> {_told(one, one.large)}"
+        for one in growing
+    ]
+    kind = "work" if worst.in_work else "time"
+    return Finding(LAW, message, (head.format(kind), *lines))
+
+
+def _told(one: _Growing, cost: Cost) -> str:
+    return f"{(cost.cpu if one.in_work else cost.wall) * 1e3:.3f} ms"

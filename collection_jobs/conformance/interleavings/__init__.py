@@ -1,0 +1,1 @@
+"""Concurrent calls under every schedule of few preemptions."""

@@ -1,0 +1,104 @@
+"""Pairs and triples of calls that can get into each other's way, at each stage of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import combinations_with_replacement, product
+
+from collection_jobs.conformance.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.interleavings.programs import Program
+from collection_jobs.status import JobStatus
+
+__all__ = ["CALLS", "STAGES", "pairs", "triples"]
+
+_JOB = example_job("a")
+_LATER = _JOB.created_at + timedelta(days=1)
+_SAVE = Step("save", (_JOB,))
+_SAVE_OTHER = Step("save", (example_job("b", created_at=_LATER),))
+_HOLD = Step("get_by_id", ("a",), keep="held")
+
+
+def _becomes(status: JobStatus, job_id: str = "a") -> Step:
+    return Step("update_status", (job_id, status))
+
+
+STAGES: dict[str, tuple[Step, ...]] = {
+    "pending": (_SAVE, _SAVE_OTHER, _HOLD),
+    "running": (
+        _SAVE,
+        _SAVE_OTHER,
+        _becomes(JobStatus.RUNNING),
+        Step("add_failed_symbol", ("a", "ETH", "refused")),
+        _HOLD,
+    ),
+    "absent": (_SAVE_OTHER,),
+    "deleted": (_SAVE, _SAVE_OTHER, _HOLD, Step("delete", ("a",))),
+    "failed": (_SAVE, _SAVE_OTHER, _becomes(JobStatus.FAILED), _HOLD),
+    "completed": (
+        _SAVE,
+        _SAVE_OTHER,
+        _becomes(JobStatus.RUNNING),
+        _becomes(JobStatus.COMPLETED),
+        _HOLD,
+    ),
+}
+"""How job ``a`` is brought to each stage of its lifecycle; job ``b`` is pending beside it."""
+
+CALLS: tuple[Step, ...] = (
+    *(_becomes(status) for status in JobStatus),
+    Step("add_failed_symbol", ("a", "BTC", "timeout")),
+    Step("add_failed_symbol", ("a", "ETH", "banned")),
+    Step("save", (example_job("a", timeframe="4h", completed_symbols={"BTC": 10}),)),
+    Step("save", (Held("held", (Change("with_completed_symbol", ("BTC", 20)),)),)),
+    Step("save", (Held("held", (Change("replace", (), (("timeframe", "1d"),)),)),)),
+    Step("delete", ("a",)),
+    Step("get_by_id", ("a",)),
+    Step("get_stats", ("a",)),
+    Step("list_by_status", (JobStatus.PENDING,)),
+    Step("list_by_status", (JobStatus.RUNNING,)),
+    Step("list_recent"),
+    Step("get_running_jobs"),
+    _becomes(JobStatus.RUNNING, "b"),
+    Step("add_failed_symbol", ("b", "BTC", "timeout")),
+    Step("save", (example_job("c", created_at=_LATER),)),
+    Step("delete", ("b",)),
+)
+"""The calls that are made beside each other: on the job, on every job, and on other jobs."""
+
+
+_FEW: tuple[Step, ...] = (
+    _becomes(JobStatus.RUNNING),
+    _becomes(JobStatus.PENDING),
+    Step("add_failed_symbol", ("a", "BTC", "timeout")),
+    Step("add_failed_symbol", ("a", "ETH", "banned")),
+    Step("save", (Held("held", (Change("with_completed_symbol", ("BTC", 20)),)),)),
+    Step("delete", ("a",)),
+    Step("get_by_id", ("a",)),
+)
+
+
+def pairs(stages: Sequence[str] = tuple(STAGES)) -> Iterator[Program]:
+    """Every two calls at every stage, each call once beside itself too."""
+    for stage in stages:
+        setup = STAGES[stage]
+        calls = [call for call in CALLS if _HOLD in setup or not _needs_held(call)]
+        for first, second in combinations_with_replacement(calls, 2):
+            yield Program(setup, ((first,), (second,)))
+
+
+def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[Program]:
+    """Every three changes of one job, or two and a read; all at once, or one beside the others.
+
+    Some races need a third call: a retry that gives up, a lock that is forgotten while somebody
+    waits for it. There are too many triples for all the calls that pairs are made of.
+    """
+    for stage in stages:
+        for calls in combinations_with_replacement(_FEW, 3):
+            yield Program(STAGES[stage], tuple((call,) for call in calls))
+        for first, second, third in product(_FEW, repeat=3):
+            yield Program(STAGES[stage], ((first,), (second, third)))
+
+
+def _needs_held(step: Step) -> bool:
+    return any(isinstance(argument, Held) for argument in step.arguments)

@@ -1,0 +1,1 @@
+"""Whether some order of concurrent calls explains what came of them."""

@@ -1,0 +1,166 @@
+"""Transitions: a call and its answer, prepared to be tried on many states of a job.
+
+The oracle says what a call may do (`model.judge`); a transition asks it, and answers only with the
+state afterwards, or None where the answer that came back is impossible in that state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from collection_jobs.conformance.calls import Call, Outcome
+from collection_jobs.conformance.linearizability.history import Event, is_change
+from collection_jobs.conformance.oracle.listings import LAWS, matches
+from collection_jobs.conformance.oracle.model import (
+    Breach,
+    Facts,
+    JobState,
+    Span,
+    admitted,
+    facts_of,
+    judge,
+    permits,
+    seen,
+)
+from collection_jobs.errors import JobNotFoundError
+from collection_jobs.job import CollectionJob
+from collection_jobs.stats import JobStats
+
+__all__ = [
+    "Operation",
+    "Transition",
+    "listed",
+    "missed",
+    "operation",
+    "why",
+    "without_revision",
+]
+
+Transition = Callable[[JobState], JobState | None]
+"""The state after an answer, or None where it is impossible."""
+
+
+class Operation(NamedTuple):
+    """What an event did to one job: one event is one operation, a listing one for each job."""
+
+    event: Event
+    began: int
+    ended: int | None
+    step: Transition
+    reads: bool
+    """Whether it leaves the job as it is: then it can be placed as soon as it fits."""
+    shown: CollectionJob | None = None
+    """The job as a read showed it."""
+    facts: Facts | None = None
+    """The facts of the job as a read showed it."""
+
+
+def operation(event: Event, wall: Span) -> Operation:
+    """The operation of a call on one job.
+
+    Args:
+        event: The call.
+        wall: Between which times a call that never came back may have happened.
+    """
+    job = None if event.outcome is None else event.outcome.value
+    if isinstance(job, CollectionJob):
+        return listed(event, job)
+    return Operation(event, event.began, event.ended, _step(event, wall), not is_change(event))
+
+
+def listed(event: Event, job: CollectionJob) -> Operation:
+    """A call showed a job: to that job, a listing too was a read of it."""
+    found, revision = facts_of(job), job.revision
+
+    def step(state: JobState) -> JobState | None:
+        return None if state.facts is None else admitted(state, found, revision)
+
+    return Operation(event, event.began, event.ended, step, reads=True, shown=job, facts=found)
+
+
+def missed(event: Event) -> Operation:
+    """A listing that had to show every job that matches left one out: then it did not match."""
+    call = event.call
+
+    def step(state: JobState) -> JobState | None:
+        return None if state.facts is not None and matches(call, state.facts) else state
+
+    return Operation(event, event.began, event.ended, step, reads=True)
+
+
+def without_revision(operation: Operation) -> Operation:
+    """The same operation, of which only the job's fields are believed."""
+    found = operation.facts
+    if found is None:
+        return operation
+
+    def step(state: JobState) -> JobState | None:
+        if state.facts is None:
+            return None
+        blank = state._replace(revision=None, least=None, spent=frozenset())
+        after = admitted(blank, found, 0)
+        return None if after is None else after._replace(revision=None, least=None)
+
+    return operation._replace(step=step)
+
+
+def why(operation: Operation, state: JobState) -> tuple[Breach, ...]:
+    """What the oracle says against an operation in a state where it does not fit."""
+    call, outcome = operation.event.call, operation.event.outcome
+    if outcome is None:
+        return ()
+    if call.job_id is not None:
+        return judge(state, call, outcome)[1]
+    law = LAWS[call.method][0]
+    if operation.shown is None:
+        return (Breach(law, "{} left out a job that matches", (call,)),)
+    if state.facts is None:
+        return (Breach(law, "{} showed a job that is not stored", (call,)),)
+    return seen(state._replace(former=None), operation.shown, call, law)[1]
+
+
+def _step(event: Event, wall: Span) -> Transition:
+    call, outcome = event.call, event.outcome
+    if outcome is None:
+        return _may_happen(call, wall)
+    judged = _judged(call, outcome)
+    possible = _possible(call, outcome)
+    return judged if possible is None else _guarded(possible, judged)
+
+
+def _possible(call: Call, outcome: Outcome) -> Callable[[Facts | None], bool] | None:
+    """What can be told of an answer at a glance, before the oracle is asked, if anything can."""
+    value = outcome.value
+    match call.method:
+        case "update_status":
+            status = str(call.arguments[1].value)
+            return lambda facts: permits(facts, status) is value
+        case "delete":
+            return lambda facts: (facts is not None) is value
+        case "add_failed_symbol":
+            absent = isinstance(outcome.error, JobNotFoundError)
+            return lambda facts: (facts is None) is absent
+        case "get_stats" if type(value) is JobStats:
+            failed = value.failed
+            return lambda facts: facts is not None and len(facts.failed_symbols) == failed
+        case _:
+            return None
+
+
+def _guarded(possible: Callable[[Facts | None], bool], judged: Transition) -> Transition:
+    return lambda state: judged(state) if possible(state.facts) else None
+
+
+def _judged(call: Call, outcome: Outcome) -> Transition:
+    def step(state: JobState) -> JobState | None:
+        after, breaches = judge(state, call, outcome)
+        return None if breaches else after
+
+    return step
+
+
+def _may_happen(call: Call, wall: Span) -> Transition:
+    """A call that never came back: what it did is what it does when it succeeds."""
+    answer = True if call.method in ("delete", "update_status") else None
+    return _judged(call, Outcome(wall.first, wall.last, answer))

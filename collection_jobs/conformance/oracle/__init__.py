@@ -1,0 +1,1 @@
+"""The oracle: what the contract says, sharing no code with what it judges."""

@@ -1,0 +1,29 @@
+"""Static conformance: what type checkers and a look at the class say before anything runs."""
+
+from collection_jobs.conformance.static.check import check_class
+from collection_jobs.conformance.static.checkers import CHECKERS
+from collection_jobs.conformance.static.fault import Fault, FaultKind
+from collection_jobs.conformance.static.location import Location
+from collection_jobs.conformance.static.probe import make_probe
+from collection_jobs.conformance.static.report import (
+    CheckerRun,
+    MethodReport,
+    StaticReport,
+    Verdict,
+)
+from collection_jobs.conformance.static.target import Target, TargetError
+
+__all__ = [
+    "CHECKERS",
+    "CheckerRun",
+    "Fault",
+    "FaultKind",
+    "Location",
+    "MethodReport",
+    "StaticReport",
+    "Target",
+    "TargetError",
+    "Verdict",
+    "check_class",
+    "make_probe",
+]

@@ -1,0 +1,129 @@
+"""What the contract says of each method: its name, parameters and result, read from the ABC."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+from collection_jobs.repository import ICollectionJobRepository
+from collection_jobs.validation import shown
+
+__all__ = ["ContractMethod", "Parameter", "contract_methods", "render"]
+
+_P = inspect.Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a signature.
+
+    Attributes:
+        name: Its name.
+        kind: By what it can be given: inspect.Parameter's POSITIONAL_OR_KEYWORD and so on.
+        annotation: Its annotation as Python text; None when it has none.
+        default: Its default; inspect.Parameter.empty when it has none.
+    """
+
+    name: str
+    kind: IntEnum
+    annotation: str | None
+    default: object
+
+    @property
+    def has_default(self) -> bool:
+        """Whether a caller may leave it out."""
+        return self.default is not _P.empty
+
+    @property
+    def by_position(self) -> bool:
+        """Whether it can be given by position."""
+        return self.kind in (_P.POSITIONAL_ONLY, _P.POSITIONAL_OR_KEYWORD)
+
+    @property
+    def by_name(self) -> bool:
+        """Whether it can be given by name."""
+        return self.kind in (_P.POSITIONAL_OR_KEYWORD, _P.KEYWORD_ONLY)
+
+    @property
+    def is_variadic(self) -> bool:
+        """Whether it is ``*args`` or ``**kwargs``."""
+        return self.kind in (_P.VAR_POSITIONAL, _P.VAR_KEYWORD)
+
+    @property
+    def is_required(self) -> bool:
+        """Whether every caller must give it."""
+        return not self.has_default and not self.is_variadic
+
+    def __str__(self) -> str:
+        """The parameter as it stands in a ``def``."""
+        stars = "*" if self.kind is _P.VAR_POSITIONAL else "**" if self.is_variadic else ""
+        text = stars + self.name
+        if self.annotation is not None:
+            text += f": {self.annotation}"
+        if not self.has_default:
+            return text
+        return f"{text}{'=' if self.annotation is None else ' = '}{shown(self.default)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractMethod:
+    """One method of the contract, without its ``self``.
+
+    Attributes:
+        name: The method's name.
+        parameters: Its parameters after ``self``; all can be given by position and by name.
+        returns: What awaiting it gives, as Python text.
+        types: The evaluated annotations by parameter name, and ``return``.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    returns: str
+    types: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        """The method as an adapter writes it."""
+        return f"async def {self.name}({render(self.parameters)}) -> {self.returns}"
+
+
+def render(parameters: tuple[Parameter, ...], *, first: str | None = "self") -> str:
+    """A parameter list as it stands between the parentheses of a ``def``."""
+    parts = [] if first is None else [first]
+    before: IntEnum | None = None
+    for parameter in parameters:
+        kind = parameter.kind
+        if before is _P.POSITIONAL_ONLY and kind is not before:
+            parts.append("/")
+        if kind is _P.KEYWORD_ONLY and before not in (kind, _P.VAR_POSITIONAL):
+            parts.append("*")
+        parts.append(str(parameter))
+        before = kind
+    if before is _P.POSITIONAL_ONLY:
+        parts.append("/")
+    return ", ".join(parts)
+
+
+@cache
+def contract_methods() -> tuple[ContractMethod, ...]:
+    """The nine methods, in the order in which the ABC defines them."""
+    return tuple(
+        _contract_method(name, value)
+        for name, value in vars(ICollectionJobRepository).items()
+        if isinstance(value, FunctionType) and name in ICollectionJobRepository.__abstractmethods__
+    )
+
+
+def _contract_method(name: str, function: FunctionType) -> ContractMethod:
+    signature = inspect.signature(function)
+    parameters = tuple(
+        Parameter(parameter.name, parameter.kind, str(parameter.annotation), parameter.default)
+        for parameter in list(signature.parameters.values())[1:]
+    )
+    types = typing.get_type_hints(function)
+    return ContractMethod(name, parameters, str(signature.return_annotation), types)

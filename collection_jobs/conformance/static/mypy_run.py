@@ -1,0 +1,68 @@
+"""mypy in this process, with a cache of its own: nothing to start, nothing left in a project."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from collection_jobs.conformance.static.checkers import CHECKERS, CheckerError, Job
+from collection_jobs.conformance.static.diagnostics import Diagnostic
+
+__all__ = ["cache_directory", "run_mypy"]
+
+
+def run_mypy(text: str, roots: tuple[Path, ...]) -> list[Diagnostic]:
+    """Check the text of a module.
+
+    Args:
+        text: The module.
+        roots: Where else modules are imported from.
+
+    Raises:
+        CheckerError: mypy is not installed, or it came to no verdict.
+    """
+    try:
+        from mypy import api
+    except ImportError:
+        raise CheckerError("mypy is not installed: pip install 'collection-jobs[check]'") from None
+    mypy = CHECKERS["mypy"]
+    job = Job(Path(), (), roots, cache=cache_directory())
+    with _environment({"MYPYPATH": os.pathsep.join(map(str, roots))}):
+        output, errors, status = api.run([*mypy.arguments(job), "-c", text])
+    return mypy.verdict(status, output, errors)
+
+
+def cache_directory(
+    environment: Mapping[str, str] = os.environ, platform: str = sys.platform
+) -> Path:
+    """Where mypy keeps what it knows: in the user's cache, for all their projects.
+
+    Args:
+        environment: The environment variables.
+        platform: The platform, as ``sys.platform`` names it.
+    """
+    if platform == "win32":
+        base = Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "collection-jobs" / "mypy"
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str]) -> Generator[None]:
+    """Set environment variables for a while: mypy takes its search path from nowhere else."""
+    former = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,129 @@
+"""What is checked: a class, where it was written, and where its package is imported from."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from collection_jobs.validation import shown
+
+__all__ = ["Target", "TargetError", "load_target"]
+
+
+class TargetError(Exception):
+    """What was named cannot be checked; the message is one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A class to check.
+
+    Attributes:
+        cls: The class itself.
+        module: The module that a type checker imports it from.
+        qualname: Its dotted name in that module.
+    """
+
+    cls: type
+    module: str
+    qualname: str
+
+    def __str__(self) -> str:
+        """The target as the command line takes it."""
+        return f"{self.module}:{self.qualname}"
+
+    @classmethod
+    def of(cls, subject: type[Any] | str) -> Target:
+        """The target that a class, or its name as ``module:Class``, stands for.
+
+        Raises:
+            TargetError: The name leads nowhere, or to something that is no class.
+        """
+        if isinstance(subject, str):
+            return load_target(subject)
+        if not inspect.isclass(subject):
+            raise TargetError(f"a class is checked, not {_kind_of(subject)}: {shown(subject)}")
+        if subject.__module__ == "__main__":
+            raise TargetError(
+                f"{subject.__qualname__} is defined in the program itself, where no type checker "
+                f"can import it from: move it into a module"
+            )
+        if "<locals>" in subject.__qualname__:
+            raise TargetError(
+                f"{subject.__qualname__} is made inside a function, where no type checker can "
+                f"import it from: move it to the top of its module"
+            )
+        return cls(subject, subject.__module__, subject.__qualname__)
+
+    def import_roots(self) -> tuple[Path, ...]:
+        """Where the target's package and this one are imported from, unless pip installed them."""
+        roots = (_import_root(name) for name in (self.module, __name__))
+        return tuple(dict.fromkeys(root for root in roots if root is not None))
+
+
+def load_target(name: str) -> Target:
+    """Import the class that ``module:Class`` names.
+
+    Raises:
+        TargetError: The name leads nowhere, or to something that is no class.
+    """
+    module_name, colon, qualname = name.partition(":")
+    if not colon or not module_name or not qualname:
+        raise TargetError(f"a target is written module:Class, as in shop.jobs:RedisJobs: {name!r}")
+    found = _import(module_name, name)
+    for part in qualname.split("."):
+        if not hasattr(found, part):
+            raise TargetError(_no_attribute(found, part, module_name))
+        found = getattr(found, part)
+    if not inspect.isclass(found):
+        raise TargetError(f"{name} is no class but {_kind_of(found)}: {shown(found)}")
+    return Target(found, module_name, qualname)
+
+
+def _import(module_name: str, name: str) -> object:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as exc:
+        if exc.name is not None and f"{module_name}.".startswith(f"{exc.name}."):
+            raise TargetError(
+                f"there is no module {exc.name!r} to import {name} from: give the name as Python "
+                f"imports it, from the directory that you are in"
+            ) from exc
+        raise TargetError(f"{module_name} cannot be imported: {_first_line(exc)}") from exc
+    except (Exception, SystemExit) as exc:  # a module's own code may raise anything
+        raise TargetError(
+            f"{module_name} cannot be imported: {type(exc).__name__}: {_first_line(exc)}"
+        ) from exc
+
+
+def _no_attribute(owner: object, part: str, module_name: str) -> str:
+    names = [name for name, value in vars(owner).items() if inspect.isclass(value)]
+    near = get_close_matches(part, names, n=3, cutoff=0.5)
+    if near:
+        return f"{module_name} has no {part!r}; near to it: {', '.join(near)}"
+    own = [name for name in names if getattr(vars(owner)[name], "__module__", "") == module_name]
+    return f"{module_name} has no {part!r}; its classes: {', '.join(own) or 'none'}"
+
+
+def _kind_of(value: object) -> str:
+    return f"{'an' if type(value).__name__[0].lower() in 'aeiou' else 'a'} {type(value).__name__}"
+
+
+def _first_line(exc: BaseException) -> str:
+    return str(exc).strip().partition("\n")[0] or "it gave no reason"
+
+
+def _import_root(module_name: str) -> Path | None:
+    """The directory on the import path that holds a module's top package."""
+    file = getattr(sys.modules.get(module_name), "__file__", None)
+    if file is None:
+        return None
+    path = Path(file).resolve()
+    depth = module_name.count(".") + (path.stem == "__init__")
+    root = path.parents[depth]
+    return None if {"site-packages", "dist-packages"} & set(root.parts) else root

@@ -1,0 +1,255 @@
+"""verify: make every check on a target and report on every law; reproduce: one finding again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from collection_jobs.conformance.checks import CHECKS
+from collection_jobs.conformance.claims import compare
+from collection_jobs.conformance.findings import Finding
+from collection_jobs.conformance.laws import LAWS, Law
+from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
+from collection_jobs.conformance.report import LawReport, Report
+from collection_jobs.conformance.store import OpenStore
+from collection_jobs.conformance.targets import CAPABILITIES, Target, TargetError
+from collection_jobs.conformance.tokens import pack, unpack
+from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.validation import shown
+
+__all__ = ["reproduce", "verify"]
+
+Progress = Callable[[str, int, int], None]
+
+
+def verify(
+    target: Target,
+    *,
+    profile: str | Profile = "standard",
+    seed: int = 0,
+    checks: Sequence[Check] = CHECKS,
+    progress: Progress = lambda check, done, total: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Report:
+    """Judge a target by every law.
+
+    All stores are made in a temporary directory on the target's disk, which is removed at the
+    end, also when this is interrupted.
+
+    Args:
+        target: What to judge.
+        profile: How hard to look: ``quick``, ``standard`` or ``thorough``, or a profile.
+        seed: Where all randomness comes from. The same seed gives the same programs; what real
+            concurrency makes of them, and when a process is killed, is up to the machine.
+        checks: Which checks to make; laws that only others examine are not checked.
+        progress: Told the check that is being made, how much of it is done, and of how much.
+        interrupted: Asked before each store: True ends the run, with nothing left open.
+
+    Raises:
+        TargetError: The target cannot be opened, or is no repository.
+        ValueError: There is no such profile.
+        KeyboardInterrupt: The run was interrupted.
+    """
+    profile = _profile(profile)
+    with _stores(target, interrupted) as stores:
+        capabilities, adapter = stores.probe()
+        examinations: list[tuple[frozenset[str], Examination]] = []
+        for check in checks:
+            progress(check.name, 0, 1)
+            plan = stores.plan(capabilities, profile, seed, partial(progress, check.name))
+            examination = _with_tokens(check.run(plan), check, profile, seed)
+            examinations.append((check.laws, examination))
+    laws = tuple(_judge(law, capabilities, examinations) for law in LAWS.values())
+    observed = [one for _, examination in examinations for one in examination.observed]
+    claims = compare(capabilities, observed)
+    of = version("collection-jobs")
+    return Report(target.name, of, profile.name, seed, laws, claims, adapter)
+
+
+def reproduce(
+    target: Target,
+    token: str,
+    *,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> list[Finding]:
+    """Make a finding again on new stores.
+
+    A finding of one caller or of an interleaving is made by the very same calls in the very same
+    order. One of real tasks, processes or kills is looked for again by the check that found it,
+    with the same programs: when each call is made is up to the machine.
+
+    Args:
+        target: What the finding is about.
+        token: The finding's token.
+        interrupted: Asked before each store: True ends the run, with nothing left open.
+
+    Returns:
+        What showed again; an empty list: nothing did.
+
+    Raises:
+        TargetError: The target cannot be opened, or is no repository.
+        ValueError: The text is no token of this version.
+    """
+    held = unpack(token)
+    check = next((check for check in CHECKS if check.name == held["check"]), None)
+    if check is None:
+        raise ValueError(f"the token is of a check that this version lacks: {held['check']!r}")
+    with _stores(target, interrupted) as stores:
+        capabilities, _ = stores.probe()
+        profile = _profile(str(held.get("profile", "standard")))
+        plan = stores.plan(
+            capabilities, profile, int(held.get("seed", 0)), lambda done, total: None
+        )
+        found = check.run(plan).findings if check.again is None else check.again(plan, held)
+    law = held.get("law")
+    return [finding for finding in found if law is None or finding.law == law]
+
+
+def _profile(profile: str | Profile) -> Profile:
+    if isinstance(profile, Profile):
+        return profile
+    if profile not in PROFILES:
+        raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
+    return PROFILES[profile]
+
+
+def _with_tokens(
+    examination: Examination, check: Check, profile: Profile, seed: int
+) -> Examination:
+    """Give each finding that has no token one that makes the whole check again."""
+    held = {"check": check.name, "profile": profile.name, "seed": seed}
+    findings = [
+        finding
+        if finding.token is not None
+        else replace(finding, token=pack({**held, "law": finding.law}))
+        for finding in examination.findings
+    ]
+    return replace(examination, findings=findings)
+
+
+@contextmanager
+def _stores(target: Target, interrupted: Callable[[], bool]) -> Generator[_Stores]:
+    """New stores of a target, all in one directory that is removed at the end."""
+    with TemporaryDirectory(prefix="collection-jobs-verify-", dir=target.scratch) as scratch:
+        yield _Stores(target, Path(scratch), interrupted)
+
+
+class _Stores:
+    """New stores of a target, each in a directory of its own."""
+
+    def __init__(self, target: Target, scratch: Path, interrupted: Callable[[], bool]) -> None:
+        self._interrupted = interrupted
+        self._target = target
+        self._scratch = scratch
+        self._numbers = count(1)
+
+    def new_directory(self) -> Path:
+        if self._interrupted():
+            raise KeyboardInterrupt
+        directory = self._scratch / f"store-{next(self._numbers)}"
+        directory.mkdir()
+        return directory
+
+    def opening(self, directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
+        try:
+            opening: Any = self._target.factory(directory)
+        except Exception as error:
+            raise TargetError(_failure(self._target, error)) from error
+        if not hasattr(opening, "__aenter__"):
+            raise TargetError(
+                f"{self._target.name}: the factory must return an async context manager, not"
+                f" {shown(opening)}"
+            )
+        return opening  # type: ignore[no-any-return] # what it gives is looked at when it is open
+
+    def open(self) -> OpenStore:
+        directory = self.new_directory()
+        try:
+            return OpenStore(self.opening(directory), directory)
+        except TargetError:
+            raise
+        except Exception as error:
+            raise TargetError(_failure(self._target, error)) from error
+
+    def plan(
+        self,
+        capabilities: frozenset[str],
+        profile: Profile,
+        seed: int,
+        progress: Callable[[int, int], None],
+    ) -> Plan:
+        return Plan(
+            target=self._target,
+            capabilities=capabilities,
+            profile=profile,
+            seed=seed,
+            new_store=self.open,
+            new_directory=self.new_directory,
+            opening=self.opening,
+            progress=progress,
+        )
+
+    def probe(self) -> tuple[frozenset[str], str]:
+        """Open one store, see that it is a repository, and read what it declares and its class."""
+        with self.open() as store:
+            repository: object = store.repository
+            if not isinstance(repository, CollectionJobRepository):
+                lacking = [name for name in _METHODS if not hasattr(repository, name)]
+                raise TargetError(
+                    f"{self._target.name} gives no repository: {shown(repository)} lacks"
+                    f" {', '.join(lacking)}"
+                )
+            declared = frozenset[str](getattr(repository, "capabilities", ()))
+        unknown = sorted(declared.difference(CAPABILITIES))
+        if unknown:
+            raise TargetError(
+                f"{self._target.name} declares the unknown capability {unknown[0]!r}; known are"
+                f" {', '.join(CAPABILITIES)}"
+            )
+        adapter = type(repository)
+        return declared, f"{adapter.__module__}:{adapter.__qualname__}"
+
+
+_METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
+
+
+def _failure(target: Target, error: Exception) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return f"{target.name}: opening it was cancelled"
+    return f"{target.name} cannot be opened: {type(error).__name__}: {error}"
+
+
+def _judge(
+    law: Law, capabilities: frozenset[str], examinations: list[tuple[frozenset[str], Examination]]
+) -> LawReport:
+    """The verdict on one law from all that was examined."""
+    findings: list[Finding] = [
+        finding
+        for _, examination in examinations
+        for finding in examination.findings
+        if finding.law == law.id
+    ]
+    if findings:
+        shortest = min(findings, key=lambda finding: len(finding.history))
+        return LawReport(law.id, "broken", finding=shortest)
+    if law.capability is not None and law.capability not in capabilities:
+        return LawReport(law.id, "not applicable", f"{law.capability} is not declared")
+    mine = [examination for laws, examination in examinations if law.id in laws]
+    skipped = [examination.skipped for examination in mine if examination.skipped is not None]
+    mine = [examination for examination in mine if examination.skipped is None]
+    if skipped and not mine:
+        return LawReport(law.id, "not checked", skipped[0])
+    for examination in mine:
+        if law.id in examination.unchecked:
+            return LawReport(law.id, "not checked", examination.unchecked[law.id])
+    if not mine:
+        return LawReport(law.id, "not checked", "no check yet")
+    return LawReport(law.id, "holds", "; ".join(examination.covered for examination in mine))

@@ -1,0 +1,1 @@
+"""Processes of the kit's own that work on a store."""

@@ -1,0 +1,142 @@
+"""The program of a worker process: open a store of the target, and work on it as told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from multiprocessing.connection import Connection
+
+from collection_jobs.conformance.calls import Call, NoAnswer, Outcome
+from collection_jobs.conformance.contention.clients import Recording, run_clients
+from collection_jobs.conformance.crash.sites import Sites
+from collection_jobs.conformance.store import patiently
+from collection_jobs.conformance.targets import Target, find_target
+from collection_jobs.conformance.workers.messages import (
+    Began,
+    Close,
+    Done,
+    Ended,
+    Failed,
+    Open,
+    Work,
+    portable,
+)
+from collection_jobs.conformance.workers.nursery import COUNTING, NURSERY, tend
+from collection_jobs.errors import CollectionJobError
+from collection_jobs.protocol import CollectionJobRepository
+
+__all__ = ["main"]
+
+
+class _Teller:
+    """Tells the kit of every call at once."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._calls = 0
+
+    def begin(self, client: str, call: Call) -> int:
+        self._calls += 1
+        self._pipe.send(Began(self._calls, client, call))
+        return self._calls
+
+    def end(self, number: int, outcome: Outcome) -> None:
+        self._pipe.send(Ended(number, portable(outcome)))
+
+
+class _Worker:
+    def __init__(self, target: Target, pipe: Connection, sites: Sites | None) -> None:
+        self._target = target
+        self._pipe = pipe
+        self._sites = sites
+        self._opened = AsyncExitStack()
+        self._repositories: list[CollectionJobRepository] = []
+
+    async def serve(self) -> None:
+        orders: asyncio.Queue[object] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        # The loop must not stop for the pipe: an adapter may have tasks of its own on it.
+        threading.Thread(target=_listen, args=(self._pipe, loop, orders), daemon=True).start()
+        self._pipe.send(Done())
+        while True:
+            order = await orders.get()
+            answer: Done | Failed
+            try:
+                answer = await self._follow(order)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the kit has to judge it
+                ours = isinstance(error, CollectionJobError | NoAnswer)
+                answer = Failed(f"{type(error).__name__}: {error}", ours)
+            self._pipe.send(answer)
+
+    async def _follow(self, order: object) -> Done:
+        match order:
+            case Open():
+                await self._open(order)
+                return Done()
+            case Work():
+                return await self._work(order)
+            case Close():
+                await self._close()
+                return Done()
+            case _:
+                raise TypeError(f"no such order: {order!r}")
+
+    async def _open(self, order: Open) -> None:
+        await self._close()
+        for _ in range(order.handles):
+            opening = patiently(self._target.factory(order.directory), order.patience)
+            self._repositories.append(await self._opened.enter_async_context(opening))
+
+    async def _close(self) -> None:
+        self._repositories = []
+        await self._opened.aclose()
+
+    async def _work(self, order: Work) -> Done:
+        if self._sites is not None:
+            self._sites.start(order.die_at)
+        recorder = _Teller(self._pipe) if order.told else Recording()
+        await run_clients(order.clients, self._repositories, recorder, order.start_at)
+        sites = {} if self._sites is None else self._sites.stop()
+        if not isinstance(recorder, Recording):
+            return Done((), sites)
+        events = (
+            event if event.outcome is None else replace(event, outcome=portable(event.outcome))
+            for event in recorder.events
+        )
+        return Done(tuple(events), sites)
+
+
+def _listen(
+    pipe: Connection, loop: asyncio.AbstractEventLoop, orders: asyncio.Queue[object]
+) -> None:
+    try:
+        while True:
+            loop.call_soon_threadsafe(orders.put_nowait, pipe.recv())
+    except (EOFError, OSError):
+        os._exit(0)  # the kit is gone, and whatever the adapter still waits for does not matter
+
+
+def main() -> None:
+    """Serve the kit, as the third argument says, at the pipe whose descriptor is the first."""
+    descriptor, spec, mode = sys.argv[1:]
+    target = find_target(spec)
+    pipe = Connection(int(descriptor))
+
+    def work(pipe: Connection, counting: bool) -> None:
+        sites = Sites() if counting else None
+        if sites is not None:
+            sites.install()
+        asyncio.run(_Worker(target, pipe, sites).serve())
+
+    if mode == NURSERY:
+        tend(pipe, work)
+    else:
+        work(pipe, mode == COUNTING)
+
+
+if __name__ == "__main__":
+    main()

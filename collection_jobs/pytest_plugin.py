@@ -1,0 +1,166 @@
+"""The pytest plugin: one test per law, for a target on the command line or for a class.
+
+``pytest --collection-jobs TARGET`` adds a test for each law, for any target that
+``collection-jobs verify`` takes. A class derived from :class:`RepositoryConformance` does the same
+inside a test module. Neither loads the kit, and with it Hypothesis, before it is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import pytest
+
+from collection_jobs.protocol import CollectionJobRepository
+
+if TYPE_CHECKING:
+    from collection_jobs.conformance import LawReport, Report
+
+__all__ = ["RepositoryConformance"]
+
+_PROFILES = ("quick", "standard", "thorough")
+
+
+class RepositoryConformance:
+    """The laws as tests: derive from it in a test module and say how a repository is opened.
+
+    Example::
+
+        class TestMyRepository(RepositoryConformance):
+            def open_repository(self, directory):
+                return MyRepository(directory / "jobs.db")
+
+    Attributes:
+        profile: How hard to look: ``quick``, ``standard`` or ``thorough``.
+        seed: Where all randomness comes from; the same seed gives the same verdict.
+    """
+
+    profile: ClassVar[str] = "standard"
+    seed: ClassVar[int] = 0
+
+    def open_repository(
+        self, directory: Path
+    ) -> AbstractAsyncContextManager[CollectionJobRepository]:
+        """Open a store in a directory of its own; the same directory, the same store again."""
+        raise TypeError(f"{type(self).__name__} must say in open_repository how a store is opened")
+
+    def test_law(self, law: str, conformance_report: Report) -> None:
+        """The law holds."""
+        _demand(next(it for it in conformance_report.laws if it.id == law))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("collection-jobs", "conformance of collection-job repositories")
+    group.addoption(
+        "--collection-jobs",
+        metavar="TARGET",
+        help="judge a repository: a URL, or module:factory; one test per law",
+    )
+    group.addoption(
+        "--collection-jobs-profile",
+        choices=_PROFILES,
+        default="standard",
+        help="how hard to look (default: %(default)s)",
+    )
+    group.addoption(
+        "--collection-jobs-seed",
+        type=int,
+        default=0,
+        help="where all randomness comes from (default: %(default)s)",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each class that derives from RepositoryConformance a test for each law."""
+    judge = cast("type[object] | None", getattr(metafunc, "cls", None))
+    mine = judge is not None and issubclass(judge, RepositoryConformance)
+    if mine and "law" in metafunc.fixturenames:
+        from collection_jobs.conformance import LAWS
+
+        metafunc.parametrize("law", list(LAWS))
+
+
+@pytest.fixture(scope="class")
+def conformance_report(request: pytest.FixtureRequest) -> Report:
+    """The verdict on every law, made once for all the tests of a RepositoryConformance class."""
+    from collection_jobs.conformance import Target, verify
+
+    judge = cast("type[RepositoryConformance]", getattr(request, "cls", None))
+    # Under this name, if it is one, worker processes find the class again.
+    by_name = getattr(sys.modules.get(judge.__module__), judge.__name__, None)
+    spec = f"{judge.__module__}:{judge.__name__}" if by_name is judge else None
+    target = Target(judge.__name__, judge().open_repository, spec=spec)
+    return verify(target, profile=judge.profile, seed=judge.seed)
+
+
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """After everything else, the laws of the target on the command line."""
+    target: str | None = session.config.getoption("--collection-jobs")
+    if target is not None:
+        judged = cast("_Judged", _new(_Judged, session, name=target, nodeid="collection-jobs"))
+        items.extend(judged.collect())
+
+
+class _Judged(pytest.Collector):
+    """The target on the command line."""
+
+    @cached_property
+    def report(self) -> Report:
+        """The verdict on every law, made once, when the first test asks for it."""
+        from collection_jobs.conformance import TargetError, find_target, verify
+
+        option = self.config.getoption
+        try:
+            return verify(
+                find_target(self.name),
+                profile=str(option("--collection-jobs-profile")),
+                seed=int(str(option("--collection-jobs-seed"))),
+            )
+        except TargetError as error:
+            pytest.exit(f"--collection-jobs: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One test per law."""
+        from collection_jobs.conformance import LAWS
+
+        for law in LAWS:
+            yield cast("_LawItem", _new(_LawItem, self, name=law))
+
+
+class _LawItem(pytest.Item):
+    """The test of one law."""
+
+    def runtest(self) -> None:
+        """Pass if the law holds."""
+        judged = self.parent
+        assert isinstance(judged, _Judged)  # noqa: S101 - it is the only collector of these
+        _demand(next(law for law in judged.report.laws if law.id == self.name))
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Where the test stands in a report."""
+        return self.path, None, f"{self.parent.name if self.parent else ''} {self.name}"
+
+
+def _new(kind: type[pytest.Item | pytest.Collector], parent: object, **values: object) -> object:
+    """A new node: pytest's own constructor of them takes untyped keywords."""
+    from_parent: Callable[..., object] = getattr(kind, "from_parent")  # noqa: B009 - its type is unknown to checkers
+    return from_parent(parent, **values)
+
+
+def _demand(law: LawReport) -> None:
+    """Pass, fail or skip as the verdict on a law says."""
+    from collection_jobs.conformance import LawBroken
+
+    if law.finding is not None:
+        # The finding says it all; where the kit noticed it is of no interest to its reader.
+        pytest.fail(str(LawBroken(law.finding)), pytrace=False)
+    if law.verdict == "not applicable":
+        pytest.skip(f"not applicable: {law.reason}")
+    if law.verdict == "not checked":
+        pytest.fail(f"{law.id} applies and went unchecked: {law.reason}", pytrace=False)

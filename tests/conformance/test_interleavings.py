@@ -1,0 +1,202 @@
+"""The interleavings on trial: races are convicted by just their laws, right designs acquitted."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
+from collection_jobs.conformance.interleavings.explore import (
+    Exploration,
+    explore_pairs,
+    explore_random,
+)
+from collection_jobs.conformance.interleavings.pairs import pairs, triples
+from collection_jobs.protocol import CollectionJobRepository
+from tests.mutants import races, torn
+from tests.mutants.race_table import BEYOND_PAIRS, RACES
+from tests.mutants.races import LockOrder, LostUpdate
+from tests.mutants.right import RIGHT, SpinLock
+from tests.mutants.rows import Rows
+
+Store = AbstractAsyncContextManager[CollectionJobRepository]
+
+
+def opener(repository: Callable[[], object]) -> Callable[[Path], Store]:
+    return lambda directory: cast("Store", repository())
+
+
+def explore(repository: Callable[[], object], directory: Path, **options: Any) -> Exploration:
+    options = {"preemptions": 2, "programs": pairs(["pending"]), **options}
+    return explore_pairs(opener(repository), directory=directory, **options)
+
+
+def laws(exploration: Exploration) -> set[str]:
+    return {finding.law for finding in exploration.findings}
+
+
+@pytest.mark.parametrize("mutant", RACES, ids=lambda mutant: mutant.__name__)
+def test_a_race_is_convicted_by_exactly_its_laws(mutant: type[Rows], tmp_path: Path) -> None:
+    race = RACES[mutant]
+    found = explore(mutant, tmp_path, programs=pairs([race.stage]))
+    assert laws(found) == race.laws
+    for finding in found.findings:
+        calls = [line for line in finding.history if "await repository." in line]
+        assert len(calls) <= 7, "\n".join(finding.history)
+
+
+@pytest.mark.parametrize("mutant", BEYOND_PAIRS, ids=lambda mutant: mutant.__name__)
+def test_what_no_pair_shows_three_calls_do(mutant: type[Rows], tmp_path: Path) -> None:
+    few = islice(triples(["pending"]), 0, 84, 2)
+    found = explore(mutant, tmp_path, programs=few)
+    assert laws(found) == BEYOND_PAIRS[mutant].laws
+
+
+@pytest.mark.parametrize("design", RIGHT, ids=lambda design: getattr(design, "__name__", ""))
+def test_a_right_design_is_acquitted(design: Callable[[], object], tmp_path: Path) -> None:
+    found = explore(design, tmp_path, preemptions=1, programs=pairs(["running"]))
+    assert found.findings == ()
+    assert found.unsupported is None
+    assert found.programs == 231
+
+
+@pytest.mark.parametrize("design", [Rows, InMemoryCollectionJobRepository])
+def test_a_random_search_acquits_what_is_right(design: type[Rows], tmp_path: Path) -> None:
+    found = explore_random(opener(design), seed=1, examples=150, directory=tmp_path)
+    assert (found.findings, found.programs) == ((), 150)
+    assert str(found) == ("150 random programs, each under a schedule of its own: none broke a law")
+
+
+def test_a_random_search_finds_and_shrinks_a_race(tmp_path: Path) -> None:
+    found = explore_random(opener(LostUpdate), seed=1, examples=150, directory=tmp_path)
+    finding = next(finding for finding in found.findings if finding.law == "FAILED-2")
+    calls = [line for line in finding.history if "await repository." in line]
+    assert len(calls) == 3
+
+
+def test_there_are_races_enough_to_try_it() -> None:
+    # Each of these modules enters its own into the table.
+    assert {mutant.__module__ for mutant in RACES} == {races.__name__, torn.__name__}
+    assert len(RACES) >= 25
+    assert len(RIGHT) >= 8
+    assert sum(race.hides for race in RACES.values()) >= 6
+    assert all(race.kind for race in (*RACES.values(), *BEYOND_PAIRS.values()))
+
+
+def test_the_same_adapter_gets_the_same_answer(tmp_path: Path) -> None:
+    def once() -> Exploration:
+        return explore(LostUpdate, tmp_path, programs=islice(pairs(["pending"]), 60))
+
+    assert once() == once()
+
+
+def test_a_finding_is_a_program_a_schedule_and_a_timeline(tmp_path: Path) -> None:
+    found = explore(LostUpdate, tmp_path, muted=frozenset({"DELETE-1", "SAVE-3"}))
+    (finding,) = found.findings
+    line = next(line for line in finding.history if "preempted" in line)
+    assert line.startswith("# A | --> preempted at rows.py:")
+    assert list(finding.history[:6]) == [
+        "await repository.save(example_job('a'))",
+        "async def a():",
+        "    await repository.update_status('a', JobStatus.RUNNING)",
+        "async def b():",
+        "    await repository.add_failed_symbol('a', 'BTC', 'timeout')",
+        "await asyncio.gather(a(), b())",
+    ]
+    assert "# One schedule that breaks the law, with 1 preemption:" in finding.history
+    assert "# No order of these calls is possible:" in finding.history
+    assert [bar.client for bar in finding.timeline] == ["setup", "A", "B", "after"]
+    compile("async def program():\n" + "\n".join(f"    {x}" for x in finding.history), "", "exec")
+
+
+def test_a_deadlock_says_who_waits_where(tmp_path: Path) -> None:
+    (finding,) = explore(LockOrder, tmp_path).findings
+    assert finding.law == "ATOMIC-1"
+    assert finding.message.startswith("deadlock: nothing will ever go on; A is at rows.py:")
+
+
+class ThreadLock(Rows):
+    """A lock of threads, held while a task waits: the next task blocks the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mutex = threading.Lock()
+
+    @asynccontextmanager
+    async def alone(self, job_id: str, method: str) -> AsyncGenerator[None]:
+        with self.mutex:
+            yield
+
+
+def test_a_blocked_event_loop_is_found_and_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collection_jobs.conformance.interleavings.watchdog.PATIENCE", 0.5)
+    (finding,) = explore(ThreadLock, tmp_path).findings
+    assert finding.law == "ATOMIC-1"
+    assert "a step blocks the event loop for good at test_interleavings.py:" in finding.message
+    assert finding.message.endswith("in alone: with self.mutex:; the search ended there")
+    assert "await repository." in finding.history[0]
+
+
+def test_a_muted_law_is_passed_over(tmp_path: Path) -> None:
+    every = frozenset({"FAILED-2", "DELETE-1", "SAVE-3"})
+    assert laws(explore(LostUpdate, tmp_path)) == every
+    assert laws(explore(LostUpdate, tmp_path, muted=every)) == set()
+
+
+def test_it_says_what_it_covered(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+
+    found = explore(Rows, tmp_path, progress=tell)
+    assert str(found) == "231 pairs, all schedules of up to 2 preemptions: none broke a law"
+    assert told[-1] == (3 * 231, 3 * 231)
+    assert len(set(told)) == len(told)
+
+
+def test_every_pair_is_some_1300(tmp_path: Path) -> None:
+    assert len(set(pairs())) == len(list(pairs())) == 1345
+
+
+def test_it_claims_no_bound_that_it_did_not_reach(tmp_path: Path) -> None:
+    found = explore(Rows, tmp_path, max_runs=500)
+    assert (found.preemptions, found.runs) == (0, 500)
+    assert str(found) == "231 pairs, all schedules of up to 0 preemptions: none broke a law"
+
+
+def test_it_says_of_how_many_programs_it_ran_not_every_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collection_jobs.conformance.interleavings.explore._MOST_SCHEDULES", 30)
+    found = explore(SpinLock, tmp_path, programs=islice(pairs(["pending"]), 5))
+    assert found.cut > 0
+    assert f"({found.cut} had over 30, and not all were run)" in str(found)
+
+
+def test_an_adapter_without_suspensions_costs_two_runs_a_pair(tmp_path: Path) -> None:
+    found = explore(InMemoryCollectionJobRepository, tmp_path)
+    twins = 21  # a call beside itself: which of the two begins makes no difference
+    assert found.runs == 2 * 231 - twins
+
+
+def test_an_adapter_that_owns_a_thread_is_told_so(tmp_path: Path) -> None:
+    class InItsThread(Rows):
+        async def read(self, job_id: str) -> Any:
+            reader, _ = await asyncio.open_connection("localhost", 1)
+            return await reader.read()
+
+    found = explore(InItsThread, tmp_path)
+    assert found.findings == ()
+    assert str(found) == (
+        "cannot run under the deterministic loop: it calls create_connection of the event loop"
+    )

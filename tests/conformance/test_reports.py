@@ -1,0 +1,87 @@
+"""The reports for CI servers and for people: JUnit XML and one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from markupsafe import escape
+
+from collection_jobs.cli.html import html_page
+from collection_jobs.conformance import LAWS, Report, verify
+from collection_jobs.conformance.findings import Bar, Finding
+from collection_jobs.conformance.junit import junit_xml
+from collection_jobs.conformance.report import LawReport
+from tests.conformance.support import command, target_of
+from tests.mutants.sequential import DropsMicroseconds
+
+RACE = Finding(
+    "STATUS-2",
+    "two callers were told True: <both> & \x01",
+    ("A: await repository.update_status('a', JobStatus.RUNNING)", "B: the same"),
+    (
+        Bar("A", "update_status('a', RUNNING)", "returned True", 0, 7),
+        Bar("B", "update_status('a', RUNNING)", "returned <True>", 2, None),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    found = verify(target_of(DropsMicroseconds, "planted & <odd>"), profile="quick", seed=3)
+    laws = tuple(
+        LawReport("STATUS-2", "broken", finding=RACE) if law.id == "STATUS-2" else law
+        for law in found.laws
+    )
+    return Report(found.target, found.version, found.profile, found.seed, laws)
+
+
+def test_the_junit_report_has_a_case_per_law_and_counts_them(report: Report) -> None:
+    suite = ET.fromstring(junit_xml(report)).find("testsuite")  # noqa: S314 - our own text
+    assert suite is not None
+    cases = suite.findall("testcase")
+    assert [case.get("name", "").split()[0] for case in cases] == list(LAWS)
+    for count, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        assert suite.get(count) == str(len(suite.findall(f"testcase/{tag}")))
+    failures = suite.findall("testcase/failure")
+    assert [failure.get("message", "")[:11] for failure in failures] == [
+        "repository.",
+        "two callers",
+    ]
+    assert "await repository.get_by_id('a')" in (failures[0].text or "")
+    assert suite.get("failures") == "2"
+
+
+def test_the_page_shows_the_verdict_every_law_and_every_finding(report: Report) -> None:
+    page = html_page(report, "does not conform.")
+    for law in LAWS.values():
+        assert escape(law.title) in page
+    assert page.count("<h2 ") == 2
+    assert "planted &amp; &lt;odd&gt;" in page
+    assert "two callers were told True: &lt;both&gt; &amp;" in page
+    assert "returned &lt;True&gt;" in page
+    assert "<both>" not in page
+    assert 'name="viewport"' in page
+
+
+def test_the_page_draws_each_call_where_it_happened(report: Report) -> None:
+    page = html_page(report, "does not conform.")
+    assert 'style="left: 0.0%; width: 87.5%"' in page
+    assert 'style="left: 25.0%; width: 75.0%"' in page
+
+
+def test_the_page_needs_nothing_else(report: Report) -> None:
+    page = html_page(report, "does not conform.")
+    for outside in ("http:", "https:", "<script", "<link", "<img", "@import"):
+        assert outside not in page
+
+
+def test_the_command_writes_both(tmp_path: Path) -> None:
+    ran = command(
+        *("verify", "memory:", "--profile", "quick", "--junit", "laws.xml", "--html", "laws.html"),
+        cwd=tmp_path,
+    )
+    assert ran.returncode in (0, 3), ran.stderr
+    assert (tmp_path / "laws.xml").read_text().startswith("<?xml")
+    assert "memory:" in (tmp_path / "laws.html").read_text()

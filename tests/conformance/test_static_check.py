@@ -1,0 +1,218 @@
+"""check_class joins what the type checkers and a look at the class say into one report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from collection_jobs import InMemoryCollectionJobRepository
+from collection_jobs.conformance.static import (
+    CheckerRun,
+    Fault,
+    FaultKind,
+    MethodReport,
+    StaticReport,
+    TargetError,
+    check_class,
+)
+from collection_jobs.conformance.static.diagnostics import Diagnostic
+from collection_jobs.conformance.static.target import Target
+from tests.conformance.static_modules import importable
+
+RENAMED = "class Jobs:\n    async def save(self, work: CollectionJob) -> None: ...\n"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    cache = tmp_path_factory.getbasetemp() / "cache"  # one for all tests here: it starts cold once
+    monkeypatch.setattr(
+        "collection_jobs.conformance.static.mypy_run.cache_directory", lambda: cache
+    )
+
+
+def method_of(report: StaticReport, name: str) -> MethodReport:
+    return next(method for method in report.methods if method.name == name)
+
+
+def test_the_adapters_of_the_package_conform() -> None:
+    report = check_class(InMemoryCollectionJobRepository)
+    assert report.conforms, report
+    assert [method.name for method in report.methods if method.faults] == []
+    assert [(run.name, run.reason) for run in report.checkers] == [("mypy", None)]
+
+
+def test_a_finding_says_where_what_and_what_to_change(tmp_path: Path) -> None:
+    with importable(tmp_path, shop=RENAMED):
+        report = check_class("shop:Jobs")
+    save = method_of(report, "save")
+    assert report.verdict == "findings"
+    assert save.location is not None
+    lines = Path(save.location.file).read_text(encoding="utf-8").splitlines()
+    assert "async def save(self, work" in lines[save.location.line - 1]
+    assert save.expected == "async def save(self, job: CollectionJob) -> None"
+    assert save.found == "async def save(self, work: CollectionJob) -> None"
+    assert save.rejected_by == ("mypy",)
+    assert [(fault.kind, fault.change) for fault in save.faults] == [
+        (FaultKind.PARAMETERS, "rename work to job")
+    ]
+    assert [method.name for method in report.methods if method.faults] == ["save"]
+
+
+def test_what_types_cannot_see_is_found_all_the_same(tmp_path: Path) -> None:
+    text = (
+        "class Jobs:\n    async def list_recent(self, limit: int = 50,"
+        " since: datetime | None = None) -> list[CollectionJob]: ...\n"
+    )
+    with importable(tmp_path, shop=text):
+        report = check_class("shop:Jobs")
+    method = method_of(report, "list_recent")
+    assert method.rejected_by == ()
+    assert [fault.kind for fault in method.faults] == [FaultKind.DEFAULT]
+
+
+def test_a_wider_type_is_no_fault_and_a_narrower_one_is(tmp_path: Path) -> None:
+    wider = "class Jobs:\n    async def save(self, job: object) -> None: ...\n"
+    narrower = (
+        "class _Small(CollectionJob): ...\n"
+        "class Jobs:\n    async def save(self, job: _Small) -> None: ...\n"
+    )
+    with importable(tmp_path, wider=wider, narrower=narrower):
+        assert check_class("wider:Jobs").conforms
+        report = check_class("narrower:Jobs")
+    assert [fault.message for fault in method_of(report, "save").faults] == [
+        "job is _Small, not CollectionJob"
+    ]
+
+
+def test_a_wrapper_that_changes_the_parameters_is_left_to_the_type_checker(tmp_path: Path) -> None:
+    text = (
+        "from collections.abc import Callable, Coroutine\n"
+        "from typing import Concatenate\n"
+        "def with_session(method: Callable[[Any, object, CollectionJob], Coroutine[Any, Any, None]]"
+        ") -> Any:\n"
+        "    @functools.wraps(method)\n"
+        "    async def call(self: Any, job: CollectionJob) -> None: ...\n"
+        "    return call\n"
+        "class Jobs:\n"
+        "    @with_session\n"
+        "    async def save(self, session: object, job: CollectionJob) -> None: ...\n"
+    )
+    with importable(tmp_path, shop=text):
+        assert check_class("shop:Jobs").conforms
+
+
+def test_where_only_the_checker_knows_its_words_are_given(tmp_path: Path) -> None:
+    text = (
+        "from collections.abc import Callable, Coroutine\n"
+        "def plain(method: Callable[[Any, CollectionJob], Coroutine[Any, Any, None]]"
+        ") -> Callable[[Any, CollectionJob], Coroutine[Any, Any, None]]:\n"
+        "    return method\n"
+        "class Jobs:\n"
+        "    @plain\n"
+        "    async def save(self, job: CollectionJob) -> None: ...\n"
+    )
+    with importable(tmp_path, shop=text):
+        report = check_class("shop:Jobs")
+    (fault,) = method_of(report, "save").faults
+    assert fault.message.startswith("mypy says: ")
+    assert "\n" not in fault.message
+
+
+def test_what_a_checker_says_of_the_class_alone_is_a_finding_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def says(text: str, roots: object) -> list[Diagnostic]:
+        line = next(n for n, words in enumerate(text.splitlines(), 1) if "return Adapter0" in words)
+        return [Diagnostic("<string>", line, "it builds an int\n  see there", "return-value")]
+
+    monkeypatch.setattr("collection_jobs.conformance.static.check.run_mypy", says)
+    report = check_class(InMemoryCollectionJobRepository)
+    assert report.verdict == "findings"
+    assert not any(method.faults for method in report.methods)
+    assert [fault.message for fault in report.faults] == ["mypy says: it builds an int"]
+
+
+def test_a_nested_class_in_a_package_is_checked(tmp_path: Path) -> None:
+    nested = "class Outer:\n" + "".join(f"    {line}\n" for line in RENAMED.splitlines())
+    with importable(tmp_path, **{"shop/stores/redis": nested}):
+        report = check_class("shop.stores.redis:Outer.Jobs")
+    assert [method.name for method in report.methods if method.rejected_by] == ["save"]
+
+
+def test_a_module_that_mypy_cannot_find_is_incomplete_not_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_roots(self: Target) -> tuple[Path, ...]:
+        return ()
+
+    monkeypatch.setattr(Target, "import_roots", no_roots)
+    with importable(tmp_path, hidden_from_mypy="class Jobs:\n    pass\n"):
+        report = check_class("hidden_from_mypy:Jobs")
+    assert report.verdict == "incomplete"
+    assert report.checkers[0].reason is not None
+    assert "cannot import" in report.checkers[0].reason
+
+
+def test_a_checker_that_is_not_installed_makes_the_report_incomplete(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none(name: str) -> None: ...
+
+    monkeypatch.setattr("collection_jobs.conformance.static.checkers.installed_program", none)
+    report = check_class(InMemoryCollectionJobRepository, checkers=["mypy", "ty"])
+    assert report.verdict == "incomplete"
+    assert not report.conforms
+    assert report.checkers[1].reason == "ty is not installed: pip install ty"
+
+
+def test_without_any_checker_a_report_is_incomplete() -> None:
+    assert check_class(InMemoryCollectionJobRepository, checkers=()).verdict == "incomplete"
+
+
+def test_an_unknown_checker_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"'mypyy'.*mypy, pyright"):
+        check_class(InMemoryCollectionJobRepository, checkers=["mypyy"])
+
+
+def test_what_is_made_inside_a_function_cannot_be_checked() -> None:
+    class Inner: ...
+
+    with pytest.raises(TargetError, match="inside a function"):
+        check_class(Inner)
+
+
+def test_a_report_in_text_has_every_fault(tmp_path: Path) -> None:
+    with importable(tmp_path, shop=RENAMED):
+        text = str(check_class("shop:Jobs"))
+    assert text.startswith("shop:Jobs: findings\n")
+    assert "rename work to job" in text
+    assert "expected: async def save(self, job: CollectionJob) -> None" in text
+
+
+def test_a_report_as_json_has_every_method(tmp_path: Path) -> None:
+    with importable(tmp_path, shop=RENAMED):
+        report = json.loads(json.dumps(check_class("shop:Jobs").to_json()))
+    assert report["verdict"] == "findings"
+    assert len(report["methods"]) == 9
+    save = report["methods"][0]
+    assert save["name"] == "save"
+    assert save["verdict"] == "wrong"
+    assert save["rejected_by"] == ["mypy"]
+    assert save["findings"] == [
+        {
+            "kind": "parameters",
+            "message": "the parameter job is called work",
+            "change": "rename work to job",
+        }
+    ]
+    assert report["methods"][1]["verdict"] == "right"
+
+
+def test_the_verdict_prefers_a_finding_to_a_missing_voice() -> None:
+    run = CheckerRun(name="ty", version=None, reason="it is not installed", seconds=0.0)
+    fault = Fault(FaultKind.TYPES, "wrong", "mend it")
+    report = StaticReport(target="a:B", location=None, methods=(), faults=(fault,), checkers=(run,))
+    assert report.verdict == "findings"
+    assert "ty gave no verdict: it is not installed" in str(report)

@@ -1,0 +1,115 @@
+"""The pytest plugin: one test per law, and nothing loaded before it is asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from collection_jobs.conformance import LAWS
+
+pytest_plugins = ["pytester"]
+
+MODULE = """
+from collection_jobs import InMemoryCollectionJobRepository
+from collection_jobs.pytest_plugin import RepositoryConformance
+from tests.mutants.sequential import DropsMicroseconds
+
+class TestRight(RepositoryConformance):
+    profile = "quick"
+
+    def open_repository(self, directory):
+        return InMemoryCollectionJobRepository()
+
+class TestPlanted(RepositoryConformance):
+    profile = "quick"
+
+    def open_repository(self, directory):
+        return DropsMicroseconds()
+"""
+
+
+@pytest.fixture(autouse=True)
+def quiet(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+
+
+def test_a_class_gives_one_test_per_law(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MODULE)
+    result = pytester.runpytest("-v")
+    lines = result.outlines
+    assert sum("::TestRight::test_law[" in line and "PASSED" in line for line in lines) >= 21
+    failed = [line for line in lines if "FAILED" in line and "::TestPlanted::" in line]
+    assert any("test_law[SAVE-1]" in line for line in failed)
+    result.stdout.fnmatch_lines(["SAVE-1: repository.get_by_id('a') returned a job whose *"])
+    result.stdout.fnmatch_lines(["await repository.get_by_id('a')"])
+    result.stdout.no_fnmatch_line("*findings.py*")
+
+
+def test_the_option_gives_one_test_per_law_of_a_target(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest(
+        "--collection-jobs", "memory:", "--collection-jobs-profile", "quick", "-v"
+    )
+    result.stdout.fnmatch_lines([f"collection-jobs::{law} *" for law in LAWS])
+    result.stdout.fnmatch_lines(["*SAVE-1 PASSED*", "*DURABLE-1 SKIPPED*not applicable*"])
+
+
+def test_a_law_that_applies_and_went_unchecked_is_not_green(
+    pytester: pytest.Pytester,
+) -> None:
+    # A class made inside a function cannot be found by the processes that would be killed.
+    pytester.makepyfile(
+        "from collection_jobs import open_repository\n"
+        "from collection_jobs.pytest_plugin import RepositoryConformance\n"
+        "def make():\n"
+        "    class TestHidden(RepositoryConformance):\n"
+        "        profile = 'quick'\n"
+        "        def open_repository(self, directory):\n"
+        "            return open_repository(f'sqlite:///{directory}/jobs.db')\n"
+        "    return TestHidden\n"
+        "TestFound = make()\n"
+    )
+    result = pytester.runpytest("-k", "DURABLE or SAVE")
+    result.assert_outcomes(passed=5, failed=1, deselected=len(LAWS) - 6)
+    result.stdout.fnmatch_lines(["DURABLE-1 applies and went unchecked: *"])
+
+
+def test_a_class_that_processes_share_is_judged_by_processes(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_shared="from collection_jobs import open_repository\n"
+        "from collection_jobs.pytest_plugin import RepositoryConformance\n"
+        "class TestShared(RepositoryConformance):\n"
+        "    profile = 'quick'\n"
+        "    def open_repository(self, directory):\n"
+        "        return open_repository(f'sqlite:///{directory}/jobs.db')\n"
+    )
+    result = pytester.runpytest()
+    result.assert_outcomes(passed=len(LAWS))
+
+
+def test_a_target_that_cannot_be_judged_ends_the_run_in_one_sentence(
+    pytester: pytest.Pytester,
+) -> None:
+    result = pytester.runpytest("--collection-jobs", "nonsense")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    output = result.stdout.str() + result.stderr.str()
+    assert "--collection-jobs: 'nonsense' is no target" in output
+
+
+def test_a_class_that_opens_nothing_says_what_is_missing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        "from collection_jobs.pytest_plugin import RepositoryConformance\n"
+        "class TestMine(RepositoryConformance):\n"
+        "    pass\n"
+    )
+    result = pytester.runpytest()
+    result.stdout.fnmatch_lines(["*TestMine must say in open_repository how a store is opened*"])
+
+
+def test_the_plugin_loads_neither_the_kit_nor_hypothesis_before_it_is_asked() -> None:
+    script = "import collection_jobs.pytest_plugin, sys; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = ran.stdout.split()
+    assert "pytest" in loaded
+    assert not {"hypothesis", "collection_jobs.conformance", "rich"} & set(loaded)
