@@ -174,7 +174,8 @@ def _growing_stores(plan: Plan) -> Examination:
     )
     findings = [found.finding] if declared and found.finding is not None else []
     unchecked = {} if found.unchecked is None else {"SCALE-1": found.unchecked}
-    return Examination(findings, str(found), unchecked, (found.observed,))
+    observed = () if found.observed is None else (found.observed,)
+    return Examination(findings, str(found), unchecked, observed)
 
 
 _SHORT_FILLING = 3.0

@@ -126,6 +126,8 @@ class HandsItsLockToTheDead(Hooked):
 class LeavesATransactionOpen(TableStore):
     """Rolls back when SQLite fails, and not when the call is cancelled."""
 
+    busy: ClassVar[float] = 0.2
+
     @override
     async def run(self, work: Any, *, writes: bool = True) -> Any:
         if not writes:
@@ -148,6 +150,8 @@ class LeavesATransactionOpen(TableStore):
 @breaks(CANCELLED, "CANCEL-1")
 class LeavesTheTransactionToOthers(TableStore):
     """Goes on in the transaction that a cancelled call left open and that keeps others out."""
+
+    busy: ClassVar[float] = 0.2
 
     @override
     async def run(self, work: Any, *, writes: bool = True) -> Any:

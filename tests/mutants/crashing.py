@@ -159,7 +159,7 @@ class LeavesItsLockBehind(LogStore):
         await super().close()
 
 
-@breaks(KILLED, "SAVE-4", also=("SAVE-5",))
+@breaks(KILLED, "SAVE-4", "SAVE-5")
 class CountsAnew(LogStore):
     """Counts revisions from one again each time that it is opened."""
 

@@ -271,6 +271,7 @@ class TableStore(ICollectionJobRepository):
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared", "scales"})
     schema: ClassVar[str] = _SCHEMA
     synchronous: ClassVar[str] = "NORMAL"
+    busy: ClassVar[float] = 4.0
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "jobs.db"
@@ -298,7 +299,7 @@ class TableStore(ICollectionJobRepository):
     def connect(self) -> Connection:
         """Open a connection and see to the schema."""
         connection = sqlite3.connect(
-            self.path, timeout=4, isolation_level=None, check_same_thread=False
+            self.path, timeout=self.busy, isolation_level=None, check_same_thread=False
         )
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -111,7 +111,7 @@ def check_damage(
     """
     random = Random(f"{seed} damage")  # noqa: S311 - not for secrets
     damaged = 0
-    with Worker(target) as worker:
+    with Worker.start(target) as worker:
         for number, damage in enumerate(DAMAGES):
             progress(number, len(DAMAGES))
             complaint = _complaint(worker, new_directory(), damage, random)

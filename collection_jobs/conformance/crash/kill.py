@@ -14,20 +14,28 @@ from collection_jobs.conformance.claims import Observation
 from collection_jobs.conformance.contention.clients import Client
 from collection_jobs.conformance.crash.ledger import Ledger, Loss
 from collection_jobs.conformance.crash.lives import IDS, life, looks
+from collection_jobs.conformance.crash.sites import ENGINE
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.linearizability.history import Event
 from collection_jobs.conformance.targets import Target
 from collection_jobs.conformance.workers.messages import Began, Close, Ended, Open, Work
-from collection_jobs.conformance.workers.processes import Worker, WorkerDied, WorkerFailed
+from collection_jobs.conformance.workers.processes import (
+    Nursery,
+    Worker,
+    WorkerDied,
+    WorkerFailed,
+)
 
 __all__ = ["Crashes", "crash"]
 
 LAW = "DURABLE-1"
 
-_CHANGES = 12
+_CHANGES = 6
 """Changes that each client makes in one life, if it is not killed before."""
-_MORE = 10
+_MORE = 5
 """Kills after the first loss, in search of one that is told in fewer calls."""
+_AT_ENGINE, _AT_SITE = 0.5, 0.7
+"""How many of the processes die behind a call into the engine, and how many at a site at all."""
 _GLANCE = 4
 """Kills for an adapter that does not declare to be durable."""
 _LOOK = (Client("kit", tuple(Step(call.method, call.arguments) for call in looks())),)
@@ -114,28 +122,27 @@ class _History:
     def __init__(self, target: Target, directory: Path, random: Random) -> None:
         self.crashes = Crashes()
         self.losses: list[Loss] = []
-        self._target = target
         self._directory = directory
         self._random = random
         self._ledger = Ledger(IDS)
-        self._lines = 0
+        self._sites: dict[str, int] = {}
         self._seconds = 0.0
         self._first = True
-        self._next = Worker(target, counting=True)
+        self._nursery = Nursery(target)
 
     def end(self) -> None:
-        """Let go of the process that was started for a life that is not to be."""
-        self._next.close()
+        """Let go of all processes."""
+        self._nursery.close()
 
     def first_life(self) -> None:
         """A process that comes to its end and closes the store: the measure for those killed."""
-        worker = self._open()
+        worker = self._open(counting=True)
         if worker is None:
             return
         with worker, suppress(WorkerDied):
             began = time.monotonic()
             worker.order(Work(life(self._random, _CHANGES), told=True))
-            self._lines = self._follow(worker)
+            self._sites = self._follow(worker)
             self._seconds = time.monotonic() - began
             self._ledger.note_wrong(_look(worker))
             worker.ask(Close())
@@ -143,8 +150,8 @@ class _History:
 
     def next_life(self, *, dies: bool) -> bool:
         """Open the store, look at it, and work on it until the end; whether it could be opened."""
-        at_line = self._random.random() < 0.5
-        worker = self._open()
+        site = self._site() if dies else None
+        worker = self._open(counting=site is not None)
         if worker is None:
             return False
         with worker:
@@ -154,13 +161,12 @@ class _History:
                 self._cannot("read", str(error))
                 return False
             if dies:
-                self._live_and_die(worker, at_line=at_line)
+                self._live_and_die(worker, site)
         return True
 
-    def _open(self) -> Worker | None:
-        worker, self._next = self._next, Worker(self._target, counting=True)
+    def _open(self, *, counting: bool) -> Worker | None:
+        worker = self._nursery.worker(counting=counting)
         try:
-            worker.wait_ready()
             worker.ask(Open(self._directory, 1, PATIENCE), PATIENCE + 2)
         except (WorkerDied, WorkerFailed) as error:
             worker.close()
@@ -174,14 +180,13 @@ class _History:
         calls = "# Calls on the store are under way when the process is killed. Then:"
         self.losses.append(Loss(LAW, text, (calls, "async with opening as repository:")))
 
-    def _live_and_die(self, worker: Worker, *, at_line: bool) -> None:
-        line = self._random.randint(1, max(1, self._lines)) if at_line else None
+    def _live_and_die(self, worker: Worker, site: tuple[str, int] | None) -> None:
         clients = life(self._random, _CHANGES)
         calls = self._random.randrange(sum(len(client.steps) for client in clients))
         delay = self._random.uniform(0, 2 * self._seconds / max(1, self._ledger.acknowledged))
         with suppress(WorkerDied):
-            worker.order(Work(clients, told=True, die_at=line))
-            self._follow(worker, None if at_line else calls)
+            worker.order(Work(clients, told=True, die_at=site))
+            self._follow(worker, calls if site is None else None)
             time.sleep(delay)
         worker.kill()
         self.crashes.kills += 1
@@ -189,8 +194,18 @@ class _History:
             self._follow(worker)
         self.crashes.acknowledged = self._ledger.acknowledged
 
-    def _follow(self, worker: Worker, calls: int | None = None) -> int:
-        """Keep account of so many calls, or of all; how many lines the work took, if it is done.
+    def _site(self) -> tuple[str, int] | None:
+        """Where the process is to kill itself; None where it is killed at a random moment."""
+        chance = self._random.random()
+        engine = [site for site in self._sites if site.startswith(ENGINE)]
+        sites = engine if engine and chance < _AT_ENGINE else list(self._sites)
+        if not sites or chance > _AT_SITE:
+            return None
+        site = self._random.choice(sites)
+        return site, self._random.randint(1, self._sites[site])
+
+    def _follow(self, worker: Worker, calls: int | None = None) -> dict[str, int]:
+        """Keep account of so many calls, or of all; the sites that the work passed, if it is done.
 
         Raises:
             WorkerDied: The process ended.
@@ -205,8 +220,8 @@ class _History:
                         self.losses.append(loss)
                     calls = None if calls is None else calls - 1
                 case done:
-                    return int(getattr(done, "lines", 0))
-        return 0
+                    return dict(getattr(done, "sites", {}))
+        return {}
 
 
 def _look(worker: Worker) -> tuple[Event, ...]:

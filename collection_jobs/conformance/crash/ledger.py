@@ -7,12 +7,12 @@ still that after the kill.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from collection_jobs.conformance.calls import Call, Outcome, code
+from collection_jobs.conformance.calls import Call, Outcome
 from collection_jobs.conformance.linearizability.history import Event
 from collection_jobs.conformance.oracle.listings import judge_listing
 from collection_jobs.conformance.oracle.model import ABSENT, Breach, JobState, facts_of, judge
@@ -128,29 +128,20 @@ class Ledger:
 
     def _found(self, page: _Page, call: Call, outcome: Outcome) -> Iterator[Loss]:
         before = page.state
-        after, breaches = judge(before, call, outcome)
-        if breaches and page.under_way is not None:
-            happened = _happened(page, outcome.ended)
-            if happened is not None:
-                after, others = judge(happened, call, outcome)
-                breaches = others and breaches
-        if not breaches:
-            page.state = after
-        else:
+        page.state, breaches = judge(before, call, outcome)
+        others: tuple[Breach, ...] = ()
+        happened = _happened(page, before, outcome.ended)
+        if breaches and happened is not None:
+            after, others = judge(happened, call, outcome)
+            if not others:
+                page.state, breaches = after, ()
+        if breaches:
             methods = {page.changed_by, page.under_way.method if page.under_way else ""}
             if not methods & self._wrong_methods:
-                yield self._loss(page, call, outcome, breaches[0])
+                yield _loss(page, call, outcome, (breaches, others))
             self._adopt(page, before, outcome)
         page.under_way, page.changed_by = None, ""
         page.lines = [f"await {call}  # {outcome}"]
-
-    def _loss(self, page: _Page, call: Call, outcome: Outcome, breach: Breach) -> Loss:
-        lines = list(page.lines)
-        message = f"{call} {outcome} after the store was opened again; {_due(page)}"
-        if page.under_way is not None:
-            lines.append(f"await {page.under_way}  # was under way")
-        law = breach.law if breach.law in _OF_REVISIONS else "DURABLE-1"
-        return Loss(law, message, (*lines, _AFTERWARDS, f"await {call}  # {outcome}"))
 
     def _counted(self, page: _Page, call: Call, outcome: Outcome) -> Iterator[Loss]:
         _, breaches = judge(page.state, call, outcome)
@@ -185,19 +176,27 @@ class Ledger:
                 self._wrong_methods.add(call.method)
 
 
-def _happened(page: _Page, now: datetime) -> JobState | None:
-    """The state if the call under way took effect; None where it could not have."""
+def _happened(page: _Page, before: JobState, now: datetime) -> JobState | None:
+    """The state if the call under way took effect; None where it could not have, or is none."""
     call = page.under_way
-    assert call is not None  # noqa: S101 - the caller looked; this tells the type checker
+    if call is None:
+        return None
     answer = True if call.method in ("delete", "update_status") else None
-    after, breaches = judge(page.state, call, Outcome(page.began, now, answer))
+    after, breaches = judge(before, call, Outcome(page.began, now, answer))
     return None if breaches else after
 
 
-def _due(page: _Page) -> str:
-    facts = page.state.facts
-    if facts is None:
-        return "it had been deleted, and that was acknowledged"
-    return (
-        f"its last acknowledged state was {code(facts.status)}, of revision {page.state.revision}"
-    )
+def _loss(
+    page: _Page, call: Call, outcome: Outcome, against: tuple[Sequence[Breach], Sequence[Breach]]
+) -> Loss:
+    """What speaks against the state before the call under way, and against the state after it."""
+    lines = list(page.lines)
+    if page.under_way is not None:
+        lines.append(f"await {page.under_way}  # was under way")
+    message = f"after the store was opened again, {against[0][0].message}"
+    if against[1]:
+        message += f"; if what was under way took effect, {against[1][0].message}"
+    laws = [breaches[0].law for breaches in against if breaches]
+    of_revisions = [law for law in laws if law in _OF_REVISIONS]
+    law = of_revisions[0] if of_revisions else "DURABLE-1"
+    return Loss(law, message, (*lines, _AFTERWARDS, f"await {call}  # {outcome}"))

@@ -26,8 +26,10 @@ _CPU, _WALL = 3.0, 6.0
 """Up to which factor the cost may be greater in a store of a hundred times as many jobs."""
 _FLOOR = 4e-6
 """Seconds that a call may take more whatever the factor: less cannot be measured."""
-_LEAST_FACTOR = 10
+_LEAST_FACTOR = 20
 """How many times as many jobs the large store must have for the comparison to tell anything."""
+_LEAST = 200
+"""How many jobs it must have at least."""
 
 
 @dataclass(slots=True)
@@ -47,10 +49,10 @@ class Growth:
     unchecked: str | None = None
 
     @property
-    def observed(self) -> Observation:
-        """What was seen of ``scales``."""
+    def observed(self) -> Observation | None:
+        """What was seen of ``scales``, if anything could be."""
         if self.unchecked is not None:
-            return Observation("scales", shown=False, how=self.unchecked)
+            return None
         return Observation("scales", self.finding is None, str(self))
 
     def __str__(self) -> str:
@@ -104,12 +106,11 @@ def compare_costs(
     with ExitStack() as opened:
         small, large = (opened.enter_context(OpenStore(opening(new_directory()))) for _ in sizes)
         progress(0, 3)
-        few = small.run(fill(small.repository, sizes[0], seconds))
         many = large.run(fill(large.repository, sizes[1], seconds))
+        if many < _LEAST:
+            return Growth(unchecked=f"in {seconds:g} s only {many:,} jobs could be saved")
+        few = small.run(fill(small.repository, min(sizes[0], many // _LEAST_FACTOR), seconds))
         growth = Growth(sizes=(few, many))
-        if many < _LEAST_FACTOR * max(few, 1):
-            growth.unchecked = f"in {seconds:g} s only {many:,} jobs could be saved"
-            return growth
         progress(1, 3)
         pair = _Pair((small, large), ({}, {}))
         growths = _confirmed(pair, many / few, repetitions, growth)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,14 @@ class Work:
         start_at: When they begin, by ``time.monotonic_ns()``; None is at once.
         told: Whether each call is told of when it begins and when it ends, rather than all of them
             at the end.
-        die_at: At which line of the adapter's own Python, counted from the beginning of this work,
-            the process kills itself; None is never. It takes effect only in a process that
-            was started to count lines.
+        die_at: At which site in the adapter, and which time that it is passed, the process kills
+            itself; None is never. It takes effect only in a process that was started to count.
     """
 
     clients: tuple[Client, ...]
     start_at: int | None = None
     told: bool = False
-    die_at: int | None = None
+    die_at: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,11 @@ class Done:
 
     Attributes:
         events: The calls that were made, unless they were told one by one.
-        lines: How many lines of the adapter's own Python were run so far, if they are counted.
+        sites: How often each site in the adapter was passed, if that is counted.
     """
 
     events: tuple[Event, ...] = ()
-    lines: int = 0
+    sites: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 
 from collection_jobs.conformance.calls import Call, NoAnswer, Outcome
 from collection_jobs.conformance.contention.clients import Recording, run_clients
-from collection_jobs.conformance.crash.lines import LineCounter
+from collection_jobs.conformance.crash.sites import Sites
 from collection_jobs.conformance.store import patiently
 from collection_jobs.conformance.targets import Target, find_target
 from collection_jobs.conformance.workers.messages import (
@@ -25,6 +25,7 @@ from collection_jobs.conformance.workers.messages import (
     Work,
     portable,
 )
+from collection_jobs.conformance.workers.nursery import COUNTING, NURSERY, tend
 from collection_jobs.errors import CollectionJobError
 from collection_jobs.protocol import CollectionJobRepository
 
@@ -48,10 +49,10 @@ class _Teller:
 
 
 class _Worker:
-    def __init__(self, target: Target, pipe: Connection, lines: LineCounter | None) -> None:
+    def __init__(self, target: Target, pipe: Connection, sites: Sites | None) -> None:
         self._target = target
         self._pipe = pipe
-        self._lines = lines
+        self._sites = sites
         self._opened = AsyncExitStack()
         self._repositories: list[CollectionJobRepository] = []
 
@@ -95,18 +96,18 @@ class _Worker:
         await self._opened.aclose()
 
     async def _work(self, order: Work) -> Done:
-        if self._lines is not None:
-            self._lines.start(order.die_at)
+        if self._sites is not None:
+            self._sites.start(order.die_at)
         recorder = _Teller(self._pipe) if order.told else Recording()
         await run_clients(order.clients, self._repositories, recorder, order.start_at)
-        lines = 0 if self._lines is None else self._lines.stop()
+        sites = {} if self._sites is None else self._sites.stop()
         if not isinstance(recorder, Recording):
-            return Done((), lines)
+            return Done((), sites)
         events = (
             event if event.outcome is None else replace(event, outcome=portable(event.outcome))
             for event in recorder.events
         )
-        return Done(tuple(events), lines)
+        return Done(tuple(events), sites)
 
 
 def _listen(
@@ -120,13 +121,21 @@ def _listen(
 
 
 def main() -> None:
-    """Serve the kit at the other end of the pipe whose descriptor is the first argument."""
-    descriptor, spec, counting = sys.argv[1:]
-    lines = LineCounter() if counting == "counting" else None
+    """Serve the kit, as the third argument says, at the pipe whose descriptor is the first."""
+    descriptor, spec, mode = sys.argv[1:]
     target = find_target(spec)
-    if lines is not None:
-        lines.install()
-    asyncio.run(_Worker(target, Connection(int(descriptor)), lines).serve())
+    pipe = Connection(int(descriptor))
+
+    def work(pipe: Connection, counting: bool) -> None:
+        sites = Sites() if counting else None
+        if sites is not None:
+            sites.install()
+        asyncio.run(_Worker(target, pipe, sites).serve())
+
+    if mode == NURSERY:
+        tend(pipe, work)
+    else:
+        work(pipe, mode == COUNTING)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,103 @@
+"""Sites: places in an adapter's Python at which a process can kill itself.
+
+A kill at a random moment rarely falls between two statements that take microseconds, and a store is
+torn just there. So a worker process can be told to die at a place: before a line of the adapter's,
+or after a call into the engine that one of its lines made.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import sysconfig
+import threading
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+__all__ = ["ENGINE", "Sites"]
+
+ENGINE = "after "
+"""What the name of a site begins with that lies behind a call into the engine."""
+
+_KIT = str(Path(__file__).parent)
+_STANDARD_LIBRARY = tuple(
+    str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib")
+)
+_INSTALLED = tuple(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+_CALLS = frozenset(
+    {
+        *("open", "write", "writelines", "writev", "pwrite", "flush", "close", "truncate"),
+        *("ftruncate", "fsync", "fdatasync", "msync", "rename", "replace", "link", "symlink"),
+        *("unlink", "remove", "rmdir", "mkdir", "execute", "executemany", "executescript"),
+        *("commit", "put", "delete", "send", "sendall", "sendto"),
+    }
+)
+"""What functions are called by which engines change what they hold; names in C."""
+
+
+class Sites:
+    """Counts how often each site was passed since the counting began, on any thread."""
+
+    def __init__(self) -> None:
+        """Start idle."""
+        self.passed: Counter[str] = Counter()
+        self._counting = False
+        self._die_at: tuple[str, int] | None = None
+
+    def install(self) -> None:
+        """Watch this thread and all that are started from now on."""
+        threading.settrace(self._enter)
+        threading.setprofile(self._call)
+        sys.settrace(self._enter)
+        sys.setprofile(self._call)
+
+    def start(self, die_at: tuple[str, int] | None) -> None:
+        """Count from here; kill the process when that site is passed for that time."""
+        self.passed.clear()
+        self._die_at = die_at
+        self._counting = True
+
+    def stop(self) -> dict[str, int]:
+        """Stop counting; how often each site was passed."""
+        self._counting = False
+        return dict(self.passed)
+
+    def _enter(self, frame: FrameType, event: str, argument: Any) -> Any:
+        return self._line if _whose(frame.f_code.co_filename) == "adapter" else None
+
+    def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if self._counting and event == "line":
+            self._pass(_name(frame))
+        return self._line
+
+    def _call(self, frame: FrameType, event: str, argument: Any) -> None:
+        if not self._counting or event != "c_return" or argument.__name__ not in _CALLS:
+            return
+        caller: FrameType | None = frame
+        while caller is not None and _whose(caller.f_code.co_filename) == "library":
+            caller = caller.f_back
+        if caller is not None and _whose(caller.f_code.co_filename) == "adapter":
+            self._pass(f"{ENGINE}{argument.__name__} at {_name(caller)}")
+
+    def _pass(self, site: str) -> None:
+        self.passed[site] += 1
+        if self._die_at == (site, self.passed[site]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _name(frame: FrameType) -> str:
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+@cache
+def _whose(filename: str) -> str:
+    """Whether code is the kit's, the standard library's, or the adapter's and what it builds on."""
+    if filename.startswith(_KIT):
+        return "kit"
+    if filename.startswith(_INSTALLED):
+        return "adapter"
+    return "library" if filename.startswith(("<", *_STANDARD_LIBRARY)) else "adapter"
