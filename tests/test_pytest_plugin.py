@@ -84,7 +84,8 @@ def test_a_class_that_processes_share_is_judged_by_processes(pytester: pytest.Py
         "    def open_repository(self, directory):\n"
         "        return open_repository(f'sqlite:///{directory}/jobs.db')\n"
     )
-    result = pytester.runpytest()
+    # In a process of its own: pytester forgets modules, and answers of workers name their classes.
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(passed=len(LAWS))
 
 
