@@ -11,7 +11,7 @@ from collection_jobs.conformance.contention.contend import contend
 from collection_jobs.conformance.crash.damage import check_damage
 from collection_jobs.conformance.crash.kill import crash
 from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.growth.compare import compare_costs
+from collection_jobs.conformance.growth.compare import CONFIRMATIONS, compare_costs
 from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 
 __all__ = ["CHECKS", "PROFILES", "Check", "Examination", "Plan", "Profile"]
@@ -170,6 +170,7 @@ def _growing_stores(plan: Plan) -> Examination:
         sizes=plan.profile.sizes,
         repetitions=plan.profile.repetitions,
         seconds=plan.profile.filling if declared else min(plan.profile.filling, _SHORT_FILLING),
+        confirmations=CONFIRMATIONS if declared else 0,
         progress=plan.progress,
     )
     findings = [found.finding] if declared and found.finding is not None else []

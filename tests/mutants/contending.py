@@ -50,6 +50,8 @@ class LetsNobodyElseIn(TableStore):
 class LocksOneProcessOnly(FileStore):
     """Has a lock that the other processes do not see."""
 
+    waits_for_disk: ClassVar[bool] = False
+
     locks: ClassVar[dict[asyncio.AbstractEventLoop, asyncio.Lock]] = {}
 
     @override
@@ -180,6 +182,7 @@ class RemembersItsJobs(TableStore):
 class ThreadsWithoutALock(FileStore):
     """Reads, changes and writes its file on threads, with nothing to keep them apart."""
 
+    waits_for_disk: ClassVar[bool] = False
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable"})
 
     @override

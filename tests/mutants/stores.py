@@ -128,6 +128,7 @@ class FileStore(Hooked):
     """All jobs in one file, which each change writes anew and renames; a lock file beside it."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared"})
+    waits_for_disk: ClassVar[bool] = True
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -163,7 +164,8 @@ class FileStore(Hooked):
             with new.open("wb") as file:
                 file.write(pickle.dumps((self._jobs, self._revision)))
                 file.flush()
-                os.fsync(file.fileno())
+                if self.waits_for_disk:
+                    os.fsync(file.fileno())
             new.replace(self.path)
 
     @override

@@ -17,6 +17,9 @@ __all__ = ["KINDS", "Round", "hand_over", "rounds", "shorter"]
 CLIENTS = 8
 """Callers in a round: more of them on one job make its history too hard to judge."""
 
+_JOBS = 6
+"""Jobs that all clients of a round are after, one after another: each is one more chance that two
+of them meet."""
 _SYMBOLS = tuple(f"S{number}" for number in range(2 * CLIENTS))
 _ALL = 1_000_000
 
@@ -59,6 +62,10 @@ def _job(id_: str, age: int = 0) -> CollectionJob:
     return example_job(id_, symbols=_SYMBOLS, created_at=created_at)
 
 
+def _ids(id_: str, jobs: int) -> tuple[str, ...]:
+    return (id_,) if jobs == 1 else tuple(f"{id_}.{number}" for number in range(jobs))
+
+
 def _becomes(id_: str, status: JobStatus) -> Step:
     return Step("update_status", (id_, status))
 
@@ -67,26 +74,25 @@ def _fails(id_: str, symbol: str) -> Step:
     return Step("add_failed_symbol", (id_, symbol, "timeout"))
 
 
-def _claim(id_: str, random: Random) -> Round:
-    """All want the same job."""
-    claim = (_becomes(id_, JobStatus.RUNNING),)
-    return Round(
-        "claim", "one job claimed by all", (id_,), (Step("save", (_job(id_),)),), (claim,) * CLIENTS
-    )
+def _claim(id_: str, random: Random, jobs: int) -> Round:
+    """All want the same jobs, in the same order."""
+    ids = _ids(id_, jobs)
+    claims = tuple(_becomes(one, JobStatus.RUNNING) for one in ids)
+    setup = tuple(Step("save", (_job(one),)) for one in ids)
+    return Round("claim", "jobs claimed by all", ids, setup, (claims,) * CLIENTS)
 
 
-def _failures(id_: str, random: Random) -> Round:
+def _failures(id_: str, random: Random, jobs: int) -> Round:
     """Each records failures of symbols of its own."""
+    ids = _ids(id_, jobs)
+    setup = tuple(Step("save", (_job(one),)) for one in ids)
     clients = tuple(
-        (_fails(id_, _SYMBOLS[2 * number]), _fails(id_, _SYMBOLS[2 * number + 1]))
-        for number in range(CLIENTS)
+        tuple(_fails(one, _SYMBOLS[number]) for one in ids) for number in range(CLIENTS)
     )
-    return Round(
-        "failures", "outcomes recorded by all", (id_,), (Step("save", (_job(id_),)),), clients
-    )
+    return Round("failures", "outcomes recorded by all", ids, setup, clients)
 
 
-def _work(id_: str, random: Random) -> Round:
+def _work(id_: str, random: Random, jobs: int) -> Round:
     """Some record failures, some move the job through its lifecycle, some look on."""
     moves = (_becomes(id_, JobStatus.RUNNING), _becomes(id_, JobStatus.PENDING)) * 2
     looks = (Step("get_by_id", (id_,)), Step("get_stats", (id_,))) * 2
@@ -95,23 +101,23 @@ def _work(id_: str, random: Random) -> Round:
     return Round("work", "a job at work", (id_,), (Step("save", (_job(id_),)),), clients)
 
 
-def _copies(id_: str, random: Random) -> Round:
-    """Each reads the job, changes its copy and saves that."""
+def _copies(id_: str, random: Random, jobs: int) -> Round:
+    """Each reads a job, changes its copy and saves that, one job after another."""
+    ids = _ids(id_, jobs)
+    setup = tuple(Step("save", (_job(one),)) for one in ids)
     clients = tuple(
-        tuple(
-            step
-            for symbol in (_SYMBOLS[2 * number], _SYMBOLS[2 * number + 1])
-            for step in (
-                Step("get_by_id", (id_,), keep="copy"),
-                Step("save", (Held("copy", (Change("with_completed_symbol", (symbol, 7)),)),)),
-            )
-        )
+        tuple(step for one in ids for step in _saves_a_copy(one, _SYMBOLS[number]))
         for number in range(CLIENTS)
     )
-    return Round("copies", "copies saved by all", (id_,), (Step("save", (_job(id_),)),), clients)
+    return Round("copies", "copies saved by all", ids, setup, clients)
 
 
-def _lives(id_: str, random: Random) -> Round:
+def _saves_a_copy(id_: str, symbol: str) -> tuple[Step, Step]:
+    changed = Held("copy", (Change("with_completed_symbol", (symbol, 7)),))
+    return Step("get_by_id", (id_,), keep="copy"), Step("save", (changed,))
+
+
+def _lives(id_: str, random: Random, jobs: int) -> Round:
     """The job is deleted and comes back while others work on it."""
     delete, save = Step("delete", (id_,)), Step("save", (_job(id_, age=1),))
     clients = (
@@ -127,7 +133,7 @@ def _lives(id_: str, random: Random) -> Round:
     )
 
 
-def _anything(id_: str, random: Random) -> Round:
+def _anything(id_: str, random: Random, jobs: int) -> Round:
     """Clients do anything to two jobs, at random."""
     ids = (f"{id_} a", f"{id_} b")
     setup = tuple(Step("save", (_job(one, age),)) for age, one in enumerate(ids))
@@ -167,7 +173,7 @@ KINDS = MappingProxyType(
 
 _LAWS = {"claim": "STATUS-2", "failures": "FAILED-2", "copies": "SAVE-3"}
 
-_Maker = Callable[[str, Random], Round]
+_Maker = Callable[[str, Random, int], Round]
 
 
 def rounds(seed: int, count: int) -> Iterator[Round]:
@@ -175,14 +181,14 @@ def rounds(seed: int, count: int) -> Iterator[Round]:
     random = Random(f"{seed} rounds")  # noqa: S311 - not for secrets
     for number in range(count):
         for name, maker in KINDS.items():
-            yield maker(f"{name} {number}", random)
+            yield maker(f"{name} {number}", random, _JOBS)
 
 
 def shorter(round_: Round, seed: int, count: int) -> Iterator[Round]:
     """The same kind of round, with two of its clients and a step or two of each: a short story."""
     random = Random(f"{seed} shorter")  # noqa: S311 - not for secrets
     for number in range(count):
-        whole = KINDS[round_.kind](f"{round_.kind} {number} again", random)
+        whole = KINDS[round_.kind](f"{round_.kind} {number} again", random, 1)
         steps = 1 if number < count // 2 and round_.kind != "copies" else 2
         pair = random.sample(range(len(whole.clients)), 2)
         yield replace(whole, clients=tuple(whole.clients[at][:steps] for at in sorted(pair)))

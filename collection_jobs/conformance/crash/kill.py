@@ -202,7 +202,8 @@ class _History:
         if not sites or chance > _AT_SITE:
             return None
         site = self._random.choice(sites)
-        return site, self._random.randint(1, self._sites[site])
+        # Each life is another: it may pass the site less often than the first did.
+        return site, self._random.randint(1, max(1, self._sites[site] // 2))
 
     def _follow(self, worker: Worker, calls: int | None = None) -> dict[str, int]:
         """Keep account of so many calls, or of all; the sites that the work passed, if it is done.

@@ -23,7 +23,7 @@ __all__ = ["ENGINE", "Sites"]
 ENGINE = "after "
 """What the name of a site begins with that lies behind a call into the engine."""
 
-_KIT = str(Path(__file__).parent)
+_KIT = str(Path(__file__).parents[1])
 _STANDARD_LIBRARY = tuple(
     str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib")
 )
@@ -77,6 +77,8 @@ class Sites:
     def _call(self, frame: FrameType, event: str, argument: Any) -> None:
         if not self._counting or event != "c_return" or argument.__name__ not in _CALLS:
             return
+        if isinstance(getattr(argument, "__self__", None), str):
+            return  # str.replace is no engine's
         caller: FrameType | None = frame
         while caller is not None and _whose(caller.f_code.co_filename) == "library":
             caller = caller.f_back

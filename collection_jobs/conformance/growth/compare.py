@@ -14,14 +14,14 @@ from collection_jobs.conformance.growth.costs import Cost, measure
 from collection_jobs.conformance.growth.filling import fill
 from collection_jobs.conformance.store import OpenStore
 
-__all__ = ["Growth", "compare_costs"]
+__all__ = ["CONFIRMATIONS", "Growth", "compare_costs"]
 
 LAW = "SCALE-1"
 
 _TIMES = 10
 """Calls of a kind in one measurement."""
-_CONFIRMATIONS = 2
-"""How often a growth that was seen must be seen again."""
+CONFIRMATIONS = 2
+"""How often a growth that was seen must be seen again before it is a finding."""
 _CPU, _WALL = 3.0, 6.0
 """Up to which factor the cost may be greater in a store of a hundred times as many jobs."""
 _FLOOR = 4e-6
@@ -91,6 +91,7 @@ def compare_costs(
     sizes: tuple[int, int],
     repetitions: int,
     seconds: float,
+    confirmations: int = CONFIRMATIONS,
     progress: Callable[[int, int], None],
 ) -> Growth:
     """Fill two stores, and compare what each call costs on either.
@@ -101,6 +102,7 @@ def compare_costs(
         sizes: How many jobs the small and the large store are to have.
         repetitions: How often each cost is measured; the least counts.
         seconds: How long the filling may take.
+        confirmations: How often a growth that was seen must be seen again.
         progress: Told how much is done.
     """
     with ExitStack() as opened:
@@ -113,7 +115,7 @@ def compare_costs(
         growth = Growth(sizes=(few, many))
         progress(1, 3)
         pair = _Pair((small, large), ({}, {}))
-        growths = _confirmed(pair, many / few, repetitions, growth)
+        growths = _confirmed(pair, growth, repetitions, confirmations)
         progress(3, 3)
     if growths:
         growth.finding = _finding(growth, growths)
@@ -129,10 +131,11 @@ class _Growing:
     in_work: bool
 
 
-def _confirmed(pair: _Pair, factor: float, repetitions: int, growth: Growth) -> list[_Growing]:
+def _confirmed(pair: _Pair, growth: Growth, repetitions: int, confirmations: int) -> list[_Growing]:
     """The calls whose cost grows each time that it is measured."""
+    factor = growth.sizes[1] / growth.sizes[0]
     growing: dict[str, _Growing] = {}
-    for time in range(1 + _CONFIRMATIONS):
+    for time in range(1 + confirmations):
         pair.measure(repetitions)
         found = {one.call: one for one in _growing(pair, factor)}
         growing = found if time == 0 else {c: one for c, one in found.items() if c in growing}

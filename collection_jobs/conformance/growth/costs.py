@@ -17,6 +17,8 @@ from collection_jobs.status import JobStatus
 __all__ = ["Cost", "measure"]
 
 _FEW = 5
+_LONG = 0.03
+"""Seconds after which a call that takes long is not made any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,26 @@ async def measure(repository: CollectionJobRepository, name: str, times: int) ->
     Args:
         repository: The store; it has many jobs in it, or few.
         name: What no other measurement on this store is called.
-        times: How many times.
+        times: How many times; less often where that takes long.
 
     Returns:
         For each call, as Python, what it took.
     """
     probes = [_probe(f"{name} {number}") for number in range(times)]
     held: list[CollectionJob] = []
+    left: list[CollectionJob] = []
     costs: dict[str, Cost] = {}
     enabled = gc.isenabled()
     gc.disable()  # it looks at all objects of the process now and then, whoever made them
     try:
         for what, call in _calls(repository, held):
-            costs[what] = await _time(call, probes)
+            costs[what], made = await _time(call, probes)
+            left += probes[made:]
+            del probes[made:]
             if what == "get_by_id(id)":
                 held += [job for probe in probes if (job := await repository.get_by_id(probe.id))]
+        for probe in left:
+            await repository.delete(probe.id)
     finally:
         if enabled:
             gc.enable()
@@ -106,9 +113,14 @@ def _calls(
     yield "delete(id)", lambda at, job: repository.delete(job.id)
 
 
-async def _time(call: _Call, probes: Sequence[CollectionJob]) -> Cost:
-    wall, cpu = time.perf_counter(), time.process_time()
+async def _time(call: _Call, probes: Sequence[CollectionJob]) -> tuple[Cost, int]:
+    """What the call takes, and for how many of the probes there was time."""
+    began, cpu = time.perf_counter(), time.process_time()
+    made = 0
     for at, probe in enumerate(probes):
         await call(at, probe)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return Cost(wall / len(probes), cpu / len(probes))
+        made += 1
+        if time.perf_counter() - began > _LONG:
+            break
+    wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+    return Cost(wall / made, cpu / made), made

@@ -1,0 +1,88 @@
+"""The kit on trial, with real files, processes, signals, cancellations and thousands of jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from collection_jobs.conformance import LAWS, Report, find_target, verify
+from collection_jobs.conformance.checks import CHECKS
+from collection_jobs.conformance.plan import PROFILES
+from tests.mutants.real import BUGS, ODD
+from tests.mutants.table import Bug
+
+HARD = replace(
+    PROFILES["quick"],
+    rounds=10,
+    cancellations=3,
+    kills=40,
+    sizes=(100, 10_000),
+    repetitions=3,
+    filling=3,
+)
+LIGHT = replace(HARD, rounds=1, cancellations=1, kills=6, sizes=(50, 1_000), filling=2)
+IN_USE = [check for check in CHECKS if check.name in {bug.check for bug in BUGS}]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take a call for hung after one second: those that are hung never answer anyway."""
+    for module in ("calls", "store", "cancellation.trials"):
+        monkeypatch.setattr(f"collection_jobs.conformance.{module}.PATIENCE", 1.0)
+
+
+def judged(store: type[Any], check: str | None = None, seed: int = 0) -> Report:
+    checks = [one for one in IN_USE if check in (None, one.name)]
+    profile = LIGHT if check is None else HARD
+    target = find_target(f"{store.__module__}:{store.__name__}")
+    return verify(target, profile=profile, checks=checks, seed=seed)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.store.__name__)
+def test_a_planted_bug_is_convicted_by_its_laws(bug: Bug) -> None:
+    report = judged(bug.store, bug.check)
+    found = {finding.law for finding in report.findings}
+    assert bug.laws <= found <= bug.laws | bug.also, report.findings
+    assert report.verdict == "findings"
+    for finding in report.findings:
+        assert finding.message
+        assert 1 <= len(finding.history) <= 40, finding
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda store: store.__name__)
+def test_an_odd_but_right_store_is_acquitted(odd: type[Any]) -> None:
+    report = judged(odd)
+    assert report.findings == ()
+    assert not [claim for claim in report.claims if claim.verdict == "overstated"]
+
+
+def test_there_are_enough_mutants_of_every_kind() -> None:
+    assert len(BUGS) >= 25
+    assert len(ODD) >= 8
+    assert min(Counter(bug.check for bug in BUGS).values()) >= 3
+    assert frozenset[str]().union(*(bug.laws for bug in BUGS)) <= set(LAWS)
+    assert {law for check in IN_USE for law in check.laws} <= {
+        law for bug in BUGS for law in (*bug.laws, *bug.also)
+    }
+
+
+def test_what_a_store_can_do_and_does_not_say_is_told_and_is_no_finding() -> None:
+    silent = next(store for store in ODD if store.__name__ == "SaysNothing")
+    report = judged(silent)
+    assert {claim.capability: claim.verdict for claim in report.claims} == {
+        "durable": "understated",
+        "shared": "understated",
+        "scales": "understated",
+    }
+    assert report.findings == ()
+
+
+def test_what_a_store_says_and_cannot_do_is_told_and_is_a_finding() -> None:
+    boaster = next(bug for bug in BUGS if bug.store.__name__ == "ClaimsToBeDurable")
+    report = judged(boaster.store, boaster.check)
+    claims = {claim.capability: claim.verdict for claim in report.claims}
+    assert claims["durable"] == "overstated"
+    assert report.verdict == "findings"
