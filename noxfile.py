@@ -32,9 +32,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Does everything keep its promises? Arguments go to pytest."""
+    """Does everything keep its promises? Arguments go to pytest, instead of two workers."""
     install(session, "test")
-    session.run("pytest", *session.posargs)
+    # By files: a worker keeps what a module's tests share, such as a verdict.
+    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "loadfile"]))
 
 
 @nox.session
