@@ -19,11 +19,11 @@ HARD = replace(
     rounds=10,
     cancellations=3,
     kills=40,
-    sizes=(100, 10_000),
+    sizes=(100, 6_000),
     repetitions=3,
     filling=3,
 )
-LIGHT = replace(HARD, rounds=1, cancellations=1, kills=6, sizes=(50, 1_000), filling=2)
+LIGHT = replace(HARD, rounds=1, cancellations=1, kills=4, sizes=(50, 1_000), filling=1)
 IN_USE = [check for check in CHECKS if check.name in {bug.check for bug in BUGS}]
 
 

@@ -37,9 +37,10 @@ def _only(ids: Collection[str], event: Event) -> Event:
     outcome = event.outcome
     if outcome is None or isinstance(outcome.error, NoAnswer):
         return Event(event.client, event.call, event.began)
-    if not isinstance(outcome.value, list):
+    value: object = outcome.value
+    if not isinstance(value, list):
         return event
-    jobs = cast("list[object]", outcome.value)
+    jobs = cast("list[object]", value)
     mine = [job for job in jobs if not isinstance(job, CollectionJob) or job.id in ids]
     return replace(event, outcome=replace(outcome, value=mine))
 
