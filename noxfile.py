@@ -74,3 +74,10 @@ def _environment(session: nox.Session, name: str, wheel: Path) -> str:
     python = str(home / PROGRAMS / "python")
     session.run("python", "-m", "pip", f"--python={python}", "install", "-q", str(wheel))
     return python
+
+
+@nox.session
+def power(session: nox.Session) -> None:
+    """How surely, how soon and how shortly is each planted bug found? Makes docs/power.md."""
+    install(session, "test")
+    session.run("python", "benchmarks/power.py", "--write", *session.posargs)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -81,6 +82,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     judge = cast("type[object] | None", getattr(metafunc, "cls", None))
     mine = judge is not None and issubclass(judge, RepositoryConformance)
     if mine and "law" in metafunc.fixturenames:
+        _demand_kit()
         from collection_jobs.conformance import LAWS
 
         metafunc.parametrize("law", list(LAWS))
@@ -103,6 +105,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     """After everything else, the laws of the target on the command line."""
     target: str | None = session.config.getoption("--collection-jobs")
     if target is not None:
+        _demand_kit()
         judged = cast("_Judged", _new(_Judged, session, name=target, nodeid="collection-jobs"))
         items.extend(judged.collect())
 
@@ -151,6 +154,14 @@ def _new(kind: type[pytest.Item | pytest.Collector], parent: object, **values: o
     """A new node: pytest's own constructor of them takes untyped keywords."""
     from_parent: Callable[..., object] = getattr(kind, "from_parent")  # noqa: B009 - its type is unknown to checkers
     return from_parent(parent, **values)
+
+
+def _demand_kit() -> None:
+    """Say in one line which extra brings what the kit needs."""
+    if find_spec("hypothesis") is None:
+        raise pytest.UsageError(
+            "the laws need hypothesis to be judged: pip install 'collection-jobs[verify]'"
+        )
 
 
 def _demand(law: LawReport) -> None:

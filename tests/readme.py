@@ -55,8 +55,8 @@ def _run(here: Path, *arguments: str) -> str:
 
 
 def steady(text: str) -> str:
-    """A text without the numbers that only real concurrency and real kills could repeat."""
-    return re.sub(r"\d[\d.,]*", "#", text)
+    """A text without the numbers that real concurrency and real kills change, nor line ends."""
+    return re.sub(r"\s+", " ", re.sub(r"\d[\d.,]*", "#", text))
 
 
 if __name__ == "__main__":

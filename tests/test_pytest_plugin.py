@@ -84,7 +84,8 @@ def test_a_class_that_processes_share_is_judged_by_processes(pytester: pytest.Py
         "    def open_repository(self, directory):\n"
         "        return open_repository(f'sqlite:///{directory}/jobs.db')\n"
     )
-    result = pytester.runpytest()
+    # In a process of its own: pytester forgets modules, and answers of workers name their classes.
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(passed=len(LAWS))
 
 
@@ -95,6 +96,19 @@ def test_a_target_that_cannot_be_judged_ends_the_run_in_one_sentence(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     output = result.stdout.str() + result.stderr.str()
     assert "--collection-jobs: 'nonsense' is no target" in output
+
+
+def test_without_its_extra_the_plugin_names_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(name: str) -> None:
+        return None
+
+    monkeypatch.setattr("collection_jobs.pytest_plugin.find_spec", nothing)
+    result = pytester.runpytest("--collection-jobs", "memory:")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    output = result.stdout.str() + result.stderr.str()
+    assert "pip install 'collection-jobs[verify]'" in output
 
 
 def test_a_class_that_opens_nothing_says_what_is_missing(pytester: pytest.Pytester) -> None:

@@ -37,7 +37,7 @@ def _only(ids: Collection[str], event: Event) -> Event:
     outcome = event.outcome
     if outcome is None or isinstance(outcome.error, NoAnswer):
         return Event(event.client, event.call, event.began)
-    value: object = outcome.value
+    value = outcome.value
     if not isinstance(value, list):
         return event
     jobs = cast("list[object]", value)
