@@ -32,6 +32,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a call for hung after one second: those that are hung never answer anyway."""
     for module in ("calls", "store", "cancellation.trials"):
         monkeypatch.setattr(f"collection_jobs.conformance.{module}.PATIENCE", 1.0)
+    monkeypatch.setattr("collection_jobs.conformance.interleavings.watchdog.PATIENCE", 2.5)
 
 
 def judged(store: type[Any], check: str | None = None, seed: int = 0) -> Report:
