@@ -15,9 +15,10 @@ from typing_extensions import TypeVar
 from collection_jobs.conformance.calls import PATIENCE, NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["OpenStore", "patiently"]
+__all__ = ["OpenStore", "Pulse", "patiently"]
 
 _T = TypeVar("_T")
+_BEAT = 0.1
 _R = TypeVar("_R", default=CollectionJobRepository)
 
 
@@ -55,6 +56,19 @@ async def _answered(work: Awaitable[_T], what: str, patience: float) -> _T:
         raise
 
 
+class Pulse:
+    """Beats while event loops run; where a call blocks the one that runs, it stands still."""
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.beats: int = 0
+
+    def beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Beat, and go on doing so while this loop runs."""
+        self.beats += 1
+        loop.call_later(_BEAT, self.beat, loop)
+
+
 class OpenStore(Generic[_R]):
     """An open repository, or several on one store, and its event loop.
 
@@ -66,18 +80,22 @@ class OpenStore(Generic[_R]):
         self,
         opening: AbstractAsyncContextManager[_R],
         directory: Path | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         """Open the repository.
 
         Args:
             opening: The repository, not open yet.
             directory: What to remove when it is closed.
+            pulse: Beats while the event loop runs.
         """
         self._directory = directory
         self._runner = asyncio.Runner()
         self._loop = self._runner.get_loop()
         self._work: asyncio.Queue[tuple[Coroutine[Any, Any, Any], asyncio.Future[Any]] | None]
         self._work = asyncio.Queue()
+        if pulse is not None:
+            pulse.beat(self._loop)
         opened = self._loop.create_future()
         self._task = self._loop.create_task(self._serve(opening, opened))
         try:

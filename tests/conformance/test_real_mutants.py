@@ -19,11 +19,11 @@ HARD = replace(
     rounds=10,
     cancellations=3,
     kills=40,
-    sizes=(100, 10_000),
+    sizes=(100, 6_000),
     repetitions=3,
     filling=3,
 )
-LIGHT = replace(HARD, rounds=1, cancellations=1, kills=6, sizes=(50, 1_000), filling=2)
+LIGHT = replace(HARD, rounds=1, cancellations=1, kills=4, sizes=(50, 1_000), filling=1)
 IN_USE = [check for check in CHECKS if check.name in {bug.check for bug in BUGS}]
 
 
@@ -32,6 +32,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a call for hung after one second: those that are hung never answer anyway."""
     for module in ("calls", "store", "cancellation.trials"):
         monkeypatch.setattr(f"collection_jobs.conformance.{module}.PATIENCE", 1.0)
+    monkeypatch.setattr("collection_jobs.conformance.interleavings.watchdog.PATIENCE", 2.5)
 
 
 def judged(store: type[Any], check: str | None = None, seed: int = 0) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -44,6 +45,26 @@ class KeepsTheLock(Hooked):
             raise
         self.lock.release()
         return result
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class KeepsAThreadsLock(Hooked):
+    """Has a lock for threads, which it holds while it waits, and keeps when it is cancelled."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.lock = threading.Lock()
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        if not writes:
+            return await call()
+        self.lock.acquire()
+        await engine()
+        try:
+            return await call()
+        finally:
+            self.lock.release()
 
 
 @breaks(CANCELLED, "CANCEL-1")

@@ -204,6 +204,31 @@ class ThreadsWithoutALock(FileStore):
             await super().add_failed_symbol(job_id, symbol, error)
 
 
+@breaks(TOGETHER, "ATOMIC-1")
+class TakesTwoLocksTwoWays(Memory):
+    """Locks the status before the outcomes in one method, and after them in the other."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.status, self.outcomes = asyncio.Lock(), asyncio.Lock()
+
+    @override
+    async def update_status(
+        self, job_id: str, status: JobStatus, error_message: str | None = None
+    ) -> bool:
+        async with self.status:
+            await asyncio.sleep(0)
+            async with self.outcomes:
+                return await super().update_status(job_id, status, error_message)
+
+    @override
+    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        async with self.outcomes:
+            await asyncio.sleep(0)
+            async with self.status:
+                await super().add_failed_symbol(job_id, symbol, error)
+
+
 @breaks(TOGETHER, "GET-2")
 class SharesItsJobs(TableStore):
     """Gives the same changeable job to all callers, whichever handle they ask."""

@@ -88,7 +88,7 @@ class DoesItLater(HasAThread):
 
 @is_right
 class IsSlow(Hooked):
-    """Takes two milliseconds for everything, one call after another."""
+    """Takes half a millisecond for everything, one call after another."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -97,7 +97,7 @@ class IsSlow(Hooked):
     @override
     async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
         async with self.lock:
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.000_5)
             return await call()
 
 

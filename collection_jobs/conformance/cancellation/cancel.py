@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -15,7 +15,8 @@ from collection_jobs.conformance.cancellation.trials import Running, Trial
 from collection_jobs.conformance.cancellation.victims import SCENES, scene
 from collection_jobs.conformance.contention.settings import Opening, several
 from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.store import OpenStore
+from collection_jobs.conformance.interleavings.watchdog import Blocked, watched
+from collection_jobs.conformance.store import OpenStore, Pulse
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["Cancellations", "cancel_everything"]
@@ -62,7 +63,9 @@ Handles = Sequence[CollectionJobRepository]
 
 
 @contextmanager
-def _stage(opening: Opening, directory: Path, *, shared: bool) -> Generator[OpenStore[Handles]]:
+def _stage(
+    opening: Opening, directory: Path, pulse: Pulse, *, shared: bool
+) -> Generator[OpenStore[Handles]]:
     """The store, and another handle on it where there can be one."""
     # A store that gives no answers may give none when it is closed; that is known by then.
     with suppress(NoAnswer), ExitStack() as opened:
@@ -70,8 +73,9 @@ def _stage(opening: Opening, directory: Path, *, shared: bool) -> Generator[Open
         if shared:
             # It may be open to many processes and still not twice in one.
             with suppress(Exception):
-                store = opened.enter_context(OpenStore(several(opening, directory, 2)))
-        yield store or opened.enter_context(OpenStore(several(opening, directory, 1)))
+                store = opened.enter_context(OpenStore(several(opening, directory, 2), pulse=pulse))
+        one = several(opening, directory, 1)
+        yield store or opened.enter_context(OpenStore(one, pulse=pulse))
 
 
 def cancel_everything(
@@ -95,18 +99,35 @@ def cancel_everything(
         progress: Told how many scenes of how many are done.
     """
     found = Cancellations()
+    pulse = Pulse()
+
+    def cancel() -> None:
+        _cancel(trials, opening, new_directory(), capabilities, pulse, progress)
+
     trials = _Trials(found, Random(f"{seed} cancellation"), moments)  # noqa: S311 - not for secrets
-    directory = new_directory()
-    with _stage(opening, directory, shared="shared" in capabilities) as stage:
+    try:
+        watched(cancel, lambda: pulse.beats)
+    except Blocked as blocked:
+        found.finding = trials.blocked(blocked)
+    return found
+
+
+def _cancel(
+    trials: _Trials,
+    opening: Opening,
+    directory: Path,
+    capabilities: frozenset[str],
+    pulse: Pulse,
+    progress: Callable[[int, int], None],
+) -> None:
+    with _stage(opening, directory, pulse, shared="shared" in capabilities) as stage:
         for number, name in enumerate(SCENES):
             progress(number, len(SCENES))
-            trials.run(stage, name)
-            if found.finding is not None:
-                return found
+            if not trials.run(stage, name):
+                return
     if "durable" in capabilities:
-        with _stage(opening, directory, shared=False) as stage:
+        with _stage(opening, directory, pulse, shared=False) as stage:
             trials.look_again(stage)
-    return found
 
 
 class _Trials:
@@ -119,25 +140,31 @@ class _Trials:
         self._steady = _STEADY if moments else 1
         self._numbers = count(1)
         self._kept: list[Running] = []
+        self._latest: Running | None = None
         self._grace = _LEAST_GRACE
 
-    def run(self, stage: OpenStore[Handles], name: str) -> None:
-        """Run one scene uncancelled; then cancelled at each suspension and at random moments."""
+    def run(self, stage: OpenStore[Handles], name: str) -> bool:
+        """Run one scene uncancelled; then cancelled at each suspension and at random moments.
+
+        Returns:
+            Whether to go on with the next scene.
+        """
         self._grace = _LEAST_GRACE
         plain = [self._try(stage, name, Cut()).result() for _ in range(self._steady)]
         self._grace = max(_LEAST_GRACE, 2 * max(trial.seconds for trial in plain))
         if any(trial.breach for trial in plain):
             self._found.skipped.append(name)
-            return
+            return True
         running = None
         for cut in _cuts(plain, self._random, self._moments):
             if running is not None:
                 stage.run(running.remove())
             running = self._try(stage, name, cut)
             if not self._goes_well(running.result()):
-                return
+                return False
         if running is not None:
             self._kept.append(running)
+        return True
 
     def look_again(self, stage: OpenStore[Handles]) -> None:
         """See what the last trial of each scene left in a store that was opened again."""
@@ -150,8 +177,16 @@ class _Trials:
     def _try(self, stage: OpenStore[Handles], name: str, cut: Cut) -> Running:
         scene_ = scene(name, f"job {next(self._numbers)}")
         running = Running(scene_, cut, stage.repository, self._grace)
+        self._latest = running
         stage.run(running.play())
         return running
+
+    def blocked(self, blocked: Blocked) -> Finding | None:
+        """The finding where a call after a cancellation blocked the event loop for good."""
+        trial = None if self._latest is None else self._latest.result()
+        if trial is None or not (trial.place or self._found.calls):
+            return None  # it blocks without any cancellation
+        return _finding(replace(trial, breach=(str(blocked), tuple(map(str, trial.events)))), 0)
 
     def _goes_well(self, trial: Trial) -> bool:
         if trial.place is None:

@@ -50,9 +50,9 @@ class Stepped:
         """Prepare; nothing runs yet."""
         self._coroutine = coroutine
         self._cut = cut
-        self.suspensions = 0
+        self.suspensions: int = 0
         self.place: str | None = None
-        self.cancelled = False
+        self.cancelled: bool = False
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Drive the coroutine by hand, from one suspension to the next."""
@@ -102,5 +102,5 @@ def _place(coroutine: object) -> str:
     if frame is None:
         return "an unknown place"
     code = frame.f_code
-    line = linecache.getline(code.co_filename, frame.f_lineno).strip()
+    line = linecache.getline(code.co_filename, frame.f_lineno or 0).strip()
     return f"{Path(code.co_filename).name}:{frame.f_lineno}, in {code.co_name}: {line}"

@@ -20,8 +20,10 @@ from collection_jobs.conformance.contention.settings import (
 )
 from collection_jobs.conformance.contention.sharing import check_sharing
 from collection_jobs.conformance.findings import Finding
+from collection_jobs.conformance.interleavings.watchdog import Blocked, watched
 from collection_jobs.conformance.linearizability.checker import Refusal
 from collection_jobs.conformance.linearizability.history import Event
+from collection_jobs.conformance.store import Pulse
 from collection_jobs.conformance.targets import Target
 from collection_jobs.conformance.workers.processes import WorkerDied, WorkerFailed
 from collection_jobs.job import CollectionJob
@@ -77,6 +79,8 @@ class _Contest:
     found: Contention
     progress: Callable[[int], None]
     convicted: set[str] = field(default_factory=set[str])
+    pulse: Pulse = field(default_factory=Pulse)
+    blocked: list[str] = field(default_factory=list[str])
 
     def hold(self, setting: Setting, count: int) -> None:
         """Run the rounds in one setting, until a call is not answered any more."""
@@ -94,7 +98,7 @@ class _Contest:
             if refusals and self._one_caller_is_served(round_):
                 self.convicted.add(round_.kind)
                 finding = None if hung else self._shorter(setting, round_)
-                self._add(finding or _finding(refusals[0], round_, setting))
+                self.add(finding or _finding(refusals[0], round_, setting))
             if hung:
                 return
 
@@ -108,7 +112,7 @@ class _Contest:
         # On one handle the same calls keep every law; whichever is broken here, it is because what
         # one handle was told did not take effect for the other.
         law = finding.law if finding.law in _OF_THEIR_OWN else "ATOMIC-1"
-        self._add(replace(finding, law=law))
+        self.add(replace(finding, law=law))
         return False
 
     def _shorter(self, setting: Setting, round_: Round) -> Finding | None:
@@ -122,7 +126,8 @@ class _Contest:
                 break
         return None
 
-    def _add(self, finding: Finding) -> None:
+    def add(self, finding: Finding) -> None:
+        """Keep the first finding of each law."""
         self.found.findings.setdefault(finding.law, finding)
 
     def _one_caller_is_served(self, round_: Round) -> bool:
@@ -132,7 +137,7 @@ class _Contest:
         would only be blamed on a wrong law here.
         """
         for turn in range(2):
-            with in_one_process(self.opening, self.new_directory(), 1) as setting:
+            with in_one_process(self.opening, self.new_directory(), 1, self.pulse) as setting:
                 if judge(round_.ids, _play_alone(setting, round_, in_turns=bool(turn))):
                     return False
         return True
@@ -167,10 +172,10 @@ def contend(
     contest = _Contest(
         opening, new_directory, seed, found, lambda done: progress(min(done, total), total)
     )
-    with in_one_process(opening, new_directory(), 1) as setting:
-        contest.hold(setting, count)
+    _unless_it_blocks(contest, lambda: _hold_on_one_handle(contest, count))
+    if shared and not contest.blocked:
+        _unless_it_blocks(contest, lambda: _hold_on_handles(contest, processes, count))
     if shared:
-        _hold_on_handles(contest, processes, count)
         if target.spec is not None:
             _hold_in_processes(contest, target, processes, count)
     elif target.spec is not None and not found.findings:
@@ -178,10 +183,27 @@ def contend(
     return found
 
 
+def _unless_it_blocks(contest: _Contest, hold: Callable[[], None]) -> None:
+    """Hold rounds in this process, on a thread that is left behind if a call blocks it for good."""
+    try:
+        watched(hold, lambda: contest.pulse.beats)
+    except Blocked as blocked:
+        contest.blocked.append(str(blocked))
+        history = ("# Concurrent calls, in one process:", f"# {blocked}")
+        contest.add(Finding("ATOMIC-1", f"among concurrent calls, {blocked}", history))
+
+
+def _hold_on_one_handle(contest: _Contest, count: int) -> None:
+    directory = contest.new_directory()
+    with in_one_process(contest.opening, directory, 1, contest.pulse) as setting:
+        contest.hold(setting, count)
+
+
 def _hold_on_handles(contest: _Contest, handles: int, count: int) -> None:
     """A store may be open to many processes and still not twice in one: then that is noted."""
     try:
-        setting = in_one_process(contest.opening, contest.new_directory(), handles)
+        directory = contest.new_directory()
+        setting = in_one_process(contest.opening, directory, handles, contest.pulse)
         opened = _Entered(setting)
     except Exception as error:  # noqa: BLE001 - whatever it raises, it does not open there
         contest.found.notes.append(f"not on {handles} handles of one process: {error}")
@@ -190,7 +212,7 @@ def _hold_on_handles(contest: _Contest, handles: int, count: int) -> None:
         contest.hold(entered, count)
         finding = check_sharing(entered)
         if finding is not None:
-            contest.found.findings.setdefault(finding.law, finding)
+            contest.add(finding)
 
 
 class _Entered:

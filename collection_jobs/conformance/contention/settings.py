@@ -9,6 +9,7 @@ from contextlib import (
     AsyncExitStack,
     asynccontextmanager,
     contextmanager,
+    suppress,
 )
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,7 @@ from typing import Protocol
 from collection_jobs.conformance.calls import PATIENCE
 from collection_jobs.conformance.contention.clients import Client, Recording, run_clients
 from collection_jobs.conformance.linearizability.history import Event
-from collection_jobs.conformance.store import OpenStore, patiently
+from collection_jobs.conformance.store import OpenStore, Pulse, patiently
 from collection_jobs.conformance.targets import Target
 from collection_jobs.conformance.workers.messages import Open, Work
 from collection_jobs.conformance.workers.processes import Worker, workers
@@ -96,10 +97,17 @@ async def several(
 
 
 @contextmanager
-def in_one_process(opening: Opening, directory: Path, handles: int) -> Generator[Setting]:
+def in_one_process(
+    opening: Opening, directory: Path, handles: int, pulse: Pulse | None = None
+) -> Generator[Setting]:
     """The store in a directory, open one or several times in this process."""
-    with OpenStore(several(opening, directory, handles)) as store:
+    store = OpenStore(several(opening, directory, handles), pulse=pulse)
+    try:
         yield _OneProcess(store, handles)
+    finally:
+        # One that hangs is known by now, and closing one that does not is another check's business.
+        with suppress(Exception):
+            store.close()
 
 
 @contextmanager

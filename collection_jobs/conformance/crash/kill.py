@@ -32,7 +32,7 @@ LAW = "DURABLE-1"
 
 _CHANGES = 6
 """Changes that each client makes in one life, if it is not killed before."""
-_MORE = 5
+_MORE = 3
 """Kills after the first loss, in search of one that is told in fewer calls."""
 _AT_ENGINE, _AT_SITE = 0.5, 0.7
 """How many of the processes die behind a call into the engine, and how many at a site at all."""

@@ -53,7 +53,7 @@ class Ledger:
         self._calls: dict[int, Call] = {}
         self._known: set[str] = set()
         self._wrong_methods: set[str] = set()
-        self.acknowledged = 0
+        self.acknowledged: int = 0
 
     def began(self, number: int, call: Call) -> None:
         """A call is under way."""

@@ -120,10 +120,10 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def __init__(self, scheduler: Scheduler, *, step_limit: int = _STEP_LIMIT) -> None:
         """Make a loop for one run."""
-        self.exploring = False
-        self.owner = _MAIN
+        self.exploring: bool = False
+        self.owner: str = _MAIN
         self.switched: Callable[[str, bool], None] | None = None
-        self.steps = 0
+        self.steps: int = 0
         self._scheduler = scheduler
         self._step_limit = step_limit
         self._ready: list[_Step] = []

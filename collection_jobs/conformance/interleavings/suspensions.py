@@ -28,7 +28,7 @@ def line_of(frame: FrameType | None) -> str:
     if frame is None:
         return "an unknown place"
     code = frame.f_code
-    line = linecache.getline(code.co_filename, frame.f_lineno).strip()
+    line = linecache.getline(code.co_filename, frame.f_lineno or 0).strip()
     return f"{Path(code.co_filename).name}:{frame.f_lineno}, in {code.co_name}: {line}"
 
 

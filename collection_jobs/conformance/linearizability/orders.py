@@ -93,9 +93,9 @@ class Stuck:
     def __init__(self, nodes: list[_Node], left: list[Operation]) -> None:
         """Remember the point; the orders that led to it are told only when somebody asks."""
         self._nodes = nodes
-        self.state = nodes[0].state
-        self.states = [node.state for node in nodes]
-        self.open = left
+        self.state: JobState = nodes[0].state
+        self.states: list[JobState] = [node.state for node in nodes]
+        self.open: list[Operation] = left
 
     @property
     def orders(self) -> list[list[Operation]]:

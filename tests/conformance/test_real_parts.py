@@ -1,0 +1,499 @@
+"""The parts of the checks on real stores, each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Self
+
+import pytest
+
+from collection_jobs import InMemoryCollectionJobRepository, JobStatus
+from collection_jobs.conformance import Target, find_target, verify
+from collection_jobs.conformance.calls import Call, NoAnswer, Outcome, Step, example_job
+from collection_jobs.conformance.cancellation.stepping import Cut, Stepped
+from collection_jobs.conformance.cancellation.victims import SCENES, scene
+from collection_jobs.conformance.checks import CHECKS
+from collection_jobs.conformance.claims import Claim, Observation, compare
+from collection_jobs.conformance.contention.clients import Client, Recording, run_clients
+from collection_jobs.conformance.contention.judging import is_hung, judge
+from collection_jobs.conformance.contention.rounds import KINDS, hand_over, rounds, shorter
+from collection_jobs.conformance.crash.ledger import Ledger
+from collection_jobs.conformance.crash.lives import IDS, life
+from collection_jobs.conformance.growth.compare import compare_costs
+from collection_jobs.conformance.growth.filling import RARE, fill
+from collection_jobs.conformance.linearizability.history import Event
+from collection_jobs.conformance.store import OpenStore, patiently
+from collection_jobs.conformance.workers.messages import Close, ForeignError, Open, Work, portable
+from collection_jobs.conformance.workers.processes import (
+    Nursery,
+    Worker,
+    WorkerDied,
+    WorkerFailed,
+    workers,
+)
+from tests.mutants.stores import FileStore
+
+NOW = datetime(2024, 3, 2, tzinfo=UTC)
+SQLITE = find_target(None)
+METHODS = {
+    "add_failed_symbol",
+    "delete",
+    "get_by_id",
+    "get_running_jobs",
+    "get_stats",
+    "list_by_status",
+    "list_recent",
+    "save",
+    "update_status",
+}
+
+
+def answered(value: object = None, error: BaseException | None = None) -> Outcome:
+    return Outcome(NOW, NOW + timedelta(seconds=1), value, error)
+
+
+# Claims
+
+
+@pytest.mark.parametrize(
+    ("declared", "shown", "verdict"),
+    [
+        (True, True, "confirmed"),
+        (True, False, "overstated"),
+        (False, True, "understated"),
+        (False, False, "not declared"),
+        (True, None, "declared, not tried"),
+        (False, None, "not declared"),
+    ],
+)
+def test_a_claim_says_how_what_is_declared_stands_to_what_is_seen(
+    declared: bool, shown: bool | None, verdict: str
+) -> None:
+    assert Claim("durable", declared, shown, "because").verdict == verdict
+
+
+def test_one_observation_against_a_capability_outweighs_those_for_it() -> None:
+    seen = [Observation("durable", True, "survived"), Observation("durable", False, "lost a job")]
+    durable, shared, scales = compare(frozenset({"durable"}), seen)
+    assert (durable.shown, durable.how) == (False, "lost a job")
+    assert (shared.shown, scales.shown) == (None, None)
+
+
+# Targets and what can not be tried on them
+
+
+@pytest.mark.parametrize("text", [None, "memory:", "tests.mutants.stores:FileStore"])
+def test_a_target_is_found_again_by_its_spec(text: str | None) -> None:
+    target = find_target(text)
+    assert target.spec is not None
+    assert find_target(target.spec).spec == target.spec
+
+
+def test_what_needs_other_processes_is_not_checked_on_a_target_made_in_code() -> None:
+    names = ("damaged stores", "concurrent calls", "killed processes")
+    checks = [check for check in CHECKS if check.name in names]
+    report = verify(Target("in code", FileStore), profile="quick", checks=checks)
+    laws = {law.id: law for law in report.laws}
+    for law in ("STATUS-2", "FAILED-2", "ATOMIC-1", "DURABLE-1"):
+        assert laws[law].verdict == "not checked"
+        assert "made in code" in (laws[law].reason or "")
+    assert laws["ERROR-1"].verdict == "holds"
+    assert "no damaged store" in (laws["ERROR-1"].reason or "")
+    assert report.verdict == "incomplete"
+
+
+# Rounds, scenes and lives
+
+
+def test_the_same_seed_makes_the_same_rounds_and_another_seed_others() -> None:
+    first, again, other = (list(rounds(seed, 2)) for seed in (1, 1, 2))
+    assert first == again != other
+    assert {round_.kind for round_ in first} == set(KINDS)
+    assert len({id_ for round_ in first for id_ in round_.ids}) == sum(
+        len(round_.ids) for round_ in first
+    )
+
+
+def test_a_shorter_round_has_two_clients_and_few_steps() -> None:
+    whole = next(iter(rounds(0, 1)))
+    for short in shorter(whole, 0, 10):
+        assert short.kind == whole.kind
+        assert len(short.clients) == 2
+        assert max(map(len, short.clients)) <= 2
+
+
+def test_what_is_handed_over_is_seen_on_every_handle() -> None:
+    _, steps = hand_over(3)
+    assert {step.method for handle, step in steps if handle == 2} >= {"get_by_id", "list_recent"}
+
+
+def test_every_method_is_a_victim_alone_and_in_a_crowd() -> None:
+    scenes = [scene(name, "a") for name in SCENES]
+    assert {one.victim.method for one in scenes if not one.behind} == METHODS
+    assert {one.victim.method for one in scenes if one.behind} == METHODS
+
+
+def test_each_job_of_a_life_belongs_to_one_client() -> None:
+    owners: dict[str, set[str]] = {}
+    clients = life(Random(0), 20)  # noqa: S311 - not for secrets
+    for client in clients:
+        for step in client.steps:
+            call = step.call(
+                {id_: example_job(id_, symbols=("S0", "S1", "S2", "S3")) for id_ in IDS}
+            )
+            assert call is not None
+            owners.setdefault(call.job_id or "", set()).add(client.name)
+    assert set(owners) == set(IDS)
+    assert all(len(names) == 1 for names in owners.values())
+
+
+# Judging
+
+
+def test_jobs_of_others_are_passed_over() -> None:
+    mine, other = example_job("mine"), example_job("other").with_revision(1)
+    events = [
+        Event("A", Call("save", (mine,)), 1, 2, answered()),
+        Event("A", Call("list_recent"), 3, 4, answered([mine.with_revision(2), other])),
+    ]
+    assert judge({"mine"}, events) == []
+    assert judge({"mine", "other"}, events) != []
+
+
+def test_a_call_without_an_answer_breaks_a_law() -> None:
+    hung = Event("A", Call("get_by_id", ("a",)), 1, 2, answered(error=NoAnswer("none")))
+    assert is_hung(hung)
+    (refusal,) = judge({"a"}, [hung])
+    assert refusal.law == "ATOMIC-1"
+    assert "gave no answer" in refusal.message
+
+
+# Clients
+
+
+async def test_clients_begin_together_and_each_holds_what_it_read() -> None:
+    repository = InMemoryCollectionJobRepository()
+    await repository.save(example_job("a"))
+    recording = Recording()
+    steps = (Step("get_by_id", ("a",), keep="job"), Step("get_by_id", ("b",)))
+    clients = [Client(name, steps) for name in "AB"]
+    assert await run_clients(clients, [repository], recording)
+    assert [event.client for event in recording.events] == ["A", "A", "B", "B"]
+    assert all(event.outcome is not None for event in recording.events)
+
+
+async def test_a_client_stops_at_a_call_that_is_not_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("collection_jobs.conformance.calls.PATIENCE", 0.01)
+
+    class Hangs(InMemoryCollectionJobRepository):
+        async def get_stats(self, job_id: str) -> None:
+            await asyncio.Event().wait()
+
+    recording = Recording()
+    steps = (Step("get_stats", ("a",)), Step("get_by_id", ("a",)))
+    assert not await run_clients([Client("A", steps)], [Hangs()], recording)
+    assert len(recording.events) == 1
+    assert is_hung(recording.events[0])
+
+
+# Stepping
+
+
+async def three_suspensions(log: list[str]) -> str:
+    for number in range(3):
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            log.append(f"cancelled at {number + 1}")
+            raise
+    return "done"
+
+
+async def test_a_call_that_is_not_cut_comes_to_its_end() -> None:
+    stepped = Stepped(three_suspensions([]), Cut())
+    assert await stepped == "done"
+    assert (stepped.suspensions, stepped.cancelled, stepped.place) == (3, False, None)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+async def test_a_call_is_cancelled_at_the_very_suspension(at: int) -> None:
+    log: list[str] = []
+    stepped = Stepped(three_suspensions(log), Cut(at))
+
+    async def victim() -> None:
+        await stepped
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(victim())
+    assert log == [f"cancelled at {at}"]
+    assert stepped.cancelled
+    assert "three_suspensions" in (stepped.place or "")
+
+
+async def test_a_cut_beyond_the_last_suspension_cancels_nothing() -> None:
+    stepped = Stepped(three_suspensions([]), Cut(4))
+    assert await stepped == "done"
+    assert not stepped.cancelled
+
+
+async def test_a_call_is_cancelled_twice_while_it_cleans_up() -> None:
+    log: list[str] = []
+
+    async def cleans_up() -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                log.append("again")
+                raise
+
+    async def victim() -> None:
+        await Stepped(cleans_up(), Cut(1, twice=True))
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(victim())
+    assert log == ["again"]
+
+
+# Stores that do not open, close or end
+
+
+class Stuck(InMemoryCollectionJobRepository):
+    async def __aenter__(self) -> Self:
+        await asyncio.Event().wait()
+        return self
+
+
+async def test_a_store_that_does_not_open_is_not_waited_for() -> None:
+    with pytest.raises(NoAnswer, match="opening the store"):
+        async with patiently(Stuck(), 0.01):
+            pass
+
+
+async def test_what_goes_wrong_within_is_told_rather_than_what_the_closing_makes_of_it() -> None:
+    class ClosesBadly(InMemoryCollectionJobRepository):
+        async def close(self) -> None:
+            raise OSError("no more disk")
+
+    with pytest.raises(KeyError):
+        async with patiently(ClosesBadly()):
+            raise KeyError("within")
+
+
+def test_a_task_that_cannot_be_cancelled_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collection_jobs.conformance.store.PATIENCE", 0.05)
+
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                continue
+
+    async def start() -> None:
+        tasks.append(asyncio.create_task(stubborn()))
+
+    tasks: list[asyncio.Task[None]] = []
+    with OpenStore(InMemoryCollectionJobRepository()) as store:
+        store.run(start())
+    assert not tasks[0].done()
+
+
+# Workers
+
+
+def test_a_worker_works_on_a_store_and_tells_what_it_did(tmp_path: Path) -> None:
+    with Worker.start(SQLITE) as worker:
+        worker.ask(Open(tmp_path, 1, 5))
+        done = worker.ask(Work((Client("A", (Step("save", (example_job("a"),)),)),)))
+        worker.ask(Close())
+    (event,) = done.events
+    assert event.call == Call("save", (example_job("a"),))
+    assert event.outcome is not None
+    assert event.outcome.error is None
+
+
+def test_a_worker_tells_what_the_adapter_raised(tmp_path: Path) -> None:
+    with Worker.start(SQLITE) as worker:
+        with pytest.raises(WorkerFailed) as caught:
+            worker.ask(Open(tmp_path / "missing", 1, 5))
+        assert caught.value.ours
+        worker.ask(Open(tmp_path, 1, 5))
+
+
+def test_a_worker_that_cannot_import_its_target_says_why() -> None:
+    target = Target("nowhere", FileStore, spec="no_such_module:factory")
+    with Worker.start(target) as worker, pytest.raises(WorkerDied, match="no_such_module"):
+        worker.ask(Close())
+
+
+def test_a_nursery_whose_target_cannot_be_imported_says_why() -> None:
+    target = Target("nowhere", FileStore, spec="no_such_module:factory")
+    with Nursery(target) as nursery, pytest.raises(WorkerDied, match="no_such_module"):
+        nursery.worker(counting=False)
+
+
+def test_workers_are_gone_when_they_are_not_needed_any_more() -> None:
+    with workers(SQLITE, 2) as team:
+        for worker in team:
+            worker.ask(Close())
+    for worker in team:
+        with pytest.raises(WorkerDied, match=f"code {-signal.SIGKILL}"):
+            worker.tell(0.1)
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    with Nursery(SQLITE) as nursery:
+        yield nursery
+
+
+def test_a_forked_worker_that_is_killed_is_gone(nursery: Nursery, tmp_path: Path) -> None:
+    with nursery.worker(counting=False) as worker:
+        worker.ask(Open(tmp_path, 1, 5))
+        worker.kill()
+        with pytest.raises(WorkerDied, match=f"code {-signal.SIGKILL}"):
+            worker.ask(Close())
+
+
+def test_a_worker_dies_at_the_site_that_it_is_told(nursery: Nursery, tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    save = Work((Client("A", (Step("save", (example_job("a"),)),)),))
+    with nursery.worker(counting=True) as worker:
+        worker.ask(Open(tmp_path / "first", 1, 5))
+        sites = worker.ask(save).sites
+    assert not [site for site in sites if "clients.py" in site or "worker.py" in site]
+    commit = max(site for site in sites if site.startswith("after execute at committer.py"))
+    with nursery.worker(counting=True) as worker:
+        worker.ask(Open(tmp_path, 1, 5))
+        dying = Work(save.clients, told=True, die_at=(commit, 1))
+        worker.order(dying)
+        worker.tell()  # that the call begins
+        with pytest.raises(WorkerDied, match=f"code {-signal.SIGKILL}"):
+            worker.tell()
+
+
+def test_what_cannot_be_sent_to_another_process_has_a_stand_in() -> None:
+    class LocalError(Exception):
+        pass
+
+    sent = portable(answered(error=LocalError("boom")))
+    assert isinstance(sent.error, ForeignError)
+    assert str(sent.error) == "LocalError: boom"
+    assert portable(answered(value=lambda: None)).value != answered().value
+    assert portable(answered(value=True)) == answered(value=True)
+
+
+# The ledger
+
+
+def ledger_of(*calls: tuple[Call, Outcome | None]) -> Ledger:
+    ledger = Ledger(["a"])
+    for number, (call, outcome) in enumerate(calls):
+        ledger.began(number, call)
+        if outcome is not None:
+            assert ledger.ended(number, outcome, first_life=False) is None
+    return ledger
+
+
+SAVE = Call("save", (example_job("a"),))
+GET = Call("get_by_id", ("a",))
+CLAIM = Call("update_status", ("a", JobStatus.RUNNING))
+STORED = example_job("a").with_revision(1)
+RUNNING = STORED.with_status(JobStatus.RUNNING, at=datetime.now(UTC)).with_revision(2)
+
+
+def shown(value: object) -> list[Event]:
+    now = datetime.now(UTC)
+    return [Event("kit", GET, 1, 2, Outcome(now, now, value))]
+
+
+def test_what_was_acknowledged_must_be_there() -> None:
+    saved = (SAVE, answered()), (GET, answered(STORED))
+    assert list(ledger_of(*saved).reopened(shown(STORED))) == []
+    (loss,) = ledger_of(*saved).reopened(shown(None))
+    assert loss.law == "DURABLE-1"
+    assert any("killed" in line for line in loss.history)
+
+
+def test_what_was_acknowledged_and_not_looked_at_must_be_there_too() -> None:
+    (loss,) = ledger_of((SAVE, answered())).reopened(shown(None))
+    assert loss.law == "DURABLE-1"
+
+
+@pytest.mark.parametrize("after", [STORED, RUNNING])
+def test_what_was_under_way_may_be_there_wholly_or_not_at_all(after: object) -> None:
+    begun = (SAVE, answered()), (GET, answered(STORED)), (CLAIM, None)
+    assert list(ledger_of(*begun).reopened(shown(after))) == []
+
+
+def test_what_was_under_way_may_not_be_there_by_halves() -> None:
+    begun = (SAVE, answered()), (GET, answered(STORED)), (CLAIM, None)
+    half = example_job("a", status=JobStatus.RUNNING).with_revision(2)
+    (loss,) = ledger_of(*begun).reopened(shown(half))
+    assert loss.law == "DURABLE-1"
+    assert any("was under way" in line for line in loss.history)
+
+
+def test_a_store_that_kept_something_else_from_the_start_has_lost_nothing() -> None:
+    other = example_job("a", source="other").with_revision(1)
+    kept = (SAVE, answered()), (GET, answered(other))
+    ledger = Ledger(["a"])
+    for number, (call, outcome) in enumerate(kept):
+        ledger.began(number, call)
+        ledger.ended(number, outcome, first_life=True)
+    assert list(ledger.reopened(shown(other))) == []
+
+
+def test_revisions_that_start_again_are_seen_when_the_store_is_changed() -> None:
+    ledger = ledger_of((SAVE, answered()), (GET, answered(STORED.with_revision(7))))
+    assert list(ledger.reopened(shown(STORED.with_revision(7)))) == []
+    ledger.began(10, CLAIM)
+    assert ledger.ended(10, answered(True), first_life=False) is None
+    ledger.began(11, GET)
+    now = datetime.now(UTC)
+    running = STORED.with_status(JobStatus.RUNNING, at=now).with_revision(1)
+    loss = ledger.ended(11, Outcome(now, now, running), first_life=False)
+    assert loss is not None
+    assert loss.law == "SAVE-4"
+
+
+# Growth
+
+
+async def test_a_filled_store_has_many_jobs_of_which_three_are_rare() -> None:
+    repository = InMemoryCollectionJobRepository()
+    assert await fill(repository, 500, 10) == 500
+    assert len(await repository.list_recent(1_000)) == 500
+    assert len(await repository.list_by_status(RARE)) == 3
+
+
+async def test_the_filling_ends_when_its_time_is_over() -> None:
+    class Slow(InMemoryCollectionJobRepository):
+        async def save(self, job: object) -> None:
+            await asyncio.sleep(0.01)
+
+    assert 0 < await fill(Slow(), 1_000_000, 0.05) < 10_000
+
+
+def test_a_store_that_cannot_be_filled_is_not_judged(tmp_path: Path) -> None:
+    growth = compare_costs(
+        lambda directory: InMemoryCollectionJobRepository(),
+        lambda: tmp_path,
+        sizes=(10, 1_000_000),
+        repetitions=1,
+        seconds=0,
+        progress=lambda done, total: None,
+    )
+    assert growth.finding is None
+    assert growth.observed is None
+    assert "jobs could be saved" in (growth.unchecked or "")
