@@ -128,7 +128,8 @@ def connect(settings: Settings) -> sqlite3.Connection:
     connection = _connected(settings, "busy_timeout = 0", "foreign_keys = ON")
     try:
         patiently(settings.busy_timeout, lambda: _create(connection, settings.path))
-        _refuse_other_versions(connection, settings.path)
+        # Patiently too: another process may be turning the WAL on, alone with the file.
+        patiently(settings.busy_timeout, lambda: _refuse_other_versions(connection, settings.path))
         _use_wal(connection, settings)
         connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_IDLE_WAL}")
     except BaseException:
