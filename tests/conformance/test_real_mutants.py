@@ -18,10 +18,10 @@ HARD = replace(
     PROFILES["quick"],
     rounds=10,
     cancellations=3,
-    kills=40,
+    kills=30,
     sizes=(100, 6_000),
-    repetitions=3,
-    filling=3,
+    repetitions=2,
+    filling=1.5,
 )
 LIGHT = replace(HARD, rounds=1, cancellations=1, kills=4, sizes=(50, 1_000), filling=1)
 IN_USE = [check for check in CHECKS if check.name in {bug.check for bug in BUGS}]
