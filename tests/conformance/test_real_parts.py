@@ -372,10 +372,10 @@ def test_a_worker_dies_at_the_site_that_it_is_told(nursery: Nursery, tmp_path: P
         worker.ask(Open(tmp_path / "first", 1, 5))
         sites = worker.ask(save).sites
     assert not [site for site in sites if "clients.py" in site or "worker.py" in site]
-    commit = max(site for site in sites if site.startswith("after execute at committer.py"))
+    begin = min(site for site in sites if site.startswith("after execute at committer.py"))
     with nursery.worker(counting=True) as worker:
         worker.ask(Open(tmp_path, 1, 5))
-        dying = Work(save.clients, told=True, die_at=(commit, 1))
+        dying = Work(save.clients, told=True, die_at=(begin, 1))
         worker.order(dying)
         worker.tell()  # that the call begins
         with pytest.raises(WorkerDied, match=f"code {-signal.SIGKILL}"):
