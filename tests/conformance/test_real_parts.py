@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 
 from collection_jobs import InMemoryCollectionJobRepository, JobStatus
-from collection_jobs.conformance import Target, find_target, verify
+from collection_jobs.conformance import Target, TargetError, find_target, verify
 from collection_jobs.conformance.calls import Call, NoAnswer, Outcome, Step, example_job
 from collection_jobs.conformance.cancellation.stepping import Cut, Stepped
 from collection_jobs.conformance.cancellation.victims import SCENES, scene
@@ -332,13 +332,13 @@ def test_a_worker_tells_what_the_adapter_raised(tmp_path: Path) -> None:
 
 def test_a_worker_that_cannot_import_its_target_says_why() -> None:
     target = Target("nowhere", FileStore, spec="no_such_module:factory")
-    with Worker.start(target) as worker, pytest.raises(WorkerDied, match="no_such_module"):
+    with Worker.start(target) as worker, pytest.raises(TargetError, match="no_such_module"):
         worker.ask(Close())
 
 
 def test_a_nursery_whose_target_cannot_be_imported_says_why() -> None:
     target = Target("nowhere", FileStore, spec="no_such_module:factory")
-    with Nursery(target) as nursery, pytest.raises(WorkerDied, match="no_such_module"):
+    with Nursery(target) as nursery, pytest.raises(TargetError, match="no_such_module"):
         nursery.worker(counting=False)
 
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any, Protocol, Self
 
 from collection_jobs.conformance.calls import PATIENCE
-from collection_jobs.conformance.targets import Target
+from collection_jobs.conformance.targets import Target, TargetError
 from collection_jobs.conformance.workers.messages import Done, Failed
 from collection_jobs.conformance.workers.nursery import COUNTING, NURSERY, PLAIN
 
@@ -100,14 +100,26 @@ class Worker:
         return cls(ours, _Started(target, PLAIN, theirs))
 
     def order(self, order: object) -> None:
-        """Ask for something, without waiting for the answer."""
+        """Ask for something, without waiting for the answer.
+
+        Raises:
+            TargetError: The process cannot find the target.
+            WorkerDied: It is gone.
+        """
         if not self._ready:
-            self._ready = True
-            self.answer()
+            self._wait_ready()
         try:
             self._pipe.send(order)
         except OSError:
             raise WorkerDied(self._process.epitaph()) from None
+
+    def _wait_ready(self) -> None:
+        """Wait until it has found the target: if it cannot, that is not the adapter's doing."""
+        try:
+            self.answer()
+        except WorkerDied as error:
+            raise TargetError(f"no other process can open the target: {error}") from error
+        self._ready = True
 
     def tell(self, patience: float = LONG) -> Any:
         """Wait for the next thing that it tells.
@@ -191,10 +203,13 @@ class Nursery:
             counting: Whether it counts what it passes, and can die at a site.
 
         Raises:
-            WorkerDied: The target cannot be imported in another process.
+            TargetError: The target cannot be imported in another process.
         """
         if self._forks is None:
-            self._forks = bool(self._ask())
+            try:
+                self._forks = bool(self._ask())
+            except WorkerDied as error:
+                raise TargetError(f"no other process can open the target: {error}") from error
         kind = COUNTING if counting else PLAIN
         ours, theirs = Pipe()
         if not self._forks:
