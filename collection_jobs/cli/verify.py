@@ -8,7 +8,6 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
-from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TextIO
 
@@ -27,6 +26,7 @@ from collection_jobs.conformance import (
     reproduce,
     verify,
 )
+from collection_jobs.conformance.caches import user_cache
 from collection_jobs.conformance.junit import junit_xml
 from collection_jobs.conformance.plan import PROFILES
 from collection_jobs.conformance.signatures import signatures_of
@@ -121,7 +121,8 @@ def verify_command(
 def _ending() -> Generator[None]:
     """Turn what ends a run early into one line and an exit code, and leave nothing behind."""
     try:
-        with _interrupts.noted(), _without_traces():
+        _leave_no_traces()
+        with _interrupts.noted():
             yield
     except (TargetError, ValueError) as error:
         click.echo(f"collection-jobs verify: {error}", err=True)
@@ -186,9 +187,7 @@ class _Interrupts:
 _interrupts = _Interrupts()
 
 
-@contextmanager
-def _without_traces() -> Generator[None]:
+def _leave_no_traces() -> None:
     """Keep Hypothesis from leaving a directory of its own where the user stands."""
-    with TemporaryDirectory(prefix="collection-jobs-hypothesis-") as home:
-        set_hypothesis_home_dir(home)
-        yield
+    # Not in a temporary one: its table of Unicode takes seconds to make.
+    set_hypothesis_home_dir(user_cache() / "hypothesis")

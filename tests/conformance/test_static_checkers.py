@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from collection_jobs.conformance.caches import user_cache
 from collection_jobs.conformance.static.checkers import (
     CHECKERS,
     Checker,
@@ -23,7 +24,7 @@ from collection_jobs.conformance.static.diagnostics import (
     read_ty,
     read_zuban,
 )
-from collection_jobs.conformance.static.mypy_run import cache_directory, run_mypy
+from collection_jobs.conformance.static.mypy_run import run_mypy
 
 MYPY = """\
 {"file": "p.py", "line": 3, "message": "Wrong", "code": "assignment", "severity": "error"}
@@ -140,15 +141,15 @@ def test_every_checker_sees_the_interpreter_that_was_asked_for(name: str, tmp_pa
 @pytest.mark.parametrize(
     ("environment", "platform", "expected"),
     [
-        ({"XDG_CACHE_HOME": "/x"}, "linux", Path("/x/collection-jobs/mypy")),
-        ({}, "linux", Path.home() / ".cache/collection-jobs/mypy"),
-        ({"XDG_CACHE_HOME": ""}, "linux", Path.home() / ".cache/collection-jobs/mypy"),
-        ({}, "darwin", Path.home() / "Library/Caches/collection-jobs/mypy"),
-        ({"LOCALAPPDATA": "/l"}, "win32", Path("/l/collection-jobs/mypy")),
+        ({"XDG_CACHE_HOME": "/x"}, "linux", Path("/x/collection-jobs")),
+        ({}, "linux", Path.home() / ".cache/collection-jobs"),
+        ({"XDG_CACHE_HOME": ""}, "linux", Path.home() / ".cache/collection-jobs"),
+        ({}, "darwin", Path.home() / "Library/Caches/collection-jobs"),
+        ({"LOCALAPPDATA": "/l"}, "win32", Path("/l/collection-jobs")),
     ],
 )
 def test_the_cache_is_the_users(environment: dict[str, str], platform: str, expected: Path) -> None:
-    assert cache_directory(environment, platform) == expected
+    assert user_cache(environment, platform) == expected
 
 
 def test_mypy_leaves_the_environment_and_the_directory_as_they_were(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from collection_jobs.conformance.caches import user_cache
 from collection_jobs.conformance.static.checkers import CHECKERS, CheckerError, Job
 from collection_jobs.conformance.static.diagnostics import Diagnostic
 
-__all__ = ["cache_directory", "run_mypy"]
+__all__ = ["run_mypy"]
 
 
 def run_mypy(text: str, roots: tuple[Path, ...]) -> list[Diagnostic]:
@@ -29,28 +29,10 @@ def run_mypy(text: str, roots: tuple[Path, ...]) -> list[Diagnostic]:
     except ImportError:
         raise CheckerError("mypy is not installed: pip install 'collection-jobs[check]'") from None
     mypy = CHECKERS["mypy"]
-    job = Job(Path(), (), roots, cache=cache_directory())
+    job = Job(Path(), (), roots, cache=user_cache() / "mypy")
     with _environment({"MYPYPATH": os.pathsep.join(map(str, roots))}):
         output, errors, status = api.run([*mypy.arguments(job), "-c", text])
     return mypy.verdict(status, output, errors)
-
-
-def cache_directory(
-    environment: Mapping[str, str] = os.environ, platform: str = sys.platform
-) -> Path:
-    """Where mypy keeps what it knows: in the user's cache, for all their projects.
-
-    Args:
-        environment: The environment variables.
-        platform: The platform, as ``sys.platform`` names it.
-    """
-    if platform == "win32":
-        base = Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "collection-jobs" / "mypy"
 
 
 @contextmanager
