@@ -81,4 +81,4 @@ def _environment(session: nox.Session, name: str, wheel: Path) -> str:
 def power(session: nox.Session) -> None:
     """How surely, how soon and how shortly is each planted bug found? Makes docs/power.md."""
     install(session, "test")
-    session.run("python", "benchmarks/power.py", "--write", *session.posargs)
+    session.run("python", "-m", "benchmarks.power", "--write", *session.posargs)

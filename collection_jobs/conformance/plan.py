@@ -38,6 +38,7 @@ class Profile:
         sizes: How many jobs the small and the large store have whose costs are compared.
         repetitions: How often each cost is measured.
         filling: Seconds that the filling of these stores may take.
+        on_disk: Whether stores that may be anywhere lie on a disk; in memory no fsync takes time.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Profile:
     sizes: tuple[int, int]
     repetitions: int
     filling: float
+    on_disk: bool = True
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -73,6 +75,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 sizes=(100, 2_000),
                 repetitions=3,
                 filling=2,
+                on_disk=False,
             ),
             Profile(
                 "standard",

@@ -45,14 +45,15 @@ class Target:
     Attributes:
         name: What the user calls it.
         factory: Opens a store in an empty directory.
-        scratch: Where the kit makes the directories: the disk that the user's store is on.
+        scratch: Where the kit must make the directories: on the disk that the user's store is on;
+            None where any will do.
         spec: What `find_target` finds the same factory by, also in another process; None where
             the target was made in code, and only this process can open its stores.
     """
 
     name: str
     factory: Factory
-    scratch: Path = Path(gettempdir())
+    scratch: Path | None = None
     spec: str | None = None
 
 
@@ -68,8 +69,8 @@ def find_target(text: str | None) -> Target:
         TargetError: There is no such target.
     """
     if text is None:
-        name, parent = "sqlite, in a temporary directory", Path(gettempdir())
-        return _sqlite_target(name, f"sqlite:///{quote(str(parent))}/jobs.db", "", parent)
+        spec = f"sqlite:///{quote(gettempdir())}/jobs.db"
+        return _sqlite_target("sqlite, in a temporary directory", spec, "", None)
     module, colon, attribute = text.partition(":")
     if (
         module not in _SCHEMES
@@ -99,7 +100,7 @@ def _url_target(url: str) -> Target:
     )
 
 
-def _sqlite_target(name: str, url: str, query: str, scratch: Path) -> Target:
+def _sqlite_target(name: str, url: str, query: str, scratch: Path | None) -> Target:
     def factory(directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
         options = f"?{query}" if query else ""
         return open_repository(f"sqlite:///{quote(str(directory))}/jobs.db{options}")

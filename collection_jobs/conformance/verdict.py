@@ -19,6 +19,7 @@ from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.laws import LAWS, Law
 from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 from collection_jobs.conformance.report import LawReport, Report
+from collection_jobs.conformance.scratch import scratch_parent
 from collection_jobs.conformance.store import OpenStore
 from collection_jobs.conformance.targets import CAPABILITIES, Target, TargetError
 from collection_jobs.conformance.tokens import pack, unpack
@@ -59,7 +60,7 @@ def verify(
         KeyboardInterrupt: The run was interrupted.
     """
     profile = _profile(profile)
-    with _stores(target, interrupted) as stores:
+    with _stores(target, profile, interrupted) as stores:
         capabilities, adapter = stores.probe()
         examinations: list[tuple[frozenset[str], Examination]] = []
         for check in checks:
@@ -102,9 +103,9 @@ def reproduce(
     check = next((check for check in CHECKS if check.name == held["check"]), None)
     if check is None:
         raise ValueError(f"the token is of a check that this version lacks: {held['check']!r}")
-    with _stores(target, interrupted) as stores:
+    profile = _profile(str(held.get("profile", "standard")))
+    with _stores(target, profile, interrupted) as stores:
         capabilities, _ = stores.probe()
-        profile = _profile(str(held.get("profile", "standard")))
         plan = stores.plan(
             capabilities, profile, int(held.get("seed", 0)), lambda done, total: None
         )
@@ -136,9 +137,12 @@ def _with_tokens(
 
 
 @contextmanager
-def _stores(target: Target, interrupted: Callable[[], bool]) -> Generator[_Stores]:
+def _stores(
+    target: Target, profile: Profile, interrupted: Callable[[], bool]
+) -> Generator[_Stores]:
     """New stores of a target, all in one directory that is removed at the end."""
-    with TemporaryDirectory(prefix="collection-jobs-verify-", dir=target.scratch) as scratch:
+    parent = scratch_parent(target.scratch, on_disk=profile.on_disk)
+    with TemporaryDirectory(prefix="collection-jobs-verify-", dir=parent) as scratch:
         yield _Stores(target, Path(scratch), interrupted)
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from typing_extensions import override
 
-from collection_jobs import CollectionJob, JobStatus
+from collection_jobs import CollectionJob, CollectionJobError, JobStatus
 from tests.mutants.stores import Connection, Hooked, TableStore
 from tests.mutants.table import breaks
 
@@ -303,6 +303,44 @@ class Batching(Hooked):
 @breaks(CANCELLED, "CANCEL-1")
 class DropsTheBatch(Batching):
     """The first of the writes does them all: when it is cancelled, nobody does."""
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class DiesWithItsCaller(Hooked):
+    """Has one task for all calls, which answers a cancelled caller, and dies of the error."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.queue: asyncio.Queue[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]]
+        self.queue = asyncio.Queue()
+        self.actor: asyncio.Task[None] | None = None
+
+    async def act(self) -> None:
+        while True:
+            call, answer = await self.queue.get()
+            await engine()
+            try:
+                answer.set_result(await call())
+            except CollectionJobError as error:
+                answer.set_exception(error)
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        loop = asyncio.get_running_loop()
+        if self.actor is None:
+            self.actor = loop.create_task(self.act())
+        answer: asyncio.Future[T] = loop.create_future()
+        await self.queue.put((call, answer))
+        return await answer
+
+    @override
+    async def close(self) -> None:
+        await super().close()
+        if self.actor is not None:
+            self.actor.cancel()
+            # Its error is looked at here: one found while Python parses a file, with the garbage,
+            # is printed by a traceback that parses too, for which CPython 3.11 ends with an error.
+            await asyncio.gather(self.actor, return_exceptions=True)
 
 
 @breaks(CANCELLED, "CANCEL-1")

@@ -222,9 +222,13 @@ class Actor(_Delegating):
             call, answer = await self.queue.get()
             await asyncio.sleep(0)
             try:
-                answer.set_result(await super().pass_on(call))
+                result = await super().pass_on(call)
             except Exception as error:  # noqa: BLE001 - an actor hands every error to who asked
-                answer.set_exception(error)
+                if not answer.done():  # who asked may have been cancelled
+                    answer.set_exception(error)
+            else:
+                if not answer.done():
+                    answer.set_result(result)
 
     @override
     async def pass_on(self, call: Call) -> object:

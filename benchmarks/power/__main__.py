@@ -1,0 +1,77 @@
+"""How surely, how soon and with how short a history the kit convicts each planted bug.
+
+    python -m benchmarks.power --help
+
+Run it from the root of the project. It takes hours; what was tried is kept in a file, so that a
+run that was stopped goes on where it stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+
+import click
+
+from benchmarks.power.cases import Case, bugs, right_ones
+from benchmarks.power.page import page
+from benchmarks.power.trials import Kept, Trial, acquit, convict
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "power.md"
+
+
+@click.command(help=__doc__.splitlines()[0] if __doc__ else None)
+@click.option("--seeds", default=20, help="Searches for each bug that chance has a say in.")
+@click.option("--right", default=1000, help="Verdicts on right repositories, all together.")
+@click.option("--only", multiple=True, help="Only this repository; may be repeated.")
+@click.option(
+    "--keep",
+    default=Path(".nox/power.jsonl"),
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the trials are kept, and which of them need not be made again.",
+)
+@click.option("--write", is_flag=True, help="Write docs/power.md.")
+def main(seeds: int, right: int, only: tuple[str, ...], keep: Path, write: bool) -> None:
+    """Make every trial that is not kept yet, and tell of each."""
+    kept = Kept(keep)
+    for case, seed, profile in (*_searches(seeds), *_verdicts(right)):
+        if (only and case.name not in only) or kept.has(case, seed, profile):
+            continue
+        trial = convict(case, seed) if case.laws else acquit(case, seed, profile)
+        kept.add(trial)
+        click.echo(_told(case, trial))
+    text = page(list(bugs()), list(right_ones()), list(kept))
+    if write:
+        PAGE.write_text(text)
+    elif not only:
+        click.echo(text)
+
+
+def _searches(seeds: int) -> Iterator[tuple[Case, int, str]]:
+    """Seed by seed, so that a run that is stopped has looked for every bug."""
+    planted = list(bugs())
+    for seed in range(seeds):
+        yield from ((it, seed, "standard") for it in planted if it.by_chance or seed == 0)
+
+
+def _verdicts(number: int) -> Iterator[tuple[Case, int, str]]:
+    """One verdict of the standard profile on each right repository, then quick ones."""
+    right = list(right_ones())
+    profiles = ((seed, "standard" if seed == 0 else "quick") for seed in count())
+    every = ((it, seed, profile) for seed, profile in profiles for it in right)
+    return islice(every, number)
+
+
+def _told(case: Case, trial: Trial) -> str:
+    laws = {it.law for it in trial.found}
+    right = case.laws <= laws if case.laws else not laws
+    answer = ", ".join(sorted(laws)) or "nothing"
+    mark = "" if right else "  <-- " + (", ".join(sorted(case.laws)) or "a false alarm")
+    return (
+        f"{trial.case}, seed {trial.seed}, {trial.profile}: {answer}{mark} ({trial.seconds:.1f} s)"
+    )
+
+
+if __name__ == "__main__":
+    main()

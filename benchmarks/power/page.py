@@ -1,0 +1,123 @@
+"""The page: how surely, how soon and how shortly each bug is found, and by which law."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from benchmarks.power.cases import Case
+from benchmarks.power.trials import Conviction, Trial
+from collection_jobs.conformance import LAWS
+
+__all__ = ["page"]
+
+
+def page(planted: Sequence[Case], right: Sequence[Case], trials: Sequence[Trial]) -> str:
+    """The whole page, from the trials that were made."""
+    mine = {case.name: [it for it in trials if it.case == case.name] for case in planted}
+    acquitted = [it for it in trials if it.case in {case.name for case in right}]
+    return "\n".join(
+        [
+            _HEAD,
+            *_summary(planted, mine),
+            *_false_alarms(right, acquitted),
+            "",
+            "## By law",
+            "",
+            *_by_law(planted, mine),
+            "",
+            "## By planted bug",
+            "",
+            *_by_bug(planted, mine),
+            "",
+        ]
+    )
+
+
+_HEAD = """# How sharp the kit is
+
+Planted bugs, looked for by the checks that are meant for them, in the standard profile, once for
+each seed (the exhaustive interleavings know no chance and are run once). A search has found a bug
+when every law that it breaks was convicted. *Seconds* are on the clock, to the end of the check,
+shrinking included; *calls* are those of the shrunk history; a *preemption* takes the turn from a
+client that could have gone on, and only histories of the interleavings have any. All three are
+medians. The stores lie in memory where the system offers it. `nox -s power` makes this page.
+"""
+
+
+def _found(case: Case, trials: Sequence[Trial]) -> list[Trial]:
+    return [it for it in trials if case.laws <= {one.law for one in it.found}]
+
+
+def _convictions(case: Case, trials: Sequence[Trial]) -> list[Conviction]:
+    return [one for trial in _found(case, trials) for one in trial.found]
+
+
+def _summary(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator[str]:
+    searches = sum(len(made) for made in trials.values())
+    found = sum(len(_found(case, trials[case.name])) for case in planted)
+    always = sum(len(_found(case, trials[case.name])) == len(trials[case.name]) for case in planted)
+    seconds = [median(it.seconds for it in made) for made in trials.values() if made]
+    histories = [
+        (median(one.calls for one in shown), median(one.preemptions for one in shown))
+        for case in planted
+        if (shown := _convictions(case, trials[case.name]))
+    ]
+    yield (
+        f"**{always} of {len(planted)}** planted bugs were found in every search ({found} of"
+        f" {searches} searches)."
+    )
+    yield (
+        f"A bug takes {median(seconds):.1f} s in the median and {max(seconds):.1f} s at most; its"
+        f" history has {median(calls for calls, _ in histories):g} calls in the median and"
+        f" {max(calls for calls, _ in histories):g} at most, and"
+        f" {max(preemptions for _, preemptions in histories):g} preemptions at most."
+    )
+
+
+def _false_alarms(right: Sequence[Case], trials: Sequence[Trial]) -> Iterator[str]:
+    alarms = [it for it in trials if it.found]
+    runs = {
+        profile: sum(it.profile == profile for it in trials)
+        for profile in sorted({it.profile for it in trials})
+    }
+    kinds = " and ".join(f"{number} in the {profile} profile" for profile, number in runs.items())
+    yield (
+        f"**{len(alarms)} false alarms** in {len(trials)} verdicts ({kinds}) on {len(right)}"
+        " repositories that are right."
+    )
+    for it in alarms:
+        laws = ", ".join(one.law for one in it.found)
+        yield f"* {it.case}, seed {it.seed}, {it.profile}: {laws}"
+
+
+def _by_law(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator[str]:
+    yield "| law | planted bugs that break it | found | seconds | calls |"
+    yield "|---|---|---|---|---|"
+    for law in LAWS:
+        breakers = [case for case in planted if law in case.laws]
+        searches = [it for case in breakers for it in trials[case.name]]
+        hits = [it for it in searches if law in {one.law for one in it.found}]
+        calls = [one.calls for it in hits for one in it.found if one.law == law]
+        measured = f"{median(it.seconds for it in hits):.1f} | {median(calls):g}" if hits else " | "
+        names = ", ".join(case.name for case in breakers)
+        yield f"| {law} | {names} | {len(hits)} of {len(searches)} | {measured} |"
+
+
+def _by_bug(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator[str]:
+    yield "| planted bug | laws | found | seconds | calls | preemptions |"
+    yield "|---|---|---|---|---|---|"
+    for case in planted:
+        made = trials[case.name]
+        found = _found(case, made)
+        shown = _convictions(case, made)
+        cells = [case.name, ", ".join(sorted(case.laws)), f"{len(found)} of {len(made)}"]
+        if found:
+            cells += [
+                f"{median(it.seconds for it in found):.1f}",
+                f"{median(it.calls for it in shown):g}",
+                f"{median(it.preemptions for it in shown):g}",
+            ]
+        else:
+            cells += ["", "", ""]
+        yield f"| {' | '.join(cells)} |"

@@ -1,0 +1,117 @@
+"""Trials: one search of one case, what it found and what it took, kept on file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.power.cases import Case
+from collection_jobs.conformance import Finding, Report, verify
+from collection_jobs.conformance.checks import CHECKS
+from collection_jobs.conformance.plan import PROFILES
+
+__all__ = ["Conviction", "Kept", "Trial", "acquit", "convict"]
+
+_STANDARD = replace(PROFILES["standard"], on_disk=False)
+"""As users look, but for the disk: hours of trials would measure its fsync more than the kit."""
+
+
+@dataclass(frozen=True)
+class Conviction:
+    """One law that a search found broken, and how long the history is that shows it."""
+
+    law: str
+    calls: int
+    preemptions: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one search."""
+
+    case: str
+    seed: int
+    profile: str
+    seconds: float
+    found: tuple[Conviction, ...]
+
+
+def convict(case: Case, seed: int) -> Trial:
+    """Look for a bug as the standard profile does.
+
+    One caller's search goes through the corners first: when they are enough, it stops there.
+    """
+    began = perf_counter()
+    profiles = [_STANDARD]
+    if "one caller" in case.checks:
+        profiles.insert(0, replace(_STANDARD, walks=0))
+    checks = [check for check in CHECKS if check.name in case.checks]
+    report: Report | None = None
+    for profile in profiles:
+        report = verify(case.target, profile=profile, seed=seed, checks=checks)
+        if case.laws <= {finding.law for finding in report.findings}:
+            break
+    findings = () if report is None else report.findings
+    return _trial(case, seed, "standard", perf_counter() - began, findings)
+
+
+def acquit(case: Case, seed: int, profile: str) -> Trial:
+    """Judge a right repository by every law."""
+    began = perf_counter()
+    checks = [check for check in CHECKS if check.name in case.checks]
+    chosen = replace(PROFILES[profile], on_disk=False)
+    report = verify(case.target, profile=chosen, seed=seed, checks=checks)
+    return _trial(case, seed, profile, perf_counter() - began, report.findings)
+
+
+def _trial(
+    case: Case, seed: int, profile: str, seconds: float, findings: Iterable[Finding]
+) -> Trial:
+    found = tuple(Conviction(it.law, _calls(it), _preemptions(it)) for it in findings)
+    return Trial(case.name, seed, profile, seconds, found)
+
+
+def _calls(finding: Finding) -> int:
+    """How many calls a history makes."""
+    return sum("repository." in line and not line.startswith("#") for line in finding.history)
+
+
+def _preemptions(finding: Finding) -> int:
+    """How often a history takes the turn from a client that could have gone on."""
+    return sum("--> preempted" in line for line in finding.history)
+
+
+class Kept:
+    """The trials that were made, one a line in a file: a run that was stopped goes on there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._trials = {_key(trial): trial for trial in self._read()}
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self._trials.values())
+
+    def has(self, case: Case, seed: int, profile: str) -> bool:
+        """Whether this search was made already."""
+        return (case.name, seed, profile) in self._trials
+
+    def add(self, trial: Trial) -> None:
+        """Keep one more."""
+        self._trials[_key(trial)] = trial
+        with self._path.open("a") as file:
+            file.write(json.dumps(asdict(trial)) + "\n")
+
+    def _read(self) -> Iterator[Trial]:
+        if self._path.exists():
+            for line in self._path.read_text().splitlines():
+                held = json.loads(line)
+                found = tuple(Conviction(**it) for it in held.pop("found"))
+                yield Trial(**held, found=found)
+
+
+def _key(trial: Trial) -> tuple[str, int, str]:
+    return trial.case, trial.seed, trial.profile
