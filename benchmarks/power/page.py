@@ -8,6 +8,7 @@ from statistics import median
 from benchmarks.power.cases import Case
 from benchmarks.power.trials import Conviction, Trial
 from collection_jobs.conformance import LAWS
+from tests.mutants.origins import ORIGINS
 
 __all__ = ["page"]
 
@@ -41,7 +42,8 @@ each seed (the exhaustive interleavings know no chance and are run once). A sear
 when every law that it breaks was convicted. *Seconds* are on the clock, to the end of the check,
 shrinking included; *calls* are those of the shrunk history; a *preemption* takes the turn from a
 client that could have gone on, and only histories of the interleavings have any. All three are
-medians. The stores lie in memory where the system offers it. `nox -s power` makes this page.
+medians. A name that is a link leads to a project in which that bug was made. The stores lie in
+memory where the system offers it. `nox -s power` makes this page.
 """
 
 
@@ -104,6 +106,11 @@ def _by_law(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator
         yield f"| {law} | {names} | {len(hits)} of {len(searches)} | {measured} |"
 
 
+def _linked(name: str) -> str:
+    """A bug, with the thread of a project where it was made."""
+    return f"[{name}]({ORIGINS[name]})" if name in ORIGINS else name
+
+
 def _by_bug(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator[str]:
     yield "| planted bug | laws | found | seconds | calls | preemptions |"
     yield "|---|---|---|---|---|---|"
@@ -111,7 +118,7 @@ def _by_bug(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator
         made = trials[case.name]
         found = _found(case, made)
         shown = _convictions(case, made)
-        cells = [case.name, ", ".join(sorted(case.laws)), f"{len(found)} of {len(made)}"]
+        cells = [_linked(case.name), ", ".join(sorted(case.laws)), f"{len(found)} of {len(made)}"]
         if found:
             cells += [
                 f"{median(it.seconds for it in found):.1f}",

@@ -11,6 +11,8 @@ import pytest
 from collection_jobs.conformance import LAWS, Report, find_target, verify
 from collection_jobs.conformance.checks import CHECKS
 from collection_jobs.conformance.plan import PROFILES
+from tests.mutants import races, sequential, torn
+from tests.mutants.origins import ORIGINS
 from tests.mutants.real import BUGS, ODD
 from tests.mutants.table import Bug
 
@@ -68,6 +70,12 @@ def test_there_are_enough_mutants_of_every_kind() -> None:
     assert {law for check in IN_USE for law in check.laws} <= {
         law for bug in BUGS for law in (*bug.laws, *bug.also)
     }
+
+
+def test_every_origin_is_that_of_a_mutant() -> None:
+    planted = {bug.store.__name__ for bug in BUGS}
+    planted |= {mutant.__name__ for mutant in sequential.BUGS}
+    assert set(ORIGINS) <= planted | set(vars(races)) | set(vars(torn))
 
 
 def test_what_a_store_can_do_and_does_not_say_is_told_and_is_no_finding() -> None:
