@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import cast
 
 from collection_jobs.protocol import CollectionJobRepository
@@ -13,10 +14,13 @@ __all__ = ["ENTRY_POINT_GROUP", "open_repository"]
 ENTRY_POINT_GROUP = "collection_jobs.repositories"
 """Where other packages add schemes: each entry point is named as its scheme and loads an opener."""
 
-Opener = Callable[[str], AbstractAsyncContextManager[CollectionJobRepository]]
+_Opening = AbstractAsyncContextManager[CollectionJobRepository]
+Opener = Callable[[str], _Opening]
 
 
-def open_repository(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
+def open_repository(
+    url: str, *, create: bool = True
+) -> AbstractAsyncContextManager[CollectionJobRepository]:
     """Open the repository that a URL names; leaving the ``async with`` block closes it.
 
     * ``memory:`` is a new repository in this process.
@@ -25,10 +29,28 @@ def open_repository(url: str) -> AbstractAsyncContextManager[CollectionJobReposi
     * Any other scheme is one that an installed package adds under the entry-point group
       ``collection_jobs.repositories``.
 
+    Args:
+        url: The URL.
+        create: Whether a store is made where there is none. False is for those who only look: the
+            block is then entered with a RepositoryError instead. The opener of another package is
+            told so if it takes ``create`` as a keyword; otherwise it opens as it always does.
+
     Raises:
         ValueError: The URL has no scheme, an unknown one, or one that its engine cannot read.
     """
-    return _opener(scheme_of(url))(url)
+    opener = _opener(scheme_of(url))
+    return opener(url) if create else _without_creating(opener)(url)
+
+
+def _without_creating(opener: Callable[..., _Opening]) -> Opener:
+    """The opener, told not to make a store, if it can be told."""
+    from inspect import signature
+
+    try:
+        parameters = signature(opener).parameters
+    except ValueError:  # a callable of C that does not say what it takes
+        return opener
+    return partial(opener, create=False) if "create" in parameters else opener
 
 
 def scheme_of(url: str) -> str:
@@ -65,10 +87,12 @@ def _open_memory(url: str) -> AbstractAsyncContextManager[CollectionJobRepositor
     return InMemoryCollectionJobRepository()
 
 
-def _open_sqlite(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
+def _open_sqlite(
+    url: str, *, create: bool = True
+) -> AbstractAsyncContextManager[CollectionJobRepository]:
     from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
 
-    return SQLiteCollectionJobRepository.from_url(url)
+    return SQLiteCollectionJobRepository.from_url(url, create=create)
 
 
 _BUILT_IN: dict[str, Opener] = {"memory": _open_memory, "sqlite": _open_sqlite}

@@ -14,6 +14,7 @@ import pytest
 from collection_jobs import (
     CollectionJobRepository,
     InMemoryCollectionJobRepository,
+    RepositoryError,
     open_repository,
 )
 from collection_jobs.conformance.calls import example_job
@@ -33,6 +34,15 @@ async def test_sqlite_opens_the_same_file_again(tmp_path: Path) -> None:
         await repository.save(example_job("a"))
     async with open_repository(url) as repository:
         assert await repository.get_by_id("a") == example_job("a")
+
+
+async def test_who_only_looks_creates_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match=r"there is no file '.*jobs\.db'"):
+        async with open_repository(f"sqlite:///{tmp_path}/jobs.db", create=False):
+            pytest.fail("it opened")
+    assert list(tmp_path.iterdir()) == []
+    async with open_repository("memory:", create=False) as repository:
+        assert await repository.list_recent() == []
 
 
 @pytest.fixture
@@ -77,13 +87,14 @@ def test_another_package_adds_a_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
     opened = open_repository("ram://anywhere")
     assert isinstance(opened, InMemoryCollectionJobRepository)
-    assert sys.modules[__name__].opened_urls == ["ram://anywhere"]
+    open_repository("ram://anywhere", create=False)
+    assert sys.modules[__name__].opened_urls == ["ram://anywhere", "ram://anywhere, if it exists"]
 
 
 opened_urls: list[str] = []
 
 
-def open_ram(url: str) -> InMemoryCollectionJobRepository:
+def open_ram(url: str, *, create: bool = True) -> InMemoryCollectionJobRepository:
     """What the entry point of another package would load."""
-    opened_urls.append(url)
+    opened_urls.append(url if create else f"{url}, if it exists")
     return InMemoryCollectionJobRepository()

@@ -28,6 +28,7 @@ def _one_caller(plan: Plan) -> Examination:
         seed_number=plan.seed,
         walks=walks,
         steps=steps,
+        unwritten=plan.unwritten,
         progress=lambda stores: plan.progress(stores, corners + walks),
     )
     covered = f"{corners} fixed programs, {walks} random walks of up to {steps} steps"
@@ -198,6 +199,7 @@ CHECKS: tuple[Check, ...] = (
         ),
         _one_caller,
         again=_one_program,
+        early=True,
     ),
     Check("interleavings", _CONCURRENT_LAWS, _interleavings, again=_one_schedule),
     Check("damaged stores", frozenset({"ERROR-1"}), _damaged),

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["LAWS", "Law"]
+__all__ = ["LAWS", "METHODS", "Law"]
+
+METHODS = frozenset(
+    {
+        *("save", "get_by_id", "delete"),
+        *("list_by_status", "list_recent", "get_running_jobs"),
+        *("update_status", "add_failed_symbol", "get_stats"),
+    }
+)
+_SAVED = frozenset({"save", "get_by_id"})
+_DELETED = _SAVED | {"delete"}
+_WRITTEN = _DELETED | {"update_status", "add_failed_symbol"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +29,18 @@ class Law:
         title: What it promises, in a few words.
         sentence: What it promises, as the contract says it.
         capability: What an adapter declares in order to promise it; None: every adapter does.
+        methods: The methods that must be written before it can be examined.
     """
 
     id: str
     title: str
     sentence: str
     capability: str | None = None
+    methods: frozenset[str] = METHODS
+
+    def waits_for(self, unwritten: Collection[str]) -> tuple[str, ...]:
+        """Those of the unwritten methods without which it cannot be examined."""
+        return tuple(method for method in unwritten if method in self.methods)
 
 
 _ALL = (
@@ -32,11 +49,13 @@ _ALL = (
         "read back exactly as saved",
         "What was saved is read back equal, to the microsecond and the last code point, with every"
         " outcome.",
+        methods=_SAVED,
     ),
     Law(
         "SAVE-2",
         "created, or replaced whole",
         "A job whose revision is None is created, or replaces the stored job of that id.",
+        methods=_SAVED,
     ),
     Law(
         "SAVE-3",
@@ -44,24 +63,33 @@ _ALL = (
         "A job read from the store carries its revision. Saving it, or a changed copy, succeeds"
         " only while the store still has that revision; otherwise it is a StaleJobError and"
         " nothing changes.",
+        methods=_DELETED,
     ),
     Law(
         "SAVE-4",
         "each change raises the revision",
         "Every applied change, whichever method made it, gives the stored job a greater revision;"
         " a change not applied leaves it.",
+        methods=_WRITTEN,
     ),
     Law(
         "SAVE-5",
         "no revision is given out twice",
         "No revision is given out twice for one id, also not after its deletion: a copy of the"
         " deleted job is never taken for the new one.",
+        methods=_DELETED,
     ),
-    Law("GET-1", "as last written, or None", "The job as last written, or None for an unknown id."),
+    Law(
+        "GET-1",
+        "as last written, or None",
+        "The job as last written, or None for an unknown id.",
+        methods=_SAVED,
+    ),
     Law(
         "GET-2",
         "callers and store share nothing",
         "What a caller does with a job it holds never changes the store, and the reverse.",
+        methods=_SAVED | {"list_by_status", "list_recent", "get_running_jobs"},
     ),
     Law(
         "DELETE-1",
@@ -73,35 +101,46 @@ _ALL = (
         "DELETE-2",
         "a deleted id starts afresh",
         "An id can be used again after its deletion; nothing of the former job comes back.",
+        methods=_DELETED,
     ),
     Law(
         "LIST-1",
         "exactly one status, oldest first",
         "Exactly the jobs with that status, oldest first: by created_at, then by id (code-point"
         " order).",
+        methods=_SAVED | {"list_by_status"},
     ),
     Law(
         "LIST-2",
         "pages join up to the whole",
         "offset jobs are passed over, at most limit returned; pages of an unchanging store join up"
         " to the whole, no job twice.",
+        methods=_SAVED | {"list_by_status"},
     ),
     Law(
         "RECENT-1",
         "newest first",
         "Newest first: by created_at descending, then by id descending; at most limit.",
+        methods=_SAVED | {"list_recent"},
     ),
-    Law("RECENT-2", "nothing from before since", "With since, only jobs with created_at >= since."),
+    Law(
+        "RECENT-2",
+        "nothing from before since",
+        "With since, only jobs with created_at >= since.",
+        methods=_SAVED | {"list_recent"},
+    ),
     Law(
         "RUNNING-1",
         "all that run, oldest first",
         "All jobs that are RUNNING, in the order of LIST-1, without a limit.",
+        methods=_SAVED | {"get_running_jobs"},
     ),
     Law(
         "STATUS-1",
         "True for a permitted change only",
         "True when this call changed the status; False when the job is unknown or the lifecycle"
         " forbids the change from the status it has; then nothing changes.",
+        methods=_SAVED | {"update_status"},
     ),
     Law(
         "STATUS-2",
@@ -113,11 +152,13 @@ _ALL = (
         "STATUS-3",
         "times and message as the lifecycle says",
         "The change sets and clears what the lifecycle says, by the adapter's clock.",
+        methods=_SAVED | {"update_status"},
     ),
     Law(
         "FAILED-1",
         "the last outcome counts",
         "Records the failure; the last outcome of a symbol counts, and replaces its former one.",
+        methods=_SAVED | {"add_failed_symbol"},
     ),
     Law(
         "FAILED-2",
@@ -130,11 +171,13 @@ _ALL = (
         "unknown job or symbol refused",
         "An unknown job is JobNotFoundError, a symbol that the job does not have is"
         " UnknownSymbolError; nothing changes.",
+        methods=_SAVED | {"add_failed_symbol"},
     ),
     Law(
         "STATS-1",
         "the stats of the stored job",
         "Equal to the stats of the job as stored, or None for an unknown id.",
+        methods=_SAVED | {"get_stats"},
     ),
     Law(
         "ATOMIC-1",

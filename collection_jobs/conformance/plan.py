@@ -119,6 +119,7 @@ class Plan:
     Attributes:
         target: What is judged.
         capabilities: What its adapter declares of itself.
+        unwritten: The methods that it does not have yet.
         profile: How hard to look.
         seed: Where all randomness comes from.
         new_store: Opens a new, empty store.
@@ -129,6 +130,7 @@ class Plan:
 
     target: Target
     capabilities: frozenset[str]
+    unwritten: tuple[str, ...]
     profile: Profile
     seed: int
     new_store: Callable[[], OpenStore]
@@ -165,9 +167,11 @@ class Check:
         laws: The ids of the laws that it examines.
         run: Does it.
         again: Makes one finding again, from what its token holds; None: by the whole check.
+        early: Whether it can be made while methods are unwritten: it passes their calls over.
     """
 
     name: str
     laws: frozenset[str]
     run: Callable[[Plan], Examination]
     again: Callable[[Plan, dict[str, Any]], list[Finding]] | None = None
+    early: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from itertools import count
@@ -23,6 +23,7 @@ from collection_jobs.conformance.scratch import scratch_parent
 from collection_jobs.conformance.store import OpenStore
 from collection_jobs.conformance.targets import CAPABILITIES, Target, TargetError
 from collection_jobs.conformance.tokens import pack, unpack
+from collection_jobs.conformance.unwritten import finding_of, unwritten_methods, waiting
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.validation import shown
 
@@ -61,18 +62,22 @@ def verify(
     """
     profile = _profile(profile)
     with _stores(target, profile, interrupted) as stores:
-        capabilities, adapter = stores.probe()
+        probed = stores.probe()
         examinations: list[tuple[frozenset[str], Examination]] = []
+        if probed.unwritten:
+            checks = [check for check in checks if check.early]
+            found = Examination([finding_of(probed.unwritten)], "")
+            examinations.append((frozenset({found.findings[0].law}), found))
         for check in checks:
             progress(check.name, 0, 1)
-            plan = stores.plan(capabilities, profile, seed, partial(progress, check.name))
+            plan = stores.plan(probed, profile, seed, partial(progress, check.name))
             examination = _with_tokens(check.run(plan), check, profile, seed)
             examinations.append((check.laws, examination))
-    laws = tuple(_judge(law, capabilities, examinations) for law in LAWS.values())
+    laws = tuple(_judge(law, probed, examinations) for law in LAWS.values())
     observed = [one for _, examination in examinations for one in examination.observed]
-    claims = compare(capabilities, observed)
+    claims = compare(probed.capabilities, observed)
     of = version("collection-jobs")
-    return Report(target.name, of, profile.name, seed, laws, claims, adapter)
+    return Report(target.name, of, profile.name, seed, laws, claims, probed.adapter)
 
 
 def reproduce(
@@ -104,11 +109,9 @@ def reproduce(
     if check is None:
         raise ValueError(f"the token is of a check that this version lacks: {held['check']!r}")
     profile = _profile(str(held.get("profile", "standard")))
+    seed = int(held.get("seed", 0))
     with _stores(target, profile, interrupted) as stores:
-        capabilities, _ = stores.probe()
-        plan = stores.plan(
-            capabilities, profile, int(held.get("seed", 0)), lambda done, total: None
-        )
+        plan = stores.plan(stores.probe(), profile, seed, lambda done, total: None)
         found = check.run(plan).findings if check.again is None else check.again(plan, held)
     law = held.get("law")
     return [finding for finding in found if law is None or finding.law == law]
@@ -144,6 +147,21 @@ def _stores(
     parent = scratch_parent(target.scratch, on_disk=profile.on_disk)
     with TemporaryDirectory(prefix="collection-jobs-verify-", dir=parent) as scratch:
         yield _Stores(target, Path(scratch), interrupted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Probed:
+    """What one look at a target tells.
+
+    Attributes:
+        capabilities: What its adapter declares of itself.
+        unwritten: The methods that it does not have yet.
+        adapter: The class of its repository, as ``module:Class``.
+    """
+
+    capabilities: frozenset[str]
+    unwritten: tuple[str, ...]
+    adapter: str
 
 
 class _Stores:
@@ -185,14 +203,15 @@ class _Stores:
 
     def plan(
         self,
-        capabilities: frozenset[str],
+        probed: _Probed,
         profile: Profile,
         seed: int,
         progress: Callable[[int, int], None],
     ) -> Plan:
         return Plan(
             target=self._target,
-            capabilities=capabilities,
+            capabilities=probed.capabilities,
+            unwritten=probed.unwritten,
             profile=profile,
             seed=seed,
             new_store=self.open,
@@ -201,8 +220,8 @@ class _Stores:
             progress=progress,
         )
 
-    def probe(self) -> tuple[frozenset[str], str]:
-        """Open one store, see that it is a repository, and read what it declares and its class."""
+    def probe(self) -> _Probed:
+        """Open one store, see that it is a repository, and what there is of it."""
         with self.open() as store:
             repository: object = store.repository
             if not isinstance(repository, CollectionJobRepository):
@@ -212,6 +231,7 @@ class _Stores:
                     f" {', '.join(lacking)}"
                 )
             declared = frozenset[str](getattr(repository, "capabilities", ()))
+            unwritten = unwritten_methods(store)
         unknown = sorted(declared.difference(CAPABILITIES))
         if unknown:
             raise TargetError(
@@ -219,7 +239,7 @@ class _Stores:
                 f" {', '.join(CAPABILITIES)}"
             )
         adapter = type(repository)
-        return declared, f"{adapter.__module__}:{adapter.__qualname__}"
+        return _Probed(declared, unwritten, f"{adapter.__module__}:{adapter.__qualname__}")
 
 
 _METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
@@ -232,7 +252,7 @@ def _failure(target: Target, error: Exception) -> str:
 
 
 def _judge(
-    law: Law, capabilities: frozenset[str], examinations: list[tuple[frozenset[str], Examination]]
+    law: Law, probed: _Probed, examinations: list[tuple[frozenset[str], Examination]]
 ) -> LawReport:
     """The verdict on one law from all that was examined."""
     findings: list[Finding] = [
@@ -244,8 +264,10 @@ def _judge(
     if findings:
         shortest = min(findings, key=lambda finding: len(finding.history))
         return LawReport(law.id, "broken", finding=shortest)
-    if law.capability is not None and law.capability not in capabilities:
+    if law.capability is not None and law.capability not in probed.capabilities:
         return LawReport(law.id, "not applicable", f"{law.capability} is not declared")
+    if lacking := law.waits_for(probed.unwritten):
+        return LawReport(law.id, "not checked", waiting(lacking))
     mine = [examination for laws, examination in examinations if law.id in laws]
     skipped = [examination.skipped for examination in mine if examination.skipped is not None]
     mine = [examination for examination in mine if examination.skipped is None]

@@ -8,9 +8,15 @@ __all__ = ['ENTRY_POINT_GROUP', 'open_repository']
 
 ENTRY_POINT_GROUP: str
 
-Opener = Callable[[str], AbstractAsyncContextManager[CollectionJobRepository]]
+_Opening = AbstractAsyncContextManager[CollectionJobRepository]
 
-def open_repository(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
+Opener = Callable[[str], _Opening]
+
+def open_repository(
+    url: str,
+    *,
+    create: bool=True,
+) -> AbstractAsyncContextManager[CollectionJobRepository]:
     """Open the repository that a URL names; leaving the ``async with`` block closes it.
 
     * ``memory:`` is a new repository in this process.
@@ -18,6 +24,12 @@ def open_repository(url: str) -> AbstractAsyncContextManager[CollectionJobReposi
       absolute path (SQLAlchemy's spelling). ``?synchronous=NORMAL`` sets the durability.
     * Any other scheme is one that an installed package adds under the entry-point group
       ``collection_jobs.repositories``.
+
+    Args:
+        url: The URL.
+        create: Whether a store is made where there is none. False is for those who only look: the
+            block is then entered with a RepositoryError instead. The opener of another package is
+            told so if it takes ``create`` as a keyword; otherwise it opens as it always does.
 
     Raises:
         ValueError: The URL has no scheme, an unknown one, or one that its engine cannot read.

@@ -101,6 +101,22 @@ async def test_an_empty_file_becomes_a_repository(tmp_path: Path) -> None:
     await open_and_close(tmp_path / "jobs.db")
 
 
+async def test_who_only_looks_makes_no_file(tmp_path: Path) -> None:
+    missing, empty = tmp_path / "none" / "jobs.db", tmp_path / "empty.db"
+    empty.touch()
+    for path, message in ((missing, "there is no file"), (empty, "is an empty file")):
+        with pytest.raises(RepositoryError, match=message):
+            async with SQLiteCollectionJobRepository(path, create=False):
+                pytest.fail("it opened")
+    assert not missing.parent.exists()
+    assert empty.stat().st_size == 0
+    async with (
+        SQLiteCollectionJobRepository(empty),
+        SQLiteCollectionJobRepository(empty, create=False) as repository,
+    ):
+        assert await repository.list_recent() == []
+
+
 @pytest.mark.parametrize(
     ("url", "path", "synchronous", "busy_timeout"),
     [

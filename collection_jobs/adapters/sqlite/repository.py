@@ -85,6 +85,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         *,
         synchronous: Synchronous = "FULL",
         busy_timeout: float = 5.0,
+        create: bool = True,
     ) -> None:
         """Remember what to open; nothing is opened yet.
 
@@ -92,21 +93,23 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
             path: The file; its folder must exist, and be on a local disk.
             synchronous: "FULL", or "NORMAL" where the last writes before a power cut may be lost.
             busy_timeout: Seconds that a call waits for another connection's lock.
+            create: Whether opening makes the store where there is none; if not, it refuses.
 
         Raises:
             TypeError: A value is of a wrong type.
             ValueError: A value is wrong; for ``:memory:``, use InMemoryCollectionJobRepository.
         """
-        self._settings = Settings.of(path, synchronous, busy_timeout)
+        self._settings = Settings.of(path, synchronous, busy_timeout, create)
         self._engine: Engine | None = None
 
     @classmethod
-    def from_url(cls, url: str) -> Self:
+    def from_url(cls, url: str, *, create: bool = True) -> Self:
         """Build one from a URL, as :func:`collection_jobs.open_repository` does.
 
         Args:
             url: ``sqlite:///relative.db`` or ``sqlite:////absolute/path.db``, percent-encoded, with
                 the options ``synchronous`` and ``busy_timeout`` as its query.
+            create: Whether opening makes the store where there is none; if not, it refuses.
 
         Raises:
             ValueError: The URL is none of these, or an option's value is wrong.
@@ -116,6 +119,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
             settings.path,
             synchronous=settings.synchronous,
             busy_timeout=settings.busy_timeout,
+            create=create,
         )
 
     async def __aenter__(self) -> Self:
@@ -124,7 +128,8 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         Raises:
             RepositoryError: The repository is open already; or the folder is missing, the file is
                 a folder, no SQLite database, another application's, of another version of the
-                schema, or locked. A file that is refused is left as it was.
+                schema, or locked; or there is no store and it is not to be created. A file that
+                is refused is left as it was.
         """
         if self._engine is not None:
             raise RepositoryError(f"the repository on {self._settings.path!r} is open already")

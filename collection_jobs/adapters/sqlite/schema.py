@@ -122,7 +122,7 @@ def connect(settings: Settings) -> sqlite3.Connection:
             f"SQLite {'.'.join(map(str, _OLDEST_SQLITE))} is the oldest that works, "
             f"and this Python has {sqlite3.sqlite_version}"
         )
-    _refuse_foreign(settings.path)
+    _refuse_foreign(settings.path, settings.create)
     # Waiting is ours: SQLite's own handler soon looks only every 100 ms, and between the
     # transactions of a busy process the lock is free for far less.
     connection = _connected(settings, "busy_timeout = 0", "foreign_keys = ON")
@@ -170,7 +170,7 @@ def _connected(settings: Settings, *pragmas: str) -> sqlite3.Connection:
     return connection
 
 
-def _refuse_foreign(path: str) -> None:
+def _refuse_foreign(path: str, create: bool) -> None:
     """Judge a file by its first bytes: connecting could already change another's file.
 
     Ours has its application id there from its first commit, which is made before the WAL is on.
@@ -179,6 +179,8 @@ def _refuse_foreign(path: str) -> None:
         mode = os.stat(path).st_mode  # noqa: PTH116 - the path is a str, as SQLite wants it
         header = b"" if stat.S_ISDIR(mode) else _first_bytes(path)
     except FileNotFoundError as error:
+        if not create:
+            raise RepositoryError(f"there is no file {path!r}") from error
         parent = Path(path).absolute().parent
         if parent.is_dir():
             return
@@ -190,6 +192,8 @@ def _refuse_foreign(path: str) -> None:
     if stat.S_ISDIR(mode):
         raise RepositoryError(f"{path!r} is a folder, not a file")
     if not header:
+        if not create:
+            raise RepositoryError(f"{path!r} is an empty file, not a store of jobs")
         return
     if not header.startswith(_MAGIC) or len(header) < _HEADER_LENGTH:
         raise RepositoryError(f"{path!r} is not a SQLite database")

@@ -24,11 +24,13 @@ class Settings:
         path: The file, as the caller gave it.
         synchronous: SQLite's ``PRAGMA synchronous``.
         busy_timeout: Seconds to wait for another connection's lock.
+        create: Whether to make the file and its schema where there is none.
     """
 
     path: str
     synchronous: Synchronous
     busy_timeout: float
+    create: bool = True
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -47,7 +49,11 @@ class Settings:
 
     @classmethod
     def of(
-        cls, path: str | os.PathLike[str], synchronous: Synchronous, busy_timeout: float
+        cls,
+        path: str | os.PathLike[str],
+        synchronous: Synchronous,
+        busy_timeout: float,
+        create: bool = True,
     ) -> Self:
         """The settings as a caller without a type checker may give them."""
         text = os.fspath(path)
@@ -55,7 +61,9 @@ class Settings:
             raise TypeError(f"path must be a str or a path of str: {shown(path)}")
         if not isinstance(busy_timeout, int | float) or isinstance(busy_timeout, bool):
             raise TypeError(f"busy_timeout must be a number of seconds: {shown(busy_timeout)}")
-        return cls(text, synchronous, float(busy_timeout))
+        if not isinstance(create, bool):
+            raise TypeError(f"create must be a bool, not {type(create).__name__}: {shown(create)}")
+        return cls(text, synchronous, float(busy_timeout), create)
 
     @classmethod
     def from_url(cls, url: str) -> Self:

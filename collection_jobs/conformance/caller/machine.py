@@ -29,6 +29,7 @@ class LifecycleMachine(RuleBasedStateMachine):
     """
 
     muted: Collection[str] = frozenset()
+    unwritten: Collection[str] = ()
 
     def new_store(self) -> OpenStore:
         """A store that is open and empty."""
@@ -42,7 +43,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         """Open a store."""
         super().__init__()
         self._store = self.new_store()
-        self._session = Session(self._store.repository, self.muted)
+        self._session = Session(self._store.repository, self.muted, self.unwritten)
         self._ids: tuple[str, ...] = ()
 
     def teardown(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from itertools import count
 
@@ -26,7 +26,8 @@ NewStore = Callable[[], OpenStore]
 class _Breaches:
     """The first breach of each law, and the laws that were known when it was seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, unwritten: Collection[str]) -> None:
+        self.unwritten = unwritten
         self.known: set[str] = set()
         self.first: list[tuple[LawBroken, frozenset[str]]] = []
 
@@ -41,6 +42,7 @@ def search_lifecycle(
     seed_number: int,
     walks: int,
     steps: int,
+    unwritten: Collection[str] = (),
     progress: Callable[[int], None] = lambda stores: None,
 ) -> list[Finding]:
     """Find every law that a caller alone can see broken, each with a shortest program.
@@ -54,9 +56,10 @@ def search_lifecycle(
         seed_number: Where the random walks come from; the same number, the same walks.
         walks: How many walks to take.
         steps: How many steps a walk takes at most.
+        unwritten: Methods that the adapter does not have yet: their calls are passed over.
         progress: Told how many stores were opened so far.
     """
-    breaches = _Breaches()
+    breaches = _Breaches(unwritten)
     opened = count(1)
 
     def next_store() -> OpenStore:
@@ -72,7 +75,7 @@ def search_lifecycle(
 
 def _visit(new_store: NewStore, program: Program, breaches: _Breaches) -> None:
     with new_store() as store:
-        session = Session(store.repository, breaches.known)
+        session = Session(store.repository, breaches.known, breaches.unwritten)
         for step in program:
             try:
                 store.run(session.run(step))
@@ -85,6 +88,7 @@ def _walk(
 ) -> None:
     class Machine(LifecycleMachine):
         muted = breaches.known
+        unwritten = breaches.unwritten
 
         def new_store(self) -> OpenStore:
             return new_store()

@@ -44,16 +44,21 @@ class Session:
         muted: Laws whose breaches are known already: they are passed over. After any breach the
             oracle takes over what the store then holds, so that the search can go on and find
             what else is broken; where the store cannot be read, the session is over.
+        unwritten: Methods that the adapter does not have yet: their calls are passed over.
     """
 
     def __init__(
-        self, repository: CollectionJobRepository, muted: Collection[str] = frozenset()
+        self,
+        repository: CollectionJobRepository,
+        muted: Collection[str] = frozenset(),
+        unwritten: Collection[str] = (),
     ) -> None:
         """Start with the empty store."""
         self.repository = repository
         self.held: dict[str, CollectionJob] = {}
         self.program: list[Step] = []
         self._muted = muted
+        self._unwritten = unwritten
         self._over = False
         self._states: dict[str, JobState] = {}
         self._facts_held: dict[str, Facts] = {}
@@ -79,7 +84,7 @@ class Session:
     ) -> tuple[Outcome | None, bool]:
         """Make a step's call; what came of it, and whether all was right."""
         call = inner.call(self.held)
-        if call is None:
+        if call is None or call.method in self._unwritten:
             return None, False
         self.program.append(step)
         outcome = await make(call, self.repository)

@@ -96,6 +96,8 @@ def compare_costs(
 ) -> Growth:
     """Fill two stores, and compare what each call costs on either.
 
+    A store whose calls raise has no costs to compare: then nothing can be said.
+
     Args:
         opening: Opens the store in a directory.
         new_directory: Gives a new one.
@@ -108,14 +110,17 @@ def compare_costs(
     with ExitStack() as opened:
         small, large = (opened.enter_context(OpenStore(opening(new_directory()))) for _ in sizes)
         progress(0, 3)
-        many = large.run(fill(large.repository, sizes[1], seconds))
-        if many < _LEAST:
-            return Growth(unchecked=f"in {seconds:g} s only {many:,} jobs could be saved")
-        few = small.run(fill(small.repository, min(sizes[0], many // _LEAST_FACTOR), seconds))
-        growth = Growth(sizes=(few, many))
-        progress(1, 3)
-        pair = _Pair((small, large), ({}, {}))
-        growths = _confirmed(pair, growth, repetitions, confirmations)
+        try:
+            many = large.run(fill(large.repository, sizes[1], seconds))
+            if many < _LEAST:
+                return Growth(unchecked=f"in {seconds:g} s only {many:,} jobs could be saved")
+            few = small.run(fill(small.repository, min(sizes[0], many // _LEAST_FACTOR), seconds))
+            growth = Growth(sizes=(few, many))
+            progress(1, 3)
+            pair = _Pair((small, large), ({}, {}))
+            growths = _confirmed(pair, growth, repetitions, confirmations)
+        except Exception as error:  # noqa: BLE001 - whatever a call raises, other checks judge it
+            return Growth(unchecked=f"a call raised {type(error).__name__}: {error}")
         progress(3, 3)
     if growths:
         growth.finding = _finding(growth, growths)

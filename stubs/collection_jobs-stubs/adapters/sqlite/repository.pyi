@@ -52,6 +52,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         *,
         synchronous: Synchronous='FULL',
         busy_timeout: float=5.0,
+        create: bool=True,
     ) -> None:
         """Remember what to open; nothing is opened yet.
 
@@ -59,18 +60,20 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
             path: The file; its folder must exist, and be on a local disk.
             synchronous: "FULL", or "NORMAL" where the last writes before a power cut may be lost.
             busy_timeout: Seconds that a call waits for another connection's lock.
+            create: Whether opening makes the store where there is none; if not, it refuses.
 
         Raises:
             TypeError: A value is of a wrong type.
             ValueError: A value is wrong; for ``:memory:``, use InMemoryCollectionJobRepository.
         """
     @classmethod
-    def from_url(cls, url: str) -> Self:
+    def from_url(cls, url: str, *, create: bool=True) -> Self:
         """Build one from a URL, as :func:`collection_jobs.open_repository` does.
 
         Args:
             url: ``sqlite:///relative.db`` or ``sqlite:////absolute/path.db``, percent-encoded, with
                 the options ``synchronous`` and ``busy_timeout`` as its query.
+            create: Whether opening makes the store where there is none; if not, it refuses.
 
         Raises:
             ValueError: The URL is none of these, or an option's value is wrong.
@@ -81,7 +84,8 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         Raises:
             RepositoryError: The repository is open already; or the folder is missing, the file is
                 a folder, no SQLite database, another application's, of another version of the
-                schema, or locked. A file that is refused is left as it was.
+                schema, or locked; or there is no store and it is not to be created. A file that
+                is refused is left as it was.
         """
     async def __aexit__(
         self,

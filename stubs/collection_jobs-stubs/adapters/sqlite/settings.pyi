@@ -16,10 +16,12 @@ class Settings:
         path: The file, as the caller gave it.
         synchronous: SQLite's ``PRAGMA synchronous``.
         busy_timeout: Seconds to wait for another connection's lock.
+        create: Whether to make the file and its schema where there is none.
     """
     path: str
     synchronous: Synchronous
     busy_timeout: float
+    create: bool = ...
     def __post_init__(self) -> None:
         """Check every value."""
     @classmethod
@@ -28,6 +30,7 @@ class Settings:
         path: str | os.PathLike[str],
         synchronous: Synchronous,
         busy_timeout: float,
+        create: bool=True,
     ) -> Self:
         """The settings as a caller without a type checker may give them."""
     @classmethod
