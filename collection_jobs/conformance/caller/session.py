@@ -93,7 +93,11 @@ class Session:
             breaches = []
         if breaches:
             if blame is not None:
-                breaches = [breach._replace(law=blame) for breach in breaches]
+                # What is known already shows also without the misuse, and is not due to it.
+                breaches = [
+                    breach if breach.law in self._muted else breach._replace(law=blame)
+                    for breach in breaches
+                ]
             await self._follow(call)
             self._raise_unmuted(breaches)
         if step.keep is not None and isinstance(outcome.value, CollectionJob):
