@@ -75,6 +75,42 @@ def test_a_law_that_applies_and_went_unchecked_is_not_green(
     result.stdout.fnmatch_lines(["DURABLE-1 applies and went unchecked: *"])
 
 
+UNFINISHED = """
+from collection_jobs import InMemoryCollectionJobRepository
+from collection_jobs.pytest_plugin import RepositoryConformance
+
+class Unfinished(InMemoryCollectionJobRepository):
+    async def get_stats(self, job_id):
+        raise NotImplementedError
+
+class TestUnfinished(RepositoryConformance):
+    profile = "quick"
+
+    def open_repository(self, directory):
+        return Unfinished()
+"""
+
+
+def test_an_unfinished_adapter_fails_once_and_the_other_laws_wait(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(UNFINISHED)
+    result = pytester.runpytest("-ra", "-k", "STATS or DELETE or ERROR")
+    result.assert_outcomes(passed=1, failed=1, xfailed=2, deselected=len(LAWS) - 4)
+    result.stdout.fnmatch_lines(["ERROR-1: get_stats is not written yet: *"])
+    result.stdout.fnmatch_lines(["*test_law[[]STATS-1] - waits for get_stats"])
+
+
+@pytest.mark.parametrize("options", [("-k", "STATS"), ("-k", "STATS or ERROR", "--runxfail")])
+def test_a_law_that_waits_is_red_where_nothing_else_tells(
+    pytester: pytest.Pytester, options: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(UNFINISHED)
+    result = pytester.runpytest(*options)
+    assert result.parseoutcomes().keys() <= {"failed", "deselected", "warnings"}
+    result.stdout.fnmatch_lines(["STATS-1 applies and went unchecked: waits for get_stats"])
+
+
 def test_a_class_that_processes_share_is_judged_by_processes(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_shared="from collection_jobs import open_repository\n"

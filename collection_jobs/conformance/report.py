@@ -24,18 +24,22 @@ class LawReport:
         verdict: Whether it holds.
         reason: What was tried, for a law that holds; why not, for one that was not examined.
         finding: The breach, for a law that is broken.
+        waits_for: The unwritten methods without which it cannot be examined.
     """
 
     id: str
     verdict: LawVerdict
     reason: str | None = None
     finding: Finding | None = None
+    waits_for: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As the command's JSON shows it."""
         shown: dict[str, Any] = {"id": self.id, "verdict": self.verdict}
         if self.reason is not None:
             shown["reason"] = self.reason
+        if self.waits_for:
+            shown["waits_for"] = list(self.waits_for)
         if self.finding is not None:
             shown["finding"] = {
                 "history": list(self.finding.history),

@@ -267,7 +267,7 @@ def _judge(
     if law.capability is not None and law.capability not in probed.capabilities:
         return LawReport(law.id, "not applicable", f"{law.capability} is not declared")
     if lacking := law.waits_for(probed.unwritten):
-        return LawReport(law.id, "not checked", waiting(lacking))
+        return LawReport(law.id, "not checked", waiting(lacking), waits_for=lacking)
     mine = [examination for laws, examination in examinations if law.id in laws]
     skipped = [examination.skipped for examination in mine if examination.skipped is not None]
     mine = [examination for examination in mine if examination.skipped is None]
