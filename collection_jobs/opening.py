@@ -63,6 +63,13 @@ def scheme_of(url: str) -> str:
     return scheme.lower()
 
 
+def known_schemes() -> list[str]:
+    """The schemes that can be opened here, sorted: our own, and those of other packages."""
+    from importlib.metadata import entry_points
+
+    return sorted({*_BUILT_IN, *entry_points(group=ENTRY_POINT_GROUP).names})
+
+
 def _opener(scheme: str) -> Opener:
     built_in = _BUILT_IN.get(scheme)
     if built_in is not None:
@@ -72,9 +79,9 @@ def _opener(scheme: str) -> Opener:
 
     found = list(entry_points(group=ENTRY_POINT_GROUP, name=scheme))
     if not found:
-        known = sorted({*_BUILT_IN, *entry_points(group=ENTRY_POINT_GROUP).names})
         raise ValueError(
-            f"no installed package opens the scheme {scheme!r}; known are {', '.join(known)}"
+            f"no installed package opens the scheme {scheme!r}; known are"
+            f" {', '.join(known_schemes())}"
         )
     return cast("Opener", found[0].load())
 

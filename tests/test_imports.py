@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
         *("typing_extensions", "hypothesis", "mypy"),
     },
     "cli": {
-        *("domain", "contract", "conformance", "cli"),
+        *("domain", "contract", "opening", "conformance", "cli"),
         *("typing_extensions", "hypothesis", "click", "rich", "jinja2"),
     },
     "__main__": {"cli"},

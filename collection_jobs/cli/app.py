@@ -3,35 +3,103 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
 
 import click
 from typing_extensions import override
 
-__all__ = ["app"]
+from collection_jobs.cli.failure import Failure
 
-_COMMANDS = {
-    "check": ("collection_jobs.cli.check", "check_command"),
-    "verify": ("collection_jobs.cli.verify", "verify_command"),
+__all__ = ["COMMANDS", "app"]
+
+
+class Entry(NamedTuple):
+    """A command that is not loaded yet.
+
+    Attributes:
+        module: Where it is.
+        name: What it is called there.
+        summary: What it does, in a few words.
+        needs: The libraries that it cannot do without, beyond click and rich.
+        extra: Which extra of the package brings them.
+    """
+
+    module: str
+    name: str
+    summary: str
+    needs: tuple[str, ...] = ()
+    extra: str = "cli"
+
+
+COMMANDS = {
+    "check": Entry(
+        "collection_jobs.cli.check",
+        "check_command",
+        "Check the signatures of an adapter, before anything of it runs.",
+    ),
+    "jobs": Entry(
+        "collection_jobs.cli.jobs.commands",
+        "jobs_group",
+        "Look at the jobs of a store, and change what a person may change.",
+    ),
+    "new-adapter": Entry(
+        "collection_jobs.cli.new_adapter",
+        "new_adapter_command",
+        "Begin an adapter: a small project, red until it keeps the contract.",
+        needs=("jinja2",),
+        extra="verify",
+    ),
+    "verify": Entry(
+        "collection_jobs.cli.verify",
+        "verify_command",
+        "Judge a repository by every law of the contract.",
+        needs=("hypothesis", "jinja2"),
+        extra="verify",
+    ),
 }
 
 
+class _Lazy(click.Command):
+    """A command that is imported when it is made: what one needs is no other's start-up time."""
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        super().__init__(name, short_help=entry.summary)
+        self._entry = entry
+
+    @override
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        missing = [name for name in self._entry.needs if find_spec(name) is None]
+        if not missing:
+            command: click.Command = getattr(import_module(self._entry.module), self._entry.name)
+            return command.make_context(info_name, args, parent=parent, **extra)
+        if extra.get("resilient_parsing"):  # a shell asks what may follow: no place for an error
+            return super().make_context(info_name, [], parent=parent, **extra)
+        raise Failure(
+            f"needs {' and '.join(missing)}: pip install 'collection-jobs[{self._entry.extra}]'",
+            command=f"collection-jobs {self.name}",
+        )
+
+
 class _Commands(click.Group):
-    """Imports a command when it is asked for: what one needs is no other's start-up time."""
+    """Knows its commands by their names alone."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
+        return sorted(COMMANDS)
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, name = _COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module), name)
-        return command
+        return _Lazy(cmd_name, COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="collection-jobs", message="%(package)s %(version)s")
 def app() -> None:
-    """Repositories of collection jobs: verify that an adapter keeps the contract."""
+    """Repositories of collection jobs: write an adapter, verify it, look at the jobs in it."""

@@ -7,18 +7,16 @@ from importlib.util import find_spec
 
 __all__ = ["main"]
 
-_NEEDED = ("click", "rich", "jinja2", "hypothesis")
-
 
 def main() -> None:
     """Run the command line, or say in one line which extra brings what it needs."""
-    missing = [
-        name for name in ("click", "rich", "jinja2", "hypothesis") if find_spec(name) is None
-    ]
+    missing = [name for name in ("click", "rich") if find_spec(name) is None]
     if missing:
-        sys.exit(
-            f"collection-jobs needs {', '.join(missing)}: pip install 'collection-jobs[verify]'"
+        print(  # noqa: T201 - click, which would print it, may be what is missing
+            f"collection-jobs needs {' and '.join(missing)}: pip install 'collection-jobs[cli]'",
+            file=sys.stderr,
         )
+        sys.exit(2)
     from collection_jobs.cli.app import app
 
     app()

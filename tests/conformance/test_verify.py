@@ -341,17 +341,6 @@ def test_an_interrupted_run_leaves_nothing_behind(number: signal.Signals, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_its_extra_the_command_names_it(tmp_path: Path) -> None:
-    blocker = "import sys; sys.modules['hypothesis'] = None; "
-    script = f"{blocker}from collection_jobs.cli.entry import main; main()"
-    ran = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
-    assert ran.returncode != 0
-    expected = "collection-jobs needs hypothesis: pip install 'collection-jobs[verify]'\n"
-    assert ran.stderr == expected
-
-
 def test_a_finding_reads_as_its_law_what_was_seen_and_the_calls() -> None:
     from collection_jobs.conformance import LawBroken
 

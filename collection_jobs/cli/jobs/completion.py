@@ -1,0 +1,68 @@
+"""What a shell may complete: the ids of the jobs that a command can be used on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+
+import click
+from click.shell_completion import CompletionItem
+
+from collection_jobs.cli.harmless import harmless
+from collection_jobs.cli.jobs.opened import URL_VARIABLE
+from collection_jobs.cli.jobs.reading import recent
+from collection_jobs.cli.jobs.urls import looks_like_url
+from collection_jobs.job import CollectionJob
+from collection_jobs.opening import open_repository
+from collection_jobs.status import JobStatus
+
+__all__ = ["complete_ids"]
+
+_Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+_SECONDS = 2.0
+"""How long a shell is kept waiting for a store."""
+_MOST = 200
+
+
+def complete_ids(*statuses: JobStatus) -> _Complete:
+    """Completes ids of the newest jobs, of some statuses only if such are given."""
+
+    def complete(
+        ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        words: Sequence[str] = ctx.params.get(param.name or "") or ()
+        named = [word for word in _joined(words) if looks_like_url(word)]
+        url = named[0] if named else os.environ.get(URL_VARIABLE, "")
+        if not url:
+            return []
+        try:
+            jobs = asyncio.run(_read(url, statuses))
+        except Exception:  # noqa: BLE001 - a shell asks, and nobody could read an error here
+            return []
+        begun = [job for job in jobs if job.id.startswith(incomplete) and job.id.isprintable()]
+        return [CompletionItem(job.id, help=_described(job)) for job in begun]
+
+    return complete
+
+
+async def _read(url: str, statuses: Sequence[JobStatus]) -> list[CollectionJob]:
+    async with asyncio.timeout(_SECONDS), open_repository(url, create=False) as repository:
+        return await recent(repository, _MOST, statuses=statuses)
+
+
+def _described(job: CollectionJob) -> str:
+    return harmless(f"{job.status.value}, {job.source} {job.timeframe}")
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """The words as they were typed: bash hands a word with a colon over in three."""
+    joined: list[str] = []
+    glue = False
+    for word in words:
+        if joined and (glue or word == ":"):
+            joined[-1] += word
+        else:
+            joined.append(word)
+        glue = word == ":"
+    return joined

@@ -1,0 +1,93 @@
+"""A store opened for one command: what goes wrong becomes one line, and nothing is created."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+from collection_jobs.cli.failure import Failure, Refused
+from collection_jobs.cli.jobs.urls import masked, without_secrets
+from collection_jobs.errors import CollectionJobError
+from collection_jobs.job import CollectionJob
+from collection_jobs.opening import open_repository
+from collection_jobs.protocol import CollectionJobRepository
+
+__all__ = ["URL_VARIABLE", "existing", "on_store", "opened"]
+
+URL_VARIABLE = "COLLECTION_JOBS_URL"
+"""The environment variable that names the store where the command line does not."""
+
+_T = TypeVar("_T")
+
+
+def on_store(url: str, work: Callable[[CollectionJobRepository], Awaitable[_T]]) -> _T:
+    """Open the store that a URL names, do one command's work on it, and close it.
+
+    Raises:
+        Failure: It cannot be opened, or its engine failed.
+    """
+
+    async def run() -> _T:
+        async with opened(url) as repository:
+            return await work(repository)
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncGenerator[CollectionJobRepository]:
+    """The open store; a missing one is not made."""
+    async with AsyncExitStack() as stack:
+        try:
+            opening = open_repository(url, create=False)
+            repository = await stack.enter_async_context(opening)
+        except Exception as error:  # whatever an engine raises, it is why the store cannot be read
+            raise Failure(without_secrets(_why_not(url, error), url)) from error
+        try:
+            yield repository
+        except CollectionJobError as error:
+            message = f"{masked(url)} failed: {error}"
+            raise Failure(without_secrets(message, url)) from error
+
+
+def _why_not(url: str, error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"what opens {masked(url)} cannot be imported ({error}): install what it lacks"
+    if isinstance(error, ValueError):  # of open_repository: the URL itself is wrong
+        return f"{error}; correct the URL, or install the package that opens it"
+    said = (
+        str(error) if isinstance(error, CollectionJobError) else f"{type(error).__name__}: {error}"
+    )
+    seen = ""
+    if isinstance(error.__cause__, FileNotFoundError):
+        seen = f" Seen from {Path(os.curdir).absolute()}, nothing is there, and nothing was made."
+    return f"{said}; is {masked(url)} the right URL?{seen}"
+
+
+async def existing(repository: CollectionJobRepository, job_id: str) -> CollectionJob:
+    """The job with this id.
+
+    Raises:
+        Failure: There is none; it says what ids come near.
+    """
+    try:
+        job = await repository.get_by_id(job_id)
+    except ValueError as error:  # an id that no job can have
+        raise Failure(str(error)) from error
+    if job is not None:
+        return job
+    recent = [other.id for other in await repository.list_recent(_NEAR)]
+    near = get_close_matches(job_id, recent, n=1)
+    hint = (
+        f"did you mean {near[0]!r}?" if near else "`collection-jobs jobs list` shows those that are"
+    )
+    raise Refused(f"there is no job {job_id!r}; {hint}")
+
+
+_NEAR = 500
+"""Among how many of the newest jobs an id that comes near is looked for."""

@@ -1,0 +1,152 @@
+"""The table of jobs: as many columns as fit, the telling ones first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from collection_jobs.cli.harmless import harmless
+from collection_jobs.cli.jobs.looks import bar, instant, span, status, took
+from collection_jobs.job import CollectionJob
+from collection_jobs.stats import JobStats
+
+__all__ = ["jobs_table"]
+
+_GAP = 2
+_LEAST_ERROR = 16
+
+
+class _Column(NamedTuple):
+    """One column.
+
+    Attributes:
+        title: Its head.
+        rank: How early it is chosen where there is no room for all; 0: always.
+        right: Whether it is set to the right.
+    """
+
+    title: str
+    rank: int
+    right: bool = False
+
+
+# In the order in which they stand.
+_COLUMNS = {
+    "id": _Column("id", 0),
+    "status": _Column("status", 0),
+    "bar": _Column("", 3),
+    "done": _Column("done", 0, right=True),
+    "failed": _Column("failed", 1, right=True),
+    "candles": _Column("candles", 1, right=True),
+    "took": _Column("took", 2, right=True),
+    "created": _Column("created (UTC)", 4),
+    "source": _Column("source", 5),
+    "timeframe": _Column("timeframe", 6),
+    "range": _Column("candles of", 8),
+    "error": _Column("error", 7),
+}
+_Row = dict[str, Text]
+
+
+def jobs_table(
+    jobs: Sequence[CollectionJob], console: Console, now: datetime | None = None
+) -> Table:
+    """The jobs as a table for this console.
+
+    On a terminal it is as wide as that, at most: columns that do not fit are left out, and what
+    is too long ends in an ellipsis. Elsewhere nothing is cut, and there is one line per job.
+    """
+    fits = console.is_terminal or "COLUMNS" in os.environ
+    rows = [_row(job, console, now) for job in jobs]
+    widths = {name: _natural(name, rows) for name in _COLUMNS}
+    if not any(row["error"] for row in rows):
+        del widths["error"]
+    if fits:
+        widths = _fitting(widths, console.width)
+    else:
+        del widths["bar"]
+        console.width = sum(widths.values()) + _GAP * len(widths)
+    # The box has a blank between two columns, too.
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
+    for name in (name for name in _COLUMNS if name in widths):
+        column = _COLUMNS[name]
+        table.add_column(
+            column.title,
+            width=widths[name],
+            justify="right" if column.right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    for row in rows:
+        row["id"] = _cut(row["id"], widths["id"])
+        table.add_row(*(row[name] for name in _COLUMNS if name in widths))
+    return table
+
+
+def _row(job: CollectionJob, console: Console, now: datetime | None) -> _Row:
+    stats = JobStats.from_job(job)
+    width = 10 if console.width < 100 else 16
+    return {
+        "id": Text(harmless(job.id), "bold"),
+        "status": status(job),
+        "bar": bar(stats, width, ascii_only=console.options.ascii_only),
+        "done": Text(f"{stats.completed:,}/{stats.total:,}"),
+        "failed": Text(f"{stats.failed:,}" if stats.failed else "", "bold red"),
+        "candles": Text(f"{stats.total_candles:,}"),
+        "took": Text(took(job, now)),
+        "created": Text(instant(job.created_at), "dim"),
+        "source": Text(harmless(job.source)),
+        "timeframe": Text(harmless(job.timeframe)),
+        "range": Text(span(job.start, job.end), "dim"),
+        "error": Text(_first_error(job), "red"),
+    }
+
+
+def _first_error(job: CollectionJob) -> str:
+    lines = (job.error_message or "").strip().splitlines()
+    return harmless(lines[0]) if lines else ""
+
+
+def _natural(name: str, rows: Sequence[_Row]) -> int:
+    return max([cell_len(_COLUMNS[name].title), *(row[name].cell_len for row in rows)])
+
+
+def _fitting(natural: dict[str, int], width: int) -> dict[str, int]:
+    """The widths of the columns that fit, by their ranks; ids and errors give way."""
+    shortest = {"id": width // 3, "error": _LEAST_ERROR}
+    least = {name: min(cells, shortest.get(name, cells)) for name, cells in natural.items()}
+    chosen: dict[str, int] = {}
+    for name in sorted(least, key=lambda name: _COLUMNS[name].rank):
+        if _total({**chosen, name: least[name]}) <= width or _COLUMNS[name].rank == 0:
+            chosen[name] = least[name]
+    spare = width - _total(chosen)
+    for name in ("id", "error"):
+        if name in chosen and spare > 0:
+            more = min(spare, natural[name] - chosen[name])
+            chosen[name], spare = chosen[name] + more, spare - more
+    if spare < 0:  # a terminal narrower than any table: the ids give way
+        chosen["id"] = max(chosen["id"] + spare, 4)
+    return chosen
+
+
+def _total(widths: dict[str, int]) -> int:
+    return sum(widths.values()) + _GAP * (len(widths) - 1)
+
+
+def _cut(text: Text, width: int) -> Text:
+    """The text within a width: what is too long loses its middle, for ids differ at their ends."""
+    if text.cell_len <= width:
+        return text
+    plain, tail = text.plain, (width - 1) // 2
+    head = width - 1 - tail
+    begin = next(at for at in range(len(plain), -1, -1) if cell_len(plain[:at]) <= head)
+    end = next(at for at in range(len(plain) + 1) if cell_len(plain[at:]) <= tail)
+    return Text(f"{plain[:begin]}…{plain[end:]}", text.style)

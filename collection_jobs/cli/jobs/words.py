@@ -1,0 +1,90 @@
+"""The words behind a command of `jobs`: which is the URL of the store, and which the job's id."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from collection_jobs.cli.failure import Failure
+from collection_jobs.cli.jobs.opened import URL_VARIABLE
+from collection_jobs.cli.jobs.urls import looks_like_url
+
+__all__ = ["Words", "read_words"]
+
+
+class Words(NamedTuple):
+    """What the words of a command line name.
+
+    Attributes:
+        url: The store.
+        job_id: The job; empty where none is named.
+    """
+
+    url: str
+    job_id: str
+
+
+def read_words(words: Sequence[str], command: str, job: str, commands: Sequence[str]) -> Words:
+    """Read ``[URL] [ID]``; the URL may come from the environment instead.
+
+    Args:
+        words: The words.
+        command: What is done with the job.
+        job: Whether it takes a job: ``none``, ``one`` or ``maybe``.
+        commands: All the commands, to tell a misspelt one.
+
+    Raises:
+        Failure: A word is missing or one too many.
+    """
+    usual = os.environ.get(URL_VARIABLE, "")
+    form = f"collection-jobs jobs {command} [URL]{_FORMS[job]}"
+    if job == "none" and words and not _URL.match(words[0]):
+        raise Failure(_no_url(words[0], commands))
+    if len(words) > (1 if job == "none" else 2):
+        raise Failure(f"{len(words)} words are too many: {form}")
+    urls, ids = _parted(words, job, usual)
+    if not urls:
+        raise Failure(
+            f"which store? Set {URL_VARIABLE}, or name it: {_EXAMPLES[job]}".format(command)
+        )
+    if job == "one" and not ids:
+        raise Failure(f"which job? {_EXAMPLES[job]}".format(command))
+    url = urls[0]
+    if not _URL.match(url):
+        raise Failure(_no_url(url, commands))
+    return Words(url, ids[0] if ids else "")
+
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_FORMS = {"none": "", "one": " ID", "maybe": " [ID]"}
+_EXAMPLES = {
+    "none": "collection-jobs jobs {} sqlite:///jobs.db",
+    "one": "collection-jobs jobs {} sqlite:///jobs.db ID",
+    "maybe": "collection-jobs jobs {} sqlite:///jobs.db",
+}
+
+
+def _parted(words: Sequence[str], job: str, usual: str) -> tuple[list[str], list[str]]:
+    """The URL and the id, as far as there are such."""
+    given = [usual] if usual else []
+    if not words:
+        return given, []
+    if len(words) == 2:
+        return [words[0]], [words[1]]
+    (word,) = words
+    if job == "none" or (looks_like_url(word) and (job == "maybe" or not usual)):
+        return [word], []
+    return given, [word]
+
+
+def _no_url(word: str, commands: Sequence[str]) -> str:
+    # What is no word of a shell might be a URL without its scheme, with a password in it.
+    shown = repr(word) if re.fullmatch(r"[\w.-]{1,40}", word) else "what stands there"
+    near = get_close_matches(word, commands, n=1)
+    hint = (
+        f"; did you mean {near[0]}?" if near else ", which begins with a scheme: sqlite:///jobs.db"
+    )
+    return f"{shown} is neither a command ({', '.join(commands)}) nor the URL of a store{hint}"

@@ -1,0 +1,262 @@
+"""collection-jobs new-adapter: what it writes is in order from the start, and nothing is lost."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner, Result
+
+from collection_jobs import ICollectionJobRepository, open_repository
+from collection_jobs.cli.app import app
+from collection_jobs.cli.names import find_names
+from collection_jobs.cli.new_adapter import contract_methods, steps
+from collection_jobs.conformance import LAWS
+
+NINE = [name for name in vars(ICollectionJobRepository) if not name.startswith("_")]
+ROOT = Path(__file__).parents[2]
+
+
+def new_adapter(name: str) -> Result:
+    return CliRunner().invoke(app, ["new-adapter", name])
+
+
+def in_project(
+    project: Path, *command: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=project,
+        env={**os.environ, "PYTHONWARNINGS": "ignore", "COLUMNS": "80", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    result = new_adapter("shop-jobs")
+    assert result.exit_code == 0, result.output
+    return tmp_path / "shop-jobs"
+
+
+def loaded(project: Path) -> ModuleType:
+    path = project / "shop_jobs" / "repository.py"
+    spec = importlib.util.spec_from_file_location("generated_repository", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_project_is_complete(project: Path) -> None:
+    files = sorted(str(path.relative_to(project)) for path in project.rglob("*") if path.is_file())
+    assert files == [
+        ".gitignore",
+        "README.md",
+        "noxfile.py",
+        "pyproject.toml",
+        "shop_jobs/__init__.py",
+        "shop_jobs/py.typed",
+        "shop_jobs/repository.py",
+        "tests/test_conformance.py",
+    ]
+    for path in files:
+        text = (project / path).read_text()
+        assert "{{" not in text
+        assert text.endswith("\n") or not text
+
+
+def test_the_skeleton_s_methods_are_the_contract_s_to_the_letter(project: Path) -> None:
+    written = loaded(project).ShopJobsRepository
+    assert len(contract_methods()) == len(NINE) == 9
+    for name in NINE:
+        ours, theirs = getattr(ICollectionJobRepository, name), getattr(written, name)
+        assert inspect.getdoc(theirs) == inspect.getdoc(ours)
+        assert theirs.__doc__ == ours.__doc__
+        assert inspect.signature(theirs) == inspect.signature(ours)
+        assert inspect.iscoroutinefunction(theirs)
+
+
+@pytest.mark.parametrize("name", ["a", "shop-jobs", "Z" * 30, "a-" * 14 + "b"])
+def test_what_is_written_passes_its_own_linter_and_type_checker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = new_adapter(name)
+    assert result.exit_code == 0, result.output
+    (project,) = tmp_path.iterdir()
+    for check in (["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy", "--strict"]):
+        ran = in_project(project, *check)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_its_sessions_ask_what_the_readme_says(project: Path) -> None:
+    """Each nox session but for its environment: what it would install is installed here."""
+    sessions = ["--no-venv", "--no-install", "-s"]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    ran = in_project(project, "nox", *sessions, "lint", "types", PATH=path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "shop_jobs:ShopJobsRepository: conforms" in ran.stdout + ran.stderr
+    ran = in_project(project, "nox", *sessions, "tests", PATH=path)
+    assert ran.returncode != 0
+    assert "1 failed, 2 skipped, 24 xfailed" in ran.stdout + ran.stderr
+
+
+def test_its_tests_are_red_with_one_finding_that_says_what_to_write(project: Path) -> None:
+    ran = in_project(project, "pytest", "-q")
+    assert ran.returncode == 1
+    assert "1 failed, 2 skipped, 24 xfailed" in ran.stdout
+    assert "Write save and get_by_id next: SAVE-1, SAVE-2 and GET-1 can then" in ran.stdout
+    assert "test_law[SAVE-1] - waits for save and get_by_id" in ran.stdout
+    alone = in_project(project, "pytest", "-q", "-k", "SAVE-1")
+    assert alone.returncode == 1, "a law that waits is not green where nothing else is asked"
+    for options in (["--runxfail"], ["-k", "SAVE"]):
+        assert "passed" not in in_project(project, "pytest", "-q", *options).stdout
+
+
+def test_the_readme_tells_a_way_on_which_every_law_is_met_once(project: Path) -> None:
+    assert [method for step in steps() for method in step.methods] == NINE
+    assert sorted(law for step in steps() for law in step.laws) == sorted(LAWS)
+    readme = (project / "README.md").read_text()
+    assert "| save, get_by_id | SAVE-1, SAVE-2, GET-1 |\n| delete | SAVE-3, SAVE-5" in readme
+
+
+async def test_its_url_opens_a_directory_and_looks_without_making_one(
+    project: Path, tmp_path: Path
+) -> None:
+    module = loaded(project)
+    async with module.open_url(f"shop-jobs:{tmp_path}", create=False) as repository:
+        assert isinstance(repository, ICollectionJobRepository)
+    with pytest.raises(Exception, match="there is no directory"):
+        module.open_url(f"shop-jobs:{tmp_path}/none", create=False)
+    with pytest.raises(ValueError, match="shop-jobs"):
+        open_repository("shop-jobs:x")  # known once the package is installed
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "class_name"),
+    [
+        ("shop-jobs", "shop_jobs", "ShopJobsRepository"),
+        ("Shop.Jobs", "shop_jobs", "ShopJobsRepository"),
+        ("shop_2", "shop_2", "Shop2Repository"),
+        ("mongo7", "mongo7", "Mongo7Repository"),
+    ],
+)
+def test_names_are_derived(name: str, module: str, class_name: str) -> None:
+    names = find_names(name)
+    assert (names.module, names.class_name) == (module, class_name)
+    assert names.module.isidentifier()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "'' cannot name a package: letters, digits and hyphens do"),
+        ("my adapter", "'my adapter' cannot name a package: letters, digits and hyphens do, "),
+        ("my adapter", "as in my-adapter"),
+        ("../evil", "cannot name a package"),
+        ("/tmp/x", "cannot name a package"),  # noqa: S108 - it is refused
+        ("7up", "as in up"),
+        ("-x", "No such option"),
+        ("größe", "cannot name a package"),
+        ("a\x1b[31mb", r"'a\x1b[31mb' cannot name a package"),
+        ("x" * 31, "is too long: at most 30 characters"),
+        ("class", "'class' means something else in Python or here: try class-jobs"),
+        ("json", "'json' means something else in Python or here: try json-jobs"),
+        ("tests", "'tests' means something else"),
+        ("collection-jobs", "'collection_jobs' means something else"),
+        ("click", "the module 'click' is installed, and would be hidden: try click-jobs"),
+        ("memory", "the URL scheme 'memory' is taken: try memory-jobs"),
+    ],
+)
+def test_a_name_that_will_not_do_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = new_adapter(name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+    if "Usage" not in result.stderr:
+        assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_nothing_that_is_there_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "shop-jobs"
+    if kind == "folder":
+        mine.mkdir()
+    elif kind == "file":
+        mine.write_text("mine")
+    else:
+        mine.symlink_to("nowhere")
+    result = new_adapter("shop-jobs")
+    assert result.exit_code == 2
+    assert "'shop-jobs' is there already, and nothing was touched" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["shop-jobs"]
+    if kind == "folder":
+        assert list(mine.iterdir()) == []
+    if kind == "file":
+        assert mine.read_text() == "mine"
+
+
+def test_a_project_that_cannot_be_written_whole_is_not_left_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from collection_jobs.cli.app import app; app(['new-adapter', 'shop-jobs'])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    assert "'shop-jobs' cannot be written: File too large" in ran.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_wheel_writes_the_same_project(project: Path, tmp_path: Path) -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    program = "from collection_jobs.cli.entry import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", program, "new-adapter", "shop-jobs"],
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    theirs = {path.relative_to(elsewhere): path for path in elsewhere.rglob("*") if path.is_file()}
+    mine = {path.relative_to(tmp_path): path for path in project.rglob("*") if path.is_file()}
+    assert {name: path.read_text() for name, path in theirs.items()} == {
+        name: path.read_text() for name, path in mine.items()
+    }
