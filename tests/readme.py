@@ -11,7 +11,9 @@ from tempfile import TemporaryDirectory
 
 README = Path(__file__).parent.parent / "README.md"
 _PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
-_COMMAND = re.compile(r"```console\n\$ ([^\n]*collection-jobs verify[^\n]*)\n(.*?)```", re.DOTALL)
+_COMMAND = re.compile(
+    r"```console\n\$ ([^\n]*collection-jobs (?:verify|jobs)[^\n]*)\n(.*?)```", re.DOTALL
+)
 
 
 def rendered(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -74,15 +75,10 @@ def test_method_by_method_exactly_the_laws_of_the_readme_are_freed(
         assert green == {law for law in written if LAWS[law].capability is None}, step
 
 
-def _class_with(finished: str, method: str, body: str | None) -> str:
+def _class_with(finished: str, method: str, body: str) -> str:
     head = re.search(rf"    async def {method}\(.*?\) -> [^\n]*:\n", finished, re.DOTALL)
     assert head is not None
-    if body is None:
-        rest = finished[head.end() :]
-        docstring, _, after = rest.partition('"""')[2].partition('"""\n')
-        assert docstring
-        body = re.split(r"\n(?=    @override|    (?:async )?def |\S)", after, maxsplit=1)[0]
-    return f"class Stage:\n{head[0]}{body.rstrip()}\n"
+    return f"class Stage:\n{head[0]}{body}\n"
 
 
 def _unwritten(finished: str, method: str) -> str:
@@ -90,7 +86,13 @@ def _unwritten(finished: str, method: str) -> str:
 
 
 def _written(finished: str, method: str) -> str:
-    return _class_with(finished, method, None)
+    """The method with the body that it has in the end, without its docstring."""
+    (repository,) = (it for it in ast.parse(finished).body if isinstance(it, ast.ClassDef))
+    (found,) = (
+        it for it in repository.body if isinstance(it, ast.AsyncFunctionDef) and it.name == method
+    )
+    lines = finished.splitlines()[found.body[1].lineno - 1 : found.end_lineno]
+    return _class_with(finished, method, "\n".join(lines))
 
 
 def _green(here: Path, module: str) -> set[str]:

@@ -128,7 +128,8 @@ def steps() -> list[Step]:
     """The way: as few methods at a time, in the contract's order, as free some law."""
     found: list[Step] = []
     rest = [name for name in vars(ICollectionJobRepository) if not name.startswith("_")]
-    waiting, written = dict(LAWS), []
+    waiting = dict(LAWS)
+    written: list[str] = []
     while rest:
         written.append(rest.pop(0))
         free = tuple(law.id for law in waiting.values() if not law.waits_for(rest))

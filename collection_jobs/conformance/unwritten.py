@@ -60,18 +60,21 @@ def waiting(methods: Sequence[str]) -> str:
 
 def _advice(unwritten: Sequence[str]) -> str:
     """What to write next: as few methods, in the contract's order, as some law waits for."""
-    for count in range(1, len(unwritten) + 1):
-        rest = unwritten[count:]
-        freed = [
-            law.id
-            for law in LAWS.values()
-            if law.capability is None and law.waits_for(unwritten) and not law.waits_for(rest)
-        ]
-        if freed:
-            break
-    else:
-        freed = list(LAWS)
+    count, freed = next(
+        (count, freed)
+        for count in range(1, len(unwritten) + 1)
+        if (freed := _freed(unwritten, unwritten[count:]))
+    )
     return f"Write {_listed(unwritten[:count])} next: {_listed(freed)} can then be examined"
+
+
+def _freed(unwritten: Sequence[str], rest: Sequence[str]) -> list[str]:
+    """The laws for all adapters that wait for some of the unwritten and for none of the rest."""
+    return [
+        law.id
+        for law in LAWS.values()
+        if law.capability is None and law.waits_for(unwritten) and not law.waits_for(rest)
+    ]
 
 
 def _listed(names: Sequence[str]) -> str:

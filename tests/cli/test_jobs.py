@@ -411,7 +411,11 @@ def open_pg(url: str) -> Any:
 def opened_by(opener: Callable[[str], Any]) -> Callable[..., EntryPoints]:
     openers.append(opener)
     point = EntryPoint("pg", f"{__name__}:open_pg", "collection_jobs.repositories")
-    return lambda **wanted: EntryPoints([point]).select(**wanted)
+
+    def entry_points(**wanted: Any) -> EntryPoints:
+        return EntryPoints([point]).select(**wanted)
+
+    return entry_points
 
 
 @pytest.mark.parametrize("where", ["opener", "opening", "call", "import"])

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ PATIENCE = 30.0
 
 
 @contextmanager
-def piped(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def piped(*arguments: str) -> Generator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from io import TextIOWrapper
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 from rich.console import RenderableType
@@ -73,9 +73,10 @@ def jobs_group() -> None:
     Exits with 0 (done), 1 (the store says no: no such job, or a change that its status forbids) or
     2 (not done: a wrong command line, no store, a failing engine).
     """
-    if isinstance(sys.stdout, TextIOWrapper):
+    out = cast("object", sys.stdout)
+    if isinstance(out, TextIOWrapper):
         # A store may hold characters that this terminal's encoding lacks.
-        sys.stdout.reconfigure(errors="backslashreplace")
+        out.reconfigure(errors="backslashreplace")
 
 
 def _words(job: str, *statuses: JobStatus) -> Callable[[_F], _F]:
