@@ -37,3 +37,6 @@ def open_repository(
 
 def scheme_of(url: str) -> str:
     """The scheme of a repository URL; never shows the rest of it, which may hold a password."""
+
+def known_schemes() -> list[str]:
+    """The schemes that can be opened here, sorted: our own, and those of other packages."""

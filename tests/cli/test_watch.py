@@ -11,8 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,58 +23,68 @@ COMMAND = [sys.executable, "-m", "collection_jobs", "jobs", "watch", "--interval
 PATIENCE = 30.0
 
 
-@contextmanager
-def piped(*arguments: str) -> Generator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+class Pipe:
+    """A process whose standard output is a pipe, read line by line."""
 
+    def __init__(self, *arguments: str) -> None:
+        self._rest = b""
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
 
-def next_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
-    assert ready, "nothing was printed"
-    return process.stdout.readline()
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def next_line(self) -> str:
+        # By its descriptor: what Python's own buffer held, select could not see.
+        assert self.process.stdout is not None
+        descriptor = self.process.stdout.fileno()
+        while b"\n" not in self._rest:
+            ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+            assert ready, "nothing was printed"
+            data = os.read(descriptor, 65536)
+            assert data, "the process ended"
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.decode()
+
+    def end(self) -> tuple[int, str, str]:
+        """Its exit code, and what else it printed until it ended by itself."""
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, (self._rest + out).decode(), err.decode()
 
 
 def test_a_pipe_gets_a_line_for_each_job_and_then_for_each_change(tmp_path: Path) -> None:
     url = fill(tmp_path, one_of_each())
-    with piped(url, "--status", "running", "--status", "cancelled") as process:
-        first = [next_line(process), next_line(process)]
-        assert re.match(
-            r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  cancelled  cancelled  0/2  0 can", first[0]
-        )
-        assert first[1].endswith("running  running  1/2  744 candles\n")
+    with closing(Pipe(url, "--status", "running", "--status", "cancelled")) as pipe:
+        first = [pipe.next_line(), pipe.next_line()]
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  cancelled  cancelled  0/2  0 c", first[0])
+        assert first[1].endswith("running  running  1/2  744 candles")
         assert jobs("cancel", url, "running").exit_code == 0
-        assert "running  cancelled  1/2  744 candles" in next_line(process)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out, err) == (0, "", "")
+        assert "running  cancelled  1/2  744 candles" in pipe.next_line()
+        pipe.process.send_signal(signal.SIGINT)
+        assert pipe.end() == (0, "", "")
 
 
 def test_json_is_a_line_for_each_change_until_the_job_ends(tmp_path: Path) -> None:
     url = fill(tmp_path, one_of_each())
-    with piped(url, "running", "--json") as process:
-        line = json.loads(next_line(process))
+    with closing(Pipe(url, "running", "--json")) as pipe:
+        line = json.loads(pipe.next_line())
         assert list(line) == ["at", "job"]
         assert line["job"]["status"] == "running"
         assert jobs("cancel", url, "running").exit_code == 0
-        assert json.loads(next_line(process))["job"]["status"] == "cancelled"
-        out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out, err) == (0, "", "")
+        assert json.loads(pipe.next_line())["job"]["status"] == "cancelled"
+        assert pipe.end() == (0, "", "")
 
 
 def test_a_job_that_is_deleted_meanwhile_ends_the_watching_of_it(tmp_path: Path) -> None:
     url = fill(tmp_path, one_of_each())
-    with piped(url, "running") as process:
-        next_line(process)
+    with closing(Pipe(url, "running")) as pipe:
+        pipe.next_line()
         assert jobs("delete", url, "running", "--yes").exit_code == 0
-        _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 1
+        code, out, err = pipe.end()
+    assert (code, out) == (1, "")
     assert err.startswith("collection-jobs jobs watch: there is no job 'running'; ")
 
 
