@@ -57,8 +57,10 @@ def _run(here: Path, *arguments: str) -> str:
 
 
 def steady(text: str) -> str:
-    """A text without the numbers that real concurrency and real kills change, nor line ends."""
-    return re.sub(r"\s+", " ", re.sub(r"\d[\d.,]*", "#", text))
+    """A text without what real concurrency, kills and clocks change: numbers, widths, line ends."""
+    text = re.sub(r"\d[\d.,]*", "#", text)
+    text = text.replace("#m #s", "#s")  # for how long the job has been running
+    return re.sub(r"\s+", " ", re.sub("─+", "─", text))
 
 
 if __name__ == "__main__":
