@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from codecs import getincrementaldecoder
 from contextlib import closing
 from pathlib import Path
 
@@ -93,6 +94,8 @@ class Terminal:
 
     def __init__(self, *arguments: str, columns: int = 80, lines: int = 24) -> None:
         self.written = ""
+        # A read may end in the middle of a character.
+        self._decoded = getincrementaldecoder("utf-8")()
         self._mine, theirs = pty.openpty()
         environment = {**os.environ, "COLUMNS": f"{columns}", "LINES": f"{lines}", "TERM": "xterm"}
         self.process = subprocess.Popen(
@@ -110,12 +113,12 @@ class Terminal:
         while text not in self.written[after:]:
             ready, _, _ = select.select([self._mine], [], [], deadline - time.monotonic())
             assert ready, f"{text!r} did not come: {self.written!r}"
-            self.written += os.read(self._mine, 65536).decode()
+            self.written += self._decoded.decode(os.read(self._mine, 65536))
 
     def read_to_the_end(self) -> None:
         try:
             while data := os.read(self._mine, 65536):
-                self.written += data.decode()
+                self.written += self._decoded.decode(data)
         except OSError:  # how Linux tells that nobody has the other end any more
             pass
 
