@@ -13,15 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from collection_jobs.conformance.capabilities import DECLARED, not_declared, protocols_of
 from collection_jobs.conformance.checks import CHECKS
-from collection_jobs.conformance.claims import compare
+from collection_jobs.conformance.claims import compare, of_protocols
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.laws import LAWS, Law
 from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 from collection_jobs.conformance.report import LawReport, Report
 from collection_jobs.conformance.scratch import scratch_parent
 from collection_jobs.conformance.store import OpenStore
-from collection_jobs.conformance.targets import CAPABILITIES, Target, TargetError
+from collection_jobs.conformance.targets import Target, TargetError
 from collection_jobs.conformance.tokens import pack, unpack
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.validation import shown
@@ -71,6 +72,7 @@ def verify(
     laws = tuple(_judge(law, capabilities, examinations) for law in LAWS.values())
     observed = [one for _, examination in examinations for one in examination.observed]
     claims = compare(capabilities, observed)
+    claims += of_protocols(capabilities, {law.id: law.verdict for law in laws})
     of = version("collection-jobs")
     return Report(target.name, of, profile.name, seed, laws, claims, adapter)
 
@@ -212,14 +214,15 @@ class _Stores:
                     f" {', '.join(lacking)}"
                 )
             declared = frozenset[str](getattr(repository, "capabilities", ()))
-        unknown = sorted(declared.difference(CAPABILITIES))
+            offered = protocols_of(repository)
+        unknown = sorted(declared.difference(DECLARED))
         if unknown:
             raise TargetError(
                 f"{self._target.name} declares the unknown capability {unknown[0]!r}; known are"
-                f" {', '.join(CAPABILITIES)}"
+                f" {', '.join(DECLARED)}"
             )
         adapter = type(repository)
-        return declared, f"{adapter.__module__}:{adapter.__qualname__}"
+        return declared | offered, f"{adapter.__module__}:{adapter.__qualname__}"
 
 
 _METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
@@ -245,7 +248,7 @@ def _judge(
         shortest = min(findings, key=lambda finding: len(finding.history))
         return LawReport(law.id, "broken", finding=shortest)
     if law.capability is not None and law.capability not in capabilities:
-        return LawReport(law.id, "not applicable", f"{law.capability} is not declared")
+        return LawReport(law.id, "not applicable", not_declared(law.capability))
     mine = [examination for laws, examination in examinations if law.id in laws]
     skipped = [examination.skipped for examination in mine if examination.skipped is not None]
     mine = [examination for examination in mine if examination.skipped is None]

@@ -16,7 +16,9 @@ from collection_jobs import InMemoryCollectionJobRepository, JobStatus
 from collection_jobs.conformance import Target, TargetError, find_target, verify
 from collection_jobs.conformance.calls import Call, NoAnswer, Outcome, Step, example_job
 from collection_jobs.conformance.cancellation.stepping import Cut, Stepped
-from collection_jobs.conformance.cancellation.victims import SCENES, scene
+from collection_jobs.conformance.cancellation.victims import scene, scenes
+from collection_jobs.conformance.capabilities import METHODS as BEYOND
+from collection_jobs.conformance.capabilities import PROTOCOLS
 from collection_jobs.conformance.checks import CHECKS
 from collection_jobs.conformance.claims import Claim, Observation, compare
 from collection_jobs.conformance.contention.clients import Client, Recording, run_clients
@@ -133,9 +135,10 @@ def test_what_is_handed_over_is_seen_on_every_handle() -> None:
 
 
 def test_every_method_is_a_victim_alone_and_in_a_crowd() -> None:
-    scenes = [scene(name, "a") for name in SCENES]
-    assert {one.victim.method for one in scenes if not one.behind} == METHODS
-    assert {one.victim.method for one in scenes if one.behind} == METHODS
+    victims = [scene(name, "a") for name in scenes(frozenset(PROTOCOLS))]
+    assert {one.victim.method for one in victims if not one.behind} == METHODS | set(BEYOND)
+    assert {one.victim.method for one in victims if one.behind} == METHODS | set(BEYOND)
+    assert {scene(name, "a").victim.method for name in scenes()} == METHODS
 
 
 def test_each_job_of_a_life_belongs_to_one_client() -> None:
@@ -492,6 +495,7 @@ def test_a_store_that_cannot_be_filled_is_not_judged(tmp_path: Path) -> None:
         sizes=(10, 1_000_000),
         repetitions=1,
         seconds=0,
+        capabilities=frozenset(),
         progress=lambda done, total: None,
     )
     assert growth.finding is None

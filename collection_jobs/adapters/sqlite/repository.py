@@ -26,6 +26,7 @@ from collection_jobs.validation import (
     check_candles,
     check_datetime,
     check_job,
+    check_jobs,
     check_key,
     check_limit,
     check_name,
@@ -253,7 +254,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
             StaleJobError: A job carries a revision that is not the stored one; nothing changed.
             RepositoryError: SQLite failed; nothing changed.
         """
-        await self._write(writes.save_many, [check_job(job) for job in jobs])
+        await self._write(writes.save_many, check_jobs(jobs))
 
     async def list_after(
         self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100

@@ -12,7 +12,7 @@ from random import Random
 from collection_jobs.conformance.calls import NoAnswer
 from collection_jobs.conformance.cancellation.stepping import Cut
 from collection_jobs.conformance.cancellation.trials import Running, Trial
-from collection_jobs.conformance.cancellation.victims import SCENES, scene
+from collection_jobs.conformance.cancellation.victims import scene, scenes
 from collection_jobs.conformance.contention.settings import Opening, several
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.interleavings.watchdog import Blocked, watched
@@ -121,8 +121,9 @@ def _cancel(
     progress: Callable[[int, int], None],
 ) -> None:
     with _stage(opening, directory, pulse, shared="shared" in capabilities) as stage:
-        for number, name in enumerate(SCENES):
-            progress(number, len(SCENES))
+        names = scenes(capabilities)
+        for number, name in enumerate(names):
+            progress(number, len(names))
             if not trials.run(stage, name):
                 return
     if "durable" in capabilities:
