@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from collection_jobs.conformance.causes import hidden_cause
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
@@ -98,6 +99,8 @@ class Outcome:
     ended: datetime
     value: object = None
     error: BaseException | None = None
+    hidden: str | None = None
+    """The engine's error that ``error`` stands for and does not carry as its cause."""
 
     def __str__(self) -> str:
         """As the end of the sentence "the call ..."."""
@@ -215,7 +218,7 @@ async def make(call: Call, repository: CollectionJobRepository) -> Outcome:
             value = await begin(call, repository)
     except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
         error = NoAnswer(f"no answer within {PATIENCE:g} s") if timer.expired() else raised
-    return Outcome(began, datetime.now(UTC), value, error)
+    return Outcome(began, datetime.now(UTC), value, error, hidden_cause(error))
 
 
 def begin(call: Call, repository: CollectionJobRepository) -> Awaitable[Any]:

@@ -12,6 +12,7 @@ from collection_jobs.conformance.calls import PATIENCE, NoAnswer, Program, Step,
 from collection_jobs.conformance.capabilities import available
 from collection_jobs.conformance.contention.clients import Client
 from collection_jobs.conformance.findings import Finding
+from collection_jobs.conformance.linearizability.history import Event
 from collection_jobs.conformance.targets import Target
 from collection_jobs.conformance.workers.messages import Close, Open, Work
 from collection_jobs.conformance.workers.processes import Worker, WorkerDied, WorkerFailed
@@ -155,18 +156,34 @@ def _complaint(
             worker.ask(opening)
         what = "a call"
         for event in worker.ask(Work((Client("kit", calls),))).events:
-            error = None if event.outcome is None else event.outcome.error
-            if error is not None and not isinstance(error, CollectionJobError):
-                if isinstance(error, NoAnswer):
-                    return f"{event.call} gave no answer"
-                return f"{event.call} {event.outcome}"
+            wrong = _wrong_answer(event)
+            if wrong is not None:
+                return wrong
         what = "closing the store"
         worker.ask(Close())
     except WorkerFailed as error:
+        if error.hidden is not None:
+            return f"{what} raised {error}{_hides(error.hidden)}"
         return None if error.ours else f"{what} raised {error}"
     except WorkerDied as error:
         return f"{what} ended the process: {error}"
     return None
+
+
+def _wrong_answer(event: Event) -> str | None:
+    """What is wrong with what a call of a damaged store answered, or None."""
+    outcome = event.outcome
+    if outcome is None or outcome.error is None:
+        return None
+    if isinstance(outcome.error, NoAnswer):
+        return f"{event.call} gave no answer"
+    if not isinstance(outcome.error, CollectionJobError):
+        return f"{event.call} {outcome}"
+    return None if outcome.hidden is None else f"{event.call} {outcome}{_hides(outcome.hidden)}"
+
+
+def _hides(cause: str) -> str:
+    return f", whose __cause__ is None and should be {cause}"
 
 
 def _finding(damage: Damage, complaint: str) -> Finding:
