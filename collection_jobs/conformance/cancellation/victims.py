@@ -97,8 +97,7 @@ def _victims(id_: str) -> dict[str, Step]:
         "list_by_status": Step("list_by_status", (JobStatus.PENDING, _ALL)),
         "list_recent": Step("list_recent", (_ALL,)),
         "get_running_jobs": Step("get_running_jobs"),
-        "save_many": Step("save_many", ((_job(f"{id_} new"), replaced, _job(f"{id_} more")),)),
-        "save_many with a copy": Step("save_many", ((_job(f"{id_} new"), changed),)),
+        "save_many": Step("save_many", ((_job(f"{id_} new"), changed, _job(f"{id_} more")),)),
         "add_completed_symbol": Step("add_completed_symbol", (id_, "S1", 7)),
         "list_after": Step("list_after", (JobStatus.PENDING, None, _ALL)),
     }
