@@ -6,7 +6,9 @@ import signal
 import sqlite3
 import threading
 from contextlib import closing
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,6 +175,26 @@ async def test_a_version_that_came_while_it_waited_for_the_lock_is_refused(old: 
         await SQLiteCollectionJobRepository(old).__aenter__()
     release.join()
     meanwhile.close()
+
+
+@pytest.mark.usefixtures("next_release")
+async def test_a_migration_that_came_before_it_had_the_lock_is_not_repeated(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = count()
+
+    def look_and_let_another_come_first(*arguments: Any) -> int:
+        found = look(*arguments)
+        if next(looks) == 0:
+            with plain_connection(old) as another:
+                migrations.migrate(another, str(old), SCHEMA_VERSION + 1)
+        return found
+
+    look = migrations._check
+    monkeypatch.setattr(migrations, "_check", look_and_let_another_come_first)
+    await holds_every_job(old)
+    with plain_connection(old) as connection:
+        assert connection.execute("SELECT n FROM migrated").fetchall() == [(1,)]
 
 
 async def test_processes_that_open_an_old_file_at_once_migrate_it_once(old: Path) -> None:
