@@ -462,7 +462,9 @@ class LeavesItsMarkWhenClosed(InUse):
 
 @is_right
 class TakesItsMarkAlong(InUse):
-    """The same, with all that is due in a finally."""
+    """The same, with all that is due in a finally; a killed process would still leave the mark."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"scales"})
 
     @override
     async def __aenter__(self) -> Self:

@@ -116,7 +116,7 @@ def compare_costs(
         repetitions: How often each cost is measured; the least counts.
         seconds: How long the filling may take.
         capabilities: What the adapter declares: one that does not declare to scale is only
-            looked at, and its growth is not confirmed.
+            looked at, and its growth confirmed once.
         progress: Told how much is done.
     """
     with ExitStack() as opened:
@@ -129,7 +129,7 @@ def compare_costs(
         growth = Growth(sizes=(few, many))
         progress(1, 3)
         pair = _Pair((small, large), capabilities)
-        confirmations = CONFIRMATIONS if "scales" in capabilities else 0
+        confirmations = CONFIRMATIONS if "scales" in capabilities else 1
         growths = _confirmed(pair, growth, repetitions, confirmations)
         progress(2, 3)
         if METHODS["list_after"] in capabilities:
