@@ -96,16 +96,31 @@ class CollectionJobRepository(Protocol):
 
 @runtime_checkable
 class RecordsCompletedSymbols(Protocol):
-    """A repository that records a completed symbol without saving the whole job."""
+    """A repository that records a completed symbol without saving the whole job.
+
+    ATOMIC-1, CANCEL-1, INPUT-1, ERROR-1, DURABLE-1 and SCALE-1 hold for this method as for the
+    nine; so they do for those of the other optional Protocols.
+    """
 
     @abstractmethod
     def add_completed_symbol(
         self, job_id: str, symbol: str, candles: int
     ) -> Coroutine[Any, Any, None]:
-        """Record that one symbol was collected: the twin of ``add_failed_symbol``.
+        """Record that one symbol of a job was collected: the twin of ``add_failed_symbol``.
 
-        The last outcome of a symbol counts, concurrent calls all take effect, and a cancelled call
-        recorded the outcome or nothing. Errors as in ``add_failed_symbol``.
+        The last outcome of a symbol counts. Concurrent calls all take effect. A cancelled call
+        recorded the outcome or nothing. May be repeated.
+
+        Args:
+            job_id: The job's id, compared exactly.
+            symbol: One of the job's symbols.
+            candles: The number of candles that were collected, 0 or more, however large.
+
+        Raises:
+            JobNotFoundError: There is no such job; nothing changed.
+            UnknownSymbolError: The job does not collect this symbol; nothing changed.
+
+        Laws: COMPLETED-1, COMPLETED-2, COMPLETED-3.
         """
         ...
 
@@ -116,7 +131,21 @@ class SavesMany(Protocol):
 
     @abstractmethod
     def save_many(self, jobs: Iterable[CollectionJob]) -> Coroutine[Any, Any, None]:
-        """Save each of the jobs, in their order, as ``save`` does; or, on any error, none."""
+        """Save each of the jobs, in their order, as ``save`` does; or, on any error, none.
+
+        An id may occur more than once: the second job meets what the first one left, so that of
+        jobs without a revision the last counts, and a second copy of one revision is stale. No jobs
+        at all are saved at once. A cancelled call saved all or none. May be repeated where no job
+        carries a revision.
+
+        Args:
+            jobs: The jobs, each as for ``save``; gone through once, before the engine is touched.
+
+        Raises:
+            StaleJobError: A job carries a revision that is not the stored one; nothing changed.
+
+        Laws: MANY-1, MANY-2, MANY-3.
+        """
         ...
 
 
@@ -128,9 +157,18 @@ class PagesByKey(Protocol):
     def list_after(
         self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
     ) -> Coroutine[Any, Any, list[CollectionJob]]:
-        """List the jobs with one status behind a key, in the order of ``list_by_status``.
+        """List the jobs with one status behind a key: a deep page costs what the first one does.
 
-        ``after`` is the ``(created_at, id)`` of the last job of the page before, which may be gone
-        by now; None begins with the oldest.
+        Args:
+            status: The status.
+            after: The ``(created_at, id)`` of the last job of the page before, which may be gone
+                by now, or any other key; None begins with the oldest.
+            limit: The most jobs to return, however large; 0 is an empty list.
+
+        Returns:
+            The jobs in the order of ``list_by_status``. Where jobs come and go between two pages,
+            each that is there throughout is shown once.
+
+        Laws: KEY-1, KEY-2, KEY-3.
         """
         ...

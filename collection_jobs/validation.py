@@ -8,6 +8,7 @@ An adapter that runs its arguments through these before it touches its engine ke
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ __all__ = [
     "check_candles",
     "check_datetime",
     "check_job",
+    "check_jobs",
     "check_key",
     "check_limit",
     "check_name",
@@ -150,6 +152,13 @@ def check_status(value: JobStatus) -> JobStatus:
     if not isinstance(value, JobStatus):
         raise _wrong_type("status", value, "a JobStatus")
     return value
+
+
+def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:
+    """Accept jobs, and go through them, which may be possible only once."""
+    if not isinstance(value, Iterable):
+        raise _wrong_type("jobs", value, "an iterable of CollectionJob")
+    return [check_job(job) for job in value]
 
 
 def check_job(value: CollectionJob) -> CollectionJob:

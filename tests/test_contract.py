@@ -6,8 +6,11 @@ import inspect
 import re
 from pathlib import Path
 
-from collection_jobs import CollectionJobRepository, ICollectionJobRepository
+import pytest
+
+from collection_jobs import CollectionJobRepository, ICollectionJobRepository, protocol
 from collection_jobs.conformance import LAWS
+from collection_jobs.conformance.capabilities import METHODS, PROTOCOLS
 
 PAGE = Path(__file__).parent.parent / "docs" / "contract.md"
 LAW_ID = re.compile(r"\b[A-Z]+-[0-9]\b")
@@ -22,6 +25,8 @@ NINE = {
     "add_failed_symbol",
     "get_stats",
 }
+
+OF_THE_NINE = sorted(law.id for law in LAWS.values() if law.capability not in PROTOCOLS)
 
 
 def laws_in_docstrings(contract: type) -> list[str]:
@@ -38,11 +43,24 @@ def test_the_abc_has_exactly_the_nine_abstract_coroutines() -> None:
 
 def test_every_law_stands_once_in_the_docstrings_of_the_abc() -> None:
     # LIST-1 is named twice: the order of the running jobs refers to it by its method.
-    assert sorted(laws_in_docstrings(ICollectionJobRepository)) == sorted(LAWS)
+    assert sorted(laws_in_docstrings(ICollectionJobRepository)) == OF_THE_NINE
 
 
 def test_every_law_stands_once_in_the_docstrings_of_the_protocol() -> None:
-    assert sorted(laws_in_docstrings(CollectionJobRepository)) == sorted(LAWS)
+    assert sorted(laws_in_docstrings(CollectionJobRepository)) == OF_THE_NINE
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_law_of_an_optional_protocol_stands_once_at_its_method(method: str) -> None:
+    owner = PROTOCOLS[METHODS[method]]
+    mine = [law.id for law in LAWS.values() if law.capability == METHODS[method]]
+    assert mine
+    assert LAW_ID.findall(inspect.getdoc(getattr(owner, method)) or "") == mine
+
+
+def test_every_optional_protocol_of_the_contract_is_one_of_the_kit() -> None:
+    exported = set(protocol.__all__) - {"CollectionJobRepository"}
+    assert exported == set(PROTOCOLS) == set(METHODS.values())
 
 
 def test_the_page_has_every_law_in_order_and_word_for_word() -> None:

@@ -20,6 +20,7 @@ from collection_jobs.validation import (
     check_candles,
     check_datetime,
     check_job,
+    check_jobs,
     check_key,
     check_limit,
     check_name,
@@ -176,7 +177,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
 
     async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
         """Save all of the jobs or none, see SavesMany."""
-        checked = [check_job(job) for job in jobs]
+        checked = check_jobs(jobs)
         self._check_open()
         # What each job would find if those before it were saved: revisions, not jobs.
         met = {job.id: self._revision_of(job.id) for job in checked}

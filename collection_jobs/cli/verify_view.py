@@ -35,6 +35,7 @@ def show(report: Report, target: str | None, console: Console) -> None:
         console.print(Text(f"tried: {tried}", "dim"))
     _show_claims(report, console)
     _show_signatures(report, console)
+    _show_understated(report, console)
     for finding in report.findings:
         console.print()
         _show_finding(finding, console)
@@ -61,6 +62,11 @@ def show_again(findings: list[Finding], console: Console) -> None:
 
 def sentence(report: Report) -> str:
     """The verdict in words."""
+    less = ", ".join(claim.capability for claim in report.understated)
+    return f"{_verdict(report)}{f' It declares less than it does: {less}.' if less else ''}"
+
+
+def _verdict(report: Report) -> str:
     verdict = {"findings": "broken", "incomplete": "not checked"}.get(report.verdict)
     count = sum(law.verdict == verdict for law in report.laws)
     laws = "1 law" if count == 1 else f"{count} laws"
@@ -87,6 +93,15 @@ def _show_claims(report: Report, console: Console) -> None:
     for claim in report.claims:
         verdict = Text(claim.verdict, _CLAIM_STYLES.get(claim.verdict, "dim"))
         console.print(Text.assemble((f"{claim.capability}: ", "dim"), verdict, f" ({claim.how})"))
+
+
+def _show_understated(report: Report, console: Console) -> None:
+    """The false claims that break no law stand where the findings do."""
+    for claim in report.understated:
+        console.print()
+        console.print(Text(f"{claim.capability}: the adapter declares less than it does", "bold"))
+        console.print(Text(f"{claim.how}"))
+        console.print(Text(f"Either {claim.remedy}."))
 
 
 def _show_signatures(report: Report, console: Console) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from collection_jobs.conformance.causes import hidden_cause
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
@@ -19,9 +20,11 @@ __all__ = [
     "Change",
     "Held",
     "NoAnswer",
+    "Once",
     "Outcome",
     "Program",
     "Step",
+    "begin",
     "brief",
     "code",
     "example_job",
@@ -43,21 +46,45 @@ def example_job(id: str = "a", **fields: Any) -> CollectionJob:  # noqa: A002 - 
     return CollectionJob(id=id, **{**_EXAMPLE, **fields})
 
 
+class Once(tuple[Any, ...]):
+    """Jobs that a caller gives as an iterator, which can be gone through once only."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of one of the nine methods, with the very arguments it is given."""
+    """One call of one of the methods, with the very arguments it is given."""
 
     method: str
     arguments: tuple[Any, ...] = ()
 
     @property
+    def is_listing(self) -> bool:
+        """Whether the call is about whichever jobs match, and not about some that it names."""
+        return self.method.startswith(("list_", "get_running"))
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The ids of the jobs that the call names, each once; none for a listing."""
+        if self.is_listing:
+            return ()
+        if self.method == "save_many":
+            return tuple(dict.fromkeys(str(job.id) for job in self.arguments[0]))
+        return (str(self.arguments[0].id if self.method == "save" else self.arguments[0]),)
+
+    @property
     def job_id(self) -> str | None:
-        """The id of the one job that the call is about; None for a listing."""
-        if self.method == "save":
-            return str(self.arguments[0].id)
-        if self.method.startswith(("list_", "get_running")):
-            return None
-        return str(self.arguments[0])
+        """The id of the one job that the call names; None where it names none, or several."""
+        ids = self.job_ids
+        return ids[0] if len(ids) == 1 else None
+
+    def of(self, job_id: str) -> Call:
+        """The part of the call that is about one of its jobs."""
+        if self.method != "save_many":
+            return self
+        jobs = self.arguments[0]
+        return Call(self.method, (type(jobs)(job for job in jobs if job.id == job_id),))
 
     def __str__(self) -> str:
         """The call as Python."""
@@ -72,6 +99,8 @@ class Outcome:
     ended: datetime
     value: object = None
     error: BaseException | None = None
+    hidden: str | None = None
+    """The engine's error that ``error`` stands for and does not carry as its cause."""
 
     def __str__(self) -> str:
         """As the end of the sentence "the call ..."."""
@@ -141,13 +170,10 @@ class Step:
 
     def call(self, held: Mapping[str, CollectionJob]) -> Call | None:
         """The call with its very arguments, or None where a held job is missing."""
-        resolved: list[Any] = []
-        for argument in self.arguments:
-            value = argument.resolve(held) if isinstance(argument, Held) else argument
-            if isinstance(argument, Held) and value is None:
-                return None
-            resolved.append(value)
-        return Call(self.method, tuple(resolved))
+        try:
+            return Call(self.method, tuple(_resolved(self.arguments, held)))
+        except LookupError:
+            return None
 
     def __str__(self) -> str:
         """The line as Python."""
@@ -156,6 +182,19 @@ class Step:
             return f"spoil({spoilt})"
         line = f"await repository.{self.method}({', '.join(map(code, self.arguments))})"
         return line if self.keep is None else f"{self.keep} = {line}"
+
+
+def _resolved(arguments: Iterable[Any], held: Mapping[str, CollectionJob]) -> Iterator[Any]:
+    """The arguments with held jobs in their place; LookupError where one is missing."""
+    for argument in arguments:
+        if isinstance(argument, tuple):
+            jobs = cast("tuple[object, ...]", argument)
+            yield type(jobs)(tuple(_resolved(jobs, held)))
+            continue
+        value = argument.resolve(held) if isinstance(argument, Held) else argument
+        if isinstance(argument, Held) and value is None:
+            raise LookupError(argument.name)
+        yield value
 
 
 Program = tuple[Step, ...]
@@ -176,10 +215,17 @@ async def make(call: Call, repository: CollectionJobRepository) -> Outcome:
     timer = asyncio.timeout(PATIENCE)
     try:
         async with timer:
-            value = await getattr(repository, call.method)(*call.arguments)
+            value = await begin(call, repository)
     except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
         error = NoAnswer(f"no answer within {PATIENCE:g} s") if timer.expired() else raised
-    return Outcome(began, datetime.now(UTC), value, error)
+    return Outcome(began, datetime.now(UTC), value, error, hidden_cause(error))
+
+
+def begin(call: Call, repository: CollectionJobRepository) -> Awaitable[Any]:
+    """The call, to be awaited."""
+    given = (iter(value) if isinstance(value, Once) else value for value in call.arguments)
+    called: Awaitable[Any] = getattr(repository, call.method)(*given)
+    return called
 
 
 def code(value: object) -> str:
@@ -195,6 +241,8 @@ def code(value: object) -> str:
             return str(value)
         case str():
             return _text_code(value)
+        case Once():
+            return f"iter({code(tuple(value))})"
         case tuple():
             parts = [code(item) for item in cast("tuple[object, ...]", value)]
             return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"

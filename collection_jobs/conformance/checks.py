@@ -11,7 +11,7 @@ from collection_jobs.conformance.contention.contend import contend
 from collection_jobs.conformance.crash.damage import check_damage
 from collection_jobs.conformance.crash.kill import crash
 from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.growth.compare import CONFIRMATIONS, compare_costs
+from collection_jobs.conformance.growth.compare import compare_costs
 from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 
 __all__ = ["CHECKS", "PROFILES", "Check", "Examination", "Plan", "Profile"]
@@ -22,9 +22,14 @@ def _one_caller(plan: Plan) -> Examination:
     from collection_jobs.conformance.caller.corners import corner_programs
     from collection_jobs.conformance.caller.search import search_lifecycle
 
-    corners, walks, steps = len(list(corner_programs())), plan.profile.walks, plan.profile.steps
+    corners, walks, steps = (
+        len(list(corner_programs(plan.capabilities))),
+        plan.profile.walks,
+        plan.profile.steps,
+    )
     findings = search_lifecycle(
         plan.new_store,
+        capabilities=plan.capabilities,
         seed_number=plan.seed,
         walks=walks,
         steps=steps,
@@ -54,14 +59,18 @@ def _one_schedule(plan: Plan, token: dict[str, Any]) -> list[Finding]:
 def _interleavings(plan: Plan) -> Examination:
     # Loaded only when needed, as above.
     from collection_jobs.conformance.interleavings.explore import explore_pairs, explore_random
-    from collection_jobs.conformance.interleavings.pairs import triples
+    from collection_jobs.conformance.interleavings.pairs import pairs, triples
 
+    programs = list(pairs(capabilities=plan.capabilities))
+    # What an adapter has beyond the nine methods takes nothing from what is tried of the nine.
+    schedules = plan.profile.schedules * len(programs) // len(list(pairs()))
     explored = explore_pairs(
         plan.opening,
         preemptions=plan.profile.preemptions,
         directory=plan.new_directory(),
         progress=plan.progress,
-        max_runs=plan.profile.schedules,
+        max_runs=schedules,
+        programs=programs,
     )
     if explored.unsupported is not None:
         return Examination([], "", skipped=str(explored))
@@ -85,6 +94,7 @@ def _interleavings(plan: Plan) -> Examination:
             directory=plan.new_directory(),
             muted=frozenset(finding.law for finding in findings),
             progress=plan.progress,
+            capabilities=plan.capabilities,
         )
         findings += drawn.findings
         covered = f"{covered}; {trios}; {drawn}"
@@ -93,12 +103,13 @@ def _interleavings(plan: Plan) -> Examination:
 
 def _wrong_inputs(plan: Plan) -> Examination:
     with plan.new_store() as store:
-        findings = check_inputs(store)
-    return Examination(findings, f"{len(list(wrong_calls()))} calls with a wrong argument each")
+        findings = check_inputs(store, plan.capabilities)
+    calls = len(list(wrong_calls(plan.capabilities)))
+    return Examination(findings, f"{calls} calls with a wrong argument each")
 
 
 def _closed(plan: Plan) -> Examination:
-    findings = check_closing(plan.opening(plan.new_directory()))
+    findings = check_closing(plan.opening(plan.new_directory()), plan.capabilities)
     return Examination(findings, "every method of a closed repository; every error met elsewhere")
 
 
@@ -111,7 +122,9 @@ _NO_SPEC = (
 def _damaged(plan: Plan) -> Examination:
     if plan.target.spec is None:
         return Examination([], f"no damaged store, for {_NO_SPEC}")
-    findings, stores = check_damage(plan.target, plan.new_directory, plan.seed, plan.progress)
+    findings, stores = check_damage(
+        plan.target, plan.new_directory, plan.capabilities, plan.seed, plan.progress
+    )
     covered = f"{stores} damaged stores" if stores else "no damaged store, for it keeps no files"
     return Examination(findings, covered)
 
@@ -122,7 +135,7 @@ def _concurrent_calls(plan: Plan) -> Examination:
         plan.opening,
         plan.new_directory,
         target=plan.target,
-        shared=shared,
+        capabilities=plan.capabilities,
         seed=plan.seed,
         count=plan.profile.rounds,
         processes=plan.profile.processes,
@@ -148,13 +161,12 @@ def _cancelled_calls(plan: Plan) -> Examination:
 
 
 def _killed_processes(plan: Plan) -> Examination:
-    declared = "durable" in plan.capabilities
     if plan.target.spec is None:
         return Examination([], "", {"DURABLE-1": _NO_SPEC})
     found = crash(
         plan.target,
         plan.new_directory(),
-        declared=declared,
+        capabilities=plan.capabilities,
         seed=plan.seed,
         kills=plan.profile.kills,
         progress=plan.progress,
@@ -171,18 +183,21 @@ def _growing_stores(plan: Plan) -> Examination:
         sizes=plan.profile.sizes,
         repetitions=plan.profile.repetitions,
         seconds=plan.profile.filling if declared else min(plan.profile.filling, _SHORT_FILLING),
-        confirmations=CONFIRMATIONS if declared else 0,
+        capabilities=plan.capabilities,
         progress=plan.progress,
     )
     findings = [found.finding] if declared and found.finding is not None else []
-    unchecked = {} if found.unchecked is None else {"SCALE-1": found.unchecked}
+    findings += [] if found.too_deep is None else [found.too_deep]
+    unchecked: dict[str, str] = {}
+    if found.unchecked is not None:
+        unchecked = {"SCALE-1": found.unchecked, "KEY-3": found.unchecked}
     observed = () if found.observed is None else (found.observed,)
     return Examination(findings, str(found), unchecked, observed)
 
 
 _SHORT_FILLING = 3.0
 """Seconds for an adapter that does not declare to scale: it may take for ever."""
-_CONCURRENT_LAWS = frozenset({"STATUS-2", "FAILED-2", "ATOMIC-1"})
+_CONCURRENT_LAWS = frozenset({"STATUS-2", "FAILED-2", "ATOMIC-1", "COMPLETED-2", "MANY-3"})
 
 CHECKS: tuple[Check, ...] = (
     Check("wrong inputs", frozenset({"INPUT-1"}), _wrong_inputs),
@@ -195,6 +210,7 @@ CHECKS: tuple[Check, ...] = (
                 *("GET-1", "GET-2", "DELETE-1", "DELETE-2"),
                 *("LIST-1", "LIST-2", "RECENT-1", "RECENT-2", "RUNNING-1"),
                 *("STATUS-1", "STATUS-3", "FAILED-1", "FAILED-3", "STATS-1"),
+                *("COMPLETED-1", "COMPLETED-3", "MANY-1", "MANY-2", "KEY-1", "KEY-2"),
             }
         ),
         _one_caller,
@@ -206,6 +222,6 @@ CHECKS: tuple[Check, ...] = (
     Check("concurrent calls", _CONCURRENT_LAWS, _concurrent_calls),
     Check("cancelled calls", frozenset({"CANCEL-1"}), _cancelled_calls),
     Check("killed processes", frozenset({"DURABLE-1"}), _killed_processes),
-    Check("growing stores", frozenset({"SCALE-1"}), _growing_stores),
+    Check("growing stores", frozenset({"SCALE-1", "KEY-3"}), _growing_stores),
 )
 """Every check, in the order in which they are made."""

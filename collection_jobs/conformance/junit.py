@@ -14,7 +14,8 @@ def junit_xml(report: Report) -> str:
     """One test case per law.
 
     A broken law is a failure and one that applies but went unchecked an error, so that neither
-    looks green; one that does not apply is skipped, with the reason.
+    looks green; one that does not apply is skipped, with the reason. What the adapter does and does
+    not declare is a property of the suite.
     """
     verdicts = [law.verdict for law in report.laws]
     suite = ET.Element(
@@ -28,6 +29,9 @@ def junit_xml(report: Report) -> str:
     properties = ET.SubElement(suite, "properties")
     for name in ("version", "profile", "seed"):
         ET.SubElement(properties, "property", name=name, value=str(getattr(report, name)))
+    for claim in report.understated:
+        value = f"{claim.capability}: {claim.how}; {claim.remedy}"
+        ET.SubElement(properties, "property", name="understated", value=_printable(value))
     for law in report.laws:
         name = f"{law.id} {LAWS[law.id].title}"
         _add_verdict(ET.SubElement(suite, "testcase", classname=report.target, name=name), law)

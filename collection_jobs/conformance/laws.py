@@ -28,7 +28,8 @@ class Law:
         id: How the contract numbers it.
         title: What it promises, in a few words.
         sentence: What it promises, as the contract says it.
-        capability: What an adapter declares in order to promise it; None: every adapter does.
+        capability: What an adapter declares in order to promise it, by name or by having the
+            method of an optional Protocol; None: every adapter promises it.
         methods: The methods that must be written before it can be examined.
     """
 
@@ -218,6 +219,68 @@ _ALL = (
         "The cost of every method but get_running_jobs does not grow in proportion to the number"
         " of jobs stored.",
         capability="scales",
+    ),
+    Law(
+        "COMPLETED-1",
+        "the last outcome counts",
+        "Records the number of candles; the last outcome of a symbol counts, and replaces its"
+        " former one.",
+        capability="RecordsCompletedSymbols",
+    ),
+    Law(
+        "COMPLETED-2",
+        "no update is lost",
+        "No lost update: concurrent calls, among themselves and with every other method, all take"
+        " effect.",
+        capability="RecordsCompletedSymbols",
+    ),
+    Law(
+        "COMPLETED-3",
+        "unknown job or symbol refused",
+        "An unknown job is JobNotFoundError, a symbol that the job does not have is"
+        " UnknownSymbolError; nothing changes.",
+        capability="RecordsCompletedSymbols",
+    ),
+    Law(
+        "MANY-1",
+        "each saved as save does, in order",
+        "Each of the jobs is saved as save does it, in their order: of two with one id, the second"
+        " meets what the first one left.",
+        capability="SavesMany",
+    ),
+    Law(
+        "MANY-2",
+        "one refused, none saved",
+        "When one of the jobs is refused, it is a StaleJobError that names it, and nothing"
+        " changes.",
+        capability="SavesMany",
+    ),
+    Law(
+        "MANY-3",
+        "all saved at one instant",
+        "All of the jobs are saved at one instant: whoever saw one of them saved sees no other as"
+        " it was before.",
+        capability="SavesMany",
+    ),
+    Law(
+        "KEY-1",
+        "exactly one status, oldest first",
+        "Exactly the jobs with that status, in the order of LIST-1.",
+        capability="PagesByKey",
+    ),
+    Law(
+        "KEY-2",
+        "exactly those behind the key",
+        "With after, only jobs whose (created_at, id) is greater, whether the job of that key is"
+        " stored or not; at most limit. Pages of an unchanging store join up to the whole, no job"
+        " twice.",
+        capability="PagesByKey",
+    ),
+    Law(
+        "KEY-3",
+        "a deep page costs what the first does",
+        "The cost of a page does not grow with the number of jobs before it.",
+        capability="PagesByKey",
     ),
 )
 

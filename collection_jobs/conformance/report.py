@@ -93,6 +93,11 @@ class Report:
         return static
 
     @property
+    def understated(self) -> tuple[Claim, ...]:
+        """What the adapter does and does not declare: false claims, which break no law."""
+        return tuple(claim for claim in self.claims if claim.verdict == "understated")
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """The breaches, in the order of the contract."""
         return tuple(law.finding for law in self.laws if law.finding is not None)
@@ -106,6 +111,7 @@ class Report:
             "seed": self.seed,
             "verdict": self.verdict,
             "laws": [law.to_json() for law in self.laws],
+            "understated": [claim.capability for claim in self.understated],
             "capabilities": [claim.to_json() for claim in self.claims],
             "adapter": self.adapter,
             "signatures": _signatures_json(self.signatures),

@@ -17,21 +17,12 @@ from collection_jobs.opening import open_repository, scheme_of
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.validation import shown
 
-__all__ = ["CAPABILITIES", "Factory", "Target", "TargetError", "find_target"]
+__all__ = ["Factory", "Target", "TargetError", "find_target"]
 
 _SCHEMES = ("memory", "sqlite")
 
 Factory = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 """Opens a store in a directory of its own; the same directory again opens the same store again."""
-
-CAPABILITIES = ("durable", "shared", "scales")
-"""What an adapter may declare in its class attribute ``capabilities``.
-
-* ``durable``: what was acknowledged survives the process (DURABLE-1).
-* ``shared``: several processes may have the same store open at once. Then every law is to hold
-  among them, as it does among the tasks of one.
-* ``scales``: no cost grows in proportion to the number of jobs stored (SCALE-1).
-"""
 
 
 class TargetError(Exception):

@@ -14,7 +14,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, cast
 
-from collection_jobs.conformance.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.calls import Change, Held, Once, Step, example_job
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
@@ -63,6 +63,8 @@ def _plain(value: object) -> object:
             return ["change", value.method, _plain(value.arguments), _plain(value.keywords)]
         case Step():
             return ["step", value.method, _plain(value.arguments), value.keep]
+        case Once():
+            return ["once", *map(_plain, value)]
         case tuple() | list() | set() | frozenset():
             return ["many", *map(_plain, cast("tuple[object, ...]", value))]
         case _ if hasattr(value, "items"):
@@ -80,6 +82,18 @@ def _value(plain: Any) -> Any:
             return JobStatus(value)
         case ["time", text]:
             return datetime.fromisoformat(text)
+        case ["many", *items]:
+            return tuple(map(_value, items))
+        case ["once", *items]:
+            return Once(map(_value, items))
+        case list():
+            return _part_of_a_step(cast("list[object]", plain))
+        case _:
+            return plain
+
+
+def _part_of_a_step(plain: Any) -> Any:
+    match plain:
         case ["job", name, odd]:
             return example_job(name, **_value(odd))
         case ["held", name, changes]:
@@ -88,9 +102,5 @@ def _value(plain: Any) -> Any:
             return Change(method, _value(arguments), _value(keywords))
         case ["step", method, arguments, keep]:
             return Step(method, _value(arguments), keep)
-        case ["many", *items]:
-            return tuple(map(_value, items))
-        case list():
-            raise ValueError("a kind of value that no token has")
         case _:
-            return plain
+            raise ValueError("a kind of value that no token has")

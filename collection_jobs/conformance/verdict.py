@@ -13,15 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from collection_jobs.conformance.capabilities import DECLARED, not_declared, protocols_of
 from collection_jobs.conformance.checks import CHECKS
-from collection_jobs.conformance.claims import compare
+from collection_jobs.conformance.claims import compare, of_protocols
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.laws import LAWS, Law
 from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 from collection_jobs.conformance.report import LawReport, Report
 from collection_jobs.conformance.scratch import scratch_parent
 from collection_jobs.conformance.store import OpenStore
-from collection_jobs.conformance.targets import CAPABILITIES, Target, TargetError
+from collection_jobs.conformance.targets import Target, TargetError
 from collection_jobs.conformance.tokens import pack, unpack
 from collection_jobs.conformance.unwritten import finding_of, unwritten_methods, waiting
 from collection_jobs.protocol import CollectionJobRepository
@@ -76,6 +77,7 @@ def verify(
     laws = tuple(_judge(law, probed, examinations) for law in LAWS.values())
     observed = [one for _, examination in examinations for one in examination.observed]
     claims = compare(probed.capabilities, observed)
+    claims += of_protocols(probed.capabilities, {law.id: law.verdict for law in laws})
     of = version("collection-jobs")
     return Report(target.name, of, profile.name, seed, laws, claims, probed.adapter)
 
@@ -232,14 +234,16 @@ class _Stores:
                 )
             declared = frozenset[str](getattr(repository, "capabilities", ()))
             unwritten = unwritten_methods(store)
-        unknown = sorted(declared.difference(CAPABILITIES))
+            offered = protocols_of(repository)
+        unknown = sorted(declared.difference(DECLARED))
         if unknown:
             raise TargetError(
                 f"{self._target.name} declares the unknown capability {unknown[0]!r}; known are"
-                f" {', '.join(CAPABILITIES)}"
+                f" {', '.join(DECLARED)}"
             )
         adapter = type(repository)
-        return _Probed(declared, unwritten, f"{adapter.__module__}:{adapter.__qualname__}")
+        name = f"{adapter.__module__}:{adapter.__qualname__}"
+        return _Probed(declared | offered, unwritten, name)
 
 
 _METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
@@ -265,7 +269,7 @@ def _judge(
         shortest = min(findings, key=lambda finding: len(finding.history))
         return LawReport(law.id, "broken", finding=shortest)
     if law.capability is not None and law.capability not in probed.capabilities:
-        return LawReport(law.id, "not applicable", f"{law.capability} is not declared")
+        return LawReport(law.id, "not applicable", not_declared(law.capability))
     if lacking := law.waits_for(probed.unwritten):
         return LawReport(law.id, "not checked", waiting(lacking), waits_for=lacking)
     mine = [examination for laws, examination in examinations if law.id in laws]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from collection_jobs import JobStatus
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
-from tests.adapters.sqlite_support import a_job
+from tests.adapters.sqlite_support import a_job, know_another_version
 
 
 def say(text: str) -> None:
@@ -63,8 +63,25 @@ async def forget(path: Path) -> None:
     kept.append(repository)
 
 
+async def migrate(path: Path) -> None:
+    """Open a file of the former version as the next release would, and save a job."""
+    know_another_version()
+    wait_for_the_start()
+    async with SQLiteCollectionJobRepository(path, busy_timeout=30) as repository:
+        await repository.save(a_job(sys.argv[3]))
+
+
+async def halt(path: Path) -> None:
+    """Begin to migrate, and say so in the middle of it."""
+    know_another_version(in_the_middle=wait_for_the_start)
+    async with SQLiteCollectionJobRepository(path, busy_timeout=30):
+        say("done")
+
+
 kept: list[SQLiteCollectionJobRepository] = []
 
 if __name__ == "__main__":
-    commands = {command.__name__: command for command in (claim, create, write, forget)}
+    commands = {
+        command.__name__: command for command in (claim, create, write, forget, migrate, halt)
+    }
     asyncio.run(commands[sys.argv[1]](Path(sys.argv[2])))

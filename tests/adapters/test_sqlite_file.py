@@ -10,7 +10,7 @@ import pytest
 
 from collection_jobs import JobStatus, RepositoryClosedError, RepositoryError, open_repository
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, reads, writes
-from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT, SCHEMA_VERSION, connect
+from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT, connect
 from collection_jobs.adapters.sqlite.settings import Settings
 from tests.adapters.sqlite_support import a_job, files_in, plain_connection
 
@@ -83,17 +83,6 @@ async def test_the_database_of_another_application_is_refused_untouched(
         await open_and_close(path)
     assert path.read_bytes() == content
     assert files_in(tmp_path) == [path.name]
-
-
-async def test_a_newer_schema_is_refused_untouched_naming_both_versions(tmp_path: Path) -> None:
-    path = tmp_path / "jobs.db"
-    await open_and_close(path)
-    with plain_connection(path) as newer:
-        newer.execute("PRAGMA user_version = 23")
-    content = path.read_bytes()
-    with pytest.raises(RepositoryError, match=f"version 23, .* {SCHEMA_VERSION}$"):
-        await open_and_close(path)
-    assert path.read_bytes() == content
 
 
 async def test_an_empty_file_becomes_a_repository(tmp_path: Path) -> None:

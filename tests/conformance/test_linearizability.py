@@ -17,7 +17,8 @@ from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance.calls import Call, Outcome, example_job, make
 from collection_jobs.conformance.linearizability.checker import Refusal, check
 from collection_jobs.conformance.linearizability.history import Event
-from collection_jobs.conformance.oracle.model import ABSENT, judge
+from collection_jobs.conformance.oracle.judge import judge
+from collection_jobs.conformance.oracle.model import ABSENT
 from collection_jobs.errors import StaleJobError
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats

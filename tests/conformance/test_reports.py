@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from markupsafe import escape
+from rich.console import Console
 
 from collection_jobs.cli.html import html_page
+from collection_jobs.cli.verify_view import sentence, show
 from collection_jobs.conformance import LAWS, Report, verify
+from collection_jobs.conformance.claims import Claim
 from collection_jobs.conformance.findings import Bar, Finding
 from collection_jobs.conformance.junit import junit_xml
 from collection_jobs.conformance.report import LawReport
@@ -85,3 +89,43 @@ def test_the_command_writes_both(tmp_path: Path) -> None:
     assert ran.returncode in (0, 3), ran.stderr
     assert (tmp_path / "laws.xml").read_text().startswith("<?xml")
     assert "memory:" in (tmp_path / "laws.html").read_text()
+
+
+@pytest.fixture
+def silent(report: Report) -> Report:
+    claims = (
+        Claim("durable", declared=False, shown=True, how="4 processes were killed <at work>"),
+        Claim("scales", declared=True, shown=True, how="the cost stays"),
+    )
+    laws = tuple(LawReport(law.id, "holds") for law in report.laws)
+    return Report(report.target, report.version, report.profile, report.seed, laws, claims)
+
+
+def test_what_is_not_declared_is_listed_and_leaves_the_verdict(silent: Report) -> None:
+    assert silent.verdict == "conforms"
+    assert silent.findings == ()
+    assert sentence(silent).endswith("none is broken. It declares less than it does: durable.")
+    found = silent.to_json()
+    assert found["understated"] == ["durable"]
+    durable, scales = found["capabilities"]
+    assert durable["verdict"] == "understated"
+    assert '"durable" in the class attribute capabilities' in durable["remedy"]
+    assert "remedy" not in scales
+
+
+def test_what_is_not_declared_stands_in_every_report(silent: Report) -> None:
+    suite = ET.fromstring(junit_xml(silent)).find("testsuite")  # noqa: S314 - our own text
+    assert suite is not None
+    told = [
+        one.get("value", "") for one in suite.findall("properties/property[@name='understated']")
+    ]
+    assert len(told) == 1
+    assert told[0].startswith("durable: 4 processes were killed <at work>; promise it")
+    assert suite.get("failures") == suite.get("errors") == "0"
+    page = html_page(silent, sentence(silent))
+    assert "durable: declares less than it does" in page
+    assert "killed &lt;at work&gt;" in page
+    text = io.StringIO()
+    show(silent, None, Console(file=text, width=200))
+    assert "durable: the adapter declares less than it does" in text.getvalue()
+    assert text.getvalue().index("declares less than it does\n") < text.getvalue().index("Verdict:")

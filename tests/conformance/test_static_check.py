@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collection_jobs import InMemoryCollectionJobRepository
+from collection_jobs import CollectionJob, InMemoryCollectionJobRepository
 from collection_jobs.conformance.static import (
     CheckerRun,
     Fault,
@@ -214,3 +214,31 @@ def test_the_verdict_prefers_a_finding_to_a_missing_voice() -> None:
     report = StaticReport(target="a:B", location=None, methods=(), faults=(fault,), checkers=(run,))
     assert report.verdict == "findings"
     assert "ty gave no verdict: it is not installed" in str(report)
+
+
+class OffersMany(InMemoryCollectionJobRepository):
+    """Has the method of an optional Protocol, with a signature of its own."""
+
+    async def save_many(self, *jobs: CollectionJob) -> None:  # type: ignore[override] # the fault
+        return None
+
+
+class OffersNothing(InMemoryCollectionJobRepository):
+    """Hides what it inherits."""
+
+    add_completed_symbol = save_many = list_after = None  # type: ignore[assignment] # as the docs say
+
+
+def test_a_method_of_an_optional_protocol_is_held_against_it() -> None:
+    report = check_class(OffersMany)
+    wrong = {method.name: method.faults for method in report.methods if method.faults}
+    assert set(wrong) == {"save_many"}
+    assert report.verdict == "findings"
+    method = next(method for method in report.methods if method.name == "save_many")
+    assert method.expected == "async def save_many(self, jobs: Iterable[CollectionJob]) -> None"
+
+
+def test_what_a_class_does_not_have_beyond_the_nine_is_not_asked_for() -> None:
+    report = check_class(OffersNothing, checkers=())
+    assert not [method for method in report.methods if method.faults]
+    assert len(report.methods) == 9

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collection_jobs import CollectionJob, JobStatus
-from collection_jobs.conformance.calls import Change, Held, Step
+from collection_jobs.conformance.calls import Change, Held, Once, Step
 from collection_jobs.conformance.tokens import pack, unpack
 from tests.jobs import jobs
 
@@ -25,11 +25,13 @@ def test_what_was_packed_is_unpacked(job: CollectionJob, candles: int) -> None:
         Step("save", (job.with_revision(4),)),
         Step("get_by_id", (job.id,), keep="job"),
         Step("save", (Held("job", CHANGES),)),
+        Step("save_many", (Once((job, Held("job", CHANGES))),)),
         Step("spoil", (Step("list_recent", (candles, None)),)),
     )
     payload = {"check": "one caller", "steps": steps, "muted": ("SAVE-1",), "seed": 3}
     assert unpack(pack(payload)) == payload
     assert unpack(pack(payload))["steps"][0].arguments[0].revision == 4
+    assert type(unpack(pack(payload))["steps"][3].arguments[0]) is Once
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "e30", pack({"no": "check"}), "\u00e9", "eNqr"])

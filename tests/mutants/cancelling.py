@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from typing_extensions import override
 
-from collection_jobs import CollectionJob, CollectionJobError, JobStatus
+from collection_jobs import CollectionJob, CollectionJobError, JobStatus, RepositoryError
 from tests.mutants.stores import Connection, Hooked, TableStore
-from tests.mutants.table import breaks
+from tests.mutants.table import breaks, is_right
 
 T = TypeVar("T")
 CANCELLED = "cancelled calls"
@@ -403,3 +403,83 @@ class LeavesAReaderIn(Hooked):
         async with self.free:
             await self.free.wait_for(lambda: self.readers == 0)
             return await call()
+
+
+class InUse(TableStore):
+    """A file says that the store is in use, from before it is opened until after it is closed."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "scales"})
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.mark = directory / "in use"
+
+    def take(self) -> None:
+        try:
+            self.mark.touch(exist_ok=False)
+        except FileExistsError as error:
+            raise RepositoryError(f"{self.mark} is there: somebody uses the store") from error
+
+    def leave(self) -> None:
+        self.mark.unlink(missing_ok=True)
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class LeavesItsMarkWhenOpened(InUse):
+    """Takes the mark away when the opening fails, and not when it is cancelled."""
+
+    @override
+    async def __aenter__(self) -> Self:
+        self.take()
+        try:
+            await engine()
+            return await super().__aenter__()
+        except Exception:
+            self.leave()
+            raise
+
+    @override
+    async def close(self) -> None:
+        await super().close()
+        self.leave()
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class LeavesItsMarkWhenClosed(InUse):
+    """Waits for what is under way, and takes the mark away after that."""
+
+    @override
+    async def __aenter__(self) -> Self:
+        self.take()
+        return await super().__aenter__()
+
+    @override
+    async def close(self) -> None:
+        await super().close()
+        await engine()
+        self.leave()
+
+
+@is_right
+class TakesItsMarkAlong(InUse):
+    """The same, with all that is due in a finally; a killed process would still leave the mark."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"scales"})
+
+    @override
+    async def __aenter__(self) -> Self:
+        self.take()
+        try:
+            await engine()
+            return await super().__aenter__()
+        except BaseException:
+            self.leave()
+            raise
+
+    @override
+    async def close(self) -> None:
+        try:
+            await super().close()
+            await engine()
+        finally:
+            self.leave()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Self
 
 from typing_extensions import override
 
+from collection_jobs import RepositoryError
 from tests.mutants.stores import FileStore, LogStore, TableStore
 from tests.mutants.table import breaks
 
@@ -23,6 +25,19 @@ class LetsSQLiteThrough(TableStore):
     @contextmanager
     def mapped(self) -> Generator[None]:
         yield
+
+
+@breaks(DAMAGED, "ERROR-1")
+class HidesTheCause(TableStore):
+    """Raises its error from None: nobody learns what SQLite said."""
+
+    @override
+    @contextmanager
+    def mapped(self) -> Generator[None]:
+        try:
+            yield
+        except sqlite3.Error:
+            raise RepositoryError("the store failed") from None
 
 
 @breaks(DAMAGED, "ERROR-1")

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from tests.mutants import cancelling, contending, crashing, failing, growing, unusual
+from tests.mutants import (
+    beyond_real,
+    cancelling,
+    contending,
+    crashing,
+    failing,
+    growing,
+    unusual,
+)
 from tests.mutants.table import BUGS, ODD
 
-__all__ = ["BUGS", "ODD", "cancelling", "contending", "crashing", "failing", "growing", "unusual"]
+__all__ = [
+    "BUGS",
+    "ODD",
+    "beyond_real",
+    "cancelling",
+    "contending",
+    "crashing",
+    "failing",
+    "growing",
+    "unusual",
+]

@@ -26,6 +26,7 @@ from collection_jobs import (
     StaleJobError,
     UnknownSymbolError,
 )
+from collection_jobs.conformance.capabilities import METHODS
 from collection_jobs.validation import (
     check_job,
     check_limit,
@@ -37,7 +38,13 @@ from collection_jobs.validation import (
     check_text,
 )
 
-Memory = InMemoryCollectionJobRepository
+
+class Memory(InMemoryCollectionJobRepository):
+    """The in-memory repository with nothing beyond the nine: one bug, not one in each method."""
+
+
+for _method in METHODS:
+    setattr(Memory, _method, None)
 BUGS: dict[type[Memory], frozenset[str]] = {}
 """Each mutant, with exactly the laws that the kit must find broken."""
 

@@ -26,6 +26,7 @@ from collection_jobs.validation import (
     check_candles,
     check_datetime,
     check_job,
+    check_jobs,
     check_key,
     check_limit,
     check_name,
@@ -127,9 +128,10 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
         Raises:
             RepositoryError: The repository is open already; or the folder is missing, the file is
-                a folder, no SQLite database, another application's, of another version of the
+                a folder, no SQLite database, another application's, of a newer version of the
                 schema, or locked; or there is no store and it is not to be created. A file that
-                is refused is left as it was.
+                is refused is left as it was; one of an older version is migrated in one
+                transaction.
         """
         if self._engine is not None:
             raise RepositoryError(f"the repository on {self._settings.path!r} is open already")
@@ -258,7 +260,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
             StaleJobError: A job carries a revision that is not the stored one; nothing changed.
             RepositoryError: SQLite failed; nothing changed.
         """
-        await self._write(writes.save_many, [check_job(job) for job in jobs])
+        await self._write(writes.save_many, check_jobs(jobs))
 
     async def list_after(
         self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100

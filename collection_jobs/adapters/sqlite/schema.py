@@ -1,4 +1,8 @@
-"""The file: its schema, and how it is created, recognised, refused and connected to."""
+"""The file: its schema, and how it is created, recognised, refused and connected to.
+
+A change of the schema below is a new version: SCHEMA_VERSION grows by one, `migrations.STEPS` gets
+the step to it, and ``python -m tests.adapters.schemas`` keeps a dump of it for the tests.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from collection_jobs.adapters.sqlite.failures import primary_code
+from collection_jobs.adapters.sqlite.migrations import migrate
 from collection_jobs.adapters.sqlite.settings import Settings
 from collection_jobs.errors import RepositoryError
 from collection_jobs.status import JobStatus
@@ -111,7 +116,7 @@ _SCHEMA = (
 
 
 def connect(settings: Settings) -> sqlite3.Connection:
-    """Open the file for writing; create it and its schema where there is none.
+    """Open the file for writing; create its schema where there is none, and migrate an older one.
 
     Raises:
         RepositoryError: The file is not one of ours, or cannot be; it was not touched.
@@ -128,8 +133,8 @@ def connect(settings: Settings) -> sqlite3.Connection:
     connection = _connected(settings, "busy_timeout = 0", "foreign_keys = ON")
     try:
         patiently(settings.busy_timeout, lambda: _create(connection, settings.path))
-        # Patiently too: another process may be turning the WAL on, alone with the file.
-        patiently(settings.busy_timeout, lambda: _refuse_other_versions(connection, settings.path))
+        # Patiently too: another process may be migrating, or turning the WAL on, alone with it.
+        patiently(settings.busy_timeout, lambda: migrate(connection, settings.path, SCHEMA_VERSION))
         _use_wal(connection, settings)
         connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_IDLE_WAL}")
     except BaseException:
@@ -224,15 +229,6 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-
-
-def _refuse_other_versions(connection: sqlite3.Connection, path: str) -> None:
-    version = _pragma(connection, "user_version")
-    if version != SCHEMA_VERSION:
-        raise RepositoryError(
-            f"{path!r} has the schema version {version}, and this release of collection_jobs "
-            f"knows only {SCHEMA_VERSION}"
-        )
 
 
 def _use_wal(connection: sqlite3.Connection, settings: Settings) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 
 from collection_jobs.conformance.calls import Call, example_job, make
+from collection_jobs.conformance.capabilities import available
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.errors import RepositoryClosedError
 from collection_jobs.protocol import CollectionJobRepository
@@ -28,15 +29,26 @@ _CALLS = (
 )
 
 
-def check_closing(opening: AbstractAsyncContextManager[CollectionJobRepository]) -> list[Finding]:
-    """Open a repository, leave it, and call each method: one finding, or none."""
-    return asyncio.run(_check(opening))
+_BEYOND = (
+    Call("add_completed_symbol", ("a", "BTC", 1)),
+    Call("save_many", ((example_job("a"),),)),
+    Call("list_after", (JobStatus.PENDING,)),
+)
 
 
-async def _check(opening: AbstractAsyncContextManager[CollectionJobRepository]) -> list[Finding]:
+def check_closing(
+    opening: AbstractAsyncContextManager[CollectionJobRepository], capabilities: frozenset[str]
+) -> list[Finding]:
+    """Open a repository, leave it, and call each method that it has: one finding, or none."""
+    return asyncio.run(_check(opening, _CALLS + available(_BEYOND, capabilities)))
+
+
+async def _check(
+    opening: AbstractAsyncContextManager[CollectionJobRepository], calls: tuple[Call, ...]
+) -> list[Finding]:
     async with opening as repository:
         await make(Call("save", (example_job("a"),)), repository)
-    for call in _CALLS:
+    for call in calls:
         outcome = await make(call, repository)
         if not isinstance(outcome.error, RepositoryClosedError):
             message = f"{call} {outcome}; a closed repository raises RepositoryClosedError"

@@ -7,10 +7,11 @@ page of each listing, each way for a copy to become stale, each thing that a del
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from itertools import product
 
+from collection_jobs.conformance.caller.corners_beyond import corners_beyond
 from collection_jobs.conformance.caller.session import SPOIL
 from collection_jobs.conformance.caller.strategies import CANDLES, INSTANTS, POOLS, SYMBOLS, TEXTS
 from collection_jobs.conformance.calls import Change, Held, Program, Step, example_job
@@ -23,8 +24,12 @@ _STATUSES = tuple(JobStatus)
 _EARLY, _LATE = INSTANTS[-2], INSTANTS[-1]
 
 
-def corner_programs() -> Iterator[Program]:
-    """The programs, each for a new store."""
+def corner_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Program]:
+    """The programs, each for a new store.
+
+    Args:
+        capabilities: What the adapter can do beyond the nine methods.
+    """
     yield tuple(_round_trips())
     yield tuple(_replacements())
     yield tuple(_changes_of_status())
@@ -35,6 +40,7 @@ def corner_programs() -> Iterator[Program]:
     for pool in POOLS:
         yield tuple(_strangers(pool))
         yield tuple(_listings(pool))
+    yield from corners_beyond(capabilities)
 
 
 def _save(job: CollectionJob, keep: str | None = None) -> Iterator[Step]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, datetime
-from typing import Any
+from collections.abc import Collection, Iterator
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple, cast
 
 from collection_jobs.conformance.calls import Call, Outcome, brief, code, example_job, make
+from collection_jobs.conformance.capabilities import METHODS, available
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.oracle.model import Facts, facts_of
 from collection_jobs.conformance.store import OpenStore
@@ -42,6 +43,13 @@ _WRONG_TIMES: tuple[tuple[Any, type[Exception]], ...] = (
     (date(2024, 3, 1), TypeError),
     ("2024-03-01", TypeError),
 )
+_WRONG_KEYS: tuple[tuple[Any, type[Exception]], ...] = (
+    ("a", TypeError),
+    (7, TypeError),
+    (("2024-03-01", "a"), TypeError),
+    ((datetime(2024, 3, 1, tzinfo=UTC), None), TypeError),
+    ((datetime(2024, 3, 1, 12), "a"), ValueError),  # noqa: DTZ001 - as above
+)
 _WRONG_JOBS: tuple[tuple[Any, type[Exception]], ...] = (
     (None, TypeError),
     ("a", TypeError),
@@ -51,8 +59,43 @@ _WRONG_JOBS: tuple[tuple[Any, type[Exception]], ...] = (
 WrongCall = tuple[Call, Any, type[Exception]]
 
 
-def wrong_calls() -> Iterator[WrongCall]:
-    """Each call with one wrong argument, that argument, and the type of error that is due."""
+def wrong_calls(capabilities: Collection[str] = frozenset()) -> Iterator[WrongCall]:
+    """Each call with one wrong argument, that argument, and the type of error that is due.
+
+    Args:
+        capabilities: What the adapter can do beyond the nine methods.
+    """
+    for pattern in available((*_patterns(), *_patterns_beyond()), capabilities):
+        for value, due in pattern.values:
+            before, after = pattern.arguments[: pattern.at], pattern.arguments[pattern.at + 1 :]
+            yield Call(pattern.method, (*before, value, *after)), value, due
+    if METHODS["save_many"] in capabilities:
+        job = example_job("a", source="not saved")
+        for value, due in _WRONG_JOBS:
+            yield Call("save_many", ((job, value),)), value, due
+
+
+class _Pattern(NamedTuple):
+    """A call, and the values that its argument at one place cannot have."""
+
+    method: str
+    arguments: tuple[Any, ...]
+    at: int
+    values: tuple[tuple[Any, type[Exception]], ...]
+
+
+def _patterns_beyond() -> Iterator[_Pattern]:
+    recorded, pages = "add_completed_symbol", "list_after"
+    yield _Pattern(recorded, (None, "BTC", 1), 0, _WRONG_NAMES)
+    yield _Pattern(recorded, ("a", None, 1), 1, _WRONG_NAMES)
+    yield _Pattern(recorded, ("a", "BTC", None), 2, _WRONG_COUNTS)
+    yield _Pattern("save_many", (None,), 0, ((None, TypeError), (7, TypeError)))
+    yield _Pattern(pages, (None,), 0, _WRONG_STATUSES)
+    yield _Pattern(pages, (JobStatus.PENDING, None, 0), 1, _WRONG_KEYS)
+    yield _Pattern(pages, (JobStatus.PENDING, None, None), 2, _WRONG_COUNTS)
+
+
+def _patterns() -> Iterator[_Pattern]:
     pending, running = JobStatus.PENDING, JobStatus.RUNNING
     patterns: tuple[tuple[str, tuple[Any, ...], int, tuple[tuple[Any, type[Exception]], ...]], ...]
     patterns = (
@@ -72,13 +115,10 @@ def wrong_calls() -> Iterator[WrongCall]:
         ("add_failed_symbol", ("a", "BTC", None), 2, (*_WRONG_TEXTS, (None, TypeError))),
         ("get_stats", (None,), 0, _WRONG_NAMES),
     )
-    for method, arguments, at, values in patterns:
-        for value, due in values:
-            call = Call(method, (*arguments[:at], value, *arguments[at + 1 :]))
-            yield call, value, due
+    return (_Pattern(*pattern) for pattern in patterns)
 
 
-def check_inputs(store: OpenStore) -> list[Finding]:
+def check_inputs(store: OpenStore, capabilities: Collection[str] = frozenset()) -> list[Finding]:
     """Give a store every wrong value: one finding, with the first that it takes, or none.
 
     The store must be open and empty. "Before the engine is touched" shows in that the stored job
@@ -88,7 +128,7 @@ def check_inputs(store: OpenStore) -> list[Finding]:
     store.run(make(Call("save", (job,)), store.repository))
     before = _stored(store)
     wrong: list[Finding] = []
-    for call, value, due in wrong_calls():
+    for call, value, due in wrong_calls(capabilities):
         outcome = store.run(make(call, store.repository))
         message = _complaint(call, outcome, value, due)
         if message is None and _stored(store) != before:
@@ -124,6 +164,9 @@ def _complaint(call: Call, outcome: Outcome, value: Any, due: type[Exception]) -
 
 def _shows(message: str, value: Any) -> bool:
     """Whether a message shows a value: in any spelling, or its beginning where it is long."""
+    if isinstance(value, tuple):  # the part of it that is wrong will do
+        parts = cast("tuple[object, ...]", value)
+        return any(_shows(message, part) for part in parts) or repr(parts) in message
     spellings = [repr(value), code(value)]
     if not isinstance(value, str) or value:
         spellings.append(str(value))

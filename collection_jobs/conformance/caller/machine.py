@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from collection_jobs.conformance.caller import strategies
 from collection_jobs.conformance.caller.session import SPOIL, Session
 from collection_jobs.conformance.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.capabilities import METHODS
 from collection_jobs.conformance.findings import LawBroken
 from collection_jobs.conformance.store import OpenStore
 from collection_jobs.status import JobStatus
 
 __all__ = ["LifecycleMachine"]
 
+
+def _can(method: str) -> Callable[[LifecycleMachine], bool]:
+    """Whether the adapter that a machine drives has a method beyond the nine."""
+    return lambda machine: METHODS[method] in machine.capabilities
+
+
 _places = st.integers(0, strategies.POOL_SIZE - 1)
 _names = st.sampled_from(("job", "other"))
+_sources = st.sampled_from(("binance", "kraken"))
 
 
 class LifecycleMachine(RuleBasedStateMachine):
@@ -30,6 +39,7 @@ class LifecycleMachine(RuleBasedStateMachine):
 
     muted: Collection[str] = frozenset()
     unwritten: Collection[str] = ()
+    capabilities: Collection[str] = frozenset()
 
     def new_store(self) -> OpenStore:
         """A store that is open and empty."""
@@ -143,6 +153,41 @@ class LifecycleMachine(RuleBasedStateMachine):
     def get_stats(self, place: int) -> None:
         """Read the stats of a job."""
         self._do(Step("get_stats", (self._ids[place],)))
+
+    @precondition(_can("add_completed_symbol"))
+    @rule(
+        place=_places, symbol=st.sampled_from(("BTC", "ETH", "XRP")), candles=strategies.candles()
+    )
+    def add_completed_symbol(self, place: int, symbol: str, candles: int) -> None:
+        """Record a completion, of a symbol that the job has or has not."""
+        self._change(place, "add_completed_symbol", symbol, candles)
+
+    @precondition(_can("save_many"))
+    @rule(jobs=st.lists(st.tuples(_places, _sources, _names, st.booleans()), max_size=4))
+    def save_many(self, jobs: list[tuple[int, str, str, bool]]) -> None:
+        """Save some jobs together, new ones and held ones, which may be stale by now."""
+        steps = [
+            Held(name) if copy else example_job(self._ids[place], source=source)
+            for place, source, name, copy in jobs
+        ]
+        held = [self._session.held.get(one.name) for one in steps if isinstance(one, Held)]
+        ids = [self._ids[place] for place, *_ in jobs] + [job.id for job in held if job is not None]
+        looks = (Step("get_by_id", (job_id,)) for job_id in dict.fromkeys(ids))
+        self._do(Step("save_many", (tuple(steps),)), *looks)
+
+    @precondition(_can("list_after"))
+    @rule(
+        status=strategies.statuses(),
+        key=st.none() | st.tuples(strategies.instants(), _places),
+        limit=strategies.limits(),
+        misused=st.booleans(),
+    )
+    def list_after(
+        self, status: JobStatus, key: tuple[datetime, int] | None, limit: int, misused: bool
+    ) -> None:
+        """List a page behind a key."""
+        after = None if key is None else (key[0], self._ids[key[1]])
+        self._look(Step("list_after", (status, after, limit)), misused)
 
     def _look(self, listing: Step, misused: bool) -> None:
         self._do(Step(SPOIL, (listing,)) if misused else listing)

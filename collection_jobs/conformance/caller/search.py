@@ -39,6 +39,7 @@ class _Breaches:
 def search_lifecycle(
     new_store: NewStore,
     *,
+    capabilities: frozenset[str] = frozenset(),
     seed_number: int,
     walks: int,
     steps: int,
@@ -53,6 +54,7 @@ def search_lifecycle(
 
     Args:
         new_store: Opens a new, empty store.
+        capabilities: What the adapter can do beyond the nine methods.
         seed_number: Where the random walks come from; the same number, the same walks.
         walks: How many walks to take.
         steps: How many steps a walk takes at most.
@@ -66,10 +68,10 @@ def search_lifecycle(
         progress(next(opened))
         return new_store()
 
-    for program in corner_programs():
+    for program in corner_programs(capabilities):
         _visit(next_store, program, breaches)
     if walks:
-        _walk(next_store, breaches, seed_number, _settings(walks, steps))
+        _walk(next_store, breaches, capabilities, seed_number, _settings(walks, steps))
     return [_shortest(new_store, error, muted) for error, muted in breaches.first]
 
 
@@ -84,11 +86,16 @@ def _visit(new_store: NewStore, program: Program, breaches: _Breaches) -> None:
 
 
 def _walk(
-    new_store: NewStore, breaches: _Breaches, seed_number: int, the_settings: settings
+    new_store: NewStore,
+    breaches: _Breaches,
+    can_do: frozenset[str],
+    seed_number: int,
+    the_settings: settings,
 ) -> None:
     class Machine(LifecycleMachine):
         muted = breaches.known
         unwritten = breaches.unwritten
+        capabilities = can_do
 
         def new_store(self) -> OpenStore:
             return new_store()

@@ -8,19 +8,17 @@ from typing import Any, cast
 
 from collection_jobs.conformance.calls import Call, Outcome, Step, make
 from collection_jobs.conformance.findings import Finding, LawBroken
+from collection_jobs.conformance.oracle.judge import judge
 from collection_jobs.conformance.oracle.listings import is_page_of, judge_listing, whole_of
-from collection_jobs.conformance.oracle.model import (
-    ABSENT,
-    Breach,
-    Facts,
-    JobState,
-    facts_of,
-    judge,
-)
+from collection_jobs.conformance.oracle.model import ABSENT, Breach, Facts, JobState, facts_of
+from collection_jobs.conformance.oracle.saves import judge_many
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["SPOIL", "Session", "spoil"]
+
+_WHOLE = {"LIST-2": "LIST-1", "RECENT-2": "RECENT-1", "KEY-2": "KEY-1"}
+"""For the law of a listing's pages, the law of the whole."""
 
 SPOIL = "spoil"
 """The pseudo-method of a step in which the caller misuses what it was given (GET-2)."""
@@ -125,17 +123,21 @@ class Session:
         await self._make(look, look, blame="GET-2" if confirmed else None)
 
     def _judge(self, call: Call, outcome: Outcome) -> Iterable[Breach]:
-        job_id = call.job_id
-        if job_id is None:
+        if call.is_listing:
             return judge_listing(self._states, call, outcome)
-        self._states[job_id], breaches = judge(self._states.get(job_id, ABSENT), call, outcome)
-        return breaches
+        if call.method == "save_many":
+            parts = dict(judge_many(self._states, call, outcome))
+        else:
+            (job_id,) = call.job_ids
+            parts = {job_id: judge(self._states.get(job_id, ABSENT), call, outcome)}
+        self._states |= {job_id: state for job_id, (state, _) in parts.items()}
+        return [breach for _, breaches in parts.values() for breach in breaches]
 
     async def _is_a_page_of_a_wrong_whole(
         self, call: Call, outcome: Outcome, breaches: list[Breach]
     ) -> bool:
         """Whether paging is right and only the whole listing is not, which is known already."""
-        whole_law = {"LIST-2": "LIST-1", "RECENT-2": "RECENT-1"}.get(breaches[0].law)
+        whole_law = _WHOLE.get(breaches[0].law)
         if whole_law is None or whole_law not in self._muted:
             return False
         whole = await make(whole_of(call), self.repository)
@@ -156,7 +158,7 @@ class Session:
 
     async def _follow(self, call: Call) -> None:
         """After a known breach, take the store as it says it is."""
-        ids = [call.job_id] if call.job_id is not None else list(self._states)
+        ids = list(self._states) if call.is_listing else call.job_ids
         for job_id in ids:
             outcome = await make(Call("get_by_id", (job_id,)), self.repository)
             state = self._states.get(job_id, ABSENT)

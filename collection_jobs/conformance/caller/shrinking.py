@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, cast
 
 from collection_jobs.conformance.calls import Change, Held, Program, Step, example_job
 from collection_jobs.job import CollectionJob
@@ -19,11 +19,16 @@ _FREE = {
     "save": (0,),
     "update_status": (2,),
     "add_failed_symbol": (2,),
+    "add_completed_symbol": (2,),
+    "save_many": (0,),
     "list_by_status": (1, 2),
+    "list_after": (2,),
     "list_recent": (0,),
     "spoil": (0,),
 }
 """Which arguments of a method may be made plainer without changing what the call is about."""
+_NEEDED = {"list_recent": 0, "list_by_status": 1, "list_after": 1, "update_status": 2}
+"""How many arguments a method must be given that can do with fewer than it may have."""
 
 
 def shrink(program: Program, still_breaks: Callable[[Program], bool]) -> Program:
@@ -77,33 +82,46 @@ def _candidates(program: Program) -> Iterator[Program]:
 
 def _renamed(program: Program) -> Iterator[Program]:
     """The program with one of its ids plainer, wherever it stands."""
-    ids = {step.arguments[0].id for step in program if _saves_a_new_job(step)}
+    ids = {job.id for step in program for job in _new_jobs(step)}
     for old in sorted(ids):
         for new in _PLAIN_IDS:
             if new not in ids:
                 yield tuple(_rename(step, old, new) for step in program)
 
 
-def _saves_a_new_job(step: Step) -> bool:
-    return step.method == "save" and isinstance(step.arguments[0], CollectionJob)
+def _new_jobs(step: Step) -> list[CollectionJob]:
+    """The jobs that a step saves, those that are held left out."""
+    if step.method not in ("save", "save_many"):
+        return []
+    jobs = step.arguments[0] if step.method == "save_many" else step.arguments
+    return [job for job in jobs if isinstance(job, CollectionJob)]
 
 
 def _rename(step: Step, old: str, new: str) -> Step:
-    if not step.arguments:
+    if not step.arguments or step.method in ("list_by_status", "list_recent", "spoil"):
         return step
-    first = step.arguments[0]
-    if isinstance(first, CollectionJob) and first.id == old:
-        first = replace(first, id=new)
-    elif first == old and step.method not in ("list_by_status", "list_recent", "spoil"):
-        first = new
-    return replace(step, arguments=(first, *step.arguments[1:]))
+    renamed = (_renamed_value(argument, old, new) for argument in step.arguments)
+    if step.method == "list_after":
+        return replace(step, arguments=tuple(renamed))
+    return replace(step, arguments=(next(renamed), *step.arguments[1:]))
+
+
+def _renamed_value(value: Any, old: str, new: str) -> Any:
+    """An id, a job, a key of a page or some jobs, with one id renamed."""
+    match value:
+        case CollectionJob():
+            return replace(value, id=new) if value.id == old else value
+        case tuple():
+            items = cast("tuple[object, ...]", value)
+            return type(items)(tuple(_renamed_value(item, old, new) for item in items))
+        case _:
+            return new if value == old else value
 
 
 def _plainer_steps(step: Step) -> Iterator[Step]:
-    if step.method in ("list_by_status", "list_recent", "update_status") and step.arguments:
-        least = 0 if step.method == "list_recent" else 1 if step.method == "list_by_status" else 2
-        if len(step.arguments) > least:
-            yield replace(step, arguments=step.arguments[:-1])
+    least = _NEEDED.get(step.method)
+    if least is not None and len(step.arguments) > least:
+        yield replace(step, arguments=step.arguments[:-1])
     for at in _FREE.get(step.method, ()):
         if at >= len(step.arguments):
             continue
@@ -123,12 +141,23 @@ def _plainer(value: Any) -> Iterator[Any]:
                     yield replace(value, changes=(*changes[:at], plainer, *changes[at + 1 :]))
         case Step():
             yield from _plainer_steps(value)
+        case tuple():
+            yield from _plainer_jobs_of_many(cast("tuple[object, ...]", value))
         case str():
             yield from _plainer_texts(value)
         case int() if not isinstance(value, bool):
             yield from _PLAIN_COUNTS
         case _:
             return
+
+
+def _plainer_jobs_of_many(jobs: tuple[object, ...]) -> Iterator[tuple[object, ...]]:
+    if type(jobs) is not tuple:
+        yield tuple(jobs)
+    for at, job in enumerate(jobs):
+        yield type(jobs)((*jobs[:at], *jobs[at + 1 :]))
+        for plainer in _plainer(job):
+            yield type(jobs)((*jobs[:at], plainer, *jobs[at + 1 :]))
 
 
 def _plainer_texts(text: str) -> Iterator[str]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from random import Random
 
 from collection_jobs.conformance.calls import NoAnswer
+from collection_jobs.conformance.cancellation.doors import Doors, cancel_doors
 from collection_jobs.conformance.cancellation.stepping import Cut
 from collection_jobs.conformance.cancellation.trials import Running, Trial
-from collection_jobs.conformance.cancellation.victims import SCENES, scene
+from collection_jobs.conformance.cancellation.victims import scene, scenes
 from collection_jobs.conformance.contention.settings import Opening, several
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.interleavings.watchdog import Blocked, watched
@@ -42,18 +43,22 @@ class Cancellations:
         calls: How many calls were cancelled.
         places: Where in the adapter.
         skipped: The scenes that fail without a cancellation, too.
+        doors: How often the opening or the closing of a store was cancelled.
     """
 
     finding: Finding | None = None
     calls: int = 0
     places: set[str] = field(default_factory=set[str])
     skipped: list[str] = field(default_factory=list[str])
+    doors: int = 0
 
     def __str__(self) -> str:
         """What was covered."""
         tried = f"{self.calls} calls cancelled, at {len(self.places)} places in the adapter"
         if not self.calls:
             tried = "no call can be cancelled half-way, for none is ever suspended"
+        if self.doors:
+            tried += f"; {self.doors} openings and closings"
         if self.skipped:
             tried += f"; not tried, for they fail uncancelled: {', '.join(self.skipped)}"
         return tried
@@ -101,8 +106,13 @@ def cancel_everything(
     found = Cancellations()
     pulse = Pulse()
 
+    doors = Doors()
+
     def cancel() -> None:
         _cancel(trials, opening, new_directory(), capabilities, pulse, progress)
+        if found.finding is None:
+            cancel_doors(opening, new_directory, pulse, doors)
+            found.finding, found.doors = doors.finding, doors.times
 
     trials = _Trials(found, Random(f"{seed} cancellation"), moments)  # noqa: S311 - not for secrets
     try:
@@ -121,8 +131,9 @@ def _cancel(
     progress: Callable[[int, int], None],
 ) -> None:
     with _stage(opening, directory, pulse, shared="shared" in capabilities) as stage:
-        for number, name in enumerate(SCENES):
-            progress(number, len(SCENES))
+        names = scenes(capabilities)
+        for number, name in enumerate(names):
+            progress(number, len(names))
             if not trials.run(stage, name):
                 return
     if "durable" in capabilities:

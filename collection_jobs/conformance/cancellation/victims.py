@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from collection_jobs.conformance.calls import Call, Change, Held, Program, Step, example_job
+from collection_jobs.conformance.capabilities import available
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
-__all__ = ["SCENES", "Scene", "scene"]
+__all__ = ["Scene", "scene", "scenes"]
 
 _SYMBOLS = ("S0", "S1", "S2", "S3", "S4")
 _ALL = 1_000_000
@@ -40,12 +41,15 @@ class Scene:
     @property
     def ids(self) -> frozenset[str]:
         """Every job that the scene is about."""
-        return frozenset({self.id, self.other, f"{self.id} new", f"{self.id} third"})
+        more = (f"{self.id} {word}" for word in ("new", "more", "third"))
+        return frozenset({self.id, self.other, *more})
 
     @property
     def follow_ups(self) -> tuple[Call, ...]:
         """What is asked of the same repository afterwards; it must answer all of it."""
+        saved = self.victim.arguments[0] if self.victim.method == "save_many" else ()
         return (
+            *(Call("get_by_id", (job.id,)) for job in saved if isinstance(job, CollectionJob)),
             Call("get_by_id", (self.id,)),
             Call("get_stats", (self.id,)),
             Call("list_by_status", (JobStatus.PENDING, _ALL)),
@@ -93,15 +97,23 @@ def _victims(id_: str) -> dict[str, Step]:
         "list_by_status": Step("list_by_status", (JobStatus.PENDING, _ALL)),
         "list_recent": Step("list_recent", (_ALL,)),
         "get_running_jobs": Step("get_running_jobs"),
+        "save_many": Step("save_many", ((_job(f"{id_} new"), changed, _job(f"{id_} more")),)),
+        "add_completed_symbol": Step("add_completed_symbol", (id_, "S1", 7)),
+        "list_after": Step("list_after", (JobStatus.PENDING, None, _ALL)),
     }
 
 
 _ALONE, _IN_A_CROWD = ", alone", ", among others"
 
-SCENES: tuple[str, ...] = tuple(
-    f"{name}{company}" for company in (_ALONE, _IN_A_CROWD) for name in _victims("a")
-)
-"""The names of all scenes: every victim alone, then every victim in a crowd."""
+
+def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """The names of all scenes: every victim alone, then every victim in a crowd.
+
+    Args:
+        capabilities: What the adapter can do beyond the nine methods.
+    """
+    known = {name: step for name, step in _victims("a").items() if available((step,), capabilities)}
+    return tuple(f"{name}{company}" for company in (_ALONE, _IN_A_CROWD) for name in known)
 
 
 def scene(name: str, id_: str) -> Scene:

@@ -11,7 +11,7 @@ from collection_jobs.conformance.calls import Call, Step
 from collection_jobs.conformance.claims import Observation
 from collection_jobs.conformance.contention.clients import Client
 from collection_jobs.conformance.contention.judging import is_hung, judge
-from collection_jobs.conformance.contention.rounds import KINDS, Round, hand_over, rounds, shorter
+from collection_jobs.conformance.contention.rounds import Round, hand_over, kinds, rounds, shorter
 from collection_jobs.conformance.contention.settings import (
     Opening,
     Setting,
@@ -76,6 +76,7 @@ class _Contest:
     opening: Opening
     new_directory: Callable[[], Path]
     seed: int
+    capabilities: frozenset[str]
     found: Contention
     progress: Callable[[int], None]
     convicted: set[str] = field(default_factory=set[str])
@@ -87,7 +88,7 @@ class _Contest:
         self.found.settings.append(setting.name)
         if setting.handles > 1 and not self._handed_over(setting):
             return
-        for round_ in rounds(self.seed, count):
+        for round_ in rounds(self.seed, count, self.capabilities):
             if round_.kind in self.convicted:
                 continue
             self.found.rounds += 1
@@ -104,7 +105,7 @@ class _Contest:
 
     def _handed_over(self, setting: Setting) -> bool:
         """Whether each handle sees what the others did, when nothing is done at once."""
-        round_, events = _hand_over(setting)
+        round_, events = _hand_over(setting, self.capabilities)
         refusals = judge(round_.ids, events)
         if not refusals or not self._one_caller_is_served(_in_one_go(round_, events)):
             return True
@@ -148,7 +149,7 @@ def contend(
     new_directory: Callable[[], Path],
     *,
     target: Target,
-    shared: bool,
+    capabilities: frozenset[str],
     seed: int,
     count: int,
     processes: int,
@@ -160,7 +161,8 @@ def contend(
         opening: Opens the store in a directory.
         new_directory: Gives a new one.
         target: The adapter, as worker processes find it.
-        shared: Whether the adapter says that several processes may open a store.
+        capabilities: What the adapter declares: whether several processes may open a store, and
+            what it can do beyond the nine methods.
         seed: Where the programs come from. The same number gives the same programs; when each
             call is made beside which others is up to the machine.
         count: Rounds of each kind in each setting.
@@ -168,9 +170,15 @@ def contend(
         progress: Told how many rounds of how many are done.
     """
     found = Contention()
-    total = count * len(KINDS) * (3 if shared else 1)
+    shared = "shared" in capabilities
+    total = count * len(kinds(capabilities)) * (3 if shared else 1)
     contest = _Contest(
-        opening, new_directory, seed, found, lambda done: progress(min(done, total), total)
+        opening,
+        new_directory,
+        seed,
+        capabilities,
+        found,
+        lambda done: progress(min(done, total), total),
     )
     _unless_it_blocks(contest, lambda: _hold_on_one_handle(contest, count))
     if shared and not contest.blocked:
@@ -260,7 +268,7 @@ def _glance(contest: _Contest, target: Target) -> None:
     try:
         directory = contest.new_directory()
         with in_processes(target, directory, 2, patience=_SHORT_PATIENCE) as setting:
-            round_, events = _hand_over(setting)
+            round_, events = _hand_over(setting, contest.capabilities)
             if judge(round_.ids, events):
                 shown, came = False, "one did not see what the other had done"
             else:
@@ -307,9 +315,9 @@ def _play_alone(setting: Setting, round_: Round, *, in_turns: bool) -> list[Even
     return [*events, *setting.run([Client("after", _steps(round_.looks))])]
 
 
-def _hand_over(setting: Setting) -> tuple[Round, list[Event]]:
+def _hand_over(setting: Setting, capabilities: frozenset[str]) -> tuple[Round, list[Event]]:
     """Make calls one after another, each on another handle than the one before."""
-    round_, steps = hand_over(setting.handles)
+    round_, steps = hand_over(setting.handles, capabilities)
     events: list[Event] = []
     held: dict[str, CollectionJob] = {}
     for handle, step in steps:

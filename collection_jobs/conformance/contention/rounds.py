@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import MappingProxyType
 
 from collection_jobs.conformance.calls import Call, Change, Held, Program, Step, example_job
+from collection_jobs.conformance.capabilities import METHODS, PROTOCOLS, available
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
-__all__ = ["KINDS", "Round", "hand_over", "rounds", "shorter"]
+__all__ = ["KINDS", "Round", "hand_over", "kinds", "rounds", "shorter"]
 
 CLIENTS = 8
 """Callers in a round: more of them on one job make its history too hard to judge."""
@@ -148,6 +149,50 @@ def _anything(id_: str, random: Random, jobs: int) -> Round:
     return Round("anything", "anything at random", ids, setup, clients)
 
 
+def _completions(id_: str, random: Random, jobs: int) -> Round:
+    """Each records completions of symbols of its own."""
+    ids = _ids(id_, jobs)
+    setup = tuple(Step("save", (_job(one),)) for one in ids)
+    clients = tuple(tuple(_completes(one, number) for one in ids) for number in range(CLIENTS))
+    return Round("completions", "completions recorded by all", ids, setup, clients)
+
+
+def _outcomes(id_: str, random: Random, jobs: int) -> Round:
+    """Some record completions, the others failures, each of symbols of its own."""
+    ids = _ids(id_, jobs)
+    setup = tuple(Step("save", (_job(one),)) for one in ids)
+    clients = tuple(
+        tuple(
+            _completes(one, number) if number % 2 else _fails(one, _SYMBOLS[number]) for one in ids
+        )
+        for number in range(CLIENTS)
+    )
+    return Round("outcomes", "outcomes of both kinds recorded by all", ids, setup, clients)
+
+
+def _completes(id_: str, number: int) -> Step:
+    return Step("add_completed_symbol", (id_, _SYMBOLS[number], number))
+
+
+def _together(id_: str, random: Random, jobs: int) -> Round:
+    """Two save some jobs together, again and again; others look at the first and the last."""
+    ids = _ids(id_, _JOBS)
+    setup = tuple(Step("save", (_job(one, age),)) for age, one in enumerate(ids))
+    savers = tuple(
+        tuple(_saves_all(ids, f"{saver} {number}") for number in range(3)) for saver in range(2)
+    )
+    ends = tuple(Step("get_by_id", (one,)) for one in (ids[0], ids[-1]))
+    # The first on one handle saves while the first on the next looks on: where calls never
+    # suspend, each is done before another on its handle begins.
+    clients = (savers[0], ends * 12, ends[::-1] * 12, savers[1])
+    return Round("together", "jobs saved together", ids, setup, clients)
+
+
+def _saves_all(ids: Iterable[str], source: str) -> Step:
+    jobs = (replace(_job(one, age), source=source) for age, one in enumerate(ids))
+    return Step("save_many", (tuple(jobs),))
+
+
 def _menu(id_: str, age: int) -> Iterator[Step]:
     yield from (_becomes(id_, status) for status in JobStatus)
     yield from (_fails(id_, symbol) for symbol in _SYMBOLS[:4])
@@ -171,16 +216,44 @@ KINDS = MappingProxyType(
 )
 """Every kind of round, by a short name."""
 
-_LAWS = {"claim": "STATUS-2", "failures": "FAILED-2", "copies": "SAVE-3"}
+_BEYOND = MappingProxyType(
+    {
+        "completions": ("add_completed_symbol", _completions),
+        "outcomes": ("add_completed_symbol", _outcomes),
+        "together": ("save_many", _together),
+    }
+)
+"""The kinds for what an adapter may be able to do beyond the nine methods, and the method."""
+
+_IN_TURN = ("completions", "outcomes")
+"""Kinds that are so much alike that each time only one of them is run."""
+
+_LAWS = {
+    "claim": "STATUS-2",
+    "failures": "FAILED-2",
+    "copies": "SAVE-3",
+    "completions": "COMPLETED-2",
+}
 
 _Maker = Callable[[str, Random, int], Round]
 
 
-def rounds(seed: int, count: int) -> Iterator[Round]:
+def kinds(capabilities: frozenset[str]) -> dict[str, _Maker]:
+    """The kinds of rounds for an adapter that can do this beyond the nine methods."""
+    beyond = {
+        name: maker for name, (method, maker) in _BEYOND.items() if METHODS[method] in capabilities
+    }
+    return {**KINDS, **beyond}
+
+
+def rounds(seed: int, count: int, capabilities: frozenset[str] = frozenset()) -> Iterator[Round]:
     """Each kind of round so many times, in turn; the same seed, the same rounds."""
     random = Random(f"{seed} rounds")  # noqa: S311 - not for secrets
+    makers = kinds(capabilities)
     for number in range(count):
-        for name, maker in KINDS.items():
+        for name, maker in makers.items():
+            if name in _IN_TURN and name != _IN_TURN[number % len(_IN_TURN)]:
+                continue
             yield maker(f"{name} {number}", random, _JOBS)
 
 
@@ -188,14 +261,21 @@ def shorter(round_: Round, seed: int, count: int) -> Iterator[Round]:
     """The same kind of round, with two of its clients and a step or two of each: a short story."""
     random = Random(f"{seed} shorter")  # noqa: S311 - not for secrets
     for number in range(count):
-        whole = KINDS[round_.kind](f"{round_.kind} {number} again", random, 1)
-        steps = 1 if number < count // 2 and round_.kind != "copies" else 2
+        maker = kinds(frozenset(PROTOCOLS))[round_.kind]
+        whole = maker(f"{round_.kind} {number} again", random, 1)
+        steps = 1 if number < count // 2 and round_.kind not in ("copies", "together") else 2
         pair = random.sample(range(len(whole.clients)), 2)
         yield replace(whole, clients=tuple(whole.clients[at][:steps] for at in sorted(pair)))
 
 
-def hand_over(handles: int) -> tuple[Round, tuple[tuple[int, Step], ...]]:
+def hand_over(
+    handles: int, capabilities: frozenset[str] = frozenset()
+) -> tuple[Round, tuple[tuple[int, Step], ...]]:
     """Calls one after another, each on another handle than the one before.
+
+    Args:
+        handles: How many there are.
+        capabilities: What the adapter can do beyond the nine methods.
 
     Returns:
         A round that says which jobs they are about, and the calls, each with its handle.
@@ -210,9 +290,12 @@ def hand_over(handles: int) -> tuple[Round, tuple[tuple[int, Step], ...]]:
         _becomes(id_, JobStatus.FAILED),
         Step("delete", (id_,)),
         Step("save", (_job(id_, age=1),)),
+        Step("add_completed_symbol", (id_, "S2", 7)),
+        Step("save_many", ((replace(_job(id_, age=1), source="kraken"),),)),
     )
+    pages = available((Step("list_after", (JobStatus.PENDING, None, _ALL)),), capabilities)
     steps: list[tuple[int, Step]] = []
-    for number, change in enumerate(changes):
+    for number, change in enumerate(available(changes, capabilities)):
         steps.append((number % handles, change))
         for other in range(1, handles + 1):
             handle = (number + other) % handles
@@ -221,6 +304,7 @@ def hand_over(handles: int) -> tuple[Round, tuple[tuple[int, Step], ...]]:
             steps.append((handle, Step("get_stats", (id_,))))
             steps.append((handle, Step("list_recent", (_ALL,))))
             steps += [(handle, Step("list_by_status", (status, _ALL))) for status in JobStatus]
+            steps += [(handle, page) for page in pages]
     return Round(
         "hand over", "one caller after another, on different handles", (id_,), (), ()
     ), tuple(steps)

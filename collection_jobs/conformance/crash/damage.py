@@ -9,8 +9,10 @@ from pathlib import Path
 from random import Random
 
 from collection_jobs.conformance.calls import PATIENCE, NoAnswer, Program, Step, example_job
+from collection_jobs.conformance.capabilities import available
 from collection_jobs.conformance.contention.clients import Client
 from collection_jobs.conformance.findings import Finding
+from collection_jobs.conformance.linearizability.history import Event
 from collection_jobs.conformance.targets import Target
 from collection_jobs.conformance.workers.messages import Close, Open, Work
 from collection_jobs.conformance.workers.processes import Worker, WorkerDied, WorkerFailed
@@ -33,6 +35,11 @@ _CALLS: Program = (
     Step("save", (example_job("job 5", source="other"),)),
     Step("save", (example_job("new"),)),
     Step("delete", ("job 6",)),
+)
+_BEYOND: Program = (
+    Step("add_completed_symbol", ("job 7", "BTC", 1)),
+    Step("save_many", ((example_job("job 8"), example_job("another")),)),
+    Step("list_after", (JobStatus.PENDING,)),
 )
 
 
@@ -94,6 +101,7 @@ DAMAGES: tuple[Damage, ...] = (
 def check_damage(
     target: Target,
     new_directory: Callable[[], Path],
+    capabilities: frozenset[str],
     seed: int,
     progress: Callable[[int, int], None],
 ) -> tuple[list[Finding], int]:
@@ -106,15 +114,17 @@ def check_damage(
         target: The adapter; worker processes find it by its spec, for an engine may take its
             process with it.
         new_directory: Gives a new directory.
+        capabilities: What the adapter can do beyond the nine methods.
         seed: Where the garbage comes from.
         progress: Told how many of how many stores are done.
     """
     random = Random(f"{seed} damage")  # noqa: S311 - not for secrets
+    calls = (*_CALLS, *available(_BEYOND, capabilities))
     damaged = 0
     with Worker.start(target) as worker:
         for number, damage in enumerate(DAMAGES):
             progress(number, len(DAMAGES))
-            complaint = _complaint(worker, new_directory(), damage, random)
+            complaint = _complaint(worker, new_directory(), damage, calls, random)
             if complaint == _NOTHING_THERE:
                 break
             damaged += 1
@@ -126,7 +136,9 @@ def check_damage(
 _NOTHING_THERE = "the store keeps no files in its directory"
 
 
-def _complaint(worker: Worker, directory: Path, damage: Damage, random: Random) -> str | None:
+def _complaint(
+    worker: Worker, directory: Path, damage: Damage, calls: Program, random: Random
+) -> str | None:
     opening = Open(directory, 1, PATIENCE)
     try:
         worker.ask(opening)
@@ -143,19 +155,35 @@ def _complaint(worker: Worker, directory: Path, damage: Damage, random: Random) 
         if not damage.while_open:
             worker.ask(opening)
         what = "a call"
-        for event in worker.ask(Work((Client("kit", _CALLS),))).events:
-            error = None if event.outcome is None else event.outcome.error
-            if error is not None and not isinstance(error, CollectionJobError):
-                if isinstance(error, NoAnswer):
-                    return f"{event.call} gave no answer"
-                return f"{event.call} {event.outcome}"
+        for event in worker.ask(Work((Client("kit", calls),))).events:
+            wrong = _wrong_answer(event)
+            if wrong is not None:
+                return wrong
         what = "closing the store"
         worker.ask(Close())
     except WorkerFailed as error:
+        if error.hidden is not None:
+            return f"{what} raised {error}{_hides(error.hidden)}"
         return None if error.ours else f"{what} raised {error}"
     except WorkerDied as error:
         return f"{what} ended the process: {error}"
     return None
+
+
+def _wrong_answer(event: Event) -> str | None:
+    """What is wrong with what a call of a damaged store answered, or None."""
+    outcome = event.outcome
+    if outcome is None or outcome.error is None:
+        return None
+    if isinstance(outcome.error, NoAnswer):
+        return f"{event.call} gave no answer"
+    if not isinstance(outcome.error, CollectionJobError):
+        return f"{event.call} {outcome}"
+    return None if outcome.hidden is None else f"{event.call} {outcome}{_hides(outcome.hidden)}"
+
+
+def _hides(cause: str) -> str:
+    return f", whose __cause__ is None and should be {cause}"
 
 
 def _finding(damage: Damage, complaint: str) -> Finding:

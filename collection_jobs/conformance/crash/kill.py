@@ -36,6 +36,8 @@ _MORE = 3
 """Kills after the first loss, in search of one that is told in fewer calls."""
 _AT_ENGINE, _AT_SITE = 0.5, 0.7
 """How many of the processes die behind a call into the engine, and how many at a site at all."""
+_WITHIN_MANY = 0.6
+"""How many of the others are killed within a ``save_many``, where the adapter has it."""
 _GLANCE = 4
 """Kills for an adapter that does not declare to be durable."""
 _LOOK = (Client("kit", tuple(Step(call.method, call.arguments) for call in looks())),)
@@ -66,7 +68,7 @@ def crash(
     target: Target,
     directory: Path,
     *,
-    declared: bool,
+    capabilities: frozenset[str],
     seed: int,
     kills: int,
     progress: Callable[[int, int], None],
@@ -76,14 +78,16 @@ def crash(
     Args:
         target: The adapter; worker processes find it by its spec.
         directory: A new directory for the store.
-        declared: Whether the adapter declares to be durable. If not, it is only looked at whether
-            it is.
+        capabilities: What the adapter declares. If it is not to be durable, it is only looked at
+            whether it is.
         seed: Where the programs and the moments come from; the same number gives the same
             programs, but a moment is not hit twice.
         kills: How many processes to kill.
         progress: Told how many of how many were killed.
     """
-    history = _History(target, directory, Random(f"{seed} crash"))  # noqa: S311 - not for secrets
+    declared = "durable" in capabilities
+    random = Random(f"{seed} crash")  # noqa: S311 - not for secrets
+    history = _History(target, directory, random, capabilities)
     kills = kills if declared else min(kills, _GLANCE)
     history.first_life()
     last = kills
@@ -119,14 +123,18 @@ def _conclude(crashes: Crashes, losses: list[Loss], *, declared: bool) -> Crashe
 class _History:
     """One store and the processes that worked on it."""
 
-    def __init__(self, target: Target, directory: Path, random: Random) -> None:
+    def __init__(
+        self, target: Target, directory: Path, random: Random, capabilities: frozenset[str]
+    ) -> None:
         self.crashes = Crashes()
         self.losses: list[Loss] = []
         self._directory = directory
         self._random = random
+        self._capabilities = capabilities
         self._ledger = Ledger(IDS)
         self._sites: dict[str, int] = {}
         self._seconds = 0.0
+        self._many_seconds = 0.0
         self._first = True
         self._nursery = Nursery(target)
 
@@ -141,7 +149,7 @@ class _History:
             return
         with worker, suppress(WorkerDied):
             began = time.monotonic()
-            worker.order(Work(life(self._random, _CHANGES), told=True))
+            worker.order(Work(life(self._random, _CHANGES, self._capabilities), told=True))
             self._sites = self._follow(worker)
             self._seconds = time.monotonic() - began
             self._ledger.note_wrong(_look(worker))
@@ -181,12 +189,16 @@ class _History:
         self.losses.append(Loss(LAW, text, (calls, "async with opening as repository:")))
 
     def _live_and_die(self, worker: Worker, site: tuple[str, int] | None) -> None:
-        clients = life(self._random, _CHANGES)
+        clients = life(self._random, _CHANGES, self._capabilities)
         calls = self._random.randrange(sum(len(client.steps) for client in clients))
         delay = self._random.uniform(0, 2 * self._seconds / max(1, self._ledger.acknowledged))
+        within = site is None and self._many_seconds and self._random.random() < _WITHIN_MANY
+        if within:
+            delay = self._random.uniform(0, self._many_seconds)
         with suppress(WorkerDied):
             worker.order(Work(clients, told=True, die_at=site))
-            self._follow(worker, calls if site is None else None)
+            until = "save_many" if within else None
+            self._follow(worker, calls if site is None and not within else None, until)
             time.sleep(delay)
         worker.kill()
         self.crashes.kills += 1
@@ -205,8 +217,13 @@ class _History:
         # Each life is another: it may pass the site less often than the first did.
         return site, self._random.randint(1, max(1, self._sites[site] // 2))
 
-    def _follow(self, worker: Worker, calls: int | None = None) -> dict[str, int]:
-        """Keep account of so many calls, or of all; the sites that the work passed, if it is done.
+    def _follow(
+        self, worker: Worker, calls: int | None = None, until: str | None = None
+    ) -> dict[str, int]:
+        """Keep account of so many calls, or of all, or until a method is called.
+
+        Returns:
+            The sites that the work passed, if it is done.
 
         Raises:
             WorkerDied: The process ended.
@@ -215,7 +232,12 @@ class _History:
             match worker.tell():
                 case Began(number, _, call):
                     self._ledger.began(number, call)
+                    if call.method == until:
+                        break
                 case Ended(number, outcome):
+                    if self._first and self._ledger.method(number) == "save_many":
+                        seconds = (outcome.ended - outcome.began).total_seconds()
+                        self._many_seconds = min(self._many_seconds or seconds, 2 * seconds)
                     loss = self._ledger.ended(number, outcome, first_life=self._first)
                     if loss is not None:
                         self.losses.append(loss)

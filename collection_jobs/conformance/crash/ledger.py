@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from collection_jobs.conformance.calls import Call, Outcome
 from collection_jobs.conformance.linearizability.history import Event
+from collection_jobs.conformance.oracle.judge import judge
 from collection_jobs.conformance.oracle.listings import judge_listing
-from collection_jobs.conformance.oracle.model import ABSENT, Breach, JobState, facts_of, judge
+from collection_jobs.conformance.oracle.model import ABSENT, Breach, JobState, facts_of
 from collection_jobs.job import CollectionJob
 
 __all__ = ["Ledger", "Loss"]
@@ -40,6 +41,8 @@ class _Page:
     changed_by: str = ""
     """The method that last changed it, if the process was not shown the job since."""
     under_way: Call | None = None
+    happened: bool | None = None
+    """Whether the call that was under way took effect, as far as the store then showed it."""
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     lines: list[str] = field(default_factory=list[str])
 
@@ -58,8 +61,13 @@ class Ledger:
     def began(self, number: int, call: Call) -> None:
         """A call is under way."""
         self._calls[number] = call
-        page = self._pages[call.job_id or ""]
-        page.under_way, page.began = call, datetime.now(UTC)
+        for job_id in call.job_ids:
+            page = self._pages[job_id]
+            page.under_way, page.began = call, datetime.now(UTC)
+
+    def method(self, number: int) -> str:
+        """The method of a call that is under way."""
+        return self._calls[number].method
 
     def ended(self, number: int, outcome: Outcome, *, first_life: bool) -> Loss | None:
         """A call was acknowledged; what it shows to be wrong, if that is for a reopening to blame.
@@ -71,12 +79,20 @@ class Ledger:
                 any kill.
         """
         call = self._calls.pop(number)
-        page = self._pages[call.job_id or ""]
+        self.acknowledged += 1
+        losses = [
+            self._ended(self._pages[job_id], call, job_id, outcome, first_life=first_life)
+            for job_id in call.job_ids
+        ]
+        return next((loss for loss in losses if loss is not None), None)
+
+    def _ended(
+        self, page: _Page, call: Call, job_id: str, outcome: Outcome, *, first_life: bool
+    ) -> Loss | None:
         page.under_way = None
         page.lines.append(f"await {call}  # {outcome}")
-        self.acknowledged += 1
         before = page.state
-        page.state, breaches = judge(page.state, call, outcome)
+        page.state, breaches = judge(page.state, call.of(job_id), outcome)
         loss = self._blame_reopening(page, breaches, first_life=first_life)
         if breaches:
             # From now on nothing is concluded from what this method should have done.
@@ -115,6 +131,9 @@ class Ledger:
 
     def reopened(self, events: Iterable[Event]) -> Iterator[Loss]:
         """Hold what a store shows after it was opened again against what it acknowledged."""
+        under_way = {
+            id(page.under_way): page.under_way for page in self._pages.values() if page.under_way
+        }
         for event in events:
             job_id = event.call.job_id
             if event.outcome is None:
@@ -125,16 +144,36 @@ class Ledger:
                 yield from self._found(self._pages[job_id], event.call, event.outcome)
             else:
                 yield from self._counted(self._pages[job_id], event.call, event.outcome)
+        for call in under_way.values():
+            yield from self._halved(call)
+
+    def _halved(self, call: Call) -> Iterator[Loss]:
+        """A call that changes several jobs, and took effect on one of them and not on another."""
+        came = {job_id: self._pages[job_id].happened for job_id in call.job_ids}
+        if {True, False} <= set(came.values()) and call.method not in self._wrong_methods:
+            done = ", ".join(ascii(job_id) for job_id, happened in came.items() if happened)
+            lines = [line for job_id in call.job_ids for line in self._pages[job_id].lines]
+            yield Loss(
+                "DURABLE-1",
+                f"after the store was opened again, {call}, which was under way, had taken effect"
+                f" on {done} only",
+                (f"await {call}  # was under way", _AFTERWARDS, *lines),
+            )
 
     def _found(self, page: _Page, call: Call, outcome: Outcome) -> Iterator[Loss]:
         before = page.state
         page.state, breaches = judge(before, call, outcome)
         others: tuple[Breach, ...] = ()
-        happened = _happened(page, before, outcome.ended)
-        if breaches and happened is not None:
+        happened = _happened(page, before, call.job_ids[0], outcome.ended)
+        page.happened = None
+        if happened is not None:
             after, others = judge(happened, call, outcome)
             if not others:
-                page.state, breaches = after, ()
+                # Where both are possible, nothing is known.
+                page.happened = True if breaches else None
+                page.state, breaches = after if breaches else page.state, ()
+            elif not breaches:
+                page.happened = False
         if breaches:
             methods = {page.changed_by, page.under_way.method if page.under_way else ""}
             if not methods & self._wrong_methods:
@@ -176,13 +215,13 @@ class Ledger:
                 self._wrong_methods.add(call.method)
 
 
-def _happened(page: _Page, before: JobState, now: datetime) -> JobState | None:
+def _happened(page: _Page, before: JobState, job_id: str, now: datetime) -> JobState | None:
     """The state if the call under way took effect; None where it could not have, or is none."""
     call = page.under_way
     if call is None:
         return None
     answer = True if call.method in ("delete", "update_status") else None
-    after, breaches = judge(before, call, Outcome(page.began, now, answer))
+    after, breaches = judge(before, call.of(job_id), Outcome(page.began, now, answer))
     return None if breaches else after
 
 

@@ -1,22 +1,27 @@
-"""SCALE-1: the costs of a small store and of a large one, measured in turn and compared."""
+"""SCALE-1 and KEY-3: the costs in a small store and in a large one, and of its first and last page.
+
+Both are measured in turn, so that what disturbs one disturbs the other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from collection_jobs.conformance.capabilities import METHODS
 from collection_jobs.conformance.claims import Observation
 from collection_jobs.conformance.contention.settings import Opening
 from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.growth.costs import Cost, measure
+from collection_jobs.conformance.growth.costs import DEEP_PAGE, FIRST_PAGE, Cost, measure
 from collection_jobs.conformance.growth.filling import fill
 from collection_jobs.conformance.store import OpenStore
 
-__all__ = ["CONFIRMATIONS", "Growth", "compare_costs"]
+__all__ = ["Growth", "compare_costs"]
 
 LAW = "SCALE-1"
+DEPTH_LAW = "KEY-3"
 
 _TIMES = 10
 """Calls of a kind in one measurement."""
@@ -41,12 +46,16 @@ class Growth:
         sizes: How many jobs the small and the large store had.
         worst: How many times as much work a call took in the large store, at most.
         unchecked: Why nothing can be said; None if something can.
+        too_deep: The breach of KEY-3, if there is one.
+        depth: How many times as much work a deep page took as the first one; None: not measured.
     """
 
     finding: Finding | None = None
     sizes: tuple[int, int] = (0, 0)
     worst: float = 0.0
     unchecked: str | None = None
+    too_deep: Finding | None = None
+    depth: float | None = None
 
     @property
     def observed(self) -> Observation | None:
@@ -58,10 +67,13 @@ class Growth:
     def __str__(self) -> str:
         """What was covered."""
         small, large = self.sizes
-        return (
+        told = (
             f"every call's cost with {small:,} and with {large:,} jobs:"
             f" {self.worst:.1f} times as much work at most"
         )
+        if self.depth is not None:
+            told += f"; a deep page's and the first one's: {self.depth:.1f} times"
+        return told
 
 
 @dataclass(slots=True)
@@ -69,7 +81,8 @@ class _Pair:
     """Two open stores, and the least cost of each call on either that was ever measured."""
 
     stores: tuple[OpenStore, OpenStore]
-    least: tuple[dict[str, Cost], dict[str, Cost]]
+    capabilities: frozenset[str]
+    least: tuple[dict[str, Cost], dict[str, Cost]] = field(default_factory=lambda: ({}, {}))
     measured: int = 0
 
     def measure(self, repetitions: int) -> None:
@@ -79,7 +92,7 @@ class _Pair:
             self.measured += 1
             for store, least in zip(self.stores, self.least, strict=True):
                 name = f"probe {self.measured}"
-                costs = store.run(measure(store.repository, name, _TIMES))
+                costs = store.run(measure(store.repository, name, _TIMES, self.capabilities))
                 for call, cost in costs.items():
                     least[call] = cost.least(least.get(call, cost))
 
@@ -91,7 +104,7 @@ def compare_costs(
     sizes: tuple[int, int],
     repetitions: int,
     seconds: float,
-    confirmations: int = CONFIRMATIONS,
+    capabilities: frozenset[str],
     progress: Callable[[int, int], None],
 ) -> Growth:
     """Fill two stores, and compare what each call costs on either.
@@ -104,7 +117,8 @@ def compare_costs(
         sizes: How many jobs the small and the large store are to have.
         repetitions: How often each cost is measured; the least counts.
         seconds: How long the filling may take.
-        confirmations: How often a growth that was seen must be seen again.
+        capabilities: What the adapter declares: one that does not declare to scale is only
+            looked at, and its growth confirmed once.
         progress: Told how much is done.
     """
     with ExitStack() as opened:
@@ -117,14 +131,47 @@ def compare_costs(
             few = small.run(fill(small.repository, min(sizes[0], many // _LEAST_FACTOR), seconds))
             growth = Growth(sizes=(few, many))
             progress(1, 3)
-            pair = _Pair((small, large), ({}, {}))
+            pair = _Pair((small, large), capabilities)
+            confirmations = CONFIRMATIONS if "scales" in capabilities else 1
             growths = _confirmed(pair, growth, repetitions, confirmations)
+            progress(2, 3)
+            if METHODS["list_after"] in capabilities:
+                growth.too_deep = _look_deep(pair, growth, repetitions)
         except Exception as error:  # noqa: BLE001 - whatever a call raises, other checks judge it
             return Growth(unchecked=f"a call raised {type(error).__name__}: {error}")
         progress(3, 3)
     if growths:
         growth.finding = _finding(growth, growths)
     return growth
+
+
+def _look_deep(pair: _Pair, growth: Growth, repetitions: int) -> Finding | None:
+    """Compare a deep page of the large store with its first one, again where it costs more."""
+    for _ in range(CONFIRMATIONS):
+        if _deeper(pair, growth) is None:
+            return None
+        pair.measure(repetitions)
+    found = _deeper(pair, growth)
+    if found is None:
+        return None
+    before = growth.sizes[1] // 2
+    message = (
+        f"a page behind some {before:,} jobs costs {found.factor:.0f} times as much as the first"
+    )
+    lines = (
+        "# Milliseconds per call:",
+        f"await repository.{FIRST_PAGE}  # {_told(found, found.small)}",
+        f"await repository.{DEEP_PAGE}  # {_told(found, found.large)}",
+    )
+    return Finding(DEPTH_LAW, message, lines)
+
+
+def _deeper(pair: _Pair, growth: Growth) -> _Growing | None:
+    """What a deep page costs beside the first one, if that is much more."""
+    _, large = pair.least
+    first, deep = large[FIRST_PAGE], large[DEEP_PAGE]
+    growth.depth = _work_factor(first, deep)
+    return _grown(DEEP_PAGE, first, deep, allowed=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +199,7 @@ def _confirmed(pair: _Pair, growth: Growth, repetitions: int, confirmations: int
 
 def _costs(pair: _Pair) -> list[tuple[Cost, Cost]]:
     small, large = pair.least
-    return [(small[call], large[call]) for call in small]
+    return [(small[call], large[call]) for call in small if call != DEEP_PAGE]
 
 
 def _work_factor(small: Cost, large: Cost) -> float:
@@ -166,14 +213,21 @@ def _growing(pair: _Pair, factor: float) -> list[_Growing]:
     small, large = pair.least
     growing: list[_Growing] = []
     for call, cost in small.items():
-        other = large[call]
-        work = _work_factor(cost, other)
-        wall = (other.wall + _FLOOR) / (cost.wall + _FLOOR)
-        if work > _CPU * allowed:
-            growing.append(_Growing(call, cost, other, work, in_work=True))
-        elif wall > _WALL * allowed:
-            growing.append(_Growing(call, cost, other, wall, in_work=False))
+        found = None if call == DEEP_PAGE else _grown(call, cost, large[call], allowed)
+        if found is not None:
+            growing.append(found)
     return growing
+
+
+def _grown(call: str, cost: Cost, other: Cost, allowed: float) -> _Growing | None:
+    """A cost beside another that may not be much greater, if it is."""
+    work = _work_factor(cost, other)
+    wall = (other.wall + _FLOOR) / (cost.wall + _FLOOR)
+    if work > _CPU * allowed:
+        return _Growing(call, cost, other, work, in_work=True)
+    if wall > _WALL * allowed:
+        return _Growing(call, cost, other, wall, in_work=False)
+    return None
 
 
 def _finding(growth: Growth, growing: list[_Growing]) -> Finding:

@@ -7,16 +7,23 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.capabilities import METHODS
 from collection_jobs.conformance.growth.filling import NEWEST, RARE
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
-__all__ = ["Cost", "measure"]
+__all__ = ["DEEP_PAGE", "FIRST_PAGE", "Cost", "measure"]
+
+FIRST_PAGE = "list_after(JobStatus.PENDING, None, 5)"
+DEEP_PAGE = "list_after(JobStatus.PENDING, key, 5)"
 
 _FEW = 5
+_DEEP = NEWEST - timedelta(minutes=30), "job"
+"""The key of a page near the end, behind which there are still some jobs."""
 _LONG = 0.03
 """Seconds after which a call that takes long is not made any more."""
 
@@ -40,13 +47,19 @@ class Cost:
         return Cost(min(self.wall, other.wall), min(self.cpu, other.cpu))
 
 
-async def measure(repository: CollectionJobRepository, name: str, times: int) -> dict[str, Cost]:
+async def measure(
+    repository: CollectionJobRepository,
+    name: str,
+    times: int,
+    capabilities: frozenset[str] = frozenset(),
+) -> dict[str, Cost]:
     """Make each call some times, one after another, on jobs that are removed again at the end.
 
     Args:
         repository: The store; it has many jobs in it, or few.
         name: What no other measurement on this store is called.
         times: How many times; less often where that takes long.
+        capabilities: What the adapter can do beyond the nine methods.
 
     Returns:
         For each call, as Python, what it took.
@@ -58,7 +71,7 @@ async def measure(repository: CollectionJobRepository, name: str, times: int) ->
     enabled = gc.isenabled()
     gc.disable()  # it looks at all objects of the process now and then, whoever made them
     try:
-        for what, call in _calls(repository, held):
+        for what, call in _calls(repository, held, capabilities):
             costs[what], made = await _time(call, probes)
             left += probes[made:]
             del probes[made:]
@@ -80,9 +93,12 @@ _Call = Callable[[int, CollectionJob], Awaitable[object]]
 
 
 def _calls(
-    repository: CollectionJobRepository, held: Sequence[CollectionJob]
+    repository: CollectionJobRepository,
+    held: Sequence[CollectionJob],
+    capabilities: frozenset[str],
 ) -> Iterator[tuple[str, _Call]]:
     """Every method but get_running_jobs, in every way that may cost something of its own."""
+    beyond: Any = repository  # it has the methods of its capabilities, too
     yield "save(new)", lambda at, job: repository.save(job)
     yield "get_by_id(id)", lambda at, job: repository.get_by_id(job.id)
     yield "get_by_id(unknown)", lambda at, job: repository.get_by_id(f"{job.id}?")
@@ -110,6 +126,16 @@ def _calls(
         "list_recent(5, since=yesterday)",
         lambda at, job: repository.list_recent(_FEW, NEWEST),
     )
+    if METHODS["add_completed_symbol"] in capabilities:
+        yield (
+            "add_completed_symbol(id, symbol, candles)",
+            lambda at, job: beyond.add_completed_symbol(job.id, "ETH", 500),
+        )
+    if METHODS["save_many"] in capabilities:
+        yield "save_many((job, job))", lambda at, job: beyond.save_many((job, job))
+    if METHODS["list_after"] in capabilities:
+        yield FIRST_PAGE, lambda at, job: beyond.list_after(JobStatus.PENDING, None, _FEW)
+        yield DEEP_PAGE, lambda at, job: beyond.list_after(JobStatus.PENDING, _DEEP, _FEW)
     yield "delete(id)", lambda at, job: repository.delete(job.id)
 
 

@@ -138,6 +138,7 @@ def explore_random(
     directory: Path,
     muted: frozenset[str] = frozenset(),
     progress: Progress | None = None,
+    capabilities: frozenset[str] = frozenset(),
 ) -> Exploration:
     """Run programs of two or three clients, drawn at random, under schedules drawn at random.
 
@@ -151,19 +152,24 @@ def explore_random(
         directory: Where the directories are made.
         muted: Laws whose breaches are known already.
         progress: Told how many programs of how many are done in the current search.
+        capabilities: What the adapter can do beyond the nine methods.
     """
     search = _Search(Runner(open_repository, directory), muted)
     explored = Exploration((), 0, 0, None, kind="random programs")
 
     def explore() -> Exploration:
-        drawn = _draw_until_nothing_new(search, seed, examples, progress)
+        drawn = _draw_until_nothing_new(search, seed, examples, progress, capabilities)
         return replace(explored, findings=search.findings(), programs=drawn)
 
     return _watch(search, explore, explored)
 
 
 def _draw_until_nothing_new(
-    search: _Search, seed: int, examples: int, progress: Progress | None
+    search: _Search,
+    seed: int,
+    examples: int,
+    progress: Progress | None,
+    capabilities: frozenset[str],
 ) -> int:
     """Search again and again; return how many programs were run."""
     drawn = 0
@@ -177,7 +183,13 @@ def _draw_until_nothing_new(
 
     while True:
         known = frozenset(search.witnesses)
-        search_programs(judge, seed=seed, examples=examples, muted=known | search.muted)
+        search_programs(
+            judge,
+            seed=seed,
+            examples=examples,
+            muted=known | search.muted,
+            capabilities=capabilities,
+        )
         if known == frozenset(search.witnesses):
             return drawn
 

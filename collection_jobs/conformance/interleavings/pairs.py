@@ -7,10 +7,11 @@ from datetime import timedelta
 from itertools import combinations_with_replacement, product
 
 from collection_jobs.conformance.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.capabilities import available
 from collection_jobs.conformance.interleavings.programs import Program
 from collection_jobs.status import JobStatus
 
-__all__ = ["CALLS", "STAGES", "pairs", "triples"]
+__all__ = ["CALLS", "CALLS_BEYOND", "STAGES", "pairs", "triples"]
 
 _JOB = example_job("a")
 _LATER = _JOB.created_at + timedelta(days=1)
@@ -67,6 +68,31 @@ CALLS: tuple[Step, ...] = (
 """The calls that are made beside each other: on the job, on every job, and on other jobs."""
 
 
+_MANY = Step("save_many", ((example_job("a", timeframe="4h"), _SAVE_OTHER.arguments[0]),))
+_MANY_COPIES = Step(
+    "save_many",
+    (
+        (
+            example_job("b", timeframe="4h", created_at=_LATER),
+            Held("held", (Change("replace", (), (("timeframe", "1d"),)),)),
+        ),
+    ),
+)
+CALLS_BEYOND: tuple[Step, ...] = (
+    Step("add_completed_symbol", ("a", "BTC", 30)),
+    _MANY,
+    _MANY_COPIES,
+    Step("list_after", (JobStatus.PENDING, (_JOB.created_at, "a"), 1)),
+)
+"""What is made beside all of these on an adapter that has the methods."""
+_STAGES_BEYOND = ("pending", "running", "deleted")
+"""At which stages: at the others they do nothing that they do not do at one of these."""
+
+_LOOKS = (
+    (Step("get_by_id", ("a",)), Step("get_by_id", ("b",))),
+    (Step("get_by_id", ("b",)), Step("get_by_id", ("a",))),
+)
+
 _FEW: tuple[Step, ...] = (
     _becomes(JobStatus.RUNNING),
     _becomes(JobStatus.PENDING),
@@ -78,13 +104,28 @@ _FEW: tuple[Step, ...] = (
 )
 
 
-def pairs(stages: Sequence[str] = tuple(STAGES)) -> Iterator[Program]:
-    """Every two calls at every stage, each call once beside itself too."""
+def pairs(
+    stages: Sequence[str] = tuple(STAGES), capabilities: frozenset[str] = frozenset()
+) -> Iterator[Program]:
+    """Every two calls at every stage, each call once beside itself too.
+
+    Beside a call that changes two jobs at one instant, another client also looks at one after the
+    other.
+
+    Args:
+        stages: Which stages.
+        capabilities: What the adapter can do beyond the nine methods.
+    """
+    beyond = available(CALLS_BEYOND, capabilities)
     for stage in stages:
         setup = STAGES[stage]
-        calls = [call for call in CALLS if _HOLD in setup or not _needs_held(call)]
+        every = (*CALLS, *beyond) if stage in _STAGES_BEYOND else CALLS
+        calls = [call for call in every if _HOLD in setup or not _needs_held(call)]
         for first, second in combinations_with_replacement(calls, 2):
             yield Program(setup, ((first,), (second,)))
+        for many, looks in product((_MANY, _MANY_COPIES), _LOOKS):
+            if many in calls:
+                yield Program(setup, ((many,), looks))
 
 
 def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[Program]:
@@ -101,4 +142,5 @@ def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[Program]
 
 
 def _needs_held(step: Step) -> bool:
-    return any(isinstance(argument, Held) for argument in step.arguments)
+    arguments = step.arguments[0] if step.method == "save_many" else step.arguments
+    return any(isinstance(argument, Held) for argument in arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
-from collection_jobs.conformance.calls import Call, Held, Outcome, Step
+from collection_jobs.conformance.calls import Call, Held, Outcome, Step, begin
 from collection_jobs.conformance.interleavings.loop import (
     Deadlock,
     DeterministicLoop,
@@ -52,7 +52,7 @@ class Program:
         steps = [step for client in self.clients for step in client]
         everything = (*self.setup, *steps)
         held = {step.keep: str(step.arguments[0]) for step in everything if step.keep}
-        ids = sorted({job_id for step in steps if (job_id := _job_id(step, held)) is not None})
+        ids = sorted({job_id for step in steps for job_id in _job_ids(step, held)})
         statuses = {JobStatus.PENDING}
         statuses |= {a for step in everything for a in step.arguments if _is_status(a)}
         return (
@@ -78,14 +78,17 @@ def _is_status(argument: object) -> TypeGuard[JobStatus]:
     return isinstance(argument, JobStatus)
 
 
-def _job_id(step: Step, held: Mapping[str, str]) -> str | None:
-    """The id of the job that a step is about; None for a listing, and where nothing is held."""
+def _job_ids(step: Step, held: Mapping[str, str]) -> Iterator[str]:
+    """The ids of the jobs that a step names; none for a listing, and where nothing is held."""
     if step.method.startswith(("list_", "get_running")):
-        return None
+        return
     first = step.arguments[0]
-    if isinstance(first, Held):
-        return held.get(first.name)
-    return first.id if isinstance(first, CollectionJob) else str(first)
+    jobs: tuple[object, ...] = (first,) if step.method != "save_many" else first
+    for one in jobs:
+        if isinstance(one, Held):
+            yield from (held[name] for name in (one.name,) if name in held)
+        else:
+            yield one.id if isinstance(one, CollectionJob) else str(one)
 
 
 class Choice(NamedTuple):
@@ -254,7 +257,7 @@ async def _made(call: Call, repository: CollectionJobRepository) -> Outcome:
     value: object = None
     error: BaseException | None = None
     try:
-        value = await getattr(repository, call.method)(*call.arguments)
+        value = await begin(call, repository)
     except asyncio.CancelledError as raised:
         task = asyncio.current_task()
         if task is None or task.cancelling():

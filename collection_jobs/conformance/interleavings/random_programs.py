@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as seeded
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
 from collection_jobs.conformance.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.capabilities import METHODS
 from collection_jobs.conformance.findings import Finding, LawBroken
 from collection_jobs.conformance.interleavings.programs import Program
 from collection_jobs.conformance.interleavings.schedules import Prefix
@@ -34,6 +35,7 @@ _CHANGES = st.sampled_from(
         Change("replace", (), (("timeframe", "1w"),)),
     ]
 )
+_HELD = st.tuples(_IDS, _CHANGES).map(lambda drawn: Held(f"held_{drawn[0]}", drawn[1:]))
 _LISTINGS = st.sampled_from(
     [
         Step("list_recent"),
@@ -44,8 +46,9 @@ _LISTINGS = st.sampled_from(
         *(Step("list_by_status", (status,)) for status in JobStatus),
     ]
 )
-_METHODS = st.sampled_from(
-    ["update_status", "add_failed_symbol", "save", "hold", "save held", "delete", "get_stats", ""]
+_METHODS = (
+    *("update_status", "add_failed_symbol", "save", "hold", "save held", "delete", "get_stats"),
+    "",
 )
 
 
@@ -60,15 +63,32 @@ def _saves(draw: st.DrawFn) -> Step:
     return Step("save", (job,))
 
 
+def _keys() -> st.SearchStrategy[tuple[datetime, str]]:
+    ages = st.integers(0, 2).map(lambda days: _BORN + timedelta(days=days))
+    return st.tuples(ages, _IDS)
+
+
 @st.composite
-def _steps(draw: st.DrawFn) -> Step:
-    method = draw(_METHODS)
+def _steps(draw: st.DrawFn, methods: tuple[str, ...]) -> Step:
+    method = draw(st.sampled_from(methods))
     if not method:
         return draw(_LISTINGS)
     if method == "save":
         return draw(_saves())
+    if method == "save_many":
+        jobs = st.lists(_saves().map(lambda save: save.arguments[0]) | _HELD, max_size=3)
+        return Step(method, (tuple(draw(jobs)),))
+    if method == "list_after":
+        return Step(method, (draw(_STATUSES), draw(_keys()), draw(st.integers(1, 2))))
+    return draw(_steps_on_a_job(method))
+
+
+@st.composite
+def _steps_on_a_job(draw: st.DrawFn, method: str) -> Step:
     job_id = draw(_IDS)
     match method:
+        case "add_completed_symbol":
+            return Step(method, (job_id, draw(_SYMBOLS), draw(st.integers(1, 9))))
         case "update_status":
             return Step(method, (job_id, draw(_STATUSES)))
         case "add_failed_symbol":
@@ -82,12 +102,18 @@ def _steps(draw: st.DrawFn) -> Step:
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> Program:
-    """Programs of two or three clients over up to three jobs, of up to four calls each."""
-    setup = (draw(_saves()), *draw(st.lists(_steps(), max_size=4)))
+def programs(draw: st.DrawFn, capabilities: frozenset[str] = frozenset()) -> Program:
+    """Programs of two or three clients over up to three jobs, of up to four calls each.
+
+    Args:
+        draw: Draws.
+        capabilities: What the adapter can do beyond the nine methods.
+    """
+    beyond = (method for method, name in METHODS.items() if name in capabilities)
+    steps = _steps((*_METHODS, *beyond))
+    setup = (draw(_saves()), *draw(st.lists(steps, max_size=4)))
     clients = [
-        tuple(draw(st.lists(_steps(), min_size=1, max_size=4)))
-        for _ in range(draw(st.integers(2, 3)))
+        tuple(draw(st.lists(steps, min_size=1, max_size=4))) for _ in range(draw(st.integers(2, 3)))
     ]
     return Program(setup, tuple(clients))
 
@@ -98,6 +124,7 @@ def search_programs(
     seed: int,
     examples: int,
     muted: frozenset[str],
+    capabilities: frozenset[str] = frozenset(),
 ) -> None:
     """Draw programs and schedules, and shrink those that break a law.
 
@@ -106,6 +133,7 @@ def search_programs(
         seed: The same number, the same programs.
         examples: How many programs to draw.
         muted: Laws that are not looked for.
+        capabilities: What the adapter can do beyond the nine methods.
     """
 
     @seeded(seed)
@@ -119,7 +147,7 @@ def search_programs(
         print_blob=False,
     )
     # A choice of 0 goes on with whoever ran last, so that to shrink is to take preemptions away.
-    @given(programs(), st.lists(st.integers(0, 3), max_size=_MOST_CHOICES))
+    @given(programs(capabilities), st.lists(st.integers(0, 3), max_size=_MOST_CHOICES))
     def drawn(program: Program, prefix: list[int]) -> None:
         laws = judge(program, tuple(prefix)) - muted
         if laws:

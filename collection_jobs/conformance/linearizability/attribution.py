@@ -4,12 +4,14 @@ The law is found by asking what would explain the history, in this order:
 
 1. no two calls overlap: the law that the oracle names for the call that does not fit;
 2. one of two calls for the same change (or two deletions) had returned False: STATUS-2, DELETE-1;
-3. no save had been conditional: SAVE-3, for one was accepted though stale, or refused though fresh;
+3. no save had been conditional: SAVE-3 (MANY-1 for save_many), for one was accepted though stale,
+   or refused though fresh;
 4. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
 5. the oracle finds that something of a deleted job came back: DELETE-2;
 6. one or two acknowledged changes had not been made, so they were lost to others, of this job or
    of another, that overlapped them: DELETE-1 for a deletion, FAILED-2 where add_failed_symbol lost
-   its change or overlapped the one that did, else ATOMIC-1;
+   its change, COMPLETED-2 where add_completed_symbol did, then either where it overlapped the one
+   that did, else ATOMIC-1;
 7. the method of the call that does not fit had not been called: STATS-1 for get_stats, else
    ATOMIC-1;
 8. nothing of the sort: ATOMIC-1.
@@ -33,7 +35,9 @@ from collection_jobs.conformance.linearizability.transitions import (
     why,
     without_revision,
 )
+from collection_jobs.conformance.oracle.judge import FAMILIES
 from collection_jobs.conformance.oracle.model import JobState, Span
+from collection_jobs.job import CollectionJob
 
 __all__ = ["Explanation", "explain"]
 
@@ -175,7 +179,7 @@ def _answered(one: Operation, *, value: object) -> Operation:
     event, outcome = one.event, one.event.outcome
     assert outcome is not None  # noqa: S101 - it won, so it came back; this tells the type checker
     other = replace(event, outcome=replace(outcome, value=value, error=None))
-    return operation(other, Span(outcome.began, outcome.ended))
+    return operation(other, one.call.job_ids[0], Span(outcome.began, outcome.ended))
 
 
 def _wrong_condition(case: _Case) -> tuple[str, str] | None:
@@ -186,18 +190,29 @@ def _wrong_condition(case: _Case) -> tuple[str, str] | None:
     instead = [_unconditional(one) if one in conditional else one for one in case.core]
     if not case.is_explained([one for one in instead if one is not None]):
         return None
+    law = "MANY-1" if all(_is_many(one) for one in conditional) else "SAVE-3"
     if not accepted:
-        return "SAVE-3", f"{conditional[0].event}; no order of the calls makes its copy stale"
+        return law, f"{conditional[0].event}; no order of the calls makes its copy stale"
     whom = " and ".join(str(one.event.call) for one in accepted)
-    return "SAVE-3", (
+    return law, (
         f"{whom} succeeded; in every order of the calls the store no longer had"
         " the revision that was saved"
     )
 
 
 def _is_conditional(one: Operation) -> bool:
-    call = one.event.call
-    return call.method == "save" and call.arguments[0].revision is not None
+    return any(job.revision is not None for job in _saved(one))
+
+
+def _is_many(one: Operation) -> bool:
+    return one.call.method == "save_many"
+
+
+def _saved(one: Operation) -> tuple[CollectionJob, ...]:
+    """What a call saves of the job: several copies, where it is ``save_many``."""
+    if one.call.method not in ("save", "save_many"):
+        return ()
+    return tuple(one.call.arguments[0]) if _is_many(one) else one.call.arguments
 
 
 def _unconditional(one: Operation) -> Operation | None:
@@ -205,10 +220,10 @@ def _unconditional(one: Operation) -> Operation | None:
     event, outcome = one.event, one.event.outcome
     if outcome is not None and outcome.error is not None:
         return None
-    job = replace(event.call.arguments[0], revision=None)
-    other = replace(event, call=Call("save", (job,)))
-    wall = outcome or Outcome(job.created_at, job.created_at)
-    return operation(other, Span(wall.began, wall.ended))
+    jobs = tuple(replace(job, revision=None) for job in _saved(one))
+    call = Call(one.call.method, (jobs,) if _is_many(one) else jobs)
+    wall = outcome or Outcome(jobs[0].created_at, jobs[0].created_at)
+    return operation(replace(event, call=call), jobs[0].id, Span(wall.began, wall.ended))
 
 
 def _wrong_revision(case: _Case) -> tuple[str, str] | None:
@@ -253,8 +268,10 @@ def _disturbs(event: Event, calls: Sequence[Event]) -> bool:
 def _law_of_loss(lost: Sequence[str], around: Sequence[Event]) -> str:
     if "delete" in lost:
         return "DELETE-1"
-    if "add_failed_symbol" in (*lost, *(event.call.method for event in around)):
-        return "FAILED-2"
+    for methods in (lost, [event.call.method for event in around]):
+        found = next((name for name in FAMILIES if name in methods), None)
+        if found is not None:
+            return f"{FAMILIES[found]}-2"
     return "ATOMIC-1"
 
 

@@ -5,6 +5,7 @@ and Wing, "Linearizability: a correctness condition for concurrent objects", TOP
 keeps it when the calls have an order that keeps to who was done before whom, and in which the
 oracle has nothing to say against any of them. The property is local: a history keeps it when its
 part for each job does, so each job is judged by itself. A listing is to each job one more read.
+Calls that save several jobs at one instant are looked at once more when that is done (`together`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from collection_jobs.conformance.linearizability.concurrent_listings import (
 )
 from collection_jobs.conformance.linearizability.history import Event
 from collection_jobs.conformance.linearizability.orders import find_order
-from collection_jobs.conformance.linearizability.timeline import bars, draw
+from collection_jobs.conformance.linearizability.timeline import bars, draw, rows
+from collection_jobs.conformance.linearizability.together import find_torn
 from collection_jobs.conformance.linearizability.transitions import Operation, operation
 from collection_jobs.conformance.oracle.model import ABSENT, Breach, JobState, Span, unexpected
 from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
@@ -35,7 +37,12 @@ __all__ = ["Refusal", "check"]
 _NOTHING: Mapping[str, JobState] = MappingProxyType({})
 _LONG = 1_000
 _EXPECTED: Mapping[str, tuple[type[Exception], ...]] = MappingProxyType(
-    {"save": (StaleJobError,), "add_failed_symbol": (JobNotFoundError, UnknownSymbolError)}
+    {
+        "save": (StaleJobError,),
+        "save_many": (StaleJobError,),
+        "add_failed_symbol": (JobNotFoundError, UnknownSymbolError),
+        "add_completed_symbol": (JobNotFoundError, UnknownSymbolError),
+    }
 )
 _LAW_OF_ERROR = MappingProxyType(
     {
@@ -47,6 +54,9 @@ _LAW_OF_ERROR = MappingProxyType(
         "get_running_jobs": "RUNNING-1",
         "update_status": "STATUS-1",
         "add_failed_symbol": "FAILED-1",
+        "add_completed_symbol": "COMPLETED-1",
+        "save_many": "MANY-1",
+        "list_after": "KEY-1",
         "get_stats": "STATS-1",
     }
 )
@@ -121,7 +131,17 @@ def _check(events: Sequence[Event], initial: Mapping[str, JobState]) -> list[Ref
         state = initial.get(job_id, ABSENT)
         if find_order(operations, state) is not None:
             refusals.append(_refusal(job_id, explain(operations, state, events)))
-    return refusals
+    return refusals or _together(jobs, initial)
+
+
+def _together(
+    jobs: Mapping[str, Sequence[Operation]], initial: Mapping[str, JobState]
+) -> list[Refusal]:
+    """Whether each job has an order, and several that were saved at once have none together."""
+    found = find_torn(jobs, initial)
+    if found is None:
+        return []
+    return [Refusal("MANY-3", found.message, rows(found.operations), bars=bars(found.operations))]
 
 
 def _wrong_error(event: Event) -> Breach | None:
@@ -147,14 +167,13 @@ def _by_job(
     listings: list[Event] = []
     wall = _wall(events)
     for event in events:
-        job_id = event.call.job_id
-        if job_id is None:
-            if event.outcome is not None:
-                listings.append(event)
-        elif job_id in jobs:
-            jobs[job_id].append(operation(event, wall))
-        else:
-            jobs[job_id] = [operation(event, wall)]
+        if event.call.is_listing and event.outcome is not None:
+            listings.append(event)
+        for job_id in event.call.job_ids:
+            if job_id in jobs:
+                jobs[job_id].append(operation(event, job_id, wall))
+            else:
+                jobs[job_id] = [operation(event, job_id, wall)]
     return jobs, listings
 
 
@@ -168,4 +187,4 @@ def _wall(events: Iterable[Event]) -> Span:
 
 
 def _refusal(job_id: str, why: Explanation) -> Refusal:
-    return Refusal(why.law, why.message, draw(why), job_id, bars(why))
+    return Refusal(why.law, why.message, draw(why), job_id, bars(why.operations))

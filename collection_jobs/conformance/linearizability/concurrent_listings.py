@@ -39,8 +39,9 @@ class Ages:
         """Collect them from the jobs that were saved or were there before."""
         self._ages: dict[str, tuple[datetime, datetime]] = {}
         for event in events:
-            if event.call.method == "save":
-                job = event.call.arguments[0]
+            call = event.call
+            jobs = call.arguments[0] if call.method == "save_many" else call.arguments
+            for job in jobs if call.method in ("save", "save_many") else ():
                 self._add(job.id, job.created_at)
         for job_id, state in initial.items():
             if state.facts is not None:

@@ -8,7 +8,12 @@ from collection_jobs.conformance.calls import Call, Outcome
 
 __all__ = ["Event", "History", "is_change"]
 
-_CHANGING = frozenset({"save", "delete", "update_status", "add_failed_symbol"})
+_CHANGING = frozenset(
+    {
+        *("save", "delete", "update_status", "add_failed_symbol"),
+        *("add_completed_symbol", "save_many"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

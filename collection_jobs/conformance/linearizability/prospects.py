@@ -78,7 +78,7 @@ def _shown(one: Operation) -> tuple[Facts, int] | None:
 def _gifts(one: Operation) -> Iterator[object]:
     if one.reads:
         return
-    call = one.event.call
+    call = one.call
     match call.method:
         case "delete":
             yield _DELETION
@@ -86,11 +86,14 @@ def _gifts(one: Operation) -> Iterator[object]:
             yield str(call.arguments[1].value)
         case "add_failed_symbol":
             yield call.arguments[1], storable(call.arguments[2])
+        case "add_completed_symbol":
+            yield call.arguments[1], call.arguments[2]
         case _:
-            facts = facts_of(call.arguments[0])
-            yield facts.status
-            yield from facts.failed_symbols
-            yield from facts.completed_symbols
+            jobs = call.arguments[0] if call.method == "save_many" else call.arguments
+            for facts in map(facts_of, jobs):
+                yield facts.status
+                yield from facts.failed_symbols
+                yield from facts.completed_symbols
 
 
 def _lacking(state: JobState, found: Facts, revision: int) -> Iterator[object]:

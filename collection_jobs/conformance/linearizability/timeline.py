@@ -10,7 +10,7 @@ from collection_jobs.conformance.linearizability.transitions import Operation, w
 from collection_jobs.conformance.oracle.model import Facts
 from collection_jobs.validation import shown
 
-__all__ = ["bars", "draw"]
+__all__ = ["bars", "draw", "rows"]
 
 _LINES = 30
 _ORDERS = 3
@@ -22,20 +22,25 @@ def draw(found: Explanation) -> tuple[str, ...]:
     A bar shows from when to when each call lasted: bars that lie over each other are calls that
     overlapped, and may have taken effect in either order.
     """
-    operations = found.operations[-_LINES:]
+    shown = found.operations[-_LINES:]
+    numbers = {id(one): number for number, one in enumerate(shown, 1)}
+    return (*rows(found.operations), *_orders(found, numbers))
+
+
+def rows(operations: Sequence[Operation]) -> tuple[str, ...]:
+    """The last of some calls, one a line."""
+    shown = operations[-_LINES:]
     lines: list[str] = []
-    if len(operations) < len(found.operations):
-        lines.append(f"({len(found.operations) - len(operations)} earlier calls)")
-    drawn = _draw_bars(operations)
-    width = max(len(one.event.client) for one in operations)
-    numbers = {id(one): number for number, one in enumerate(operations, 1)}
-    for one, bar in zip(operations, drawn, strict=True):
+    if len(shown) < len(operations):
+        lines.append(f"({len(operations) - len(shown)} earlier calls)")
+    width = max(len(one.event.client) for one in shown)
+    for number, (one, bar) in enumerate(zip(shown, _draw_bars(shown), strict=True), 1):
         who = one.event.client.ljust(width)
-        lines.append(f"{numbers[id(one)]:>2} {who} {bar} {one.event.call} {_answer(one)}")
-    return (*lines, *_orders(found, numbers))
+        lines.append(f"{number:>2} {who} {bar} {one.event.call} {_answer(one)}")
+    return tuple(lines)
 
 
-def bars(found: Explanation) -> tuple[Bar, ...]:
+def bars(operations: Sequence[Operation]) -> tuple[Bar, ...]:
     """The same calls as data, for a report that draws them by itself."""
     return tuple(
         Bar(
@@ -45,7 +50,7 @@ def bars(found: Explanation) -> tuple[Bar, ...]:
             one.began,
             one.ended,
         )
-        for one in found.operations[-_LINES:]
+        for one in operations[-_LINES:]
     )
 
 

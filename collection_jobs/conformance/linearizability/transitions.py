@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from collection_jobs.conformance.calls import Call, Outcome
 from collection_jobs.conformance.linearizability.history import Event, is_change
+from collection_jobs.conformance.oracle.judge import judge, permits
 from collection_jobs.conformance.oracle.listings import LAWS, matches
 from collection_jobs.conformance.oracle.model import (
     Breach,
@@ -19,8 +20,6 @@ from collection_jobs.conformance.oracle.model import (
     Span,
     admitted,
     facts_of,
-    judge,
-    permits,
     seen,
 )
 from collection_jobs.errors import JobNotFoundError
@@ -54,19 +53,35 @@ class Operation(NamedTuple):
     """The job as a read showed it."""
     facts: Facts | None = None
     """The facts of the job as a read showed it."""
+    part: Call | None = None
+    """What the event's call did to this job, where it did something to others, too."""
+
+    @property
+    def call(self) -> Call:
+        """The call, as far as it is about this job."""
+        return self.event.call if self.part is None else self.part
 
 
-def operation(event: Event, wall: Span) -> Operation:
+def operation(event: Event, job_id: str, wall: Span) -> Operation:
     """The operation of a call on one job.
 
     Args:
         event: The call.
+        job_id: The job, which the call names.
         wall: Between which times a call that never came back may have happened.
     """
     job = None if event.outcome is None else event.outcome.value
     if isinstance(job, CollectionJob):
         return listed(event, job)
-    return Operation(event, event.began, event.ended, _step(event, wall), not is_change(event))
+    part = event.call.of(job_id)
+    return Operation(
+        event,
+        event.began,
+        event.ended,
+        _step(part, event.outcome, wall),
+        reads=not is_change(event),
+        part=None if part == event.call else part,
+    )
 
 
 def listed(event: Event, job: CollectionJob) -> Operation:
@@ -107,10 +122,10 @@ def without_revision(operation: Operation) -> Operation:
 
 def why(operation: Operation, state: JobState) -> tuple[Breach, ...]:
     """What the oracle says against an operation in a state where it does not fit."""
-    call, outcome = operation.event.call, operation.event.outcome
+    call, outcome = operation.call, operation.event.outcome
     if outcome is None:
         return ()
-    if call.job_id is not None:
+    if not call.is_listing:
         return judge(state, call, outcome)[1]
     law = LAWS[call.method][0]
     if operation.shown is None:
@@ -120,8 +135,7 @@ def why(operation: Operation, state: JobState) -> tuple[Breach, ...]:
     return seen(state._replace(former=None), operation.shown, call, law)[1]
 
 
-def _step(event: Event, wall: Span) -> Transition:
-    call, outcome = event.call, event.outcome
+def _step(call: Call, outcome: Outcome | None, wall: Span) -> Transition:
     if outcome is None:
         return _may_happen(call, wall)
     judged = _judged(call, outcome)
@@ -138,7 +152,7 @@ def _possible(call: Call, outcome: Outcome) -> Callable[[Facts | None], bool] | 
             return lambda facts: permits(facts, status) is value
         case "delete":
             return lambda facts: (facts is not None) is value
-        case "add_failed_symbol":
+        case "add_failed_symbol" | "add_completed_symbol":
             absent = isinstance(outcome.error, JobNotFoundError)
             return lambda facts: (facts is None) is absent
         case "get_stats" if type(value) is JobStats:

@@ -32,6 +32,7 @@ _DEFAULT_LIMIT = 100
 _ALL = 1_000_000
 LAWS = {
     "list_by_status": ("LIST-1", "LIST-2"),
+    "list_after": ("KEY-1", "KEY-2"),
     "list_recent": ("RECENT-1", "RECENT-1"),
     "get_running_jobs": ("RUNNING-1", "RUNNING-1"),
 }
@@ -66,6 +67,8 @@ def judge_listing(
             law = paging_law = "DELETE-1"
         elif call.method == "list_recent":
             law = paging_law = _recent_law(states, call, found)
+        elif call.method == "list_after":
+            law = _key_law(states, call, found)
         elif _is_subsequence(found, whole) and not _is_short(found, due, call):
             law = paging_law
         text = "{} returned the jobs {}; it should have returned {}"
@@ -81,6 +84,8 @@ def whole_of(call: Call) -> Call:
     """The listing of which a call shows a page."""
     if call.method == "list_by_status":
         return Call("list_by_status", (call.arguments[0], _ALL))
+    if call.method == "list_after":
+        return Call("list_after", (call.arguments[0], None, _ALL))
     return Call("list_recent", (_ALL,))
 
 
@@ -91,6 +96,8 @@ def is_page_of(whole: Outcome, call: Call, outcome: Outcome) -> bool:
     jobs = whole.value
     if call.method == "list_recent" and len(call.arguments) > 1 and call.arguments[1] is not None:
         jobs = [job for job in jobs if job.created_at >= call.arguments[1]]
+    if call.method == "list_after":
+        jobs = [job for job in jobs if _is_behind(call, (job.created_at, job.id))]
     return _page([job.id for job in jobs], call) == [job.id for job in outcome.value]
 
 
@@ -120,7 +127,16 @@ def matches(call: Call, facts: Facts) -> bool:
         return since is None or facts.created_at >= since
     if call.method == "get_running_jobs":
         return facts.status == "running"
-    return facts.status == str(call.arguments[0].value)
+    wanted = facts.status == str(call.arguments[0].value)
+    if call.method == "list_after":
+        return wanted and _is_behind(call, sort_key(facts))
+    return wanted
+
+
+def _is_behind(call: Call, key: tuple[datetime, str]) -> bool:
+    """Whether a job of this key comes behind the one from which a page by key goes on."""
+    after: tuple[datetime, str] | None = call.arguments[1] if len(call.arguments) > 1 else None
+    return after is None or key > (after[0], after[1])
 
 
 def sort_key(facts: Facts) -> tuple[datetime, str]:
@@ -132,7 +148,7 @@ def page_of(call: Call) -> tuple[int, int | None]:
     """The offset and the limit of a listing; None is no limit."""
     if call.method == "get_running_jobs":
         return 0, None
-    at = 1 if call.method == "list_by_status" else 0
+    at = {"list_by_status": 1, "list_after": 2}.get(call.method, 0)
     limit = call.arguments[at] if len(call.arguments) > at else _DEFAULT_LIMIT
     offset = call.arguments[2] if call.method == "list_by_status" and len(call.arguments) > 2 else 0
     return offset, limit
@@ -155,6 +171,18 @@ def _recent_law(states: Mapping[str, JobState], call: Call, found: list[str]) ->
     if missing and all(facts.created_at == since for facts in missing):
         return "RECENT-2"
     return "RECENT-1"
+
+
+def _key_law(states: Mapping[str, JobState], call: Call, found: list[str]) -> str:
+    """KEY-2 where the jobs would be right but for the key or the limit, else KEY-1."""
+    all_of_them = Call("list_after", call.arguments[:1])
+    whole = _whole(states, all_of_them)
+    if not _is_subsequence(found, whole):
+        return "KEY-1"
+    first_page = len(call.arguments) < 2 or call.arguments[1] is None
+    _, limit = page_of(call)
+    short = limit is not None and len(found) < min(limit, len(whole))
+    return "KEY-1" if first_page and short else "KEY-2"
 
 
 def _facts(states: Mapping[str, JobState], ids: list[str]) -> list[Facts]:

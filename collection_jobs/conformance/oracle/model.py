@@ -1,28 +1,18 @@
-"""The oracle: what the contract says of one job, one call after another.
+"""The oracle's model: what is known of one job, and what a read may then show of it.
 
-It shares no code with the adapters nor with the entity: it has its own table of the lifecycle, its
-own rules, and it sees a job only as the plain facts of its fields. `judge` takes the state of a
-job, a call and what came of it, and gives the state afterwards and every law that was broken.
-What a caller cannot know yet (a revision, a time from the adapter's clock) stays open in the
-state until a read shows it; so the same function judges a sequence of calls, and tells the
-linearizability check whether an order of concurrent calls is possible.
+It sees a job only as the plain facts of its fields. What a caller cannot know yet (a revision, a
+time from the adapter's clock) stays open in the state until a read shows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple, cast
 
 from collection_jobs.conformance.calls import Call, NoAnswer, Outcome, brief
-from collection_jobs.errors import (
-    CollectionJobError,
-    JobNotFoundError,
-    StaleJobError,
-    UnknownSymbolError,
-)
+from collection_jobs.errors import CollectionJobError
 from collection_jobs.job import CollectionJob
-from collection_jobs.stats import JobStats
 from collection_jobs.validation import shown
 
 __all__ = [
@@ -33,11 +23,10 @@ __all__ = [
     "JobState",
     "Revisions",
     "Span",
+    "Verdict",
     "Words",
     "admitted",
     "facts_of",
-    "judge",
-    "permits",
     "seen",
     "storable",
     "unexpected",
@@ -45,19 +34,6 @@ __all__ = [
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far the adapter's clock may be from the kit's: less than any two time zones differ."""
-
-_PERMITTED = frozenset(
-    {
-        ("pending", "running"),
-        ("pending", "failed"),
-        ("pending", "cancelled"),
-        ("running", "completed"),
-        ("running", "failed"),
-        ("running", "cancelled"),
-        ("running", "pending"),
-        ("failed", "pending"),
-    }
-)
 
 
 class Span(NamedTuple):
@@ -175,6 +151,7 @@ class Breach(NamedTuple):
 
 
 Verdict = tuple[JobState, tuple[Breach, ...]]
+"""What is known of a job after a call, and the laws that the call broke."""
 
 
 def _said(value: object) -> str:
@@ -205,21 +182,6 @@ def facts_of(job: CollectionJob) -> Facts:
     )
 
 
-def judge(state: JobState, call: Call, outcome: Outcome) -> Verdict:
-    """Judge one call on one job.
-
-    Args:
-        state: What is known of the job before the call.
-        call: A call of one of the six methods that are about one job.
-        outcome: What came of it.
-
-    Returns:
-        The state afterwards, and the laws that were broken (none: the call kept the contract).
-        After a breach the state is what the contract asks for, not what the store then holds.
-    """
-    return _JUDGES[call.method](state, call, outcome)
-
-
 def unexpected(call: Call, outcome: Outcome, law: str) -> tuple[Breach, ...]:
     """The breaches of a call that raised an error where the law has none for it."""
     wrong = Breach(law, "{} {}; it should have succeeded", (call, outcome))
@@ -227,97 +189,6 @@ def unexpected(call: Call, outcome: Outcome, law: str) -> tuple[Breach, ...]:
         return (wrong,)
     text = "{} {}; no such type of error may reach a caller"
     return (Breach("ERROR-1", text, (call, outcome)), wrong)
-
-
-def _save(state: JobState, call: Call, outcome: Outcome) -> Verdict:
-    job: CollectionJob = call.arguments[0]
-    stale = _is_stale(state, job.revision)
-    if isinstance(outcome.error, StaleJobError):
-        return _refused_save(state, call, outcome, may_be_stale=stale is not False)
-    if outcome.error is not None:
-        law = "SAVE-2" if job.revision is None else "SAVE-3"
-        return state, unexpected(call, outcome, law)
-    after = _written(state, facts_of(job), conditional=job.revision is not None)
-    if stale:
-        text = "{} took effect, though the job was no longer {}; StaleJobError is due"
-        now = "stored" if state.facts is None else f"at revision {job.revision}"
-        law = "SAVE-3" if state.facts is None or job.revision not in state.spent else "SAVE-5"
-        return after, (Breach(law, text, (call, Words(now))),)
-    if outcome.value is not None:
-        return after, (Breach("SAVE-1", "{} {}; save returns None", (call, outcome)),)
-    return after, ()
-
-
-def _is_stale(state: JobState, revision: int | None) -> bool | None:
-    """Whether a save at this revision must be refused; None where both are possible."""
-    if revision is None:
-        return False
-    if state.facts is None:
-        return True
-    if state.revision is not None:
-        return revision != state.revision
-    if revision in state.spent or (state.least is not None and revision < state.least):
-        return True
-    return None
-
-
-def _refused_save(state: JobState, call: Call, outcome: Outcome, *, may_be_stale: bool) -> Verdict:
-    job: CollectionJob = call.arguments[0]
-    error = outcome.error
-    assert isinstance(error, StaleJobError)  # noqa: S101 - the caller looked; this tells the type checker
-    if not may_be_stale:
-        law = "SAVE-2" if job.revision is None else "SAVE-3"
-        text = "{} {}; but the store still had that revision"
-        if job.revision is None:
-            text = "{} {}; but a job without a revision is saved unconditionally"
-        return state, (Breach(law, text, (call, outcome)),)
-    after = state._replace(blame="SAVE-3") if state.blame == "GET-1" else state
-    found = state.revision if state.facts is not None else None
-    known = state.facts is None or state.revision is not None
-    wrong = error.job_id != job.id or error.expected != job.revision
-    if wrong or (known and error.found != found):
-        text = "{} {}; its job_id, expected and found should be {}, {} and {}"
-        values = (call, outcome, job.id, job.revision, found)
-        return after, (Breach("SAVE-3", text, values),)
-    return after, ()
-
-
-def _written(state: JobState, facts: Facts, *, conditional: bool) -> JobState:
-    """The state after a save that took effect."""
-    replaced = state.facts
-    same = replaced == facts
-    least = state.least if state.revision is None else state.revision
-    if least is not None and not same:
-        least += 1
-    if replaced is None:
-        former, law = state.former, "DELETE-2"
-    else:
-        former, law = replaced, "SAVE-3" if conditional else "SAVE-2"
-    return state._replace(
-        facts=facts,
-        revision=None,
-        least=least,
-        blame="SAVE-1",
-        former=former,
-        former_blame=law,
-        former_tainted=state.tainted,
-        tainted=False,
-    )
-
-
-def _get_by_id(state: JobState, call: Call, outcome: Outcome) -> Verdict:
-    if outcome.error is not None:
-        return state, unexpected(call, outcome, "GET-1")
-    job = outcome.value
-    if job is None:
-        if state.facts is None:
-            return state, ()
-        return state, (Breach(state.blame, "{} returned None; the job is stored", (call,)),)
-    if not isinstance(job, CollectionJob):
-        return state, (Breach("GET-1", "{} {}; a CollectionJob or None is due", (call, outcome)),)
-    if state.facts is None:
-        return state, (Breach(state.blame, "{} {}; there is no such job", (call, outcome)),)
-    return seen(state, job, call, state.blame)
 
 
 def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Verdict:
@@ -412,7 +283,9 @@ def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[B
     if state.revision is not None:
         if revision != state.revision:
             text = "{} returned revision {}; nothing was applied since it was {}"
-            return [Breach("SAVE-4", text, (call, revision, state.revision))]
+            # A job that was saved as it was differs in nothing else.
+            law = "MANY-2" if state.blame == "MANY-2" else "SAVE-4"
+            return [Breach(law, text, (call, revision, state.revision))]
     elif state.least is not None and revision < state.least:
         text = "{} returned revision {} after an applied change; it should be {} or more"
         return [Breach("SAVE-4", text, (call, revision, state.least))]
@@ -422,121 +295,6 @@ def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[B
     return []
 
 
-def _delete(state: JobState, call: Call, outcome: Outcome) -> Verdict:
-    if outcome.error is not None:
-        return state, unexpected(call, outcome, "DELETE-1")
-    there = state.facts is not None
-    after = state
-    if there:
-        spent = state.spent | state.given
-        after = JobState(spent=spent, blame="DELETE-1", former=state.facts)
-    if outcome.value is not there:
-        text = "{} {}; it should have returned {}, for the job was {}stored"
-        values = (call, outcome, there, Words("" if there else "not "))
-        return after, (Breach("DELETE-1", text, values),)
-    return after, ()
-
-
-def _update_status(state: JobState, call: Call, outcome: Outcome) -> Verdict:
-    if outcome.error is not None:
-        return state, unexpected(call, outcome, "STATUS-1")
-    status = str(call.arguments[1].value)
-    error_message: str | None = call.arguments[2] if len(call.arguments) > 2 else None
-    facts = state.facts
-    permitted = permits(facts, status)
-    after = state._replace(blame="STATUS-1") if state.blame == "GET-1" else state
-    if permitted and facts is not None:
-        span = Span(outcome.began, outcome.ended)
-        after = _changed(state, _with_status(facts, status, error_message, span), "STATUS-3")
-    if outcome.value is not permitted:
-        text = "{} {}; it should have returned {}, for the job was {}"
-        values = (call, outcome, permitted, Words(facts.status if facts else "not stored"))
-        return after, (Breach("STATUS-1", text, values),)
-    return after, ()
-
-
-def permits(facts: Facts | None, status: str) -> bool:
-    """Whether there is such a job and its lifecycle permits the change."""
-    return facts is not None and (facts.status, status) in _PERMITTED
-
-
-def _with_status(facts: Facts, status: str, error_message: str | None, span: Span) -> Facts:
-    started_at, finished_at = facts.started_at, facts.finished_at
-    if status == "running":
-        started_at, finished_at = span, None
-    elif status == "pending":
-        started_at, finished_at = None, None
-    else:
-        finished_at = span
-    return facts._replace(
-        status=status,
-        started_at=started_at,
-        finished_at=finished_at,
-        error_message=None if error_message is None else storable(error_message),
-    )
-
-
-def _changed(state: JobState, facts: Facts, blame: str) -> JobState:
-    """The state after a change that took effect."""
-    least = state.least if state.revision is None else state.revision
-    if least is not None and facts != state.facts:
-        least += 1
-    return JobState(facts, None, least, state.given, state.spent, blame, tainted=state.tainted)
-
-
-def _add_failed_symbol(state: JobState, call: Call, outcome: Outcome) -> Verdict:
-    _, symbol, error = call.arguments
-    facts = state.facts
-    if facts is None or symbol not in facts.symbols:
-        return _refused_failure(state, call, outcome)
-    if outcome.error is not None:
-        return state, unexpected(call, outcome, "FAILED-1")
-    completed = frozenset(item for item in facts.completed_symbols if item[0] != symbol)
-    failed = frozenset(item for item in facts.failed_symbols if item[0] != symbol)
-    failed |= {(symbol, storable(error))}
-    after = _changed(
-        state, facts._replace(completed_symbols=completed, failed_symbols=failed), "FAILED-1"
-    )
-    if outcome.value is not None:
-        text = "{} {}; add_failed_symbol returns None"
-        return after, (Breach("FAILED-1", text, (call, outcome)),)
-    return after, ()
-
-
-def _refused_failure(state: JobState, call: Call, outcome: Outcome) -> Verdict:
-    after = state._replace(blame="FAILED-3") if state.blame == "GET-1" else state
-    error = outcome.error
-    due: type[CollectionJobError] = UnknownSymbolError
-    ids = call.arguments[:2]
-    if state.facts is None:
-        due, ids = JobNotFoundError, call.arguments[:1]
-    if isinstance(error, due) and error.args == ids:
-        return after, ()
-    text = "{} {}; it should have raised {} with the ids"
-    breach = Breach("FAILED-3", text, (call, outcome, Words(due.__name__)))
-    allowed = CollectionJobError | LookupError | ValueError | NoAnswer
-    if error is None or isinstance(error, allowed):
-        return after, (breach,)
-    return after, (unexpected(call, outcome, "FAILED-3")[0], breach)
-
-
-def _get_stats(state: JobState, call: Call, outcome: Outcome) -> Verdict:
-    if outcome.error is not None:
-        return state, unexpected(call, outcome, "STATS-1")
-    due: JobStats | None = None
-    if state.facts is not None:
-        due = JobStats(
-            total=len(state.facts.symbols),
-            completed=len(state.facts.completed_symbols),
-            failed=len(state.facts.failed_symbols),
-            total_candles=sum(candles for _, candles in state.facts.completed_symbols),
-        )
-    if state.tainted or (outcome.value == due and type(outcome.value) is type(due)):
-        return state, ()
-    law = "DELETE-1" if state.facts is None and state.blame == "DELETE-1" else "STATS-1"
-    return state, (Breach(law, "{} {}; it should have returned {}", (call, outcome, due)),)
-
-
 def storable(text: str) -> str:
     """Free text as the entity holds it: what a database cannot hold becomes U+FFFD."""
     if text.isascii() and "\0" not in text:
@@ -544,13 +302,3 @@ def storable(text: str) -> str:
     return "".join(
         "\ufffd" if char == "\0" or 0xD800 <= ord(char) <= 0xDFFF else char for char in text
     )
-
-
-_JUDGES: dict[str, Callable[[JobState, Call, Outcome], Verdict]] = {
-    "save": _save,
-    "get_by_id": _get_by_id,
-    "delete": _delete,
-    "update_status": _update_status,
-    "add_failed_symbol": _add_failed_symbol,
-    "get_stats": _get_stats,
-}

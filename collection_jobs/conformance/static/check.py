@@ -10,7 +10,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from collection_jobs.conformance.static.checkers import CHECKERS, CheckerError, Job
-from collection_jobs.conformance.static.contract import ContractMethod, contract_methods
+from collection_jobs.conformance.static.contract import (
+    ContractMethod,
+    contract_methods,
+    methods_beyond,
+)
 from collection_jobs.conformance.static.diagnostics import Diagnostic
 from collection_jobs.conformance.static.fault import Fault, FaultKind
 from collection_jobs.conformance.static.faults import method_faults
@@ -43,13 +47,14 @@ def check_class(subject: type | str, *, checkers: Sequence[str] = ("mypy",)) -> 
         if name not in CHECKERS:
             raise ValueError(f"there is no checker {name!r}; known are {', '.join(CHECKERS)}")
     target = Target.of(subject)
-    probe = make_probe([(target.module, target.qualname)])
+    beyond = tuple(method for method in methods_beyond() if _offers(target.cls, method.name))
+    probe = make_probe([(target.module, target.qualname)], beyond)
     rejections: _Rejections = {}
     runs = [_ask(name, target, probe, rejections) for name in dict.fromkeys(checkers)]
     asked = any(run.reason is None for run in runs)
     methods = tuple(
         _method_report(target.cls, method, rejections.get(method.name, {}), asked=asked)
-        for method in contract_methods()
+        for method in (*contract_methods(), *beyond)
     )
     return StaticReport(
         target=str(target),
@@ -58,6 +63,12 @@ def check_class(subject: type | str, *, checkers: Sequence[str] = ("mypy",)) -> 
         faults=_class_faults(rejections, methods),
         checkers=tuple(runs),
     )
+
+
+def _offers(cls: type, method: str) -> bool:
+    """Whether a class has a method of an optional Protocol: None in its place hides it."""
+    found = find_method(cls, method)
+    return found is not None and found.value is not None
 
 
 def _ask(name: str, target: Target, probe: Probe, rejections: _Rejections) -> CheckerRun:
@@ -105,7 +116,8 @@ def _speaks_of(probe: Probe, diagnostic: Diagnostic) -> list[str | None]:
 def methods_named(message: str) -> list[str]:
     """The methods of the contract whose names a checker quotes."""
     quoted = set(re.findall(r"[\"'`.](\w+)[\"'`]", message))
-    return [method.name for method in contract_methods() if method.name in quoted]
+    methods = (*contract_methods(), *methods_beyond())
+    return [method.name for method in methods if method.name in quoted]
 
 
 def first_line(message: str) -> str:

@@ -11,12 +11,14 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
+from collection_jobs.conformance.capabilities import METHODS, PROTOCOLS
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.validation import shown
 
-__all__ = ["ContractMethod", "Parameter", "contract_methods", "render"]
+__all__ = ["ContractMethod", "Parameter", "contract_methods", "methods_beyond", "render"]
 
 _P = inspect.Parameter
+_COROUTINE = "Coroutine[Any, Any, "
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,15 @@ def contract_methods() -> tuple[ContractMethod, ...]:
     )
 
 
+@cache
+def methods_beyond() -> tuple[ContractMethod, ...]:
+    """The methods of the optional Protocols: a class that has one must have it right."""
+    return tuple(
+        _contract_method(name, vars(PROTOCOLS[protocol])[name])
+        for name, protocol in METHODS.items()
+    )
+
+
 def _contract_method(name: str, function: FunctionType) -> ContractMethod:
     signature = inspect.signature(function)
     parameters = tuple(
@@ -126,4 +137,10 @@ def _contract_method(name: str, function: FunctionType) -> ContractMethod:
         for parameter in list(signature.parameters.values())[1:]
     )
     types = typing.get_type_hints(function)
-    return ContractMethod(name, parameters, str(signature.return_annotation), types)
+    returns = str(signature.return_annotation)
+    if returns.startswith(
+        _COROUTINE
+    ):  # the Protocols say what is awaited and not only what it gives
+        returns = returns.removeprefix(_COROUTINE).removesuffix("]")
+        types["return"] = typing.get_args(types["return"])[2]
+    return ContractMethod(name, parameters, returns, types)

@@ -20,7 +20,7 @@ __all__ = ["Probe", "ProbeLine", "make_probe"]
 
 _HEADER = """\
 from __future__ import annotations
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from datetime import datetime
 from typing import Any, Protocol
 from collection_jobs import CollectionJob, CollectionJobRepository, JobStats, JobStatus
@@ -54,13 +54,16 @@ class Probe:
         return self.lines[line - 1] if 0 < line <= len(self.lines) else ProbeLine(None)
 
 
-def make_probe(classes: Iterable[tuple[str, str]]) -> Probe:
+def make_probe(
+    classes: Iterable[tuple[str, str]], beyond: tuple[ContractMethod, ...] = ()
+) -> Probe:
     """Write the probe of some classes.
 
     Args:
         classes: The module and the dotted name of each.
+        beyond: What they have of the optional Protocols.
     """
-    methods = contract_methods()
+    methods = (*contract_methods(), *beyond)
     written = [(text, ProbeLine(None, imports=True)) for text in _HEADER.splitlines()]
     for method in methods:
         written += [(text, ProbeLine(None, method.name)) for text in _callback(method)]

@@ -92,10 +92,12 @@ class Failed:
     Attributes:
         error: The adapter's error, as text.
         ours: Whether it is one of the contract's, or the kit's that it was not answered.
+        hidden: The engine's error that it stands for and does not carry as its cause.
     """
 
     error: str
     ours: bool
+    hidden: str | None = None
 
 
 class ForeignError(Exception):

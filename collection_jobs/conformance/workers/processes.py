@@ -30,12 +30,14 @@ class WorkerFailed(Exception):  # noqa: N818 - an observation of the kit, not an
 
     Attributes:
         ours: Whether the adapter's error is one of the contract's.
+        hidden: The engine's error that it stands for and does not carry as its cause.
     """
 
-    def __init__(self, error: str, *, ours: bool) -> None:
+    def __init__(self, error: str, *, ours: bool, hidden: str | None = None) -> None:
         """Remember the adapter's error, as text."""
         super().__init__(error)
         self.ours = ours
+        self.hidden = hidden
 
 
 class WorkerDied(Exception):  # noqa: N818 - as above
@@ -143,7 +145,7 @@ class Worker:
         """
         told = self.tell(patience)
         if isinstance(told, Failed):
-            raise WorkerFailed(told.error, ours=told.ours)
+            raise WorkerFailed(told.error, ours=told.ours, hidden=told.hidden)
         if not isinstance(told, Done):
             raise WorkerDied(f"a worker process told {told!r} where an answer was due")
         return told

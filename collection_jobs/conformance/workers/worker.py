@@ -11,6 +11,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from collection_jobs.conformance.calls import Call, NoAnswer, Outcome
+from collection_jobs.conformance.causes import hidden_cause
 from collection_jobs.conformance.contention.clients import Recording, run_clients
 from collection_jobs.conformance.crash.sites import Sites
 from collection_jobs.conformance.store import patiently
@@ -69,7 +70,7 @@ class _Worker:
                 answer = await self._follow(order)
             except Exception as error:  # noqa: BLE001 - whatever it is, the kit has to judge it
                 ours = isinstance(error, CollectionJobError | NoAnswer)
-                answer = Failed(f"{type(error).__name__}: {error}", ours)
+                answer = Failed(f"{type(error).__name__}: {error}", ours, hidden_cause(error))
             self._pipe.send(answer)
 
     async def _follow(self, order: object) -> Done:

@@ -83,9 +83,10 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
         Raises:
             RepositoryError: The repository is open already; or the folder is missing, the file is
-                a folder, no SQLite database, another application's, of another version of the
+                a folder, no SQLite database, another application's, of a newer version of the
                 schema, or locked; or there is no store and it is not to be created. A file that
-                is refused is left as it was.
+                is refused is left as it was; one of an older version is migrated in one
+                transaction.
         """
     async def __aexit__(
         self,

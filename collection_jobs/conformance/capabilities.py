@@ -1,0 +1,76 @@
+"""Capabilities: what an adapter can do beyond the nine methods, and how it declares that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Protocol, TypeVar
+
+from collection_jobs.protocol import PagesByKey, RecordsCompletedSymbols, SavesMany
+
+__all__ = ["DECLARED", "METHODS", "PROTOCOLS", "available", "not_declared", "protocols_of"]
+
+DECLARED = ("durable", "shared", "scales")
+"""What an adapter may declare in its class attribute ``capabilities``.
+
+* ``durable``: what was acknowledged survives the process (DURABLE-1).
+* ``shared``: several processes may have the same store open at once. Then every law is to hold
+  among them, as it does among the tasks of one.
+* ``scales``: no cost grows in proportion to the number of jobs stored (SCALE-1).
+"""
+
+PROTOCOLS: Mapping[str, type] = MappingProxyType(
+    {each.__name__: each for each in (RecordsCompletedSymbols, SavesMany, PagesByKey)}
+)
+"""The optional Protocols by name. An adapter declares one by having its method, and by nothing
+else: so none can have the method and not declare it, and a method that an adapter inherits and
+does not mean to offer has to be hidden, as in ``save_many = None``."""
+
+METHODS: Mapping[str, str] = MappingProxyType(
+    {
+        method: name
+        for name, protocol in PROTOCOLS.items()
+        for method in vars(protocol)
+        if not method.startswith("_")
+    }
+)
+"""For the method of each optional Protocol, the Protocol."""
+
+
+class _OfAMethod(Protocol):
+    @property
+    def method(self) -> str:
+        """The method that it is about."""
+        ...
+
+
+_M = TypeVar("_M", bound=_OfAMethod)
+
+
+def not_declared(name: str) -> str:
+    """Why the laws of a capability do not apply to an adapter."""
+    for method, protocol in METHODS.items():
+        if protocol == name:
+            return f"{name} is not declared: the class has no method {method}"
+    return f"{name} is not declared"
+
+
+def protocols_of(repository: object) -> frozenset[str]:
+    """The names of the optional Protocols that a repository has the methods of."""
+    return frozenset(
+        name for name, protocol in PROTOCOLS.items() if isinstance(repository, protocol)
+    )
+
+
+def available(items: Iterable[_M], capabilities: Collection[str]) -> tuple[_M, ...]:
+    """Those of some calls, steps or patterns that an adapter has the method for.
+
+    Args:
+        items: What has a ``method``.
+        capabilities: What the adapter declares, the optional Protocols included.
+    """
+    return tuple(
+        item
+        for item in items
+        if (needs := METHODS.get(item.method)) is None or needs in capabilities
+    )

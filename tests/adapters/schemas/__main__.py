@@ -1,0 +1,34 @@
+"""Keep a database of the current version of the schema, as the release writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
+from collection_jobs.adapters.sqlite.schema import SCHEMA_VERSION
+from tests.adapters.schemas import DELETED, FOLDER, JOBS, text
+
+
+async def fill(path: Path) -> None:
+    """Save every job, and delete one."""
+    async with SQLiteCollectionJobRepository(path) as repository:
+        await repository.save_many((DELETED, DELETED, DELETED, *JOBS))
+        await repository.delete(DELETED.id)
+
+
+def main() -> None:
+    """Write the dump of the current version, unless there is one."""
+    kept = FOLDER / f"{SCHEMA_VERSION}.sql"
+    if kept.exists():
+        sys.exit(f"{kept.name} is kept already; a changed schema is a new version")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "jobs.db"
+        asyncio.run(fill(path))
+        kept.write_text(text(path), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

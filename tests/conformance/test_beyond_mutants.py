@@ -1,0 +1,84 @@
+"""The kit on trial for what adapters have beyond the nine methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collection_jobs.conformance import LAWS, Report, verify
+from collection_jobs.conformance.capabilities import PROTOCOLS
+from collection_jobs.conformance.checks import CHECKS
+from collection_jobs.conformance.interleavings.explore import explore_pairs
+from collection_jobs.conformance.interleavings.pairs import pairs
+from tests.conformance.support import target_of
+from tests.mutants.beyond import BUGS, ODD, Bare, Full
+from tests.mutants.beyond_races import RACES, Whole
+from tests.mutants.real import BUGS as REAL
+
+ALONE = [
+    check for check in CHECKS if check.name in ("wrong inputs", "a closed repository", "one caller")
+]
+EVERY = frozenset(PROTOCOLS)
+BEYOND = {law.id for law in LAWS.values() if law.capability in EVERY}
+
+
+def judged(store: type[Full]) -> Report:
+    return verify(target_of(store, store.__name__), profile="quick", checks=ALONE)
+
+
+@pytest.mark.parametrize("mutant", BUGS, ids=lambda mutant: mutant.__name__)
+def test_a_planted_bug_is_convicted_by_exactly_its_laws(mutant: type[Full]) -> None:
+    report = judged(mutant)
+    assert {finding.law for finding in report.findings} == BUGS[mutant], report.findings
+    for finding in report.findings:
+        assert 1 <= len(finding.history) <= 7, finding
+
+
+@pytest.mark.parametrize("odd", [*ODD, Bare, Full], ids=lambda odd: odd.__name__)
+def test_an_odd_but_right_repository_is_acquitted(odd: type[Full]) -> None:
+    report = judged(odd)
+    assert report.findings == ()
+    offered = {name for name, protocol in PROTOCOLS.items() if isinstance(odd(), protocol)}
+    for law in report.laws:
+        capability = LAWS[law.id].capability
+        if capability in EVERY - offered:
+            assert law.verdict == "not applicable"
+            assert law.reason is not None
+            assert "the class has no method" in law.reason
+        elif law.id in BEYOND - {"COMPLETED-2", "MANY-3", "KEY-3"}:
+            assert law.verdict == "holds"
+
+
+@pytest.mark.parametrize("mutant", RACES, ids=lambda mutant: mutant.__name__)
+def test_a_race_is_convicted_by_exactly_its_laws(mutant: Any, tmp_path: Path) -> None:
+    found = explored(mutant, tmp_path, stages=("pending", "running"))
+    assert {finding.law for finding in found} == RACES[mutant], found
+    assert all(finding.history for finding in found)
+
+
+def test_a_right_design_is_acquitted_under_every_schedule(tmp_path: Path) -> None:
+    assert explored(Whole, tmp_path, stages=("pending", "running", "deleted")) == ()
+
+
+def explored(store: Any, directory: Path, stages: tuple[str, ...]) -> Any:
+    programs = [
+        program
+        for program in pairs(stages, EVERY)
+        if any(
+            step.method in ("add_completed_symbol", "save_many", "list_after")
+            for client in program.clients
+            for step in client
+        )
+    ]
+    return explore_pairs(
+        lambda directory: store(), preemptions=2, directory=directory, programs=programs
+    ).findings
+
+
+def test_every_law_beyond_the_nine_convicts_a_mutant() -> None:
+    convicting = frozenset[str]().union(
+        *BUGS.values(), *RACES.values(), *(bug.laws for bug in REAL)
+    )
+    assert convicting >= BEYOND
