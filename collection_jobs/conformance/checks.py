@@ -61,6 +61,7 @@ def _interleavings(plan: Plan) -> Examination:
         directory=plan.new_directory(),
         progress=plan.progress,
         max_runs=plan.profile.schedules,
+        seconds=plan.profile.exploring,
     )
     if explored.unsupported is not None:
         return Examination([], "", skipped=str(explored))
@@ -73,6 +74,7 @@ def _interleavings(plan: Plan) -> Examination:
             muted=frozenset(finding.law for finding in findings),
             progress=plan.progress,
             max_runs=plan.profile.schedules,
+            seconds=plan.profile.exploring,
             programs=triples(),
             kind="triples",
         )
