@@ -94,7 +94,9 @@ def examples(session: nox.Session, adapter: str) -> None:
     home = Path("examples/adapters") / adapter
     project = nox.project.load_toml(home / "pyproject.toml")
     needed = nox.project.dependency_groups(project, "test", "types")
-    session.install("-e", ".[check]", "-e", str(home), *needed)
+    # First, so that what the adapter says it requires is this checkout.
+    session.install("-e", ".[check]")
+    session.install("-e", str(home), *needed)
     entry_points = project["project"]["entry-points"]["collection_jobs.repositories"]
     adapter_class = next(iter(entry_points.values())).removesuffix(".from_url")
     session.chdir(home)
