@@ -1,4 +1,4 @@
-"""The adapters among the examples are complete and what is said of them is so; `nox -s examples` runs them."""
+"""The adapters among the examples are what is said of them; `nox -s examples` runs them."""
 
 from __future__ import annotations
 
