@@ -11,6 +11,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.sessions = ["lint", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+ADAPTERS = [path.parent.name for path in sorted(Path("examples/adapters").glob("*/pyproject.toml"))]
 PROGRAMS = "Scripts" if sys.platform == "win32" else "bin"
 
 
@@ -84,3 +85,22 @@ def power(session: nox.Session) -> None:
     """How surely, how soon and how shortly is each planted bug found? Makes docs/power.md."""
     install(session, "test")
     session.run("python", "-m", "benchmarks.power", "--write", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("adapter", ADAPTERS, ids=ADAPTERS)
+def examples(session: nox.Session, adapter: str) -> None:
+    """Does an adapter of examples/adapters, with its own requirements, keep the contract?"""
+    home = Path("examples/adapters") / adapter
+    project = nox.project.load_toml(home / "pyproject.toml")
+    needed = nox.project.dependency_groups(project, "test", "types")
+    # First, so that what the adapter says it requires is this checkout.
+    session.install("-e", ".[check]")
+    session.install("-e", str(home), *needed)
+    entry_points = project["project"]["entry-points"]["collection_jobs.repositories"]
+    adapter_class = next(iter(entry_points.values())).removesuffix(".from_url")
+    session.chdir(home)
+    session.run("mypy")
+    session.run("pyright")
+    session.run("collection-jobs", "check", adapter_class)
+    session.run("pytest", *session.posargs)

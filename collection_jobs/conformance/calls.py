@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, cast
 
 from collection_jobs.conformance.causes import hidden_cause
@@ -30,6 +31,9 @@ __all__ = [
     "example_job",
     "make",
 ]
+
+_LONG_RUN = 40
+"""Characters; the same one more often in a row is written as a product."""
 
 _EXAMPLE: dict[str, Any] = {
     "source": "binance",
@@ -263,9 +267,22 @@ def _datetime_code(value: datetime) -> str:
 
 
 def _text_code(value: str) -> str:
-    # A long text of one repeated character is told by its length.
-    if len(value) > 40 and len(set(value)) == 1:
-        return f"{value[0]!a} * {len(value)}"
+    """A text as Python; a long run of one character, which hides the rest, by its length."""
+    parts, plain = list[str](), ""
+    for character, run in groupby(value):
+        length = sum(1 for _ in run)
+        if length <= _LONG_RUN:
+            plain += character * length
+            continue
+        parts += [_plain_text_code(plain)] if plain else []
+        parts.append(f"{character!a} * {length}")
+        plain = ""
+    if plain or not parts:
+        parts.append(_plain_text_code(plain))
+    return " + ".join(parts)
+
+
+def _plain_text_code(value: str) -> str:
     return repr(value) if value.isprintable() and value.isascii() else ascii(value)
 
 

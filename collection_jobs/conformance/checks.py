@@ -70,6 +70,7 @@ def _interleavings(plan: Plan) -> Examination:
         directory=plan.new_directory(),
         progress=plan.progress,
         max_runs=schedules,
+        seconds=plan.profile.exploring,
         programs=programs,
     )
     if explored.unsupported is not None:
@@ -83,6 +84,7 @@ def _interleavings(plan: Plan) -> Examination:
             muted=frozenset(finding.law for finding in findings),
             progress=plan.progress,
             max_runs=plan.profile.schedules,
+            seconds=plan.profile.exploring,
             programs=triples(),
             kind="triples",
         )

@@ -28,6 +28,7 @@ class Profile:
         steps: How many steps each of them has at most.
         preemptions: Under schedules of how many preemptions every pair of calls is run.
         schedules: How many schedules that may take before higher bounds are given up.
+        exploring: How many seconds likewise.
         programs: How many programs of several clients are drawn at random; with any, every triple
             of calls is run, too.
         rounds: How often each kind of concurrent round is run, in each setting.
@@ -46,6 +47,7 @@ class Profile:
     steps: int
     preemptions: int
     schedules: int
+    exploring: float
     programs: int
     rounds: int
     processes: int
@@ -67,6 +69,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 steps=20,
                 preemptions=1,
                 schedules=4_000,
+                exploring=20,
                 programs=0,
                 rounds=1,
                 processes=2,
@@ -83,6 +86,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 steps=40,
                 preemptions=2,
                 schedules=30_000,
+                exploring=120,
                 programs=0,
                 rounds=14,
                 processes=3,
@@ -98,6 +102,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 steps=60,
                 preemptions=2,
                 schedules=1_000_000,
+                exploring=3_600,
                 programs=5_000,
                 rounds=200,
                 processes=4,

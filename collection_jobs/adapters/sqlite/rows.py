@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from collection_jobs.documents import from_micros, to_micros
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 
@@ -30,8 +31,6 @@ MAX_INTEGER = 2**63 - 1
 Outcome = tuple[str, int, int | str | None, str | None]
 """One row of `symbols` but its job: symbol, position, candles as stored, error."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _STATUSES = {status.value: status for status in JobStatus}
 
 # A job, symbols and all, as one JSON array out of one statement: so it is one snapshot, and the
@@ -51,19 +50,8 @@ JOB_DOCUMENT = """json_array(
 to_json: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def to_micros(instant: datetime) -> int:
-    """Microseconds since 1970, exactly: ``timestamp()`` would go through a float."""
-    since = instant - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def from_micros(micros: int) -> datetime:
-    """The reverse of to_micros."""
-    return _EPOCH + micros * _MICROSECOND
-
-
 def _optional_from_micros(micros: int | None) -> datetime | None:
-    return None if micros is None else _EPOCH + micros * _MICROSECOND
+    return None if micros is None else from_micros(micros)
 
 
 def stored_candles(candles: int) -> int | str:

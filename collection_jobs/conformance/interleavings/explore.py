@@ -9,6 +9,8 @@ are free, and all of them are explored.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,13 +84,15 @@ def explore_pairs(
     muted: frozenset[str] = frozenset(),
     progress: Progress | None = None,
     max_runs: int | None = None,
+    seconds: float | None = None,
     programs: Iterable[Program] | None = None,
     kind: str = "pairs",
 ) -> Exploration:
     """Run every pair of calls under every schedule of at most so many preemptions.
 
-    The same adapter gives the same answer each time. A pair that broke a law is not run on; a law
-    is reported once, with the program of fewest preemptions and then of fewest calls.
+    The same adapter gives the same answer each time, unless time runs out. A pair that broke a law
+    is not run on; a law is reported once, with the program of fewest preemptions and then of fewest
+    calls.
 
     Args:
         open_repository: Opens a store in a directory of its own.
@@ -98,17 +102,24 @@ def explore_pairs(
         progress: Told how many programs of how many are done.
         max_runs: After how many runs to give up on higher bounds: the exploration then says which
             bound it did reach.
+        seconds: After how many seconds to give up on them: where a run waits for a disk, so many
+            runs would take hours.
         programs: What to run instead of every pair at every stage; `pairs.triples` has more.
         kind: What to call them in a report.
     """
     search = _Search(Runner(open_repository, directory), muted)
     frontiers = [Frontier(program) for program in (pairs() if programs is None else programs)]
     explored = Exploration((), len(frontiers), 0, 0, kind=kind)
+    until = math.inf if seconds is None else time.monotonic() + seconds
+
+    def enough() -> bool:
+        runs_out = max_runs is not None and search.runner.runs >= max_runs
+        return runs_out or time.monotonic() >= until
 
     def explore() -> Exploration:
         reached = 0
         for bound in range(preemptions + 1):
-            if not _round(search, frontiers, bound, preemptions, progress, max_runs):
+            if not _round(search, frontiers, bound, preemptions, progress, enough):
                 break
             reached = bound
         found = search.findings()
@@ -200,13 +211,13 @@ def _round(
     bound: int,
     preemptions: int,
     progress: Progress | None,
-    max_runs: int | None,
+    enough: Callable[[], bool],
 ) -> bool:
     """Run every schedule of one number of preemptions; False where it had to give up."""
     total = len(frontiers) * (preemptions + 1)
     done = bound * len(frontiers)
     for at, frontier in enumerate(frontiers):
-        if max_runs is not None and search.runner.runs >= max_runs and bound:
+        if bound and enough():
             return False
         search.exhaust(frontier, bound)
         if progress is not None:

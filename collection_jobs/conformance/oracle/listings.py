@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeGuard, cast
 
-from collection_jobs.conformance.calls import Call, Outcome
+from collection_jobs.conformance.calls import Call, Outcome, code
 from collection_jobs.conformance.oracle.model import (
     Breach,
     Facts,
@@ -109,7 +109,7 @@ def is_list_of_jobs(value: object) -> TypeGuard[list[CollectionJob]]:
 
 
 def _ids(ids: list[str]) -> Words:
-    return Words(f"[{', '.join(map(ascii, ids))}]")
+    return Words(f"[{', '.join(map(code, ids))}]")
 
 
 def _whole(states: Mapping[str, JobState], call: Call) -> list[str]:

@@ -1,0 +1,341 @@
+"""Collection jobs in Redis: hashes, sorted sets as indexes, and a Lua script for each call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from typing_extensions import override
+
+from collection_jobs import (
+    CollectionJob,
+    ICollectionJobRepository,
+    JobNotFoundError,
+    JobStats,
+    JobStatus,
+    RepositoryClosedError,
+    RepositoryError,
+    StaleJobError,
+    UnknownSymbolError,
+)
+from collection_jobs.documents import candles_from_text, candles_to_text, listing_key
+from collection_jobs.validation import (
+    check_datetime,
+    check_job,
+    check_limit,
+    check_name,
+    check_offset,
+    check_optional_text,
+    check_status,
+    check_text,
+)
+
+__all__ = ["RedisCollectionJobRepository"]
+
+_LAYOUT = b"1"
+_MOST = 2**62
+
+# Redis runs one script at a time and nothing beside it: each call is one instant.
+#
+# {jobs}:job:<id>         a hash of the job's fields, and for each symbol of S<symbol>, its
+#                         position, and C<symbol>, its candles, or F<symbol>, its error
+# {jobs}:recent           the listing keys of all jobs, each with the score 0: so they sort by
+# {jobs}:status:<status>  their bytes (a score is a double, too coarse for a microsecond)
+# {jobs}:revision         the greatest revision that was ever given out
+# {jobs}:layout           the version of all this
+#
+# The braces keep them all in one slot of a cluster. A value is sent with "=" before it, or empty
+# for None.
+_HEAD = """
+local function name(of) return KEYS[1] .. ':' .. of end
+local this = name('job:' .. ARGV[1])
+local function put(first)
+    for at = first, #ARGV, 2 do
+        local field, value = ARGV[at], ARGV[at + 1]
+        if value == '' then redis.call('HDEL', this, field)
+        else redis.call('HSET', this, field, string.sub(value, 2)) end
+    end
+    redis.call('HSET', this, 'revision', redis.call('INCR', name('revision')))
+end
+local function unindex()
+    local key, status = unpack(redis.call('HMGET', this, 'key', 'status'))
+    if not key then return 0 end
+    redis.call('ZREM', name('recent'), key)
+    return redis.call('ZREM', name('status:' .. status), key)
+end
+"""
+_SAVE = """
+local expected, key, status = ARGV[2], ARGV[3], ARGV[4]
+local found = redis.call('HGET', this, 'revision')
+if expected ~= '' and expected ~= found then return {'stale', found} end
+unindex()
+redis.call('DEL', this)
+redis.call('ZADD', name('recent'), 0, key)
+redis.call('ZADD', name('status:' .. status), 0, key)
+redis.call('HSET', this, 'key', key, 'status', status)
+put(5)
+return {'saved'}
+"""
+_DELETE = """
+unindex()
+return redis.call('DEL', this)
+"""
+_UPDATE_STATUS = """
+local status, permitting = ARGV[2], ARGV[3]
+local key, former = unpack(redis.call('HMGET', this, 'key', 'status'))
+if not former or not string.find(permitting, ' ' .. former .. ' ', 1, true) then return 0 end
+redis.call('ZREM', name('status:' .. former), key)
+redis.call('ZADD', name('status:' .. status), 0, key)
+redis.call('HSET', this, 'status', status)
+put(4)
+return 1
+"""
+_ADD_OUTCOME = """
+local symbol = ARGV[2]
+if redis.call('EXISTS', this) == 0 then return 'no job' end
+if redis.call('HEXISTS', this, 'S' .. symbol) == 0 then return 'no symbol' end
+put(3)
+return 'added'
+"""
+_LIST = """
+local command, index, first, last, offset, limit = unpack(ARGV, 2)
+local keys = redis.call(command, name(index), first, last, 'LIMIT', offset, limit)
+local jobs = {}
+for at, key in ipairs(keys) do
+    jobs[at] = redis.call('HGETALL', name('job:' .. string.sub(key, 9)))
+end
+return jobs
+"""
+
+
+class RedisCollectionJobRepository(ICollectionJobRepository):
+    """A repository on a Redis server, for any number of processes and machines.
+
+    Not declared is ``durable``: what Redis has acknowledged is in the server's memory, and on its
+    disk by the server's settings, a second later by default if at all. No client can promise more.
+
+    A command whose answer was lost is not sent again by itself, as redis-py would: the claim that
+    was sent twice returns False to its one winner.
+    """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"shared", "scales"})
+
+    def __init__(self, url: str, *, prefix: str = "collection-jobs") -> None:
+        """Remember the server; nothing is asked of it yet.
+
+        Args:
+            url: As redis-py takes it: ``redis://host:6379/0``, with its options as the query.
+            prefix: What all keys begin with; one server can hold several stores.
+        """
+        self._url = url
+        self._prefix = f"{{{prefix}}}"
+        self._client: Redis | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect, and see that the store is of this layout.
+
+        Raises:
+            RepositoryError: The server does not answer, or the layout is another.
+        """
+        if self._client is not None:
+            raise RepositoryError("the repository is open already")
+        self._client = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] # its options
+            self._url, retry=Retry(NoBackoff(), 0)
+        )
+        try:
+            layout = await self._run(
+                "redis.call('SETNX', name('layout'), ARGV[2])"
+                " return redis.call('GET', name('layout'))",
+                "",
+                _LAYOUT,
+            )
+            if layout != _LAYOUT:
+                raise RepositoryError(f"the store has layout {layout!r}, not {_LAYOUT!r}")
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the repository."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; again does nothing."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def _run(self, script: str, job_id: str, *arguments: str | bytes | int) -> Any:
+        """Run a script; the one place where Redis's errors become the contract's."""
+        if self._client is None:
+            raise RepositoryClosedError("the repository is not open: use it within async with")
+        call = self._client.register_script(_HEAD + script)
+        try:
+            return await call(keys=[self._prefix], args=[job_id, *arguments])
+        except (RedisError, OSError) as error:
+            raise RepositoryError(f"Redis failed: {error}") from error
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        check_job(job)
+        expected = "" if job.revision is None else str(job.revision)
+        key = listing_key(job.created_at, job.id)
+        answer = await self._run(_SAVE, job.id, expected, key, job.status.value, *_fields(job))
+        if answer[0] == b"stale":
+            found = None if answer[1] is None else int(answer[1])
+            raise StaleJobError(job.id, int(expected), found)
+
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        check_name("job_id", job_id)
+        found = await self._run("return redis.call('HGETALL', this)", job_id)
+        return _job(found) if found else None
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        check_name("job_id", job_id)
+        return bool(await self._run(_DELETE, job_id))
+
+    @override
+    async def list_by_status(
+        self, status: JobStatus, limit: int = 100, offset: int = 0
+    ) -> list[CollectionJob]:
+        check_status(status)
+        check_limit(limit)
+        check_offset(offset)
+        return await self._oldest(status, offset, limit)
+
+    @override
+    async def list_recent(
+        self, limit: int = 100, since: datetime | None = None
+    ) -> list[CollectionJob]:
+        check_limit(limit)
+        last = b"-" if since is None else b"[" + listing_key(check_datetime("since", since), "")
+        return await self._list("ZREVRANGEBYLEX", "recent", b"+", last, 0, limit)
+
+    @override
+    async def get_running_jobs(self) -> list[CollectionJob]:
+        return await self._oldest(JobStatus.RUNNING, 0, _MOST)
+
+    async def _oldest(self, status: JobStatus, offset: int, limit: int) -> list[CollectionJob]:
+        index = f"status:{status.value}"
+        return await self._list("ZRANGEBYLEX", index, b"-", b"+", offset, limit)
+
+    async def _list(
+        self, command: str, index: str, first: bytes, last: bytes, offset: int, limit: int
+    ) -> list[CollectionJob]:
+        page = min(offset, _MOST), min(limit, _MOST)
+        jobs = await self._run(_LIST, "", command, index, first, last, *page)
+        return [_job(fields) for fields in jobs]
+
+    @override
+    async def update_status(
+        self, job_id: str, status: JobStatus, error_message: str | None = None
+    ) -> bool:
+        check_name("job_id", job_id)
+        check_status(status)
+        message = check_optional_text("error_message", error_message)
+        permitting = [former.value for former in JobStatus if former.can_become(status)]
+        changes = {"error_message": message, **_instants(status, datetime.now(UTC).isoformat())}
+        sent = _sent(changes)
+        return bool(
+            await self._run(
+                _UPDATE_STATUS, job_id, status.value, f" {' '.join(permitting)} ", *sent
+            )
+        )
+
+    @override
+    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        check_name("job_id", job_id)
+        check_name("symbol", symbol)
+        changes = {f"C{symbol}": None, f"F{symbol}": check_text("error", error)}
+        answer = await self._run(_ADD_OUTCOME, job_id, symbol, *_sent(changes))
+        if answer == b"no job":
+            raise JobNotFoundError(job_id)
+        if answer == b"no symbol":
+            raise UnknownSymbolError(job_id, symbol)
+
+    @override
+    async def get_stats(self, job_id: str) -> JobStats | None:
+        job = await self.get_by_id(job_id)
+        return None if job is None else JobStats.from_job(job)
+
+
+def _instants(status: JobStatus, now: str) -> dict[str, str | None]:
+    """What a change of status does to the instants."""
+    if status is JobStatus.RUNNING:
+        return {"started_at": now, "finished_at": None}
+    if status is JobStatus.PENDING:
+        return {"started_at": None, "finished_at": None}
+    return {"finished_at": now}
+
+
+def _sent(fields: dict[str, str | None]) -> Iterator[str]:
+    """Fields as the scripts take them: a name, then its value, by turns."""
+    for name, value in fields.items():
+        yield name
+        yield "" if value is None else f"={value}"
+
+
+def _fields(job: CollectionJob) -> Iterator[str]:
+    """A job's fields but for its status and its revision, as the scripts take them."""
+    started_at, finished_at = job.started_at, job.finished_at
+    fields: dict[str, str | None] = {
+        "id": job.id,
+        "source": job.source,
+        "timeframe": job.timeframe,
+        "start": job.start.isoformat(),
+        "end": job.end.isoformat(),
+        "created_at": job.created_at.isoformat(),
+        "started_at": None if started_at is None else started_at.isoformat(),
+        "finished_at": None if finished_at is None else finished_at.isoformat(),
+        "error_message": job.error_message,
+    }
+    fields |= {f"S{symbol}": str(position) for position, symbol in enumerate(job.symbols)}
+    fields |= {f"C{symbol}": candles_to_text(n) for symbol, n in job.completed_symbols.items()}
+    fields |= {f"F{symbol}": error for symbol, error in job.failed_symbols.items()}
+    return _sent(fields)
+
+
+def _job(flat: list[bytes]) -> CollectionJob:
+    """A job from its hash: a field's name, then its value, by turns."""
+    fields = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    fields.pop("key", None)
+    try:
+        texts = {name: value.decode() for name, value in fields.items()}
+        positions = {name[1:]: int(text) for name, text in texts.items() if name[0] == "S"}
+        completed = {name[1:]: text for name, text in texts.items() if name[0] == "C"}
+
+        def instant(name: str) -> datetime | None:
+            return datetime.fromisoformat(texts[name]) if name in texts else None
+
+        return CollectionJob(
+            id=texts["id"],
+            source=texts["source"],
+            symbols=tuple(sorted(positions, key=lambda symbol: positions[symbol])),
+            timeframe=texts["timeframe"],
+            start=datetime.fromisoformat(texts["start"]),
+            end=datetime.fromisoformat(texts["end"]),
+            created_at=datetime.fromisoformat(texts["created_at"]),
+            status=JobStatus(texts["status"]),
+            started_at=instant("started_at"),
+            finished_at=instant("finished_at"),
+            error_message=texts.get("error_message"),
+            completed_symbols={symbol: candles_from_text(n) for symbol, n in completed.items()},
+            failed_symbols={name[1:]: text for name, text in texts.items() if name[0] == "F"},
+            revision=int(texts["revision"]),
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise RepositoryError(f"a hash of the store holds no job: {error}") from error

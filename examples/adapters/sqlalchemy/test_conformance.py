@@ -1,0 +1,55 @@
+"""SQLAlchemy's engines keep every law."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from collection_jobs import RepositoryError, open_repository
+from collection_jobs.conformance.histories import example_job
+from collection_jobs.pytest_plugin import RepositoryConformance
+from collection_jobs_sqlalchemy import SQLAlchemyCollectionJobRepository
+
+
+class TestSQLite(RepositoryConformance):
+    """The laws, on real SQLite files."""
+
+    def open_repository(self, directory: Path) -> SQLAlchemyCollectionJobRepository:
+        """Open the store in a directory."""
+        return SQLAlchemyCollectionJobRepository.from_url(
+            f"sqlite+aiosqlite:///{directory}/jobs.db"
+        )
+
+
+async def test_a_url_opens_it(tmp_path: Path) -> None:
+    """Its scheme is an entry point of the installed package."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/jobs.db"
+    async with open_repository(url) as repository:
+        await repository.save(example_job("a"))
+    engine = create_async_engine(url)
+    async with SQLAlchemyCollectionJobRepository(engine) as of_the_service:
+        assert await of_the_service.get_by_id("a") == example_job("a")
+    async with engine.connect() as connection:  # it is still the service's
+        assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+    await engine.dispose()
+
+
+async def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
+    """Tables that a later version migrated are left as they are."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/jobs.db"
+    async with open_repository(url):
+        engine = create_async_engine(url)
+        async with engine.begin() as connection:
+            await connection.execute(text("UPDATE collection_job_store SET layout = 2"))
+        await engine.dispose()
+    with pytest.raises(RepositoryError, match="the tables have layout 2, not 1"):
+        async with open_repository(url):
+            pass
+
+
+@pytest.mark.parametrize("url", ["nonsense", "no+driver:///jobs.db"])
+def test_a_url_without_a_driver_is_a_value_error(url: str) -> None:
+    """In one sentence, which is SQLAlchemy's own."""
+    with pytest.raises(ValueError, match=r".+"):
+        SQLAlchemyCollectionJobRepository.from_url(url)
