@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, cast
 
@@ -417,11 +417,12 @@ class InUse(TableStore):
     def take(self) -> None:
         try:
             self.mark.touch(exist_ok=False)
-        except FileExistsError as error:
-            raise RepositoryError(f"{self.mark} is there: somebody uses the store") from error
+        except OSError as error:
+            raise RepositoryError(f"the store cannot be marked as in use: {error}") from error
 
     def leave(self) -> None:
-        self.mark.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.mark.unlink(missing_ok=True)
 
 
 @breaks(CANCELLED, "CANCEL-1")
