@@ -226,6 +226,7 @@ _ALL = (
         "Records the number of candles; the last outcome of a symbol counts, and replaces its"
         " former one.",
         capability="RecordsCompletedSymbols",
+        methods=_SAVED,
     ),
     Law(
         "COMPLETED-2",
@@ -240,6 +241,7 @@ _ALL = (
         "An unknown job is JobNotFoundError, a symbol that the job does not have is"
         " UnknownSymbolError; nothing changes.",
         capability="RecordsCompletedSymbols",
+        methods=_SAVED,
     ),
     Law(
         "MANY-1",
@@ -247,6 +249,7 @@ _ALL = (
         "Each of the jobs is saved as save does it, in their order: of two with one id, the second"
         " meets what the first one left.",
         capability="SavesMany",
+        methods=_SAVED,
     ),
     Law(
         "MANY-2",
@@ -254,6 +257,7 @@ _ALL = (
         "When one of the jobs is refused, it is a StaleJobError that names it, and nothing"
         " changes.",
         capability="SavesMany",
+        methods=_SAVED,
     ),
     Law(
         "MANY-3",
@@ -267,6 +271,7 @@ _ALL = (
         "exactly one status, oldest first",
         "Exactly the jobs with that status, in the order of LIST-1.",
         capability="PagesByKey",
+        methods=_SAVED,
     ),
     Law(
         "KEY-2",
@@ -275,6 +280,7 @@ _ALL = (
         " stored or not; at most limit. Pages of an unchanging store join up to the whole, no job"
         " twice.",
         capability="PagesByKey",
+        methods=_SAVED,
     ),
     Law(
         "KEY-3",

@@ -9,6 +9,7 @@ import pytest
 
 from collection_jobs import ICollectionJobRepository, InMemoryCollectionJobRepository
 from collection_jobs.conformance import LAWS, Report, verify
+from collection_jobs.conformance.capabilities import PROTOCOLS
 from collection_jobs.conformance.laws import METHODS
 from tests.conformance.support import target_of
 
@@ -68,7 +69,7 @@ def test_no_method_is_blamed_for_another_that_is_missing(method: str) -> None:
     report = lacking(method)
     assert with_verdict(report, "broken") == {"ERROR-1"}
     # The repository in memory declares to scale, and not to be durable.
-    applying = [law for law in LAWS.values() if law.capability in (None, "scales")]
+    applying = [law for law in LAWS.values() if law.capability in (None, "scales", *PROTOCOLS)]
     waiting = {law.id for law in applying if method in law.methods}
     assert with_verdict(report, "not checked") == waiting - {"ERROR-1"}
 
