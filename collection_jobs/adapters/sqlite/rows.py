@@ -15,6 +15,7 @@ __all__ = [
     "JOB_DOCUMENT",
     "MAX_INTEGER",
     "Outcome",
+    "from_json",
     "from_micros",
     "job_from",
     "outcomes_from",
@@ -48,6 +49,8 @@ JOB_DOCUMENT = """json_array(
         json_group_object(symbol, error) FILTER (WHERE error IS NOT NULL))
      FROM symbols WHERE job = j.key))"""
 
+# Its first element is the value. json.loads would also look for blanks around it: SQLite has none.
+from_json: Callable[[str], tuple[Any, int]] = json.JSONDecoder().raw_decode
 to_json: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -69,10 +72,6 @@ def _optional_from_micros(micros: int | None) -> datetime | None:
 def stored_candles(candles: int) -> int | str:
     """A number of candles as the column holds it."""
     return candles if candles <= MAX_INTEGER else hex(candles)
-
-
-def _candles(stored: int | str) -> int:
-    return stored if isinstance(stored, int) else int(stored, 16)
 
 
 def outcomes_of(job: CollectionJob) -> Iterator[Outcome]:
@@ -103,12 +102,16 @@ def job_from(document: list[Any]) -> CollectionJob:
         (names, positions, completed, failed),
     ) = document  # fmt: skip
     for symbol, candles in completed.items():
-        completed[symbol] = _candles(candles)
+        if candles.__class__ is str:
+            completed[symbol] = int(candles, 16)
+    symbols = names[:]
+    for position, name in zip(positions, names, strict=True):
+        symbols[position] = name
     return restore_job(
         (
             job_id,
             source,
-            tuple([name for _, name in sorted(zip(positions, names, strict=True))]),
+            tuple(symbols),
             timeframe,
             from_micros(start),
             from_micros(end),
