@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -65,6 +66,10 @@ def from_micros(micros: int) -> datetime:
     return _EPOCH + micros * _MICROSECOND
 
 
+# Ranges begin and end where days and months do: few instants, which many jobs share.
+_boundary = lru_cache(maxsize=1024)(from_micros)
+
+
 def _optional_from_micros(micros: int | None) -> datetime | None:
     return None if micros is None else _EPOCH + micros * _MICROSECOND
 
@@ -113,8 +118,8 @@ def job_from(document: list[Any]) -> CollectionJob:
             source,
             tuple(symbols),
             timeframe,
-            from_micros(start),
-            from_micros(end),
+            _boundary(start),
+            _boundary(end),
             from_micros(created_at),
             _STATUSES[status],
             _optional_from_micros(started_at),
