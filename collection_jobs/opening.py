@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from collection_jobs.protocol import CollectionJobRepository
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from collection_jobs.protocol import CollectionJobRepository
+
+    _Opener = Callable[[str], AbstractAsyncContextManager[CollectionJobRepository]]
 
 __all__ = ["ENTRY_POINT_GROUP", "open_repository"]
 
 ENTRY_POINT_GROUP = "collection_jobs.repositories"
 """Where other packages add schemes: each entry point is named as its scheme and loads an opener."""
-
-Opener = Callable[[str], AbstractAsyncContextManager[CollectionJobRepository]]
 
 
 def open_repository(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
@@ -41,7 +43,7 @@ def scheme_of(url: str) -> str:
     return scheme.lower()
 
 
-def _opener(scheme: str) -> Opener:
+def _opener(scheme: str) -> _Opener:
     built_in = _BUILT_IN.get(scheme)
     if built_in is not None:
         return built_in
@@ -54,7 +56,7 @@ def _opener(scheme: str) -> Opener:
         raise ValueError(
             f"no installed package opens the scheme {scheme!r}; known are {', '.join(known)}"
         )
-    return cast("Opener", found[0].load())
+    return cast("_Opener", found[0].load())
 
 
 def _open_memory(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
@@ -71,4 +73,4 @@ def _open_sqlite(url: str) -> AbstractAsyncContextManager[CollectionJobRepositor
     return SQLiteCollectionJobRepository.from_url(url)
 
 
-_BUILT_IN: dict[str, Opener] = {"memory": _open_memory, "sqlite": _open_sqlite}
+_BUILT_IN: dict[str, _Opener] = {"memory": _open_memory, "sqlite": _open_sqlite}
