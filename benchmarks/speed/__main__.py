@@ -22,10 +22,12 @@ from benchmarks.speed.memory_engine import candidates as in_memory
 from benchmarks.speed.page import write_page
 from benchmarks.speed.results import Results, machine
 from benchmarks.speed.sqlite_engine import candidates as on_sqlite
-from benchmarks.speed.sqlite_files import copy, make_ours
+from benchmarks.speed.sqlite_engine import original
+from benchmarks.speed.sqlite_files import copy
 from benchmarks.speed.stalls import stalls
 from benchmarks.speed.tables import tables
 from benchmarks.speed.workload import GROUPS, WRITES
+from collection_jobs.adapters.sqlite.settings import Synchronous
 
 SQLITE_FULL, SQLITE_NORMAL = "SQLite, synchronous=FULL", "SQLite, synchronous=NORMAL"
 MEMORY = "in memory"
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="*", choices=ENGINES, default=ENGINES)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--stores", type=Path, help="keep the filled stores here, for later runs")
     parser.add_argument("--results", type=Path, help="keep the figures in this JSON file")
     parser.add_argument("--render", action="store_true", help="measure nothing; render that file")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
@@ -47,7 +50,7 @@ def main() -> None:
             parser.error("--render needs --results FILE, which an earlier run wrote")
         results = Results.load(asked.results)
     else:
-        results = asyncio.run(_measured(asked.only, asked.rounds, quick=asked.quick))
+        results = asyncio.run(_measured(asked))
         if asked.results is not None:
             results.save(asked.results)
     if asked.write:
@@ -55,64 +58,63 @@ def main() -> None:
     print("\n".join(tables(results)))
 
 
-async def _measured(engines: list[str], rounds: int, *, quick: bool) -> Results:
+async def _measured(asked: argparse.Namespace) -> Results:
     began = perf_counter()
-    with tempfile.TemporaryDirectory(prefix="collection-jobs-bench-") as name:
-        directory = Path(name)
-        results = Results(machine(directory))
-        results.rounds = 1 if quick else rounds
-        if "sqlite" in engines:
-            await _sqlite(results, directory, quick=quick)
-        if "memory" in engines:
-            await _memory(results, quick=quick)
-        if "figures" in engines:
-            await _figures(results, directory, quick=quick)
-    results.seconds = perf_counter() - began
-    return results
+    with tempfile.TemporaryDirectory(prefix="collection-jobs-bench-", dir=asked.stores) as name:
+        run = _Run(asked, Path(name))
+        for engine in asked.only:
+            _say(engine)
+            await getattr(run, engine)()
+    run.results.seconds = perf_counter() - began
+    return run.results
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _effort(results: Results, *, quick: bool) -> Effort:
-    if quick:
-        return Effort(1, 0.001, (1, 16))
-    return Effort(results.rounds, 0.03, (1, 16, 256))
+class _Run:
+    """One run: a method for each of the engines that can be asked for."""
 
+    def __init__(self, asked: argparse.Namespace, directory: Path) -> None:
+        self.quick: bool = asked.quick
+        rounds = 1 if self.quick else asked.rounds
+        self.results = Results(machine(directory), rounds=rounds)
+        self._directory = directory
+        self._stores = asked.stores or directory
+        self._sizes = [200] if self.quick else [1_000, 100_000, 1_000_000]
+        self._effort = Effort(
+            rounds, 0.001 if self.quick else 0.03, (1, 16) if self.quick else (1, 16, 256)
+        )
 
-async def _sqlite(results: Results, directory: Path, *, quick: bool) -> None:
-    sizes = [200] if quick else [1_000, 100_000, 1_000_000]
-    effort = _effort(results, quick=quick)
-    stores: dict[int, list[Candidate]] = {}
-    for size in sizes:
-        _say(f"SQLite: making files of {size:,} jobs")
-        stores[size] = await on_sqlite(directory, size, "FULL", others=not quick)
-    _say("SQLite: measuring with synchronous=FULL")
-    results.rates |= await measure(SQLITE_FULL, stores, GROUPS, effort)
-    size = sizes[len(sizes) // 2]
-    normal = {size: await on_sqlite(directory, size, "NORMAL", others=not quick)}
-    _say("SQLite: measuring with synchronous=NORMAL")
-    results.rates |= await measure(SQLITE_NORMAL, normal, WRITES, effort)
+    async def sqlite(self) -> None:
+        """Both durabilities; the weaker one changes writes only, and is measured on one size."""
+        stores = {size: await self._on_sqlite(size, "FULL") for size in self._sizes}
+        _say("measuring")
+        self.results.rates |= await measure(SQLITE_FULL, stores, GROUPS, self._effort)
+        size = self._sizes[len(self._sizes) // 2]
+        normal = {size: await self._on_sqlite(size, "NORMAL")}
+        self.results.rates |= await measure(SQLITE_NORMAL, normal, WRITES, self._effort)
 
+    async def _on_sqlite(self, size: int, synchronous: Synchronous) -> list[Candidate]:
+        return await on_sqlite(
+            self._stores, self._directory, size, synchronous, others=not self.quick
+        )
 
-async def _memory(results: Results, *, quick: bool) -> None:
-    sizes = [200] if quick else [1_000, 100_000, 1_000_000]
-    _say("in memory: filling and measuring")
-    stores = {size: in_memory(size) for size in sizes}
-    results.rates |= await measure(MEMORY, stores, GROUPS, _effort(results, quick=quick))
+    async def memory(self) -> None:
+        """The repository in memory."""
+        stores = {size: in_memory(size) for size in self._sizes}
+        self.results.rates |= await measure(MEMORY, stores, GROUPS, self._effort)
 
-
-async def _figures(results: Results, directory: Path, *, quick: bool) -> None:
-    _say("stalls, imports, memory")
-    size = 200 if quick else 100_000
-    original = directory / f"{size}.db"
-    if not original.exists():
-        await make_ours(original, size)
-    lags = await stalls(copy(original, "stalls"), size, 0.2 if quick else 5.0)
-    results.figures |= {f"stall: {name}": lag for name, lag in lags.items()}
-    results.figures["imports"] = imports.ratio(1 if quick else 25)
-    results.figures["memory"] = memory_use.ratio(10_000 if quick else 1_000_000)
+    async def figures(self) -> None:
+        """The event loop's stalls, the import, and the memory of jobs in memory."""
+        size = self._sizes[len(self._sizes) // 2]
+        path = copy(await original(self._stores, size), self._directory / "stalls.db")
+        lags = await stalls(path, size, 0.2 if self.quick else 5.0)
+        figures = self.results.figures
+        figures |= {f"stall: {name}": lag for name, lag in lags.items()}
+        figures["imports"] = imports.ratio(1 if self.quick else 25)
+        figures["memory"] = memory_use.ratio(10_000 if self.quick else 1_000_000)
 
 
 if __name__ == "__main__":

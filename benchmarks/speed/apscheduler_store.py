@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.speed.frame import Opener
 from benchmarks.speed.jobs import created_at, job_id, new_job
+from benchmarks.speed.sqlite_files import settle
 from collection_jobs import CollectionJob
 
 _LOGGER = getLogger(__name__)
@@ -85,6 +86,7 @@ async def fill_sqlite(engine: AsyncEngine, path: Path, size: int) -> None:
             (_copied(row, {place: job_id(n), due: _micros(n)}) for n in range(size)),
         )
         connection.commit()
+        settle(connection)
 
 
 def _micros(number: int) -> int:

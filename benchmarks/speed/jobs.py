@@ -17,8 +17,14 @@ ERROR = "HTTP 429: too many requests"
 RUNNING = 100
 """How many jobs of a store are RUNNING, whatever its size."""
 
-_COMPLETED = MappingProxyType({SYMBOLS[0]: CANDLES, SYMBOLS[1]: CANDLES})
-_FAILED = MappingProxyType({SYMBOLS[2]: ERROR})
+OUTCOMES = (
+    *((SYMBOLS[0], CANDLES, None), (SYMBOLS[1], CANDLES, None), (SYMBOLS[2], None, ERROR)),
+    *((SYMBOLS[3], None, None), (SYMBOLS[4], None, None)),
+)
+"""What became of each symbol of a stored job: candles or an error."""
+
+_COMPLETED = MappingProxyType({it: candles for it, candles, _ in OUTCOMES if candles is not None})
+_FAILED = MappingProxyType({it: error for it, _, error in OUTCOMES if error is not None})
 
 
 def job_id(number: int) -> str:

@@ -221,9 +221,10 @@ def _entity(row: Job) -> CollectionJob:
 
 
 async def create_tables(engine: AsyncEngine) -> None:
-    """Create the two tables."""
+    """Create the two tables, and dispose of the engine."""
     async with engine.begin() as connection:
         await connection.run_sync(DefaultBase.metadata.create_all)
+    await engine.dispose()
 
 
 def open_orm(engine: AsyncEngine) -> Opener:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.frame import Candidate
-from benchmarks.speed.jobs import CANDLES, ERROR, SYMBOLS, stored_job
 from benchmarks.speed.sqlite_files import copy, make_ours, settle
 from benchmarks.speed.sqlite_limit import open_blocking, open_recorded
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
@@ -21,46 +19,74 @@ BY_HAND, ORM, APSCHEDULER = "aiosqlite by hand", "SQLAlchemy ORM", "APScheduler 
 
 
 async def candidates(
-    directory: Path, size: int, synchronous: Synchronous, *, others: bool
+    stores: Path, directory: Path, size: int, synchronous: Synchronous, *, others: bool
 ) -> list[Candidate]:
-    """Make a file for each candidate, with the jobs of a store of this size."""
-    original = directory / f"{size}.db"
-    if not original.exists():
-        await make_ours(original, size)
-    names = ["ours", "blocking", "recorded", *(["by_hand"] if others else [])]
-    files = {name: copy(original, f"{synchronous}-{size}-{name}") for name in names}
+    """Copy a file for each candidate, with the jobs of a store of this size.
+
+    The originals are made in ``stores`` where they are not there yet.
+    """
+    originals = await _originals(stores, size, others=others)
+    files = {
+        name: copy(originals[_ORIGINALS[name]], directory / f"{synchronous}-{size}-{name}.db")
+        for name in (_ORIGINALS if others else _OUR_OWN)
+    }
     found = [
         Candidate(
-            OURS, lambda: SQLiteCollectionJobRepository(files["ours"], synchronous=synchronous)
+            OURS, lambda: SQLiteCollectionJobRepository(files[OURS], synchronous=synchronous)
         ),
-        Candidate(BLOCKING, open_blocking(files["blocking"], synchronous), blocking=True),
-        Candidate(RECORDED, open_recorded(files["recorded"], synchronous), blocking=True),
+        Candidate(BLOCKING, open_blocking(files[BLOCKING], synchronous), blocking=True),
+        Candidate(RECORDED, open_recorded(files[RECORDED], synchronous), blocking=True),
     ]
     if others:
-        found += await _others(directory, files["by_hand"], size, synchronous)
+        # Imported here, since the quick mode does without them.
+        from benchmarks.speed.aiosqlite_by_hand import open_by_hand
+        from benchmarks.speed.apscheduler_store import open_apscheduler
+        from benchmarks.speed.orm import open_orm
+
+        found += [
+            Candidate(BY_HAND, open_by_hand(files[BY_HAND], synchronous)),
+            Candidate(ORM, open_orm(_engine(files[ORM], synchronous))),
+            Candidate(APSCHEDULER, open_apscheduler(_engine(files[APSCHEDULER], synchronous))),
+        ]
     return found
 
 
-async def _others(
-    directory: Path, by_hand: Path, size: int, synchronous: Synchronous
-) -> list[Candidate]:
-    # Imported here, since the quick mode does without them.
-    from benchmarks.speed.aiosqlite_by_hand import open_by_hand
-    from benchmarks.speed.apscheduler_store import fill_sqlite, open_apscheduler
-    from benchmarks.speed.orm import create_tables, open_orm
+_OUR_OWN = (OURS, BLOCKING, RECORDED)
+_ORIGINALS = {
+    **dict.fromkeys((*_OUR_OWN, BY_HAND), "ours"),
+    ORM: "orm",
+    APSCHEDULER: "schedules",
+}
 
-    orm = directory / f"{synchronous}-{size}-orm.db"
-    schedules = directory / f"{synchronous}-{size}-schedules.db"
-    engine = _engine(orm, synchronous)
-    await create_tables(engine)
-    await engine.dispose()
-    _fill_orm(orm, size)
-    await fill_sqlite(_engine(schedules, synchronous), schedules, size)
-    return [
-        Candidate(BY_HAND, open_by_hand(by_hand, synchronous)),
-        Candidate(ORM, open_orm(_engine(orm, synchronous))),
-        Candidate(APSCHEDULER, open_apscheduler(_engine(schedules, synchronous))),
-    ]
+
+async def original(stores: Path, size: int) -> Path:
+    """A file of the adapter's own schema; made where it is not there yet."""
+    path = stores / f"{size}-ours.db"
+    if not path.exists():
+        making = path.with_suffix(".making")
+        await make_ours(making, size)
+        making.rename(path)
+    return path
+
+
+async def _originals(stores: Path, size: int, *, others: bool) -> dict[str, Path]:
+    found = {"ours": await original(stores, size)}
+    if others:
+        from benchmarks.speed.apscheduler_store import fill_sqlite
+        from benchmarks.speed.orm import create_tables
+
+        for name in ("orm", "schedules"):
+            found[name] = stores / f"{size}-{name}.db"
+            if found[name].exists():
+                continue
+            making = found[name].with_suffix(".making")
+            if name == "orm":
+                await create_tables(_engine(making, "OFF"))
+                _fill_orm(making, found["ours"])
+            else:
+                await fill_sqlite(_engine(making, "OFF"), making, size)
+            making.rename(found[name])
+    return found
 
 
 def _engine(path: Path, synchronous: str) -> Any:
@@ -84,38 +110,29 @@ def _engine(path: Path, synchronous: str) -> Any:
     return engine
 
 
-def _fill_orm(path: Path, size: int) -> None:
+# Its instants are text, and its children refer to the id.
+_INSTANTS = ", ".join(
+    f"strftime('%Y-%m-%d %H:%M:%S.000000', {name} / 1000000, 'unixepoch')"
+    for name in ("range_start", "range_end", "created_at")
+)
+_FILL_ORM = (
+    f"""INSERT INTO orm_jobs (id, source, timeframe, range_start, range_end, created_at, status,
+        started_at, finished_at, error_message, revision)
+    SELECT id, source, timeframe, {_INSTANTS}, status,
+        strftime('%Y-%m-%d %H:%M:%S.000000', started_at / 1000000, 'unixepoch'),
+        strftime('%Y-%m-%d %H:%M:%S.000000', finished_at / 1000000, 'unixepoch'),
+        error_message, revision FROM ours.jobs ORDER BY id""",
+    """INSERT INTO orm_symbols (job_id, symbol, position, candles, error)
+    SELECT id, symbol, position, candles, error
+    FROM ours.jobs JOIN ours.symbols ON job = key ORDER BY id, symbol""",
+)
+
+
+def _fill_orm(path: Path, original: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("ATTACH ? AS ours", (str(original),))
         connection.execute("BEGIN")
-        connection.executemany(
-            f"INSERT INTO orm_jobs (id, source, timeframe, range_start, range_end, created_at,"
-            f" status, started_at, finished_at, error_message, revision)"
-            f" VALUES ({', '.join('?' * 10)}, 1)",
-            _orm_jobs(size),
-        )
-        connection.executemany(
-            "INSERT INTO orm_symbols (job_id, symbol, position, candles, error)"
-            " VALUES (?, ?, ?, ?, ?)",
-            _orm_symbols(size),
-        )
+        for statement in _FILL_ORM:
+            connection.execute(statement)
         connection.execute("COMMIT")
         settle(connection)
-
-
-def _orm_jobs(size: int) -> Iterator[tuple[Any, ...]]:
-    spelt: Callable[[Any], str | None] = lambda it: it and it.strftime("%Y-%m-%d %H:%M:%S.%f")  # noqa: E731 - a word
-    for number in range(size):
-        job = stored_job(number, size)
-        yield (
-            *(job.id, job.source, job.timeframe, spelt(job.start), spelt(job.end)),
-            *(spelt(job.created_at), job.status.value, spelt(job.started_at)),
-            *(spelt(job.finished_at), job.error_message),
-        )
-
-
-def _orm_symbols(size: int) -> Iterator[tuple[Any, ...]]:
-    outcomes = ((CANDLES, None), (CANDLES, None), (None, ERROR), (None, None), (None, None))
-    for number in range(size):
-        job_id = stored_job(number, size).id
-        for position, symbol in enumerate(SYMBOLS):
-            yield (job_id, symbol, position, *outcomes[position])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -9,14 +10,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.jobs import CANDLES, ERROR, SYMBOLS, stored_job
+from benchmarks.speed.jobs import OUTCOMES, stored_job
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
 from collection_jobs.adapters.sqlite.rows import to_micros
 
 _INSERT_JOB = "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
-_INSERT_SYMBOL = (
-    "INSERT INTO symbols (job, symbol, position, candles, error) VALUES (?, ?, ?, ?, ?)"
-)
+_INSERT_SYMBOLS = """
+    INSERT INTO symbols (job, symbol, position, candles, error)
+    SELECT jobs.key, value ->> 0, symbols.key, value ->> 1, value ->> 2
+    FROM jobs, json_each(?) AS symbols"""
 
 
 async def make_ours(path: Path, size: int) -> None:
@@ -26,19 +28,19 @@ async def make_ours(path: Path, size: int) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         connection.executemany(_INSERT_JOB, _jobs(size))
-        connection.executemany(_INSERT_SYMBOL, _symbols(size))
+        connection.execute(_INSERT_SYMBOLS, (json.dumps(OUTCOMES),))
         connection.execute("COMMIT")
         settle(connection)
 
 
 def settle(connection: sqlite3.Connection) -> None:
-    """Bring everything into the file, and let the planner know what is in it."""
+    """Bring everything from the log into the file."""
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def copy(path: Path, name: str) -> Path:
-    """A copy for one candidate, beside the original."""
-    return Path(shutil.copy(path, path.with_name(f"{name}.db")))
+def copy(original: Path, path: Path) -> Path:
+    """Copy an original for one candidate."""
+    return Path(shutil.copy(original, path))
 
 
 def _jobs(size: int) -> Iterator[tuple[Any, ...]]:
@@ -51,10 +53,3 @@ def _jobs(size: int) -> Iterator[tuple[Any, ...]]:
             job.finished_at and to_micros(job.finished_at),
             job.error_message,
         )
-
-
-def _symbols(size: int) -> Iterator[tuple[int, str, int, int | None, str | None]]:
-    outcomes = ((CANDLES, None), (CANDLES, None), (None, ERROR), (None, None), (None, None))
-    for number in range(size):
-        for position, symbol in enumerate(SYMBOLS):
-            yield (number, symbol, position, *outcomes[position])
