@@ -34,7 +34,9 @@ class Candidate:
 
     Attributes:
         name: What the tables call it.
-        open: Open it; the object has the methods that the candidate has, by the same names.
+        open: Open it; the object has the methods that the candidate has, by the same names. With
+            ``play`` it makes all the calls of a phase by itself, and gives the seconds; with
+            ``prepare`` it looks at them before the clock starts; with ``forget`` it deletes many.
         blocking: Its methods are plain functions, called in one thread, one after the other.
     """
 
@@ -77,8 +79,9 @@ class _Runner:
     calls: dict[tuple[str, int], int] = field(default_factory=dict)
     spent: dict[tuple[str, int], float] = field(default_factory=lambda: defaultdict(float))
 
-    def has(self, phases: Iterable[Phase]) -> bool:
-        names = {name for phase in phases for calls in phase.callers for name, _ in calls}
+    def has(self, phase: Phase) -> bool:
+        """Whether the candidate has the methods of a phase."""
+        names = {name for calls in phase.callers for name, _ in calls}
         return all(hasattr(self.store, name) for name in names)
 
     async def seconds(self, phase: Phase) -> float:
@@ -88,6 +91,9 @@ class _Runner:
             if not self.blocking:
                 await forgotten
             return 0.0
+        if hasattr(self.store, "play"):
+            played: float = await self.store.play(phase.callers)
+            return played
         if hasattr(self.store, "prepare"):
             self.store.prepare(phase)
         bound = [_bound(self.store, calls) for calls in phase.callers]
@@ -161,6 +167,8 @@ async def _slice(
             return
         runner.calls[key] = found
     for phase in work.phases(group, runner.calls[key], tasks):
+        if not runner.has(phase):
+            continue
         seconds = await runner.seconds(phase)
         runner.spent[key] += seconds
         if phase.method is not None:
@@ -174,8 +182,8 @@ async def _calls_of_a_slice(
     """Warm up, and find how many calls fill a slice; None: it lacks a method."""
     calls, seconds = tasks, 0.0
     while seconds < slice_seconds / 4:
-        phases = work.phases(group, calls, tasks)
-        if not runner.has(phases):
+        phases = [it for it in work.phases(group, calls, tasks) if runner.has(it)]
+        if not phases:
             return None
         seconds = max([await runner.seconds(phase) for phase in phases])
         per_call, calls = seconds / calls, calls * 8
