@@ -84,3 +84,10 @@ def power(session: nox.Session) -> None:
     """How surely, how soon and how shortly is each planted bug found? Makes docs/power.md."""
     install(session, "test")
     session.run("python", "-m", "benchmarks.power", "--write", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """How fast is each method, as a ratio to the limit and to others? Makes docs/benchmarks.md."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks.speed", *(session.posargs or ["--write"]))

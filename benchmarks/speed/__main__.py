@@ -1,28 +1,33 @@
 """Measure, and write docs/benchmarks.md.
 
-    python -m benchmarks.speed [--quick] [--only ENGINE ...] [--write] [--results FILE] [--render]
+    python -m benchmarks.speed [--quick] [--only ENGINE ...] [--rounds N] [--stores DIRECTORY]
+        [--results FILE] [--render] [--write]
 
 Run it from the root of the project, with the dependency group ``bench`` installed (``nox -s bench``
-does both). ``--quick`` tries everything once on small stores, without the other libraries: it shows
-that the benchmark works, and no more.
+does both). PostgreSQL is measured on the server at COLLECTION_JOBS_POSTGRES_URL. ``--quick`` tries
+everything once on small stores, without the other libraries: it shows that the benchmark works, and
+no more. ``--stores`` keeps the filled stores, PostgreSQL's databases included, for later runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
 from benchmarks.speed import imports, memory_use
+from benchmarks.speed.anatomy import anatomy
 from benchmarks.speed.frame import Candidate, Effort, measure
 from benchmarks.speed.memory_engine import candidates as in_memory
 from benchmarks.speed.page import write_page
 from benchmarks.speed.results import Results, machine
+from benchmarks.speed.sqlite_engine import BY_HAND, OTHERS, OUR_OWN, original
 from benchmarks.speed.sqlite_engine import candidates as on_sqlite
-from benchmarks.speed.sqlite_engine import original
 from benchmarks.speed.sqlite_files import copy
 from benchmarks.speed.stalls import stalls
 from benchmarks.speed.tables import tables
@@ -31,7 +36,8 @@ from collection_jobs.adapters.sqlite.settings import Synchronous
 
 SQLITE_FULL, SQLITE_NORMAL = "SQLite, synchronous=FULL", "SQLite, synchronous=NORMAL"
 MEMORY = "in memory"
-ENGINES = ("sqlite", "memory", "figures")
+POSTGRES, SERVER = "PostgreSQL", "COLLECTION_JOBS_POSTGRES_URL"
+ENGINES = ("sqlite", "postgres", "memory", "figures")
 
 
 def main() -> None:
@@ -41,7 +47,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=ENGINES, default=ENGINES)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--stores", type=Path, help="keep the filled stores here, for later runs")
-    parser.add_argument("--results", type=Path, help="keep the figures in this JSON file")
+    parser.add_argument(
+        "--results", type=Path, help="keep the figures here, with those of other engines"
+    )
     parser.add_argument("--render", action="store_true", help="measure nothing; render that file")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     asked = parser.parse_args()
@@ -52,6 +60,8 @@ def main() -> None:
     else:
         results = asyncio.run(_measured(asked))
         if asked.results is not None:
+            if asked.results.exists():
+                results = Results.load(asked.results).updated(results)
             results.save(asked.results)
     if asked.write:
         write_page(results)
@@ -81,25 +91,48 @@ class _Run:
         rounds = 1 if self.quick else asked.rounds
         self.results = Results(machine(directory), rounds=rounds)
         self._directory = directory
+        self._keep = asked.stores is not None
         self._stores = asked.stores or directory
         self._sizes = [200] if self.quick else [1_000, 100_000, 1_000_000]
         self._effort = Effort(
-            rounds, 0.001 if self.quick else 0.03, (1, 16) if self.quick else (1, 16, 256)
+            rounds, 0.001 if self.quick else 0.02, (1, 16) if self.quick else (1, 16, 256)
         )
 
     async def sqlite(self) -> None:
-        """Both durabilities; the weaker one changes writes only, and is measured on one size."""
-        stores = {size: await self._on_sqlite(size, "FULL") for size in self._sizes}
+        """Both durabilities; the weaker one changes writes only, and is measured on one size.
+
+        The slowest others are in the middle size only: they would take most of the time, and how
+        they grow is their own affair.
+        """
+        middle = self._sizes[len(self._sizes) // 2]
+        names = dict.fromkeys(self._sizes, (*OUR_OWN, BY_HAND)) | {middle: OUR_OWN + OTHERS}
+        if self.quick:
+            names = dict.fromkeys(self._sizes, OUR_OWN)
+        stores = {size: await self._on_sqlite(size, "FULL", names[size]) for size in self._sizes}
         _say("measuring")
         self.results.rates |= await measure(SQLITE_FULL, stores, GROUPS, self._effort)
-        size = self._sizes[len(self._sizes) // 2]
-        normal = {size: await self._on_sqlite(size, "NORMAL")}
+        normal = {middle: await self._on_sqlite(middle, "NORMAL", names[middle])}
         self.results.rates |= await measure(SQLITE_NORMAL, normal, WRITES, self._effort)
 
-    async def _on_sqlite(self, size: int, synchronous: Synchronous) -> list[Candidate]:
-        return await on_sqlite(
-            self._stores, self._directory, size, synchronous, others=not self.quick
-        )
+    async def _on_sqlite(
+        self, size: int, synchronous: Synchronous, names: tuple[str, ...]
+    ) -> list[Candidate]:
+        return await on_sqlite(self._stores, self._directory, size, synchronous, names)
+
+    async def postgres(self) -> None:
+        """The server that the environment names; it also waits for 64 callers, as pools do."""
+        server = os.environ.get(SERVER)
+        if server is None:
+            _say(f"not measured: {SERVER} is not set")
+            return
+        from benchmarks.speed.postgres_engine import databases
+
+        effort = replace(self._effort, callers=(1, 16) if self.quick else (1, 16, 64, 256))
+        filled = databases(server, self._sizes, others=not self.quick, keep=self._keep)
+        async with filled as (version, stores):
+            _say("measuring")
+            self.results.machine += f", PostgreSQL {version}"
+            self.results.rates |= await measure(POSTGRES, stores, GROUPS, effort)
 
     async def memory(self) -> None:
         """The repository in memory."""
@@ -111,6 +144,7 @@ class _Run:
         size = self._sizes[len(self._sizes) // 2]
         path = copy(await original(self._stores, size), self._directory / "stalls.db")
         lags = await stalls(path, size, 0.2 if self.quick else 5.0)
+        self.results.anatomy = await anatomy(path, size, 4 if self.quick else 60)
         figures = self.results.figures
         figures |= {f"stall: {name}": lag for name, lag in lags.items()}
         figures["imports"] = imports.ratio(1 if self.quick else 25)

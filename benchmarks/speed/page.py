@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.speed.goals import goals
 from benchmarks.speed.plot import draw
 from benchmarks.speed.results import Results
-from benchmarks.speed.tables import tables
+from benchmarks.speed.tables import anatomy, tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 PLOT = PAGE.with_name("benchmarks.svg")
@@ -32,4 +32,8 @@ def _body(results: Results) -> Iterator[str]:
     yield "minutes, while other work shared the machine."
     yield from ("", f"![Ratios by method and number of callers]({PLOT.name})", "")
     yield from ("## Goals", "", *goals(results), "")
+    if results.anatomy:
+        yield from ("## Where the time of a read on SQLite goes", "")
+        yield "Processor time of the loop's thread; in brackets the share of blocking sqlite3."
+        yield from ("", *anatomy(results), "")
     yield from tables(results)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from benchmarks.speed import orm, procrastinate_jobs
 from benchmarks.speed.frame import Candidate
@@ -39,6 +38,11 @@ _FILL_OUTCOMES = f"""
     SELECT key, generation, symbol, candles, error FROM {_SCHEMA}.jobs, (VALUES
         ('{SYMBOLS[0]}', {CANDLES}, NULL), ('{SYMBOLS[1]}', {CANDLES}, NULL),
         ('{SYMBOLS[2]}', NULL, '{ERROR}')) AS outcomes (symbol, candles, error) ORDER BY key"""
+_FILL_OURS = (
+    *(_FILL, _FILL_OUTCOMES),
+    f"SELECT setval('{_SCHEMA}.revisions', (SELECT max(revision) FROM {_SCHEMA}.jobs))",
+    "VACUUM ANALYZE",
+)
 _FILL_ORM = f"""
     INSERT INTO orm_jobs (id, source, timeframe, range_start, range_end, created_at, status,
         started_at, finished_at, error_message, revision)
@@ -50,19 +54,33 @@ _FILL_ORM_SYMBOLS = f"""
     CROSS JOIN LATERAL unnest(j.symbols) WITH ORDINALITY AS s (symbol, position)
     LEFT JOIN {_SCHEMA}.outcomes AS o ON o.job = j.key AND o.symbol = s.symbol ORDER BY j.key"""
 
+_FILL_OTHERS = (_FILL_ORM, _FILL_ORM_SYMBOLS, procrastinate_jobs.FILL, "VACUUM ANALYZE")
+
 
 @asynccontextmanager
-async def databases(server: str, sizes: list[int]) -> AsyncIterator[dict[int, list[Candidate]]]:
-    """A database for each size, and the candidates on it; dropped at the end."""
-    names = {size: f"collection_jobs_bench_{os.getpid()}_{size}" for size in sizes}
+async def databases(
+    server: str, sizes: list[int], *, others: bool, keep: bool
+) -> AsyncIterator[tuple[int, dict[int, list[Candidate]]]]:
+    """The server's version, and the candidates on a database for each size.
+
+    The databases are dropped at the end, or kept for a later run. What one would take instead is
+    measured in the middle size only: it takes most of the time, and how it grows is its own affair.
+    """
     connection = await asyncpg.connect(server)
+    names = {size: f"collection_jobs_bench_{size}" for size in sizes}
     try:
-        for name in names.values():
-            await connection.execute(f'CREATE DATABASE "{name}"')
-        yield {size: await _candidates(_beside(server, name), size) for size, name in names.items()}
+        middle = sizes[len(sizes) // 2]
+        stores = {}
+        for size, name in names.items():
+            url = _beside(server, name)
+            if not await connection.fetch("SELECT FROM pg_database WHERE datname = $1", name):
+                await connection.execute(f"CREATE DATABASE {name}")
+                await _fill(url, size, others and size == middle)
+            stores[size] = _candidates(url, size, others and size == middle)
+        yield connection.get_server_version().major, stores
     finally:
-        for name in names.values():
-            await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        for name in [] if keep else names.values():
+            await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         await connection.close()
 
 
@@ -71,24 +89,35 @@ def _beside(server: str, name: str) -> str:
     return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
 
 
-async def _candidates(url: str, size: int) -> list[Candidate]:
+async def _fill(url: str, size: int, others: bool) -> None:
     async with PostgresCollectionJobRepository(url):
         pass
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
-    await orm.create_tables(engine)
-    await procrastinate_jobs.create_tables(url)
-    await _fill(url, size)
+    await _execute(url, *_FILL_OURS, size=size)
+    if others:
+        await orm.create_tables(_engine(url))
+        await procrastinate_jobs.create_tables(url)
+        await _execute(url, *_FILL_OTHERS)
+
+
+def _engine(url: str) -> AsyncEngine:
+    return create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
+
+
+def _candidates(url: str, size: int, others: bool) -> list[Candidate]:
     found = [
         Candidate(OURS, lambda: PostgresCollectionJobRepository(url)),
         Candidate(HELD, open_held(url, _SCHEMA)),
         Candidate(PIPELINED, open_pipelined(url, _SCHEMA)),
         Candidate(POOL, open_pool(url, _SCHEMA)),
-        Candidate(ORM, orm.open_orm(engine)),
-        Candidate(PROCRASTINATE, procrastinate_jobs.open_procrastinate(url)),
     ]
     program = _pgbench()
     if program is not None:
         found.append(Candidate(PGBENCH, open_pgbench(program, url, _SCHEMA, size)))
+    if others:
+        found += [
+            Candidate(ORM, orm.open_orm(_engine(url))),
+            Candidate(PROCRASTINATE, procrastinate_jobs.open_procrastinate(url)),
+        ]
     return found
 
 
@@ -98,19 +127,14 @@ def _pgbench() -> str | None:
     return shutil.which("pgbench") or (str(versions[-1]) if versions else None)
 
 
-async def _fill(url: str, size: int) -> None:
+async def _execute(url: str, *statements: str, size: int | None = None) -> None:
+    """Run statements that fill, the first one with a number and a status for each job."""
     connection = await asyncpg.connect(url)
-    # Checked already: the triggers of foreign keys would take most of the time.
+    # What is filled in is right: the triggers of foreign keys would take most of the time.
     await connection.execute("SET session_replication_role = replica")
-    numbers = list(range(size))
-    await connection.execute(_FILL, numbers, [status_of(n, size).value for n in numbers])
-    for statement in (
-        _FILL_OUTCOMES,
-        f"SELECT setval('{_SCHEMA}.revisions', {size + 1})",
-        _FILL_ORM,
-        _FILL_ORM_SYMBOLS,
-        procrastinate_jobs.FILL.format(schema=_SCHEMA),
-        "VACUUM ANALYZE",
-    ):
-        await connection.execute(statement)
+    for statement in statements:
+        arguments = ()
+        if "$1" in statement and size is not None:
+            arguments = range(size), [status_of(n, size).value for n in range(size)]
+        await connection.execute(statement.format(schema=_SCHEMA), *arguments)
     await connection.close()

@@ -24,6 +24,7 @@ class Results:
         rounds: How many rounds each cell had, but for the slowest candidates.
         rates: Calls per second.
         figures: Single figures, by their names.
+        anatomy: Microseconds of reads on SQLite, by method and by what does it.
     """
 
     machine: str
@@ -31,6 +32,7 @@ class Results:
     rounds: int = 0
     rates: Rates = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
+    anatomy: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write them as JSON."""
@@ -39,6 +41,17 @@ class Results:
         ]
         rest = {name: value for name, value in vars(self).items() if name != "rates"}
         path.write_text(json.dumps({**rest, "cells": cells}, indent=1))
+
+    def updated(self, later: Results) -> Results:
+        """These, with what a later run on the same machine found."""
+        return Results(
+            machine=later.machine if "PostgreSQL" in later.machine else self.machine,
+            seconds=self.seconds + later.seconds,
+            rounds=min(self.rounds, later.rounds),
+            rates={**self.rates, **later.rates},
+            figures={**self.figures, **later.figures},
+            anatomy=later.anatomy or self.anatomy,
+        )
 
     @classmethod
     def load(cls, path: Path) -> Results:

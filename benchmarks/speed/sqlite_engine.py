@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,18 @@ BY_HAND, ORM, APSCHEDULER = "aiosqlite by hand", "SQLAlchemy ORM", "APScheduler 
 
 
 async def candidates(
-    stores: Path, directory: Path, size: int, synchronous: Synchronous, *, others: bool
+    stores: Path, directory: Path, size: int, synchronous: Synchronous, names: Sequence[str]
 ) -> list[Candidate]:
-    """Copy a file for each candidate, with the jobs of a store of this size.
+    """Copy a file for each of the candidates, with the jobs of a store of this size.
 
     The originals are made in ``stores`` where they are not there yet.
     """
-    originals = await _originals(stores, size, others=others)
     files = {
-        name: copy(originals[_ORIGINALS[name]], directory / f"{synchronous}-{size}-{name}.db")
-        for name in (_ORIGINALS if others else _OUR_OWN)
+        name: copy(
+            await _original(stores, size, _ORIGINALS[name]),
+            directory / f"{synchronous}-{size}-{name}.db",
+        )
+        for name in names
     }
     found = [
         Candidate(
@@ -37,23 +40,28 @@ async def candidates(
         Candidate(BLOCKING, open_blocking(files[BLOCKING], synchronous), blocking=True),
         Candidate(RECORDED, open_recorded(files[RECORDED], synchronous), blocking=True),
     ]
-    if others:
-        # Imported here, since the quick mode does without them.
+    return found + [_other(name, files[name], synchronous) for name in names if name in OTHERS]
+
+
+def _other(name: str, path: Path, synchronous: str) -> Candidate:
+    # Imported here, since the quick mode does without these libraries.
+    if name == BY_HAND:
         from benchmarks.speed.aiosqlite_by_hand import open_by_hand
-        from benchmarks.speed.apscheduler_store import open_apscheduler
+
+        return Candidate(name, open_by_hand(path, synchronous))
+    if name == ORM:
         from benchmarks.speed.orm import open_orm
 
-        found += [
-            Candidate(BY_HAND, open_by_hand(files[BY_HAND], synchronous)),
-            Candidate(ORM, open_orm(_engine(files[ORM], synchronous))),
-            Candidate(APSCHEDULER, open_apscheduler(_engine(files[APSCHEDULER], synchronous))),
-        ]
-    return found
+        return Candidate(name, open_orm(_engine(path, synchronous)))
+    from benchmarks.speed.apscheduler_store import open_apscheduler
+
+    return Candidate(name, open_apscheduler(_engine(path, synchronous)))
 
 
-_OUR_OWN = (OURS, BLOCKING, RECORDED)
+OUR_OWN = (OURS, BLOCKING, RECORDED)
+OTHERS = (BY_HAND, ORM, APSCHEDULER)
 _ORIGINALS = {
-    **dict.fromkeys((*_OUR_OWN, BY_HAND), "ours"),
+    **dict.fromkeys((*OUR_OWN, BY_HAND), "ours"),
     ORM: "orm",
     APSCHEDULER: "schedules",
 }
@@ -61,32 +69,26 @@ _ORIGINALS = {
 
 async def original(stores: Path, size: int) -> Path:
     """A file of the adapter's own schema; made where it is not there yet."""
-    path = stores / f"{size}-ours.db"
-    if not path.exists():
-        making = path.with_suffix(".making")
+    return await _original(stores, size, "ours")
+
+
+async def _original(stores: Path, size: int, kind: str) -> Path:
+    path = stores / f"{size}-{kind}.db"
+    if path.exists():
+        return path
+    making = path.with_suffix(".making")
+    if kind == "ours":
         await make_ours(making, size)
-        making.rename(path)
-    return path
-
-
-async def _originals(stores: Path, size: int, *, others: bool) -> dict[str, Path]:
-    found = {"ours": await original(stores, size)}
-    if others:
-        from benchmarks.speed.apscheduler_store import fill_sqlite
+    elif kind == "orm":
         from benchmarks.speed.orm import create_tables
 
-        for name in ("orm", "schedules"):
-            found[name] = stores / f"{size}-{name}.db"
-            if found[name].exists():
-                continue
-            making = found[name].with_suffix(".making")
-            if name == "orm":
-                await create_tables(_engine(making, "OFF"))
-                _fill_orm(making, found["ours"])
-            else:
-                await fill_sqlite(_engine(making, "OFF"), making, size)
-            making.rename(found[name])
-    return found
+        await create_tables(_engine(making, "OFF"))
+        _fill_orm(making, await original(stores, size))
+    else:
+        from benchmarks.speed.apscheduler_store import fill_sqlite
+
+        await fill_sqlite(_engine(making, "OFF"), making, size)
+    return making.rename(path)
 
 
 def _engine(path: Path, synchronous: str) -> Any:

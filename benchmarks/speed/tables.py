@@ -23,6 +23,20 @@ def tables(results: Results) -> Iterator[str]:
             yield from ("### Cost of a call as the store grows", "", *growth, "")
 
 
+def anatomy(results: Results) -> Iterator[str]:
+    """Where the microseconds of a read on SQLite go."""
+    for method, taken in results.anatomy.items():
+        if method == next(iter(results.anatomy)):
+            yield f"| method | {' | '.join(taken)} |"
+            yield "|---" * (len(taken) + 1) + "|"
+        built = taken["driver, jobs built"]
+        shown = [
+            f"{us:.1f} us" + (f" ({built / us:.2f})" if what.startswith("adapter") else "")
+            for what, us in taken.items()
+        ]
+        yield f"| `{method}` | {' | '.join(shown)} |"
+
+
 def _engines(results: Results) -> list[str]:
     return list(dict.fromkeys(cell.engine for cell in results.rates))
 
