@@ -4,7 +4,8 @@
         [--results FILE] [--render] [--write]
 
 Run it from the root of the project, with the dependency group ``bench`` installed (``nox -s bench``
-does both). PostgreSQL is measured on the server at COLLECTION_JOBS_POSTGRES_URL. ``--quick`` tries
+does both). PostgreSQL is measured on a new server, or on the one at
+COLLECTION_JOBS_POSTGRES_URL, which should be durable. ``--quick`` tries
 everything once on small stores, without the other libraries: it shows that the benchmark works, and
 no more. ``--stores`` keeps the filled stores, PostgreSQL's databases included, for later runs.
 """
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 import tempfile
 from dataclasses import replace
@@ -36,7 +36,7 @@ from collection_jobs.adapters.sqlite.settings import Synchronous
 
 SQLITE_FULL, SQLITE_NORMAL = "SQLite, synchronous=FULL", "SQLite, synchronous=NORMAL"
 MEMORY = "in memory"
-POSTGRES, SERVER = "PostgreSQL", "COLLECTION_JOBS_POSTGRES_URL"
+POSTGRES = "PostgreSQL"
 ENGINES = ("sqlite", "postgres", "memory", "figures")
 
 
@@ -120,19 +120,17 @@ class _Run:
         return await on_sqlite(self._stores, self._directory, size, synchronous, names)
 
     async def postgres(self) -> None:
-        """The server that the environment names; it also waits for 64 callers, as pools do."""
-        server = os.environ.get(SERVER)
-        if server is None:
-            _say(f"not measured: {SERVER} is not set")
-            return
+        """With 64 callers, too, which is where pools are at their best."""
         from benchmarks.speed.postgres_engine import databases
+        from benchmarks.speed.postgres_server import a_durable_server
 
         effort = replace(self._effort, callers=(1, 16) if self.quick else (1, 16, 64, 256))
-        filled = databases(server, self._sizes, others=not self.quick, keep=self._keep)
-        async with filled as (version, stores):
-            _say("measuring")
-            self.results.machine += f", PostgreSQL {version}"
-            self.results.rates |= await measure(POSTGRES, stores, GROUPS, effort)
+        with a_durable_server() as server:
+            filled = databases(server, self._sizes, others=not self.quick, keep=self._keep)
+            async with filled as (version, stores):
+                _say("measuring")
+                self.results.machine += f", PostgreSQL {version}"
+                self.results.rates |= await measure(POSTGRES, stores, GROUPS, effort)
 
     async def memory(self) -> None:
         """The repository in memory."""

@@ -59,7 +59,7 @@ GOALS = (
     ),
     Goal(
         "all at 64 callers, of an asyncpg pool by hand",
-        *("PostgreSQL", "asyncpg pool by hand", 4.0),
+        *("PostgreSQL", "asyncpg pool", 4.0),
         lambda it: it.callers == 64,
     ),
     Goal(

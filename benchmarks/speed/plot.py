@@ -26,15 +26,16 @@ def draw(results: Results, path: Path) -> None:
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "collection-jobs"})
     engines = [it for it in _SHOWN if any(cell.engine == it for cell in results.rates)]
     columns = max(len(callers(results, engine)) for engine in engines)
-    figure = Figure(figsize=(10, 0.6 + 3.9 * len(engines)))
+    figure = Figure(figsize=(12, 0.6 + 3.9 * len(engines)))
     panels = figure.subplots(len(engines), columns, squeeze=False, sharey=True)
     for row, engine in zip(panels, engines, strict=True):
         for panel, number in zip(row, callers(results, engine), strict=False):
             _panel(panel, results, engine, number)
-        row[0].set_title(f"{engine}, {_size(results, engine):,} jobs: 1 caller", **_TITLE)
-        row[-1].legend(
-            loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, labelcolor=_INK
-        )
+        for unused in row[len(callers(results, engine)) :]:
+            unused.set_visible(False)
+        row[0].set_title(f"{engine}, {_size(results, engine):,} jobs\n1 caller", **_TITLE)
+        last = row[len(callers(results, engine)) - 1]
+        last.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, labelcolor=_INK)
     figure.supxlabel("calls a second, as a multiple of the other's", color=_INK, fontsize=10)
     figure.tight_layout()
     figure.savefig(path, transparent=True, metadata={"Date": None})
@@ -63,7 +64,7 @@ def _panel(panel: Any, results: Results, engine: str, number: int) -> None:
     panel.grid(color=_GRID, linewidth=0.5)
     panel.set_yticks(range(len(METHODS)), list(reversed(METHODS)))
     panel.tick_params(colors=_INK, labelsize=8)
-    panel.set_title(f"{number} callers", **_TITLE)
-    panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    panel.set_title(f"\n{number} callers", **_TITLE)
+    panel.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     for spine in panel.spines.values():
         spine.set_visible(False)

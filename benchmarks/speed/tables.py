@@ -10,6 +10,11 @@ from benchmarks.speed.results import Results
 from benchmarks.speed.workload import METHODS
 
 OURS = "collection_jobs"
+_ORDER = (
+    *("bare driver", "blocking sqlite3", "plain dict"),
+    *("held asyncpg", "pipelined psycopg", "pgbench"),
+    *("aiosqlite by hand", "asyncpg pool", "SQLAlchemy ORM", "APScheduler 4", "procrastinate"),
+)
 
 
 def tables(results: Results) -> Iterator[str]:
@@ -42,14 +47,11 @@ def _engines(results: Results) -> list[str]:
 
 
 def candidates(results: Results, engine: str) -> list[str]:
-    """The names of the others on an engine, in the order in which they were entered."""
-    return [
-        name
-        for name in dict.fromkeys(
-            name for cell, rates in results.rates.items() if cell.engine == engine for name in rates
-        )
-        if name != OURS
-    ]
+    """The names of the others on an engine: limits first, then what one would take instead."""
+    found = {
+        name for cell, rates in results.rates.items() if cell.engine == engine for name in rates
+    }
+    return [name for name in _ORDER if name in found]
 
 
 def callers(results: Results, engine: str) -> list[int]:
