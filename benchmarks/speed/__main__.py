@@ -109,7 +109,6 @@ class _Run:
         if self.quick:
             names = dict.fromkeys(self._sizes, OUR_OWN)
         stores = {size: await self._on_sqlite(size, "FULL", names[size]) for size in self._sizes}
-        _say("measuring")
         self.results.rates |= await measure(SQLITE_FULL, stores, GROUPS, self._effort)
         normal = {middle: await self._on_sqlite(middle, "NORMAL", names[middle])}
         self.results.rates |= await measure(SQLITE_NORMAL, normal, WRITES, self._effort)
@@ -126,9 +125,8 @@ class _Run:
 
         effort = replace(self._effort, callers=(1, 16) if self.quick else (1, 16, 64, 256))
         with a_durable_server() as server:
-            filled = databases(server, self._sizes, others=not self.quick, keep=self._keep)
+            filled = databases(server, self._sizes, keep=self._keep)
             async with filled as (version, stores):
-                _say("measuring")
                 self.results.machine += f", PostgreSQL {version}"
                 self.results.rates |= await measure(POSTGRES, stores, GROUPS, effort)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -142,6 +143,7 @@ async def measure(
             for callers in effort.callers
         ]
         for number in range(effort.rounds):
+            print(f"{engine}: round {number + 1} of {effort.rounds}", file=sys.stderr, flush=True)
             for size, group, callers in random.sample(slices, len(slices)):
                 for runner in random.sample(runners[size], len(runners[size])):
                     if runner.spent[group, callers] < _ENOUGH or number < _FEWEST_ROUNDS:

@@ -59,24 +59,24 @@ _FILL_OTHERS = (_FILL_ORM, _FILL_ORM_SYMBOLS, procrastinate_jobs.FILL, "VACUUM A
 
 @asynccontextmanager
 async def databases(
-    server: str, sizes: list[int], *, others: bool, keep: bool
+    server: str, sizes: list[int], *, keep: bool
 ) -> AsyncIterator[tuple[int, dict[int, list[Candidate]]]]:
     """The server's version, and the candidates on a database for each size.
 
-    The databases are dropped at the end, or kept for a later run. What one would take instead is
-    measured in the middle size only: it takes most of the time, and how it grows is its own affair.
+    The databases are dropped at the end, or kept for a later run. In the smallest and the largest
+    only the adapter and the limit are measured: together the others would take most of the time.
     """
     connection = await asyncpg.connect(server)
     names = {size: f"collection_jobs_bench_{size}" for size in sizes}
     try:
-        middle = sizes[len(sizes) // 2]
         stores = {}
         for size, name in names.items():
+            middle = size == sizes[len(sizes) // 2]
             url = _beside(server, name)
             if not await connection.fetch("SELECT FROM pg_database WHERE datname = $1", name):
                 await connection.execute(f"CREATE DATABASE {name}")
-                await _fill(url, size, others and size == middle)
-            stores[size] = _candidates(url, size, others and size == middle)
+                await _fill(url, size, others=middle)
+            stores[size] = _candidates(url, size, all_of_them=middle)
         yield connection.get_server_version().major, stores
     finally:
         for name in [] if keep else names.values():
@@ -89,7 +89,7 @@ def _beside(server: str, name: str) -> str:
     return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
 
 
-async def _fill(url: str, size: int, others: bool) -> None:
+async def _fill(url: str, size: int, *, others: bool) -> None:
     async with PostgresCollectionJobRepository(url):
         pass
     await _execute(url, *_FILL_OURS, size=size)
@@ -103,21 +103,21 @@ def _engine(url: str) -> AsyncEngine:
     return create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
 
 
-def _candidates(url: str, size: int, others: bool) -> list[Candidate]:
+def _candidates(url: str, size: int, *, all_of_them: bool) -> list[Candidate]:
     found = [
         Candidate(OURS, lambda: PostgresCollectionJobRepository(url)),
         Candidate(HELD, open_held(url, _SCHEMA)),
-        Candidate(PIPELINED, open_pipelined(url, _SCHEMA)),
-        Candidate(POOL, open_pool(url, _SCHEMA)),
     ]
-    program = _pgbench()
-    if program is not None:
-        found.append(Candidate(PGBENCH, open_pgbench(program, url, _SCHEMA, size)))
-    if others:
+    if all_of_them:
         found += [
+            Candidate(PIPELINED, open_pipelined(url, _SCHEMA)),
+            Candidate(POOL, open_pool(url, _SCHEMA)),
             Candidate(ORM, orm.open_orm(_engine(url))),
             Candidate(PROCRASTINATE, procrastinate_jobs.open_procrastinate(url)),
         ]
+        program = _pgbench()
+        if program is not None:
+            found.append(Candidate(PGBENCH, open_pgbench(program, url, _SCHEMA, size)))
     return found
 
 
