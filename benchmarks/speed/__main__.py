@@ -1,7 +1,7 @@
 """Measure, and write docs/benchmarks.md.
 
-    python -m benchmarks.speed [--quick] [--only ENGINE ...] [--rounds N] [--stores DIRECTORY]
-        [--results FILE] [--render] [--write]
+    python -m benchmarks.speed [--quick] [--only ENGINE ...] [--rounds N] [--minutes N]
+        [--stores DIRECTORY] [--results FILE] [--render] [--write]
 
 Run it from the root of the project, with the dependency group ``bench`` installed (``nox -s bench``
 does both). PostgreSQL is measured on a new server, or on the one at
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="*", choices=ENGINES, default=ENGINES)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--minutes", type=float, default=6, help="begin no round after these")
     parser.add_argument("--stores", type=Path, help="keep the filled stores here, for later runs")
     parser.add_argument(
         "--results", type=Path, help="keep the figures here, with those of other engines"
@@ -89,13 +90,16 @@ class _Run:
     def __init__(self, asked: argparse.Namespace, directory: Path) -> None:
         self.quick: bool = asked.quick
         rounds = 1 if self.quick else asked.rounds
-        self.results = Results(machine(directory), rounds=rounds)
+        self.results = Results(machine(directory))
         self._directory = directory
         self._keep = asked.stores is not None
         self._stores = asked.stores or directory
         self._sizes = [200] if self.quick else [1_000, 100_000, 1_000_000]
         self._effort = Effort(
-            rounds, 0.001 if self.quick else 0.02, (1, 16) if self.quick else (1, 16, 256)
+            rounds,
+            asked.minutes * 60,
+            0.001 if self.quick else 0.02,
+            (1, 16) if self.quick else (1, 16, 256),
         )
 
     async def sqlite(self) -> None:
@@ -140,7 +144,7 @@ class _Run:
         size = self._sizes[len(self._sizes) // 2]
         path = copy(await original(self._stores, size), self._directory / "stalls.db")
         lags = await stalls(path, size, 0.2 if self.quick else 5.0)
-        self.results.anatomy = await anatomy(path, size, 4 if self.quick else 60)
+        self.results.anatomy = await anatomy(path, size, 4 if self.quick else 20)
         figures = self.results.figures
         figures |= {f"stall: {name}": lag for name, lag in lags.items()}
         figures["imports"] = imports.ratio(1 if self.quick else 25)

@@ -62,9 +62,18 @@ Rates = dict[Cell, dict[str, list[float]]]
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure."""
+    """How long to measure.
+
+    Attributes:
+        rounds: How often each slice is measured.
+        seconds: No further round begins after this time.
+        slice_seconds: How much time a slice should take.
+        callers: The numbers of callers.
+        seed: Where all random choice comes from.
+    """
 
     rounds: int
+    seconds: float
     slice_seconds: float
     callers: tuple[int, ...]
     seed: int = 0
@@ -142,7 +151,10 @@ async def measure(
             for group in groups
             for callers in effort.callers
         ]
+        began = perf_counter()
         for number in range(effort.rounds):
+            if perf_counter() - began > effort.seconds:
+                break
             print(f"{engine}: round {number + 1} of {effort.rounds}", file=sys.stderr, flush=True)
             for size, group, callers in random.sample(slices, len(slices)):
                 for runner in random.sample(runners[size], len(runners[size])):

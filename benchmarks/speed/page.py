@@ -28,8 +28,8 @@ def write_page(results: Results) -> None:
 
 
 def _body(results: Results) -> Iterator[str]:
-    yield f"Measured on {results.machine}; {results.rounds} rounds in {results.seconds / 60:.0f}"
-    yield "minutes, while other work shared the machine."
+    yield f"Measured on {results.machine}; {results.rounds} rounds or more,"
+    yield f"{results.seconds / 60:.0f} minutes in all, while other work kept the cores busy."
     yield from ("", f"![Ratios by method and number of callers]({PLOT.name})", "")
     yield from ("## Goals", "", *goals(results), "")
     if results.anatomy:

@@ -21,7 +21,6 @@ class Results:
     Attributes:
         machine: Where it ran, in words.
         seconds: How long the run took.
-        rounds: How many rounds each cell had, but for the slowest candidates.
         rates: Calls per second.
         figures: Single figures, by their names.
         anatomy: Microseconds of reads on SQLite, by method and by what does it.
@@ -29,10 +28,14 @@ class Results:
 
     machine: str
     seconds: float = 0.0
-    rounds: int = 0
     rates: Rates = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
     anatomy: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds each cell had at least, but for the slowest of the others."""
+        return min(max(map(len, rates.values())) for rates in self.rates.values())
 
     def save(self, path: Path) -> None:
         """Write them as JSON."""
@@ -47,7 +50,6 @@ class Results:
         return Results(
             machine=later.machine if "PostgreSQL" in later.machine else self.machine,
             seconds=self.seconds + later.seconds,
-            rounds=min(self.rounds, later.rounds),
             rates={**self.rates, **later.rates},
             figures={**self.figures, **later.figures},
             anatomy=later.anatomy or self.anatomy,
