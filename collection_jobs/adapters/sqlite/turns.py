@@ -69,8 +69,6 @@ class Turns:
             self._granted = self.left = 0
 
     def _begin_round(self) -> None:
-        while self._waiting and self._waiting[0].cancelled():
-            self._waiting.popleft()
         if not self._waiting:
             self._in_rounds = False
             return
@@ -79,6 +77,6 @@ class Turns:
         self._spent = self._turns = 0
         for _ in range(min(len(self._waiting), max(1, _ROUND // jobs_a_turn))):
             turn = self._waiting.popleft()
-            if not turn.done():
+            if not turn.done():  # a cancelled caller waits no more
                 turn.set_result(None)
         self._loop.call_soon(self._begin_round)  # after those who go on now
