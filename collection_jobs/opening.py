@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from collection_jobs.protocol import CollectionJobRepository
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from collection_jobs.protocol import CollectionJobRepository
+
+    _Opening = AbstractAsyncContextManager[CollectionJobRepository]
+    _Opener = Callable[[str], _Opening]
 
 __all__ = ["ENTRY_POINT_GROUP", "open_repository"]
 
 ENTRY_POINT_GROUP = "collection_jobs.repositories"
 """Where other packages add schemes: each entry point is named as its scheme and loads an opener."""
-
-_Opening = AbstractAsyncContextManager[CollectionJobRepository]
-Opener = Callable[[str], _Opening]
 
 
 def open_repository(
@@ -42,7 +44,7 @@ def open_repository(
     return opener(url) if create else _without_creating(opener)(url)
 
 
-def _without_creating(opener: Callable[..., _Opening]) -> Opener:
+def _without_creating(opener: Callable[..., _Opening]) -> _Opener:
     """The opener, told not to make a store, if it can be told."""
     from inspect import signature
 
@@ -70,7 +72,7 @@ def known_schemes() -> list[str]:
     return sorted({*_BUILT_IN, *entry_points(group=ENTRY_POINT_GROUP).names})
 
 
-def _opener(scheme: str) -> Opener:
+def _opener(scheme: str) -> _Opener:
     built_in = _BUILT_IN.get(scheme)
     if built_in is not None:
         return built_in
@@ -83,7 +85,7 @@ def _opener(scheme: str) -> Opener:
             f"no installed package opens the scheme {scheme!r}; known are"
             f" {', '.join(known_schemes())}"
         )
-    return cast("Opener", found[0].load())
+    return cast("_Opener", found[0].load())
 
 
 def _open_memory(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
@@ -102,4 +104,4 @@ def _open_sqlite(
     return SQLiteCollectionJobRepository.from_url(url, create=create)
 
 
-_BUILT_IN: dict[str, Opener] = {"memory": _open_memory, "sqlite": _open_sqlite}
+_BUILT_IN: dict[str, _Opener] = {"memory": _open_memory, "sqlite": _open_sqlite}

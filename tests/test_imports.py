@@ -90,9 +90,34 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_importing_the_package_loads_no_driver_no_hypothesis_and_no_terminal_library() -> None:
     loaded = loaded_by("import collection_jobs")
-    heavy = {"sqlite3", "asyncio", "hypothesis", "pytest", "click", "rich", "asyncpg", "mypy"}
+    heavy = {
+        "sqlite3",
+        "asyncio",
+        "typing_extensions",
+        "hypothesis",
+        "pytest",
+        "click",
+        "rich",
+        "asyncpg",
+        "mypy",
+    }
     assert not loaded & heavy
     assert not {name for name in loaded if name.startswith("collection_jobs.conformance")}
+
+
+def test_every_public_name_is_loaded_when_it_is_asked_for() -> None:
+    loaded = loaded_by(
+        "import collection_jobs\n"
+        "values = {name: getattr(collection_jobs, name) for name in collection_jobs.__all__}\n"
+        "assert {value.__name__ for name, value in values.items() if name != 'TRANSITIONS'}"
+        " == values.keys() - {'TRANSITIONS'}"
+    )
+    assert "collection_jobs.protocol" in loaded
+
+
+def test_a_name_that_the_package_lacks_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'collection_jobs' has no attribute 'CollectionJop'"):
+        getattr(collection_jobs, "CollectionJop")  # noqa: B009 - type checkers know it is not there
 
 
 def test_opening_memory_loads_no_driver() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, fields, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any
@@ -22,6 +22,7 @@ from collection_jobs import (
     UnknownSymbolError,
 )
 from collection_jobs.conformance.calls import example_job
+from collection_jobs.job import restore_job
 from tests.jobs import jobs
 
 NOW = datetime(2024, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -302,3 +303,19 @@ def test_stats_add_up(made: CollectionJob) -> None:
     assert stats.total_candles == sum(made.completed_symbols.values())
     assert 0.0 <= stats.progress <= 1.0
     assert (stats.progress == 1.0) is (stats.pending == 0)
+
+
+@given(jobs)
+def test_a_restored_job_is_a_job_like_any_other(made: CollectionJob) -> None:
+    restored = restore_job(tuple(getattr(made, item.name) for item in fields(CollectionJob)))
+    assert type(restored) is CollectionJob
+    assert restored == made
+    assert repr(restored) == repr(made)
+    assert pickled(restored) == made
+    with pytest.raises(FrozenInstanceError):
+        setattr(restored, "source", "other")  # noqa: B010 - type checkers know that it is refused
+
+
+def test_a_restored_job_needs_a_value_for_each_field() -> None:
+    with pytest.raises(ValueError, match="not enough values"):
+        restore_job(("id", "source"))

@@ -75,7 +75,7 @@ def saves(*jobs: CollectionJob) -> list[Callable[[sqlite3.Connection], None]]:
 
 
 async def ids(engine: Engine) -> set[str]:
-    return set(await engine.read(lambda c: [i for (i,) in c.execute("SELECT id FROM jobs")]))
+    return {job.id for job in await engine.read(reads.list_few, (reads.RECENT, (0, 1000)))}
 
 
 async def test_writes_that_wait_together_share_a_transaction(engine: Engine) -> None:
@@ -518,5 +518,5 @@ async def test_stats_are_never_a_mix_of_two_states(path: Path) -> None:
 
 async def test_a_listing_reads_one_snapshot(engine: Engine) -> None:
     await asyncio.gather(*start(engine, *saves(*(a_job(f"{n:03}") for n in range(250)))))
-    listed = await engine.read_long(reads.list_all, reads.RECENT, (0, 1000))
+    listed = await engine.read_long(reads.list_all, (reads.RECENT, (0, 1000)))
     assert len(listed) == 250

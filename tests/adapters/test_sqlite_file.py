@@ -216,8 +216,8 @@ def test_no_statement_scans_a_table_or_sorts(tmp_path: Path) -> None:
         reads.find(connection, "job")
         reads.stats(connection, "job")
         for listed in (reads.list_few, reads.list_all):
-            listed(connection, reads.BY_STATUS, ("pending", FIRST_INSTANT, "", 10, 10))
-            listed(connection, reads.RECENT, (FIRST_INSTANT, 10))
+            listed(connection, (reads.BY_STATUS, ("pending", FIRST_INSTANT, "", 10, 10)))
+            listed(connection, (reads.RECENT, (FIRST_INSTANT, 10)))
         writes.delete(connection, "job")
         connection.set_trace_callback(None)
         plans = {

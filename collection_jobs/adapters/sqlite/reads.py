@@ -6,11 +6,11 @@ import json
 import sqlite3
 from typing import Any
 
-from collection_jobs.adapters.sqlite.rows import JOB_DOCUMENT, job_from
+from collection_jobs.adapters.sqlite.rows import JOB_DOCUMENT, from_json, job_from
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 
-__all__ = ["BY_STATUS", "RECENT", "find", "find_document", "list_all", "list_few", "stats"]
+__all__ = ["BY_STATUS", "RECENT", "Keys", "find", "find_document", "list_all", "list_few", "stats"]
 
 # Both statements walk an index in its order and stop at the limit: nothing is sorted.
 BY_STATUS = """
@@ -33,11 +33,14 @@ _STATS = """
 
 _CHUNK = 100
 
+Keys = tuple[str, tuple[int | str, ...]]
+"""A statement that selects the keys of jobs, in an order, and its parameters."""
+
 
 def find_document(connection: sqlite3.Connection, job_id: str) -> list[Any] | None:
     """One job as JOB_DOCUMENT describes it."""
     for (document,) in connection.execute(_FIND, (job_id,)).fetchall():
-        found: list[Any] = json.loads(document)
+        found: list[Any] = from_json(document)[0]
         return found
     return None
 
@@ -48,27 +51,25 @@ def find(connection: sqlite3.Connection, job_id: str) -> CollectionJob | None:
     return None if document is None else job_from(document)
 
 
-def list_few(
-    connection: sqlite3.Connection, keys: str, parameters: tuple[Any, ...]
-) -> list[CollectionJob]:
+def list_few(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
     """The jobs whose keys a statement selects, in its order, in one statement."""
-    return _listed(connection, f"({keys})", parameters)
+    statement, parameters = keys
+    return _listed(connection, f"({statement})", parameters)
 
 
-def list_all(
-    connection: sqlite3.Connection, keys: str, parameters: tuple[Any, ...]
-) -> list[CollectionJob]:
+def list_all(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
     """The same for any number of jobs: within one transaction, some at a time.
 
     One document of them all would be decoded in one piece, while nothing else runs.
     """
+    statement, parameters = keys
     connection.execute("BEGIN")
     try:
         ((selected,),) = connection.execute(
-            f"SELECT json_group_array(key) FROM ({keys}) AS wanted",  # noqa: S608 - constant text
+            f"SELECT json_group_array(key) FROM ({statement}) AS wanted",  # noqa: S608 - constant text
             parameters,
         ).fetchall()
-        wanted = json.loads(selected)
+        wanted = from_json(selected)[0]
         return [
             job
             for first in range(0, len(wanted), _CHUNK)
@@ -91,7 +92,7 @@ def _listed(
         f"FROM {keys} AS wanted CROSS JOIN jobs AS j ON j.key = wanted.key",
         parameters,
     ).fetchall()
-    return [job_from(document) for document in json.loads(documents)]
+    return [job_from(document) for document in from_json(documents)[0]]
 
 
 def stats(connection: sqlite3.Connection, job_id: str) -> JobStats | None:
@@ -101,5 +102,7 @@ def stats(connection: sqlite3.Connection, job_id: str) -> JobStats | None:
     ).fetchall()
     if not total:
         return None
-    candles = ((high or 0) << 32) + (low or 0) + sum(int(text, 16) for text in json.loads(beyond))
+    candles = ((high or 0) << 32) + (low or 0)
+    if beyond != "[]":
+        candles += sum(int(text, 16) for text in from_json(beyond)[0])
     return JobStats(total, completed, failed, candles)

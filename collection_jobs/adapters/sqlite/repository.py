@@ -102,6 +102,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         """
         self._settings = Settings.of(path, synchronous, busy_timeout, create)
         self._engine: Engine | None = None
+        self._many_running = False
 
     @classmethod
     def from_url(cls, url: str, *, create: bool = True) -> Self:
@@ -193,11 +194,19 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     ) -> list[CollectionJob]:
         check_limit(limit)
         first = FIRST_INSTANT if since is None else to_micros(check_datetime("since", since))
-        return await self._list(limit, reads.RECENT, (first, min(limit, MAX_INTEGER)))
+        return await self._list(limit, (reads.RECENT, (first, min(limit, MAX_INTEGER))))
 
     @override
     async def get_running_jobs(self) -> list[CollectionJob]:
-        return await self._list_by_status(JobStatus.RUNNING, _BEFORE_ALL, MAX_INTEGER, 0)
+        # Mostly they are few: so it asks for these first, unless it last found many.
+        if not self._many_running:
+            few = (JobStatus.RUNNING.value, *_BEFORE_ALL, _SHORT + 1, 0)
+            jobs = await self._opened().read_jobs(reads.list_few, (reads.BY_STATUS, few))
+            if len(jobs) <= _SHORT:
+                return jobs
+        jobs = await self._list_by_status(JobStatus.RUNNING, _BEFORE_ALL, MAX_INTEGER, 0)
+        self._many_running = len(jobs) > _SHORT
+        return jobs
 
     @override
     async def update_status(
@@ -297,18 +306,16 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     ) -> Coroutine[Any, Any, _T]:
         return self._opened().write(work, *args)
 
-    def _read(self, work: Callable[[Connection, *_Ts], _T], *args: *_Ts) -> Coroutine[Any, Any, _T]:
-        return self._opened().read(work, *args)
+    def _read(self, work: Callable[[Connection, str], _T], job_id: str) -> Coroutine[Any, Any, _T]:
+        return self._opened().read(work, job_id)
 
-    async def _list_by_status(
+    def _list_by_status(
         self, status: JobStatus, after: tuple[int, str], limit: int, offset: int
-    ) -> list[CollectionJob]:
+    ) -> Coroutine[Any, Any, list[CollectionJob]]:
         counts = min(limit, MAX_INTEGER), min(offset, MAX_INTEGER)
-        return await self._list(limit, reads.BY_STATUS, (status.value, *after, *counts))
+        return self._list(limit, (reads.BY_STATUS, (status.value, *after, *counts)))
 
-    async def _list(
-        self, limit: int, keys: str, parameters: tuple[int | str, ...]
-    ) -> list[CollectionJob]:
+    def _list(self, limit: int, keys: reads.Keys) -> Coroutine[Any, Any, list[CollectionJob]]:
         if limit > _SHORT:
-            return await self._opened().read_long(reads.list_all, keys, parameters)
-        return await self._read(reads.list_few, keys, parameters)
+            return self._opened().read_long(reads.list_all, keys)
+        return self._opened().read_jobs(reads.list_few, keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = [
     "JOB_DOCUMENT",
     "MAX_INTEGER",
     "Outcome",
+    "from_json",
     "from_micros",
     "job_from",
     "outcomes_from",
@@ -47,7 +49,13 @@ JOB_DOCUMENT = """json_array(
         json_group_object(symbol, error) FILTER (WHERE error IS NOT NULL))
      FROM symbols WHERE job = j.key))"""
 
+# Its first element is the value. json.loads would also look for blanks around it: SQLite has none.
+from_json: Callable[[str], tuple[Any, int]] = json.JSONDecoder().raw_decode
 to_json: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+# Ranges begin and end where days and months do: few instants, which many jobs share.
+_boundary = lru_cache(maxsize=1024)(from_micros)
 
 
 def _optional_from_micros(micros: int | None) -> datetime | None:
@@ -57,10 +65,6 @@ def _optional_from_micros(micros: int | None) -> datetime | None:
 def stored_candles(candles: int) -> int | str:
     """A number of candles as the column holds it."""
     return candles if candles <= MAX_INTEGER else hex(candles)
-
-
-def _candles(stored: int | str) -> int:
-    return stored if isinstance(stored, int) else int(stored, 16)
 
 
 def outcomes_of(job: CollectionJob) -> Iterator[Outcome]:
@@ -91,15 +95,19 @@ def job_from(document: list[Any]) -> CollectionJob:
         (names, positions, completed, failed),
     ) = document  # fmt: skip
     for symbol, candles in completed.items():
-        completed[symbol] = _candles(candles)
+        if candles.__class__ is str:
+            completed[symbol] = int(candles, 16)
+    symbols = names[:]
+    for position, name in zip(positions, names, strict=True):
+        symbols[position] = name
     return restore_job(
         (
             job_id,
             source,
-            tuple([name for _, name in sorted(zip(positions, names, strict=True))]),
+            tuple(symbols),
             timeframe,
-            from_micros(start),
-            from_micros(end),
+            _boundary(start),
+            _boundary(end),
             from_micros(created_at),
             _STATUSES[status],
             _optional_from_micros(started_at),

@@ -1,0 +1,147 @@
+"""What the project wants to reach, and whether the figures do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.speed.frame import Cell, ratio
+from benchmarks.speed.results import Results
+from benchmarks.speed.tables import OURS, grown
+from benchmarks.speed.workload import READS, WRITES
+
+_WRITES = frozenset(", ".join(WRITES).split(", "))
+_LONGEST_STALL = 0.020
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A least ratio to one candidate, in the cells that a condition picks."""
+
+    text: str
+    engine: str
+    other: str
+    least: float
+    picks: Callable[[Cell], bool]
+
+
+GOALS = (
+    Goal(
+        "reads, of blocking sqlite3",
+        *("SQLite", "blocking sqlite3", 0.9),
+        lambda it: it.method in READS,
+    ),
+    Goal(
+        "writes at 16 callers and more, of blocking sqlite3",
+        *("SQLite", "blocking sqlite3", 1.0),
+        lambda it: it.method in _WRITES and it.callers >= 16,
+    ),
+    Goal(
+        "writes of a lone caller, of blocking sqlite3",
+        *("SQLite", "blocking sqlite3", 0.45),
+        lambda it: it.method in _WRITES and it.callers == 1,
+    ),
+    Goal(
+        "all at 16 callers, of aiosqlite by hand",
+        *("SQLite", "aiosqlite by hand", 2.0),
+        lambda it: it.callers == 16,
+    ),
+    Goal(
+        "all at 16 callers, of the SQLAlchemy ORM",
+        *("SQLite", "SQLAlchemy ORM", 10.0),
+        lambda it: it.callers == 16,
+    ),
+    Goal(
+        "all of a lone caller, of a held asyncpg connection",
+        *("PostgreSQL", "held asyncpg", 0.9),
+        lambda it: it.callers == 1,
+    ),
+    Goal(
+        "all at 64 callers, of an asyncpg pool by hand",
+        *("PostgreSQL", "asyncpg pool", 4.0),
+        lambda it: it.callers == 64,
+    ),
+    Goal(
+        "all at 64 callers, of the SQLAlchemy ORM",
+        *("PostgreSQL", "SQLAlchemy ORM", 10.0),
+        lambda it: it.callers == 64,
+    ),
+    Goal(
+        "all at 64 callers, of pgbench",
+        *("PostgreSQL", "pgbench", 1.0),
+        lambda it: it.callers == 64,
+    ),
+)
+
+
+def goals(results: Results) -> Iterator[str]:
+    """A table of the goals: the median over a goal's cells, its worst cell, and those that miss."""
+    yield "| goal | wanted | median | worst cell | cells that miss it |"
+    yield "|---|---|---|---|---|"
+    for engine in dict.fromkeys(cell.engine for cell in results.rates):
+        for goal in GOALS:
+            if engine.startswith(goal.engine):
+                yield from _line(results, engine, goal)
+        yield from _growth(results, engine)
+    yield from _figures(results)
+
+
+def _line(results: Results, engine: str, goal: Goal) -> Iterator[str]:
+    found = {
+        cell: value
+        for cell, rates in results.rates.items()
+        if cell.engine == engine and goal.picks(cell)
+        if (value := ratio(rates, OURS, goal.other)) is not None
+    }
+    if found:
+        worst = min(found, key=lambda it: found[it])
+        missed = sum(value < goal.least for value in found.values())
+        yield (
+            f"| {engine}: {goal.text} | at least {goal.least:g} | {median(found.values()):.2f} "
+            f"| {found[worst]:.2f} (`{worst.method}`, {_callers(worst.callers)}, "
+            f"{worst.size:,} jobs) | {missed} of {len(found)} |"
+        )
+
+
+def _callers(number: int) -> str:
+    return "1 caller" if number == 1 else f"{number} callers"
+
+
+def _growth(results: Results, engine: str) -> Iterator[str]:
+    cells = [cell for cell in results.rates if cell.engine == engine]
+    least, most = min(it.size for it in cells), max(it.size for it in cells)
+    if least == most:
+        return
+    found = {
+        (it.method, it.callers): value
+        for it in cells
+        if it.size == least
+        if (value := grown(results, engine, it.method, it.callers, OURS, least, most)) is not None
+    }
+    worst = max(found, key=lambda it: found[it])
+    missed = sum(value > 1.5 for value in found.values())
+    yield (
+        f"| {engine}: cost of a call with {most:,} jobs, to that with {least:,} | at most 1.5 "
+        f"| {median(found.values()):.2f} | {found[worst]:.2f} (`{worst[0]}`, "
+        f"{_callers(worst[1])}) | {missed} of {len(found)} |"
+    )
+
+
+def _figures(results: Results) -> Iterator[str]:
+    for name, value in results.figures.items():
+        if name.startswith("stall: "):
+            what = name.removeprefix("stall: ")
+            missed = "1 of 1" if value > _LONGEST_STALL else "0 of 1"
+            yield (
+                f"| SQLite, synchronous=FULL: lag of the event loop (p99) under 256 callers of "
+                f"{what} | at most 20 ms | {value * 1000:.1f} ms | | {missed} |"
+            )
+    for name, text in (
+        ("imports", "`import collection_jobs`, to dataclasses, enum, datetime and typing"),
+        ("memory", "memory of a million jobs in memory, to that of the jobs alone"),
+    ):
+        if name in results.figures:
+            value = results.figures[name]
+            missed = "1 of 1" if value > 1.5 else "0 of 1"
+            yield f"| {text} | at most 1.5 | {value:.2f} | | {missed} |"

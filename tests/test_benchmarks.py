@@ -1,0 +1,54 @@
+"""The benchmark works: it measures every method, and its tables have a figure in every cell."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+METHODS = {
+    *("save", "get_by_id", "delete", "list_by_status", "list_recent", "get_running_jobs"),
+    *("update_status", "add_failed_symbol", "get_stats"),
+    *("add_completed_symbol", "save_many", "list_after"),
+}
+WRITES = {
+    *("save", "delete", "update_status", "add_failed_symbol", "add_completed_symbol", "save_many"),
+}
+
+
+def tables(output: str) -> dict[str, list[list[str]]]:
+    """The cells of each table's lines, by the heading that it stands under."""
+    found: dict[str, list[list[str]]] = {}
+    heading = ""
+    for line in output.splitlines():
+        if line.startswith("## "):
+            heading = line.removeprefix("## ")
+        elif line.startswith("|") and not line.startswith("|---"):
+            found.setdefault(heading, []).append([it.strip() for it in line.strip("|").split("|")])
+    return found
+
+
+def test_a_quick_run_fills_every_cell(tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    command = [sys.executable, "-m", "benchmarks.speed", "--quick", "--results", str(results)]
+    engines = ["--only", "sqlite", "memory", "figures"]
+    run = subprocess.run([*command, *engines], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    found = tables(run.stdout)
+    assert found.keys() == {
+        *("SQLite, synchronous=FULL", "SQLite, synchronous=NORMAL", "In memory")
+    }
+    for engine, (head, *lines) in found.items():
+        wanted = WRITES if "NORMAL" in engine else METHODS
+        assert sorted(line[0].strip("`") for line in lines) == sorted(wanted)
+        for line in lines:
+            assert len(line) == len(head)
+            for cell in line[1:]:
+                figures = [float(it.replace(",", "")) for it in cell.split(" / ")]
+                assert len(figures) == 2, f"{engine}: {line}"  # at 1 and 16 callers
+                assert all(it >= 0 for it in figures)
+    again = subprocess.run(
+        [*command, "--render"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert again.stdout == run.stdout
