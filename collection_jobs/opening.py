@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import cast
 
 from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.validation import shown_url
 
-__all__ = ["ENTRY_POINT_GROUP", "open_repository"]
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Opener",
+    "Scheme",
+    "ScratchStores",
+    "open_repository",
+]
 
 ENTRY_POINT_GROUP = "collection_jobs.repositories"
-"""Where other packages add schemes: each entry point is named as its scheme and loads an opener."""
+"""Where other packages add schemes: each entry point is named as its scheme.
+
+It loads a :class:`Scheme`, or just an opener: a function that takes the URL.
+"""
 
 Opener = Callable[[str], AbstractAsyncContextManager[CollectionJobRepository]]
+"""Takes a URL and returns its repository, not open yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchStores:
+    """How the conformance kit makes stores of its own beside the one that a URL names.
+
+    Each store belongs to a directory, which the kit makes and removes: the same directory, also in
+    another process, is the same store again, and several are open at once.
+
+    Attributes:
+        url: From a directory to the URL of its store; it must not be the user's own.
+        discard: Removes all that the stores of these directories have left outside of them, which
+            for some may be nothing; None where stores keep everything in their directory.
+        parent: Where the kit makes the directories, such as the disk that the user's store is on;
+            None is where temporary files go.
+    """
+
+    url: Callable[[Path], str]
+    discard: Callable[[Sequence[Path]], Awaitable[None]] | None = None
+    parent: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """What a URL scheme stands for.
+
+    Attributes:
+        open: Opens a URL.
+        scratch: How the kit makes stores beside the one that a URL names, so that
+            ``collection-jobs verify`` takes URLs of this scheme; None: it does not.
+    """
+
+    open: Opener
+    scratch: Callable[[str], ScratchStores] | None = None
 
 
 def open_repository(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
@@ -22,16 +70,19 @@ def open_repository(url: str) -> AbstractAsyncContextManager[CollectionJobReposi
     * ``memory:`` is a new repository in this process.
     * ``sqlite:///jobs.db`` is a file beside you and ``sqlite:////var/lib/jobs.db`` one by its
       absolute path (SQLAlchemy's spelling). ``?synchronous=NORMAL`` sets the durability.
+    * ``postgresql://user:password@host:port/database?schema=name``, or ``postgres://``, is a schema
+      of a PostgreSQL database; it needs ``pip install 'collection_jobs[postgres]'``.
     * Any other scheme is one that an installed package adds under the entry-point group
       ``collection_jobs.repositories``.
 
     Raises:
         ValueError: The URL has no scheme, an unknown one, or one that its engine cannot read.
+        ModuleNotFoundError: The engine's driver is not installed.
     """
-    return _opener(scheme_of(url))(url)
+    return scheme_of(url).open(url)
 
 
-def scheme_of(url: str) -> str:
+def scheme_name(url: str) -> str:
     """The scheme of a repository URL; never shows the rest of it, which may hold a password."""
     scheme, colon, _ = url.partition(":")
     if not colon or not scheme:
@@ -41,27 +92,34 @@ def scheme_of(url: str) -> str:
     return scheme.lower()
 
 
-def _opener(scheme: str) -> Opener:
-    built_in = _BUILT_IN.get(scheme)
+def scheme_of(url: str) -> Scheme:
+    """What the scheme of a repository URL stands for.
+
+    Raises:
+        ValueError: The URL has no scheme, or an unknown one.
+    """
+    name = scheme_name(url)
+    built_in = BUILT_IN.get(name)
     if built_in is not None:
         return built_in
     # Loaded only when asked for: it costs more than the rest of the package.
     from importlib.metadata import entry_points
 
-    found = list(entry_points(group=ENTRY_POINT_GROUP, name=scheme))
+    found = list(entry_points(group=ENTRY_POINT_GROUP, name=name))
     if not found:
-        known = sorted({*_BUILT_IN, *entry_points(group=ENTRY_POINT_GROUP).names})
+        known = sorted({*BUILT_IN, *entry_points(group=ENTRY_POINT_GROUP).names})
         raise ValueError(
-            f"no installed package opens the scheme {scheme!r}; known are {', '.join(known)}"
+            f"no installed package opens the scheme {name!r}; known are {', '.join(known)}"
         )
-    return cast("Opener", found[0].load())
+    loaded: object = found[0].load()
+    return loaded if isinstance(loaded, Scheme) else Scheme(cast("Opener", loaded))
 
 
 def _open_memory(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
     from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 
     if url.partition(":")[2]:
-        raise ValueError(f"memory: takes nothing behind it: {url!r}")
+        raise ValueError(f"memory: takes nothing behind it: {shown_url(url)!r}")
     return InMemoryCollectionJobRepository()
 
 
@@ -71,4 +129,42 @@ def _open_sqlite(url: str) -> AbstractAsyncContextManager[CollectionJobRepositor
     return SQLiteCollectionJobRepository.from_url(url)
 
 
-_BUILT_IN: dict[str, Opener] = {"memory": _open_memory, "sqlite": _open_sqlite}
+def _scratch_sqlite(url: str) -> ScratchStores:
+    from collection_jobs.adapters.sqlite.scratch import scratch_parent, scratch_url
+
+    return ScratchStores(lambda directory: scratch_url(url, directory), None, scratch_parent(url))
+
+
+def _open_postgres(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
+    _demand_asyncpg()
+    from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
+
+    return PostgresCollectionJobRepository.from_url(url)
+
+
+def _scratch_postgres(url: str) -> ScratchStores:
+    _demand_asyncpg()
+    from collection_jobs.adapters.postgres.scratch import discard, scratch_url
+
+    return ScratchStores(
+        lambda directory: scratch_url(url, directory),
+        lambda directories: discard(url, directories),
+    )
+
+
+def _demand_asyncpg() -> None:
+    if find_spec("asyncpg") is None:
+        raise ModuleNotFoundError(
+            "PostgreSQL needs asyncpg: pip install 'collection_jobs[postgres]'", name="asyncpg"
+        )
+
+
+_POSTGRES = Scheme(_open_postgres, _scratch_postgres)
+
+BUILT_IN: dict[str, Scheme] = {
+    "memory": Scheme(_open_memory, lambda url: ScratchStores(lambda directory: url)),
+    "sqlite": Scheme(_open_sqlite, _scratch_sqlite),
+    "postgresql": _POSTGRES,
+    "postgres": _POSTGRES,
+}
+"""The schemes of the adapters that ship with the package."""
