@@ -84,25 +84,29 @@ def find_target(text: str | None) -> Target:
 
 
 def _url_target(url: str) -> Target:
+    shown_to_user = shown_url(url)
     try:
-        name = scheme_name(url)
+        scheme_name(url)
     except ValueError as error:
-        raise TargetError(f"{shown_url(url)!r} is no target: {error}, or module:factory") from None
+        raise TargetError(f"{shown_to_user!r} is no target: {error}, or module:factory") from None
     try:
         scheme = scheme_of(url)
-        stores = None if scheme.scratch is None else scheme.scratch(url)
-    except (ValueError, ImportError) as error:
-        raise TargetError(f"{shown_url(url)!r} is no target: {error}") from None
-    if stores is None:
+    except ValueError as error:
+        raise TargetError(f"{error}; or name a factory, as in module:factory") from None
+    if scheme.scratch is None:
         raise TargetError(
-            f"the package that opens {name!r} makes no stores for the kit: name a factory, as in"
-            " module:factory"
+            f"the package that opens {shown_to_user!r} makes no stores for the kit: name a"
+            " factory, as in module:factory"
         )
+    try:
+        stores = scheme.scratch(url)
+    except (ValueError, ImportError) as error:
+        raise TargetError(f"{shown_to_user!r} is no target: {error}") from None
 
     def factory(directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
         return scheme.open(stores.url(directory))
 
-    return Target(shown_url(url), factory, stores.parent, url, stores.discard)
+    return Target(shown_to_user, factory, stores.parent, url, stores.discard)
 
 
 def _factory_target(name: str, module_name: str, attribute: str) -> Target:

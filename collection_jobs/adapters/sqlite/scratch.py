@@ -18,7 +18,7 @@ def scratch_parent(url: str) -> Path:
     """
     parent = Path(Settings.from_url(url).path).absolute().parent
     if not parent.is_dir():
-        raise ValueError(f"the directory {str(parent)!r} does not exist")
+        raise ValueError(f"the directory {parent} does not exist")
     return parent
 
 
