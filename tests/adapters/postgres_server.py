@@ -197,19 +197,18 @@ def _own(path: Path) -> None:
 
 
 def _run(program: Path, *arguments: str) -> None:
-    identity: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    nobody = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     # The server keeps what it inherits: a pipe would be waited for until it ends.
     with tempfile.TemporaryFile() as said:
         done = subprocess.run(
-            [program, *arguments],
+            [str(program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
             cwd="/",
-            **identity,
+            user=None if nobody is None else nobody.pw_uid,
+            group=None if nobody is None else nobody.pw_gid,
+            extra_groups=None if nobody is None else [],
         )
         if done.returncode:
             said.seek(0)

@@ -158,7 +158,7 @@ async def test_a_save_makes_outcomes_void_that_were_committed_while_it_waited(
     async with other.transaction():
         await other.execute(f"UPDATE {schema}.jobs SET revision = nextval('{schema}.revisions')")
         await other.execute(
-            f"INSERT INTO {schema}.outcomes SELECT key, generation, 'ETH', 5 FROM {schema}.jobs"  # noqa: S608 - our own name
+            f"INSERT INTO {schema}.outcomes SELECT key, generation, 'ETH', 5 FROM {schema}.jobs"
         )
         save = asyncio.create_task(repository.save(example_job("a", source="new")))
         await waits_for_a_lock(database, schema)
@@ -169,7 +169,7 @@ async def test_a_save_makes_outcomes_void_that_were_committed_while_it_waited(
     assert stats is not None
     assert (stats.completed, stats.failed) == (0, 0)
     await repository.delete("a")
-    assert await database.fetch(f"SELECT * FROM {schema}.outcomes") == []  # noqa: S608 - our own name
+    assert await database.fetch(f"SELECT * FROM {schema}.outcomes") == []
 
 
 async def test_an_outcome_is_judged_by_the_symbols_that_are_there_when_it_is_written(
@@ -195,7 +195,7 @@ async def test_a_lock_that_another_holds_for_too_long_is_an_error_and_the_neighb
         await repository.save_many([example_job("a"), example_job("b"), example_job("c")])
         other = await asyncpg.connect(database.url)
         async with other.transaction():
-            await other.execute(f"UPDATE {schema}.jobs SET source = 'mine' WHERE id = 'b'")  # noqa: S608 - our own name
+            await other.execute(f"UPDATE {schema}.jobs SET source = 'mine' WHERE id = 'b'")
             done = await asyncio.gather(
                 *(repository.update_status(one, JobStatus.RUNNING) for one in "abc"),
                 return_exceptions=True,
@@ -235,7 +235,7 @@ async def test_no_other_writer_can_break_a_job(
 ) -> None:
     await repository.save(example_job("a"))
     with pytest.raises(asyncpg.CheckViolationError, match=constraint):
-        await database.execute(f"UPDATE {schema}.jobs SET {change}")  # noqa: S608 - our own name
+        await database.execute(f"UPDATE {schema}.jobs SET {change}")
 
 
 @pytest.mark.parametrize("values", ["-1, NULL", "1.5, NULL", "'NaN', NULL", "1, 'x'", "NULL, NULL"])
@@ -245,7 +245,7 @@ async def test_no_other_writer_can_break_an_outcome(
     await repository.save(example_job("a"))
     with pytest.raises(asyncpg.CheckViolationError):
         await database.execute(
-            f"INSERT INTO {schema}.outcomes SELECT key, generation, 'BTC', {values} "  # noqa: S608 - our own name
+            f"INSERT INTO {schema}.outcomes SELECT key, generation, 'BTC', {values} "
             f"FROM {schema}.jobs"
         )
 

@@ -21,6 +21,7 @@ from collection_jobs.adapters.postgres.failures import (
     for_caller,
     is_conflict,
     is_loss,
+    is_unsent,
     maybe_done,
     not_open,
 )
@@ -53,6 +54,7 @@ class Engine:
         self._pump_is_due = False
         self._writes_first = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._rested: asyncio.Future[None] | None = None
         self._is_open = False
 
     async def open(self) -> None:
@@ -76,9 +78,9 @@ class Engine:
         """Let what is under way end, then close the connections. A cancelled call hangs up."""
         self._is_open = False
         try:
-            while self._tasks:
-                await asyncio.wait(self._tasks)
-                await asyncio.sleep(0)  # for those that wait for a connection that is free now
+            while self._reading or self._tasks or self._reads or self._writes:
+                self._rested = self._loop.create_future()
+                await self._rested
             await self._connections.close()
         except asyncio.CancelledError:
             self._connections.terminate()
@@ -96,7 +98,7 @@ class Engine:
                 try:
                     return await self._read_alone(held, kind, key)
                 except DRIVER_ERRORS as error:
-                    if not is_loss(error):
+                    if not held.is_lost:
                         raise for_caller(error, self._settings) from error
         future: asyncio.Future[Any] = self._loop.create_future()
         self._reads.add(kind, key, future)
@@ -108,13 +110,16 @@ class Engine:
         try:
             result = (await kind.run(held, (key,))).get(key)
         except asyncio.CancelledError:
+            self._reading -= 1
             self._connections.put_settled(held)
+            self._rest()
             raise
-        except BaseException:
+        except BaseException as error:
+            self._reading -= 1
+            _is_lost(held, error)
             self._give_back(held)
             raise
-        finally:
-            self._reading -= 1
+        self._reading -= 1
         self._give_back(held)
         return result
 
@@ -194,18 +199,29 @@ class Engine:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._rest()
 
     def _give_back(self, held: Held) -> None:
         self._connections.put(held)
         if self._reads or self._writes:
             self._pump_soon()
+        elif self._rested is not None:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Let the closing look again whether everything has ended."""
+        if self._rested is not None and not self._rested.done():
+            self._rested.set_result(None)
 
     async def _run_reads(self, held: Held, batch: list[Read]) -> None:
         try:
             found = await batch[0].kind.run(held, [read.key for read in batch])
         except DRIVER_ERRORS as error:
-            self._reads_failed(batch, error)
+            self._reads_failed(held, batch, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
             for read in batch:
                 read.fail(error)
@@ -221,10 +237,11 @@ class Engine:
             self._reading -= 1
             self._give_back(held)
 
-    def _reads_failed(self, batch: list[Read], error: Exception) -> None:
+    def _reads_failed(self, held: Held, batch: list[Read], error: Exception) -> None:
+        lost = _is_lost(held, error)
         for read in batch:
             read.attempts += 1
-            if is_loss(error) and read.attempts < _MOST_ATTEMPTS:
+            if lost and read.attempts < _MOST_ATTEMPTS:
                 self._reads.put_back([read])
             else:
                 read.fail(for_caller(error, self._settings))
@@ -259,8 +276,8 @@ class Engine:
 
     def _writes_failed(self, held: Held, batch: list[Write], error: Exception) -> list[Write]:
         """Set what came of the writes; those that surely did not happen and are to be repeated."""
-        lost = is_loss(error) or held.is_lost
-        if lost and held.sent:
+        lost = _is_lost(held, error)
+        if lost and held.sent and not is_unsent(error):
             return _fail(batch, lambda: maybe_done(error, self._settings))
         again = lost or is_conflict(error) or len(batch) > 1
         for write in batch:
@@ -280,6 +297,14 @@ class Engine:
         while batch := self._reads.next():
             for read in batch:
                 read.fail(for_caller(error, self._settings))
+        self._rest()
+
+
+def _is_lost(held: Held, error: BaseException) -> bool:
+    """Whether an error means that the connection is lost; then it is closed here, too."""
+    if is_loss(error):
+        held.terminate()
+    return held.is_lost
 
 
 def _fail(batch: list[Write], error: Callable[[], Exception]) -> list[Write]:

@@ -47,6 +47,16 @@ def is_loss(error: BaseException) -> bool:
     )
 
 
+def is_unsent(error: BaseException) -> bool:
+    """Whether asyncpg itself refused, before it sent anything.
+
+    The second kind is what it says of a connection that the server has just ended.
+    """
+    return isinstance(error, asyncpg.InterfaceError) or (
+        isinstance(error, asyncpg.InternalClientError) and "cannot switch to state" in str(error)
+    )
+
+
 def is_starting(error: BaseException) -> bool:
     """Whether the server is there, but cannot serve yet."""
     return _code(error) == _STARTING

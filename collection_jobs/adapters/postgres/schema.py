@@ -72,7 +72,15 @@ _VERSION_1 = f"""
         PRIMARY KEY (job, generation, symbol),
         CONSTRAINT outcome_is_one CHECK ((candles IS NULL) <> (error IS NULL))
     );
-"""
+    CREATE FUNCTION {{schema}}.remove_void_outcomes() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            DELETE FROM {{schema}}.outcomes WHERE job = new.key AND generation <> new.generation;
+            RETURN NULL;
+        END $$;
+    CREATE TRIGGER void_outcomes AFTER UPDATE OF generation ON {{schema}}.jobs FOR EACH ROW
+        WHEN (old.generation <> new.generation)
+        EXECUTE FUNCTION {{schema}}.remove_void_outcomes();
+"""  # noqa: S608 - constant text
 
 MIGRATIONS: Sequence[str] = (_VERSION_1,)
 """The script at n makes a schema of version n + 1 from one of version n; 0 is an empty schema."""
@@ -125,8 +133,13 @@ async def _version(connection: asyncpg.Connection[asyncpg.Record], settings: Set
     Raises:
         RepositoryError: It is a newer one.
     """
-    # Looked up first: a failing statement would end the transaction around it.
-    if await connection.fetchval("SELECT to_regclass($1)::text", _version_table(settings)) is None:
+    # Looked up first: a failing statement would end the transaction around it. And in the tables:
+    # to_regclass may answer from what the session knew before it waited for another one.
+    if not await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = $2)",
+        settings.schema,
+        _VERSION,
+    ):
         return 0
     version: int = await connection.fetchval(
         f"SELECT version FROM {_version_table(settings)}"  # noqa: S608 - a quoted name
@@ -141,9 +154,9 @@ async def _version(connection: asyncpg.Connection[asyncpg.Record], settings: Set
 
 async def _create(connection: asyncpg.Connection[asyncpg.Record], settings: Settings) -> None:
     foreign: str | None = await connection.fetchval(
-        "SELECT min(relname::text) FROM pg_class WHERE relnamespace = to_regnamespace($1)"
-        " AND relname = ANY ($2::text[])",
-        quoted(settings.schema),
+        "SELECT min(c.relname::text) FROM pg_class AS c JOIN pg_namespace AS n"
+        " ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = ANY ($2::text[])",
+        settings.schema,
         list(_TABLES),
     )
     if foreign is not None:
@@ -152,7 +165,9 @@ async def _create(connection: asyncpg.Connection[asyncpg.Record], settings: Sett
             f" {settings.name}"
         )
     # Where the schema is there, the right to create one is not needed.
-    if await connection.fetchval("SELECT to_regnamespace($1)", quoted(settings.schema)) is None:
+    if not await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", settings.schema
+    ):
         await connection.execute(f"CREATE SCHEMA {quoted(settings.schema)}")
     await connection.execute(
         f"CREATE TABLE {_version_table(settings)} (version integer NOT NULL);"  # noqa: S608 - a quoted name

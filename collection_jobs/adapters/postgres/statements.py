@@ -13,10 +13,9 @@ Why each is right at READ COMMITTED, PostgreSQL's default:
   from a sequence, which gives no number twice and waits for no transaction: so a job's revisions
   only grow (SAVE-4), no number comes back (SAVE-5), and writers of different jobs never meet.
 * A job's outcomes carry the job's *generation*, a number that is drawn anew whenever the job is
-  saved whole. Those of another generation do not count. So a save need not see the outcomes that
-  it makes void, some of which may have been committed after its snapshot; it removes those that
-  it sees, and the next save or the job's deletion (by the foreign key, which looks afresh) the
-  rest.
+  saved whole. Those of another generation are void. So a save need not see the outcomes that it
+  replaces, some of which may have been committed after its snapshot; they are removed by a
+  trigger, which looks afresh, as the foreign key does when a job is deleted.
 * Rows are locked in the order of their ids: the arrays come sorted, and loops keep their order.
   What deadlocks all the same (an insertion that meets another) is rolled back and repeated.
 """
@@ -72,46 +71,52 @@ _STATS = """
         FROM {schema}.outcomes WHERE job = j.key AND generation = j.generation
     ) AS o WHERE j.id = ANY ($1::text[])"""
 
-# A copy that is stale is refused while the row is held; of those that $17 binds together, one
-# refused is all refused. What is not stored yet cannot be held: two insertions of one id meet in
-# its unique index, and the later one replaces the job.
-_SAVE = """
-    WITH asked AS MATERIALIZED (
-        SELECT *, nextval('{schema}.revisions') AS number FROM unnest(
-            $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-            $7::timestamptz[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::text[],
-            $12::bigint[]
-        ) AS asked (id, source, symbols, timeframe, range_start, range_end, created_at, status,
-            started_at, finished_at, error_message, expected)
-    ), held AS MATERIALIZED (
-        SELECT id, revision FROM {schema}.jobs WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE
-    ), refused AS MATERIALIZED (
-        SELECT asked.id, held.revision FROM asked LEFT JOIN held ON held.id = asked.id
-        WHERE asked.expected <> coalesce(held.revision, 0)
-    ), saved AS (
-        INSERT INTO {schema}.jobs AS j (key, id, source, symbols, timeframe, range_start, range_end,
-            created_at, status, started_at, finished_at, error_message, generation, revision)
-        SELECT number, id, source, symbols::text[], timeframe, range_start, range_end,
-            created_at, status, started_at, finished_at, error_message, number, number
-        FROM asked WHERE id NOT IN (SELECT id FROM refused)
-            AND NOT ($17 AND EXISTS (SELECT FROM refused))
+_REPLACE = """
         ON CONFLICT (id) DO UPDATE SET source = excluded.source, symbols = excluded.symbols,
             timeframe = excluded.timeframe, range_start = excluded.range_start,
             range_end = excluded.range_end, created_at = excluded.created_at,
             status = excluded.status, started_at = excluded.started_at,
             finished_at = excluded.finished_at, error_message = excluded.error_message,
-            generation = excluded.generation, revision = nextval('{schema}.revisions')
+            generation = excluded.generation, revision = nextval('{schema}.revisions')"""
+_COLUMNS = """id, source, symbols, timeframe, range_start, range_end, created_at, status,
+            started_at, finished_at, error_message"""
+_ARRAYS = """$1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+            $7::timestamptz[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::text[]"""
+_INSERT = f"""
+        INSERT INTO {{schema}}.jobs AS j (key, generation, revision, {_COLUMNS})
+        SELECT number, number, number, id, source, symbols::text[], timeframe, range_start,
+            range_end, created_at, status, started_at, finished_at, error_message"""
+
+# New jobs, and those that replace whatever is stored, without outcomes: the shortest way. Of two
+# insertions of one id, which meet in its unique index, the later one replaces the job.
+_SAVE = f"""{_INSERT}
+    FROM (
+        SELECT *, nextval('{{schema}}.revisions') AS number
+        FROM unnest({_ARRAYS}) AS asked ({_COLUMNS})
+    ) AS asked {_REPLACE}"""  # noqa: S608 - constant text
+
+# The same with all that a job may have. A copy that is stale is refused, by the revision that its
+# row has while it is held; of those that $13 binds together, one refused is all refused.
+_SAVE_WHOLE = f"""
+    WITH asked AS MATERIALIZED (
+        SELECT *, nextval('{{schema}}.revisions') AS number
+        FROM unnest({_ARRAYS}, $12::bigint[]) AS asked ({_COLUMNS}, expected)
+    ), held AS MATERIALIZED (
+        SELECT id, revision FROM {{schema}}.jobs WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE
+    ), refused AS MATERIALIZED (
+        SELECT asked.id, held.revision FROM asked LEFT JOIN held ON held.id = asked.id
+        WHERE asked.expected <> coalesce(held.revision, 0)
+    ), saved AS ({_INSERT}
+        FROM asked WHERE id NOT IN (SELECT id FROM refused)
+            AND NOT ($13 AND EXISTS (SELECT FROM refused)) {_REPLACE}
         RETURNING j.id, j.key, j.generation
-    ), cleared AS (
-        DELETE FROM {schema}.outcomes USING saved
-        WHERE outcomes.job = saved.key AND outcomes.generation <> saved.generation
     ), put AS (
-        INSERT INTO {schema}.outcomes (job, generation, symbol, candles, error)
+        INSERT INTO {{schema}}.outcomes (job, generation, symbol, candles, error)
         SELECT saved.key, saved.generation, o.symbol, o.candles::numeric, o.error
-        FROM unnest($13::text[], $14::text[], $15::text[], $16::text[])
+        FROM unnest($14::text[], $15::text[], $16::text[], $17::text[])
             AS o (id, symbol, candles, error) JOIN saved ON saved.id = o.id
     )
-    SELECT id, revision FROM refused"""
+    SELECT id, revision FROM refused"""  # noqa: S608 - constant text
 
 _DELETE = "DELETE FROM {schema}.jobs WHERE id = ANY ($1::text[]) RETURNING id"
 
@@ -171,6 +176,7 @@ class Statements:
     recent: str
     stats: str
     save: str
+    save_whole: str
     delete: str
     update_status: str
     put_outcomes: str
@@ -178,8 +184,9 @@ class Statements:
     @classmethod
     def on(cls, schema: str) -> Self:
         """Name the schema in each, so that no setting of a session decides what they mean."""
-        texts = (_GET, _LIST, _RECENT, _STATS, _SAVE, _DELETE, _UPDATE_STATUS, _PUT_OUTCOMES)
-        return cls(*(text.format(schema=quoted(schema)) for text in texts))
+        texts = (_GET, _LIST, _RECENT, _STATS, _SAVE, _SAVE_WHOLE, _DELETE)
+        more = (_UPDATE_STATUS, _PUT_OUTCOMES)
+        return cls(*(text.format(schema=quoted(schema)) for text in (*texts, *more)))
 
 
 def quoted(name: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from collection_jobs.adapters.postgres.coalescing import Write
 from collection_jobs.adapters.postgres.connections import Held
 from collection_jobs.adapters.postgres.rows import array_literal, candles_as_text
+from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
 from collection_jobs.job import CollectionJob
 
@@ -26,9 +27,9 @@ class Save:
 
     together = True
 
-    def __init__(self, statement: str) -> None:
-        """Remember the statement."""
-        self._statement = statement
+    def __init__(self, statements: Statements) -> None:
+        """Remember the statements."""
+        self._statements = statements
 
     def may_share(self, first: Write, later: Write) -> bool:
         """Never: the second may be stale because of the first."""
@@ -36,8 +37,8 @@ class Save:
 
     async def run(self, held: Held, writes: Sequence[Write]) -> None:
         """Save each job that is not stale."""
-        jobs = sorted((write.args for write in writes), key=_id)
-        refused = dict(await held.fetch(self._statement, *_arrays(jobs), False))
+        jobs = [write.args for write in writes]
+        refused = await _save(held, self._statements, jobs, together=False)
         if refused:
             for write in writes:
                 write.error = _staleness(write.args, refused)
@@ -48,9 +49,9 @@ class SaveMany:
 
     together = False
 
-    def __init__(self, statement: str) -> None:
-        """Remember the statement."""
-        self._statement = statement
+    def __init__(self, statements: Statements) -> None:
+        """Remember the statements."""
+        self._statements = statements
 
     def may_share(self, first: Write, later: Write) -> bool:
         """Never."""
@@ -83,8 +84,7 @@ class SaveMany:
         return None
 
     async def _save(self, held: Held, chunk: list[CollectionJob]) -> Exception | None:
-        jobs = sorted(chunk, key=_id)
-        refused = dict(await held.fetch(self._statement, *_arrays(jobs), True))
+        refused = await _save(held, self._statements, chunk, together=True)
         errors = (_staleness(job, refused) for job in chunk) if refused else ()
         return next((error for error in errors if error is not None), None)
 
@@ -109,11 +109,23 @@ def _id(job: CollectionJob) -> str:
     return job.id
 
 
-def _arrays(jobs: Sequence[CollectionJob]) -> tuple[list[Any], ...]:
-    """The jobs as the arguments of the statement: an array for each column."""
-    columns = [list(column) for column in zip(*map(_row, jobs), strict=True)]
-    outcomes = [list(column) for column in zip(*_outcomes(jobs), strict=True)]
-    return *columns, *(outcomes or ([], [], [], []))
+async def _save(
+    held: Held, statements: Statements, jobs: Sequence[CollectionJob], *, together: bool
+) -> dict[str, int | None]:
+    """Save some jobs of different ids; the ids of those refused, and the revisions they have."""
+    jobs = sorted(jobs, key=_id)
+    columns = _columns(map(_row, jobs))
+    revisions = [_expected(job.revision) for job in jobs]
+    outcomes = _columns(_outcomes(jobs))
+    if not outcomes and all(revision is None for revision in revisions):
+        await held.fetch(statements.save, *columns)
+        return {}
+    outcomes = outcomes or [[], [], [], []]
+    return dict(await held.fetch(statements.save_whole, *columns, revisions, together, *outcomes))
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _row(job: CollectionJob) -> tuple[Any, ...]:
@@ -129,7 +141,6 @@ def _row(job: CollectionJob) -> tuple[Any, ...]:
         job.started_at,
         job.finished_at,
         job.error_message,
-        _expected(job.revision),
     )
 
 
@@ -194,7 +205,7 @@ class UpdateStatus:
         first: dict[str, tuple[str, str, str | None]] = {}
         for write in writes:
             first.setdefault(write.args[0], write.args)
-        columns = map(list, zip(*sorted(first.values()), strict=True))
+        columns = _columns(sorted(first.values()))
         rows = await held.fetch(self._statement, *columns, datetime.now(UTC))
         changed = {job_id for (job_id,) in rows}
         for write in writes:
@@ -221,7 +232,7 @@ class PutOutcome:
         last: dict[tuple[str, str], tuple[Any, ...]] = {w.args[:2]: w.args for w in writes}
         calls = Counter(write.args[:2] for write in writes)
         keys = sorted(last)
-        columns = map(list, zip(*((*last[key], calls[key]) for key in keys), strict=True))
+        columns = _columns((*last[key], calls[key]) for key in keys)
         rows = await held.fetch(self._statement, *columns)
         if rows:
             refused: dict[tuple[str, str], bool] = {keys[row[0] - 1]: row[1] for row in rows}
