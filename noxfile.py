@@ -15,7 +15,7 @@ ADAPTERS = [path.parent.name for path in sorted(Path("examples/adapters").glob("
 PROGRAMS = "Scripts" if sys.platform == "win32" else "bin"
 
 
-def install(session: nox.Session, *groups: str, extras: str = "verify") -> None:
+def install(session: nox.Session, *groups: str, extras: str = "verify,postgres") -> None:
     """Install the package with its extras, and the dependency groups of the session."""
     needed = nox.project.dependency_groups(PYPROJECT, *groups)
     session.install("-e", f".[{extras}]", *needed)

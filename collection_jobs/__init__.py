@@ -14,13 +14,13 @@ from collection_jobs.errors import (
     UnknownSymbolError,
 )
 from collection_jobs.job import CollectionJob
-from collection_jobs.opening import open_repository
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import TRANSITIONS, JobStatus
 
 if TYPE_CHECKING:
     from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
+    from collection_jobs.opening import open_repository
     from collection_jobs.protocol import (
         CollectionJobRepository,
         PagesByKey,
@@ -36,6 +36,7 @@ else:
         "PagesByKey": "protocol",
         "RecordsCompletedSymbols": "protocol",
         "SavesMany": "protocol",
+        "open_repository": "opening",
     }
 
     def __getattr__(name):

@@ -2,22 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from importlib.util import find_spec
+from inspect import signature
+from pathlib import Path
+from typing import cast
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractAsyncContextManager
+from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.validation import shown_url
 
-    from collection_jobs.protocol import CollectionJobRepository
-
-    _Opening = AbstractAsyncContextManager[CollectionJobRepository]
-    _Opener = Callable[[str], _Opening]
-
-__all__ = ["ENTRY_POINT_GROUP", "open_repository"]
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Opener",
+    "Scheme",
+    "ScratchStores",
+    "open_repository",
+]
 
 ENTRY_POINT_GROUP = "collection_jobs.repositories"
-"""Where other packages add schemes: each entry point is named as its scheme and loads an opener."""
+"""Where other packages add schemes: each entry point is named as its scheme.
+
+It loads a :class:`Scheme`, or just an opener: a function that takes the URL.
+"""
+
+_Opening = AbstractAsyncContextManager[CollectionJobRepository]
+Opener = Callable[[str], _Opening]
+"""Takes a URL and returns its repository, not open yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchStores:
+    """How the conformance kit makes stores of its own beside the one that a URL names.
+
+    Each store belongs to a directory, which the kit makes and removes: the same directory, also in
+    another process, is the same store again, and several are open at once.
+
+    Attributes:
+        url: From a directory to the URL of its store; it must not be the user's own.
+        discard: Removes all that the stores of these directories have left outside of them, which
+            for some may be nothing; None where stores keep everything in their directory.
+        parent: Where the kit makes the directories, such as the disk that the user's store is on;
+            None is where temporary files go.
+    """
+
+    url: Callable[[Path], str]
+    discard: Callable[[Sequence[Path]], Awaitable[None]] | None = None
+    parent: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """What a URL scheme stands for.
+
+    Attributes:
+        open: Opens a URL. One that takes a keyword ``create`` is told by it whether to make a store
+            where there is none.
+        scratch: How the kit makes stores beside the one that a URL names, so that
+            ``collection-jobs verify`` takes URLs of this scheme; None: it does not.
+    """
+
+    open: Opener
+    scratch: Callable[[str], ScratchStores] | None = None
 
 
 def open_repository(
@@ -28,6 +76,8 @@ def open_repository(
     * ``memory:`` is a new repository in this process.
     * ``sqlite:///jobs.db`` is a file beside you and ``sqlite:////var/lib/jobs.db`` one by its
       absolute path (SQLAlchemy's spelling). ``?synchronous=NORMAL`` sets the durability.
+    * ``postgresql://user:password@host:port/database?schema=name``, or ``postgres://``, is a schema
+      of a PostgreSQL database; it needs ``pip install 'collection_jobs[postgres]'``.
     * Any other scheme is one that an installed package adds under the entry-point group
       ``collection_jobs.repositories``.
 
@@ -39,15 +89,14 @@ def open_repository(
 
     Raises:
         ValueError: The URL has no scheme, an unknown one, or one that its engine cannot read.
+        ModuleNotFoundError: The engine's driver is not installed.
     """
-    opener = _opener(scheme_of(url))
+    opener = scheme_of(url).open
     return opener(url) if create else _without_creating(opener)(url)
 
 
-def _without_creating(opener: Callable[..., _Opening]) -> _Opener:
+def _without_creating(opener: Callable[..., _Opening]) -> Opener:
     """The opener, told not to make a store, if it can be told."""
-    from inspect import signature
-
     try:
         parameters = signature(opener).parameters
     except ValueError:  # a callable of C that does not say what it takes
@@ -55,7 +104,7 @@ def _without_creating(opener: Callable[..., _Opening]) -> _Opener:
     return partial(opener, create=False) if "create" in parameters else opener
 
 
-def scheme_of(url: str) -> str:
+def scheme_name(url: str) -> str:
     """The scheme of a repository URL; never shows the rest of it, which may hold a password."""
     scheme, colon, _ = url.partition(":")
     if not colon or not scheme:
@@ -69,30 +118,37 @@ def known_schemes() -> list[str]:
     """The schemes that can be opened here, sorted: our own, and those of other packages."""
     from importlib.metadata import entry_points
 
-    return sorted({*_BUILT_IN, *entry_points(group=ENTRY_POINT_GROUP).names})
+    return sorted({*BUILT_IN, *entry_points(group=ENTRY_POINT_GROUP).names})
 
 
-def _opener(scheme: str) -> _Opener:
-    built_in = _BUILT_IN.get(scheme)
+def scheme_of(url: str) -> Scheme:
+    """What the scheme of a repository URL stands for.
+
+    Raises:
+        ValueError: The URL has no scheme, or an unknown one.
+    """
+    name = scheme_name(url)
+    built_in = BUILT_IN.get(name)
     if built_in is not None:
         return built_in
     # Loaded only when asked for: it costs more than the rest of the package.
     from importlib.metadata import entry_points
 
-    found = list(entry_points(group=ENTRY_POINT_GROUP, name=scheme))
+    found = list(entry_points(group=ENTRY_POINT_GROUP, name=name))
     if not found:
         raise ValueError(
-            f"no installed package opens the scheme {scheme!r}; known are"
+            f"no installed package opens the scheme {name!r}; known are"
             f" {', '.join(known_schemes())}"
         )
-    return cast("_Opener", found[0].load())
+    loaded: object = found[0].load()
+    return loaded if isinstance(loaded, Scheme) else Scheme(cast("Opener", loaded))
 
 
 def _open_memory(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
     from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 
     if url.partition(":")[2]:
-        raise ValueError(f"memory: takes nothing behind it: {url!r}")
+        raise ValueError(f"memory: takes nothing behind it: {shown_url(url)!r}")
     return InMemoryCollectionJobRepository()
 
 
@@ -104,4 +160,42 @@ def _open_sqlite(
     return SQLiteCollectionJobRepository.from_url(url, create=create)
 
 
-_BUILT_IN: dict[str, _Opener] = {"memory": _open_memory, "sqlite": _open_sqlite}
+def _scratch_sqlite(url: str) -> ScratchStores:
+    from collection_jobs.adapters.sqlite.scratch import scratch_parent, scratch_url
+
+    return ScratchStores(lambda directory: scratch_url(url, directory), None, scratch_parent(url))
+
+
+def _open_postgres(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
+    _demand_asyncpg()
+    from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
+
+    return PostgresCollectionJobRepository.from_url(url)
+
+
+def _scratch_postgres(url: str) -> ScratchStores:
+    _demand_asyncpg()
+    from collection_jobs.adapters.postgres.scratch import discard, scratch_url
+
+    return ScratchStores(
+        lambda directory: scratch_url(url, directory),
+        lambda directories: discard(url, directories),
+    )
+
+
+def _demand_asyncpg() -> None:
+    if find_spec("asyncpg") is None:
+        raise ModuleNotFoundError(
+            "PostgreSQL needs asyncpg: pip install 'collection_jobs[postgres]'", name="asyncpg"
+        )
+
+
+_POSTGRES = Scheme(_open_postgres, _scratch_postgres)
+
+BUILT_IN: dict[str, Scheme] = {
+    "memory": Scheme(_open_memory, lambda url: ScratchStores(lambda directory: url)),
+    "sqlite": Scheme(_open_sqlite, _scratch_sqlite),
+    "postgresql": _POSTGRES,
+    "postgres": _POSTGRES,
+}
+"""The schemes of the adapters that ship with the package."""

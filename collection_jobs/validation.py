@@ -32,6 +32,7 @@ __all__ = [
     "check_status",
     "check_text",
     "shown",
+    "shown_url",
 ]
 
 MAX_NAME_LENGTH = 255
@@ -40,6 +41,8 @@ MAX_NAME_LENGTH = 255
 # Compiled when it is first needed: that takes 2 % of the import of the package.
 _UNSTORABLE = "[\x00\ud800-\udfff]"
 _SHOWN_LENGTH = 100
+_USERS_PASSWORD = re.compile(r"(://[^:@/?]*:).*(@)", re.DOTALL)
+_PASSWORD_OPTION = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
 
 
 def shown(value: object) -> str:
@@ -52,6 +55,16 @@ def shown(value: object) -> str:
         text = f"{text[:_SHOWN_LENGTH]}..."
     # A lone surrogate would make the message itself unprintable.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def shown_url(url: str) -> str:
+    """A repository's URL as a message, a report or a log may show it: with *** for its passwords.
+
+    In doubt it hides too much: a password that should have been percent-encoded reaches to the
+    last @, and every option whose name ends in "password" has a value that is hidden.
+    """
+    hidden = _USERS_PASSWORD.sub(r"\1***\2", url)
+    return _PASSWORD_OPTION.sub(r"\1***", hidden)
 
 
 def _wrong_type(field: str, value: object, expected: str) -> TypeError:

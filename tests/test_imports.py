@@ -21,9 +21,10 @@ CONTRACT = {"repository", "protocol"}
 ALLOWED: dict[str, set[str]] = {
     "domain": {"domain"},
     "contract": {"domain", "contract", "typing_extensions"},
-    "adapters": {"domain", "contract", "adapters", "typing_extensions"},
+    # Each adapter imports its own driver, as is checked below.
+    "adapters": {"domain", "contract", "adapters", "typing_extensions", "asyncpg"},
     # Its imports of adapters are inside functions: a scheme loads its adapter when it is opened.
-    "opening": {"contract", "adapters"},
+    "opening": {"domain", "contract", "adapters"},
     # The kit opens URLs, and knows no adapter, no test runner and no terminal library. The static
     # checks ask mypy, from inside a function.
     "conformance": {
@@ -72,14 +73,16 @@ def test_a_module_imports_only_what_its_room_may(path: Path) -> None:
             assert theirs in ALLOWED[mine], f"{path}: {mine} may not import {module}"
 
 
-def test_no_engine_imports_another() -> None:
+def test_no_engine_imports_another_nor_its_driver() -> None:
     adapters = PACKAGE / "adapters"
+    drivers = {"sqlite3": "sqlite", "asyncpg": "postgres"}
     for path in adapters.rglob("*.py"):
         engine = path.relative_to(adapters).parts[0].removesuffix(".py")
         shared = {"sorted_keys"}
         for module in imports(path):
             if module.startswith("collection_jobs.adapters."):
                 assert module.split(".")[2] in {engine, *shared}
+            assert drivers.get(room(module), engine) == engine
 
 
 def loaded_by(statement: str) -> set[str]:

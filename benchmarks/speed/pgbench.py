@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from collection_jobs.adapters.postgres.statements import SESSION, Statements
 
 from benchmarks.speed.frame import Opener
 from benchmarks.speed.jobs import END, ERROR, SOURCE, START, SYMBOLS, TIMEFRAME
 from benchmarks.speed.workload import PAGE, Call
+from collection_jobs.adapters.postgres.statements import SESSION, Statements
 
 _CLIENTS = 16
 _ID = "ARRAY['job-' || lpad(:n, 8, '0')]::text[]"

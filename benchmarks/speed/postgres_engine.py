@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from benchmarks.speed import orm, procrastinate_jobs
@@ -18,6 +17,7 @@ from benchmarks.speed.jobs import CANDLES, ERROR, SOURCE, SYMBOLS, TIMEFRAME, st
 from benchmarks.speed.pgbench import open_pgbench
 from benchmarks.speed.postgres_limit import open_held, open_pipelined, open_pool
 from collection_jobs import JobStatus
+from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 
 OURS, HELD, PIPELINED, POOL = "collection_jobs", "held asyncpg", "pipelined psycopg", "asyncpg pool"
 ORM, PROCRASTINATE, PGBENCH = "SQLAlchemy ORM", "procrastinate", "pgbench"

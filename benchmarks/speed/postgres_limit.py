@@ -16,13 +16,13 @@ from typing import Any
 
 import asyncpg
 import psycopg
-from collection_jobs.adapters.postgres import writes
-from collection_jobs.adapters.postgres.rows import candles_as_text, job_from
-from collection_jobs.adapters.postgres.statements import SESSION, Statements
 
 from benchmarks.speed.frame import Opener
 from benchmarks.speed.workload import Call
 from collection_jobs import CollectionJob, JobStats, JobStatus
+from collection_jobs.adapters.postgres import writes
+from collection_jobs.adapters.postgres.rows import candles_as_text, job_from
+from collection_jobs.adapters.postgres.statements import SESSION, Statements
 
 CONNECTIONS = 4
 """As many as the adapter holds by default; more served no candidate better."""

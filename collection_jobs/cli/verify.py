@@ -89,11 +89,11 @@ def verify_command(
 ) -> None:
     """Judge a repository by every law of the contract.
 
-    TARGET is a repository URL (memory:, sqlite:///jobs.db) or module:attribute, the attribute
-    being a factory: it takes an empty directory (a pathlib.Path) and returns an async context
-    manager that gives the repository. Without TARGET, an SQLite file is judged. Jobs that are
-    already behind a URL are never touched: new stores of the same engine are made beside it, and
-    removed.
+    TARGET is a repository URL (memory:, sqlite:///jobs.db, postgresql://host/db) or
+    module:attribute, the attribute being a factory: it takes an empty directory (a pathlib.Path)
+    and returns an async context manager that gives the repository. Without TARGET, an SQLite file
+    is judged. Jobs that are already behind a URL are never touched: new stores of the same engine
+    are made beside it, and removed.
 
     Exits with 0 if the repository conforms, 1 if a law is broken, 2 if it could not be judged,
     3 if no law was found broken but one that applies went unchecked.

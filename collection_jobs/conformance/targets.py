@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, cast
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-from collection_jobs.opening import open_repository, scheme_of
+from collection_jobs.opening import BUILT_IN, scheme_name, scheme_of
 from collection_jobs.protocol import CollectionJobRepository
-from collection_jobs.validation import shown
+from collection_jobs.validation import shown, shown_url
 
 __all__ = ["Factory", "Target", "TargetError", "find_target"]
-
-_SCHEMES = ("memory", "sqlite")
 
 Factory = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 """Opens a store in a directory of its own; the same directory again opens the same store again."""
@@ -39,13 +37,16 @@ class Target:
         scratch: Where the kit must make the directories: on the disk that the user's store is on;
             None where any will do.
         spec: What `find_target` finds the same factory by, also in another process; None where
-            the target was made in code, and only this process can open its stores.
+            the target was made in code, and only this process can open its stores. It may hold
+            a password.
+        discard: Removes what the stores of some directories have left outside of them.
     """
 
     name: str
     factory: Factory
     scratch: Path | None = None
-    spec: str | None = None
+    spec: str | None = field(default=None, repr=False)
+    discard: Callable[[Sequence[Path]], Awaitable[None]] | None = None
 
 
 def find_target(text: str | None) -> Target:
@@ -60,11 +61,11 @@ def find_target(text: str | None) -> Target:
         TargetError: There is no such target.
     """
     if text is None:
-        spec = f"sqlite:///{quote(gettempdir())}/jobs.db"
-        return _sqlite_target("sqlite, in a temporary directory", spec, "", None)
+        target = _url_target(f"sqlite:///{quote(gettempdir())}/jobs.db")
+        return replace(target, name="sqlite, in a temporary directory", scratch=None)
     module, colon, attribute = text.partition(":")
     if (
-        module not in _SCHEMES
+        module not in BUILT_IN
         and colon
         and attribute.isidentifier()
         and all(map(str.isidentifier, module.split(".")))
@@ -74,29 +75,29 @@ def find_target(text: str | None) -> Target:
 
 
 def _url_target(url: str) -> Target:
+    shown_to_user = shown_url(url)
+    try:
+        scheme_name(url)
+    except ValueError as error:
+        raise TargetError(f"{shown_to_user!r} is no target: {error}, or module:factory") from None
     try:
         scheme = scheme_of(url)
     except ValueError as error:
-        raise TargetError(f"{url!r} is no target: {error}, or module:factory") from None
-    if scheme == "memory":
-        return Target(url, lambda directory: open_repository(url), spec=url)
-    if scheme == "sqlite":
-        path, _, query = url.partition("?")
-        parent = Path(unquote(path.removeprefix("sqlite:///"))).absolute().parent
-        if not parent.is_dir():
-            raise TargetError(f"{url!r} is no target: the directory {parent} does not exist")
-        return _sqlite_target(url, url, query, parent)
-    raise TargetError(
-        f"the kit makes no stores of its own for {scheme!r}: name a factory, as in module:factory"
-    )
+        raise TargetError(f"{error}; or name a factory, as in module:factory") from None
+    if scheme.scratch is None:
+        raise TargetError(
+            f"the package that opens {shown_to_user!r} makes no stores for the kit: name a"
+            " factory, as in module:factory"
+        )
+    try:
+        stores = scheme.scratch(url)
+    except (ValueError, ImportError) as error:
+        raise TargetError(f"{shown_to_user!r} is no target: {error}") from None
 
-
-def _sqlite_target(name: str, url: str, query: str, scratch: Path | None) -> Target:
     def factory(directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
-        options = f"?{query}" if query else ""
-        return open_repository(f"sqlite:///{quote(str(directory))}/jobs.db{options}")
+        return scheme.open(stores.url(directory))
 
-    return Target(name, factory, scratch, url)
+    return Target(shown_to_user, factory, stores.parent, url, stores.discard)
 
 
 def _factory_target(name: str, module_name: str, attribute: str) -> Target:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -148,7 +147,15 @@ def _stores(
     """New stores of a target, all in one directory that is removed at the end."""
     parent = scratch_parent(target.scratch, on_disk=profile.on_disk)
     with TemporaryDirectory(prefix="collection-jobs-verify-", dir=parent) as scratch:
-        yield _Stores(target, Path(scratch), interrupted)
+        stores = _Stores(target, Path(scratch), interrupted)
+        try:
+            yield stores
+        except BaseException:
+            # What went wrong there is to be told, rather than what goes wrong here because of it.
+            with suppress(TargetError):
+                stores.discard()
+            raise
+        stores.discard()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +180,25 @@ class _Stores:
         self._interrupted = interrupted
         self._target = target
         self._scratch = scratch
-        self._numbers = count(1)
+        self._directories: list[Path] = []
 
     def new_directory(self) -> Path:
         if self._interrupted():
             raise KeyboardInterrupt
-        directory = self._scratch / f"store-{next(self._numbers)}"
+        directory = self._scratch / f"store-{len(self._directories) + 1}"
         directory.mkdir()
+        self._directories.append(directory)
         return directory
+
+    def discard(self) -> None:
+        """Remove what the stores have left outside of their directories."""
+        if self._target.discard is None or not self._directories:
+            return
+        try:
+            asyncio.run(_awaited(self._target.discard(self._directories)))
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            raise TargetError(f"the stores of {self._target.name} stay behind: {text}") from error
 
     def opening(self, directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
         try:
@@ -247,6 +265,10 @@ class _Stores:
 
 
 _METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
 
 
 def _failure(target: Target, error: Exception) -> str:

@@ -10,11 +10,11 @@ from collection_jobs.errors import (
     UnknownSymbolError,
 )
 from collection_jobs.job import CollectionJob
-from collection_jobs.opening import open_repository
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import TRANSITIONS, JobStatus
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
+from collection_jobs.opening import open_repository
 from collection_jobs.protocol import (
     CollectionJobRepository,
     PagesByKey,

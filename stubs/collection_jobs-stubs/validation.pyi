@@ -5,12 +5,19 @@ from datetime import datetime
 from collection_jobs.status import JobStatus
 from collection_jobs.job import CollectionJob
 
-__all__ = ['MAX_NAME_LENGTH', 'check_candles', 'check_datetime', 'check_job', 'check_jobs', 'check_key', 'check_limit', 'check_name', 'check_offset', 'check_optional_datetime', 'check_optional_text', 'check_status', 'check_text', 'shown']
+__all__ = ['MAX_NAME_LENGTH', 'check_candles', 'check_datetime', 'check_job', 'check_jobs', 'check_key', 'check_limit', 'check_name', 'check_offset', 'check_optional_datetime', 'check_optional_text', 'check_status', 'check_text', 'shown', 'shown_url']
 
 MAX_NAME_LENGTH: int
 
 def shown(value: object) -> str:
     """Show a value in an error message: its repr, shortened, whatever its type does."""
+
+def shown_url(url: str) -> str:
+    """A repository's URL as a message, a report or a log may show it: with *** for its passwords.
+
+    In doubt it hides too much: a password that should have been percent-encoded reaches to the
+    last @, and every option whose name ends in "password" has a value that is hidden.
+    """
 
 def check_name(field: str, value: str) -> str:
     """Accept an id, source, timeframe or symbol: 1..255 characters, no NUL, no lone surrogate."""

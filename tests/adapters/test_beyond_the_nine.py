@@ -32,9 +32,24 @@ class Whole(CollectionJobRepository, RecordsCompletedSymbols, SavesMany, PagesBy
     """A repository with every capability."""
 
 
-@pytest.fixture(params=["memory:", "sqlite"])
-async def repository(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Whole]:
-    url = "memory:" if request.param == "memory:" else f"sqlite:///{tmp_path}/jobs.db"
+@pytest.fixture
+def postgresql(url: str) -> str:
+    return url
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/jobs.db"
+
+
+@pytest.fixture
+def memory() -> str:
+    return "memory:"
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def repository(request: pytest.FixtureRequest) -> AsyncGenerator[Whole]:
+    url: str = request.getfixturevalue(request.param)
     async with open_repository(url) as opened:
         whole: Any = opened
         yield whole

@@ -385,7 +385,7 @@ class TableStore(ICollectionJobRepository):
 
     def listed(self, connection: Connection, rest: str, *values: object) -> list[CollectionJob]:
         """The jobs that a query selects."""
-        rows = connection.execute(f"SELECT revision, body FROM jobs {rest}", values)  # noqa: S608 - constant text
+        rows = connection.execute(f"SELECT revision, body FROM jobs {rest}", values)
         return [self.job(revision, body) for revision, body in rows.fetchall()]
 
     # The nine

@@ -57,12 +57,12 @@ class _Process(Protocol):
 class _Started:
     """A process that runs the worker program."""
 
-    def __init__(self, target: Target, mode: str, theirs: Connection) -> None:
+    def __init__(self, target: Target, mode: str, ours: Connection, theirs: Connection) -> None:
         assert target.spec is not None  # noqa: S101 - the callers looked; this tells the type checker
         self._stderr: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with the process
         program = (sys.executable, "-m", "collection_jobs.conformance.workers.worker")
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this package
-            [*program, str(theirs.fileno()), target.spec, mode],
+            [*program, str(theirs.fileno()), mode],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,
@@ -70,6 +70,9 @@ class _Started:
             pass_fds=(theirs.fileno(),),
         )
         theirs.close()
+        # Not as an argument, which every user of the machine can read: it may hold a password.
+        with suppress(OSError):  # a process that is gone already is noticed by who waits for it
+            ours.send(target.spec)
 
     def kill(self) -> None:
         self._process.kill()
@@ -99,7 +102,7 @@ class Worker:
     def start(cls, target: Target) -> Self:
         """Start a process that can open the target's stores; it has a spec."""
         ours, theirs = Pipe()
-        return cls(ours, _Started(target, PLAIN, theirs))
+        return cls(ours, _Started(target, PLAIN, ours, theirs))
 
     def order(self, order: object) -> None:
         """Ask for something, without waiting for the answer.
@@ -196,7 +199,7 @@ class Nursery:
         self._target = target
         self._forks: bool | None = None
         self._pipe, theirs = Pipe()
-        self._process = _Started(target, NURSERY, theirs)
+        self._process = _Started(target, NURSERY, self._pipe, theirs)
 
     def worker(self, *, counting: bool) -> Worker:
         """A new worker.
@@ -215,7 +218,7 @@ class Nursery:
         kind = COUNTING if counting else PLAIN
         ours, theirs = Pipe()
         if not self._forks:
-            return Worker(ours, _Started(self._target, kind, theirs))
+            return Worker(ours, _Started(self._target, kind, ours, theirs))
         self._pipe.send(kind)
         send_handle(self._pipe, theirs.fileno(), None)
         theirs.close()

@@ -122,10 +122,10 @@ def _listen(
 
 
 def main() -> None:
-    """Serve the kit, as the third argument says, at the pipe whose descriptor is the first."""
-    descriptor, spec, mode = sys.argv[1:]
-    target = find_target(spec)
+    """Serve the kit, as the second argument says, at the pipe whose descriptor is the first."""
+    descriptor, mode = sys.argv[1:]
     pipe = Connection(int(descriptor))
+    target = find_target(pipe.recv())
 
     def work(pipe: Connection, counting: bool) -> None:
         sites = Sites() if counting else None

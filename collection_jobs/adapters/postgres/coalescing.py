@@ -1,0 +1,266 @@
+"""Which of the calls that wait travel as one statement.
+
+Why this is not SQLite's committer: there one thread does one write after another, and what they
+share is the transaction around them. Here they share the statement, several are under way at once,
+and what must not share one (two saves of one job, say) is kept apart by the job's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from collection_jobs.adapters.postgres.connections import Held
+
+__all__ = ["Read", "ReadKind", "Reads", "Write", "WriteKind", "Writes"]
+
+_LARGEST_BATCH = 100
+"""Calls in one statement: it loops over them within loops."""
+_LARGEST_WEIGHT = 5_000
+"""Symbols and outcomes in one statement, from which on it takes no other call."""
+_FARTHEST = 1_000
+"""How many of the waiting calls are looked at for one batch."""
+
+
+class ReadKind(Protocol):
+    """One kind of reads."""
+
+    together: int
+    """The most keys in one statement."""
+
+    async def run(self, held: Held, keys: Sequence[Any]) -> Mapping[Any, Any]:
+        """Read what the keys ask for; a key that is missing in the answer has None."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class Read:
+    """One thing to read, and who waits for it.
+
+    Attributes:
+        kind: How it is read.
+        key: What is read.
+        futures: Whom to answer.
+        attempts: How often it was tried and the connection lost.
+    """
+
+    kind: ReadKind
+    key: Hashable
+    futures: list[asyncio.Future[Any]]
+    attempts: int = 0
+
+    def answer(self, result: Any) -> None:
+        """Tell all who wait; each gets a list of its own."""
+        for future in self.futures:
+            if not future.done():
+                future.set_result(list(result) if result.__class__ is list else result)
+
+    def fail(self, error: Exception) -> None:
+        """Tell all who wait that it cannot be read."""
+        for future in self.futures:
+            if not future.done():
+                future.set_exception(error)
+
+
+class Reads:
+    """The reads that wait; equal ones are one."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._waiting: dict[ReadKind, dict[Hashable, Read]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether any waits."""
+        return bool(self._waiting)
+
+    def add(self, kind: ReadKind, key: Hashable, future: asyncio.Future[Any]) -> None:
+        """Let one wait, beside those that ask for the same."""
+        waiting = self._waiting.setdefault(kind, {})
+        read = waiting.get(key)
+        if read is None:
+            waiting[key] = Read(kind, key, [future])
+        else:
+            read.futures.append(future)
+
+    def put_back(self, reads: Iterable[Read]) -> None:
+        """Let some wait again."""
+        for read in reads:
+            waiting = self._waiting.setdefault(read.kind, {})
+            other = waiting.setdefault(read.key, read)
+            if other is not read:
+                other.futures += read.futures
+
+    def next(self) -> list[Read]:
+        """Take those that share the next statement; those that nobody waits for are passed over.
+
+        The kinds take turns.
+        """
+        while self._waiting:
+            kind = next(iter(self._waiting))
+            waiting = self._waiting.pop(kind)
+            batch: list[Read] = []
+            while waiting and len(batch) < kind.together:
+                read = waiting.pop(next(iter(waiting)))
+                if not all(future.done() for future in read.futures):
+                    batch.append(read)
+            if waiting:
+                self._waiting[kind] = waiting
+            if batch:
+                return batch
+        return []
+
+
+class WriteKind(Protocol):
+    """One kind of writes."""
+
+    together: bool
+    """Whether calls on different jobs can share a statement."""
+
+    def may_share(self, first: Write, later: Write) -> bool:
+        """Whether two calls on one job can share a statement: as if made one after the other."""
+        ...
+
+    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+        """Do them in one transaction, and set what came of each."""
+        ...
+
+
+class Write:
+    """One write on its way.
+
+    Attributes:
+        kind: How it is done.
+        ids: The jobs that it is about.
+        args: What it writes.
+        weight: How many symbols and outcomes that is.
+        future: Whom to answer.
+        started: Whether it may have been sent: then a caller that is cancelled waits for the end.
+        abandoned: Whether its caller was cancelled after that.
+        alone: Whether it shares no statement; or failed in one, and is to be tried by itself.
+        attempts: How often it was tried, and rolled back or not sent.
+        result: What it answers.
+        error: What it raises.
+        answered: Whether it has.
+    """
+
+    __slots__ = (
+        *("abandoned", "alone", "answered", "args", "attempts", "error", "future", "ids"),
+        *("kind", "result", "started", "weight"),
+    )
+
+    def __init__(
+        self,
+        kind: WriteKind,
+        ids: Sequence[str],
+        args: Any,
+        weight: int,
+        future: asyncio.Future[Any],
+    ) -> None:
+        """Remember what to do and whom to answer."""
+        self.kind = kind
+        self.ids = ids
+        self.args = args
+        self.weight = weight
+        self.future = future
+        self.alone = not kind.together
+        self.started = self.abandoned = self.answered = False
+        self.attempts = 0
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def answer(self) -> None:
+        """Tell the caller."""
+        self.answered = True
+        if self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+class Writes:
+    """The writes that wait, in the order of their calls, and the jobs that are being written."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._waiting: deque[Write] = deque()
+        self._busy: set[str] = set()
+
+    def __bool__(self) -> bool:
+        """Whether any waits."""
+        return bool(self._waiting)
+
+    def add(self, write: Write) -> None:
+        """Let one wait."""
+        self._waiting.append(write)
+
+    def put_back(self, writes: Sequence[Write]) -> None:
+        """Let some wait again, before all others."""
+        self._waiting.extendleft(reversed(writes))
+
+    def next(self) -> list[Write]:
+        """Take those that share the next statement; their jobs are busy until they are `done`.
+
+        A call passes over those that wait before it only where these are about other jobs, and it
+        waits while its job is busy. One that was cancelled meanwhile is dropped.
+        """
+        batch = _Batch()
+        passed: list[Write] = []
+        barred: set[str] = set()
+        while self._waiting and not batch.is_full and len(passed) < _FARTHEST:
+            write = self._waiting.popleft()
+            if write.future.cancelled():
+                continue
+            free = barred.isdisjoint(write.ids) and self._busy.isdisjoint(write.ids)
+            if not (free and batch.take(write)):
+                barred.update(write.ids)
+                passed.append(write)
+        self._waiting.extendleft(reversed(passed))
+        for write in batch.writes:
+            self._busy.update(write.ids)
+        return batch.writes
+
+    def done(self, writes: Sequence[Write]) -> None:
+        """Let the next ones on these jobs begin."""
+        for write in writes:
+            self._busy.difference_update(write.ids)
+
+    def take_all(self) -> list[Write]:
+        """Take all that wait."""
+        waiting, self._waiting = list(self._waiting), deque()
+        return waiting
+
+
+class _Batch:
+    """Writes that share a statement, while they are gathered."""
+
+    def __init__(self) -> None:
+        self.writes: list[Write] = []
+        self._first_on: dict[str, Write] = {}
+        self._weight = 0
+
+    @property
+    def is_full(self) -> bool:
+        return (
+            len(self.writes) >= _LARGEST_BATCH
+            or self._weight >= _LARGEST_WEIGHT
+            or (bool(self.writes) and self.writes[0].alone)
+        )
+
+    def take(self, write: Write) -> bool:
+        """Add a write if it fits."""
+        if self.writes and (write.kind is not self.writes[0].kind or write.alone):
+            return False
+        for job_id in write.ids:
+            first = self._first_on.get(job_id)
+            if first is not None and not write.kind.may_share(first, write):
+                return False
+        for job_id in write.ids:
+            self._first_on.setdefault(job_id, write)
+        self.writes.append(write)
+        self._weight += write.weight
+        return True

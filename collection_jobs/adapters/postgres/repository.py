@@ -1,0 +1,299 @@
+"""PostgresCollectionJobRepository: the nine methods, and what PostgreSQL can do beyond them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import ClassVar, Self
+
+from typing_extensions import override
+
+from collection_jobs.adapters.postgres import reads, writes
+from collection_jobs.adapters.postgres.engine import Engine
+from collection_jobs.adapters.postgres.failures import not_open
+from collection_jobs.adapters.postgres.rows import candles_as_text
+from collection_jobs.adapters.postgres.settings import DEFAULT_SCHEMA, Settings
+from collection_jobs.adapters.postgres.statements import Statements
+from collection_jobs.errors import RepositoryError
+from collection_jobs.job import CollectionJob
+from collection_jobs.repository import ICollectionJobRepository
+from collection_jobs.stats import JobStats
+from collection_jobs.status import JobStatus
+from collection_jobs.validation import (
+    check_candles,
+    check_datetime,
+    check_job,
+    check_key,
+    check_limit,
+    check_name,
+    check_offset,
+    check_optional_text,
+    check_status,
+    check_text,
+)
+
+__all__ = ["PostgresCollectionJobRepository"]
+
+_FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+_BEFORE_ALL = (_FIRST_INSTANT, "")
+_MAX_COUNT = 2**63 - 1
+
+
+class PostgresCollectionJobRepository(ICollectionJobRepository):
+    """A repository in one schema of a PostgreSQL database, for any number of machines.
+
+    ``async with PostgresCollectionJobRepository("postgresql://user@host/db") as repository:`` opens
+    it, creating the schema if there is none, and closes it at the end. It can be opened again after
+    that. It belongs to the event loop that opened it; other loops, threads and processes open their
+    own on the same database. A process that forks opens it after the fork.
+
+    PostgreSQL 13 and later work; the database must hold UTF-8.
+
+    Durable (DURABLE-1): a write is answered after its commit, as the server's settings have it
+    (``synchronous_commit``, ``fsync``). It scales (SCALE-1), and nothing in it needs a single
+    writer: processes wait for each other only while they write the same job.
+
+    A call that is alone goes at once, on a connection that is held with its statements prepared.
+    Calls that wait at the same time travel as one statement, so many callers are served many times
+    faster than one. Calls on the same job keep their order. A write that is cancelled while it
+    waits does not happen; one that is cancelled after it was sent first waits for the answer.
+
+    When a connection is lost, a read is made again on another one, and so is a write that was not
+    sent yet. A write whose answer was lost may have happened: that is a RepositoryError that says
+    so. Any method raises RepositoryClosedError while the repository is not open, and
+    RepositoryError when PostgreSQL fails, for instance because another transaction held a job's row
+    for longer than ``lock_timeout``. After an error the repository works on.
+
+    No password appears in a message, nor in this object's repr.
+    """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared", "scales"})
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        schema: str = DEFAULT_SCHEMA,
+        connections: int = 4,
+        connect_timeout: float = 10.0,
+        lock_timeout: float = 5.0,
+    ) -> None:
+        """Remember what to open; nothing is opened yet.
+
+        Args:
+            dsn: ``postgresql://user:password@host:port/database``, with libpq's options as its
+                query, such as ``host=/var/run/postgresql`` for a socket, or ``sslmode=require``.
+                What it leaves out comes from libpq's environment variables and password file.
+            schema: The schema that the tables are in; created if there is none.
+            connections: The most connections that are held at once; they are opened as needed.
+            connect_timeout: Seconds to wait for a connection, also while the server restarts.
+            lock_timeout: Seconds that a call waits for another transaction's lock.
+
+        Raises:
+            TypeError: A value is of a wrong type.
+            ValueError: A value is wrong.
+        """
+        self._settings = Settings(dsn, schema, connections, connect_timeout, lock_timeout)
+        self._engine: Engine | None = None
+        statements = Statements.on(schema)
+        self._get = reads.Get(statements.get)
+        self._stats = reads.Stats(statements.stats)
+        self._by_status = reads.List(statements.list)
+        self._recent = reads.List(statements.recent)
+        self._save = writes.Save(statements)
+        self._save_many = writes.SaveMany(statements)
+        self._delete = writes.Delete(statements.delete)
+        self._update_status = writes.UpdateStatus(statements.update_status)
+        self._put_outcome = writes.PutOutcome(statements.put_outcomes)
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Build one from a URL, as :func:`collection_jobs.open_repository` does.
+
+        Args:
+            url: The ``dsn``, with the other arguments as further options of its query.
+
+        Raises:
+            ValueError: The URL is none of these, or an option is unknown or its value wrong.
+        """
+        settings = Settings.from_url(url)
+        return cls(
+            settings.dsn,
+            schema=settings.schema,
+            connections=settings.connections,
+            connect_timeout=settings.connect_timeout,
+            lock_timeout=settings.lock_timeout,
+        )
+
+    def __repr__(self) -> str:
+        """The store, without its password."""
+        return f"<{type(self).__name__} {self._settings.name}>"
+
+    async def __aenter__(self) -> Self:
+        """Connect; create or migrate the schema. A cancelled call leaves nothing open.
+
+        Raises:
+            RepositoryError: The repository is open already; or the server cannot be reached, or
+                refuses; or the schema has another application's tables, or a newer version.
+        """
+        if self._engine is not None:
+            raise RepositoryError(f"the repository is open already: {self._settings.name}")
+        self._engine = engine = Engine(self._settings)
+        try:
+            await engine.open()
+        except BaseException:
+            self._engine = None
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the repository."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the repository after the calls under way are answered; again does nothing.
+
+        A cancelled call closes it all the same, but does not wait for it.
+        """
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.close()
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        weight = len(check_job(job).symbols) + len(job.completed_symbols) + len(job.failed_symbols)
+        await self._opened().write(self._save, (job.id,), job, weight)
+
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        key = check_name("job_id", job_id)
+        job: CollectionJob | None = await self._opened().read(self._get, key)
+        return job
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        key = check_name("job_id", job_id)
+        return bool(await self._opened().write(self._delete, (key,), key))
+
+    @override
+    async def list_by_status(
+        self, status: JobStatus, limit: int = 100, offset: int = 0
+    ) -> list[CollectionJob]:
+        return await self._list(
+            check_status(status), _BEFORE_ALL, check_limit(limit), check_offset(offset)
+        )
+
+    @override
+    async def list_recent(
+        self, limit: int = 100, since: datetime | None = None
+    ) -> list[CollectionJob]:
+        check_limit(limit)
+        first = _FIRST_INSTANT if since is None else check_datetime("since", since)
+        jobs: list[CollectionJob] = await self._opened().read(
+            self._recent, (first, min(limit, _MAX_COUNT))
+        )
+        return jobs
+
+    @override
+    async def get_running_jobs(self) -> list[CollectionJob]:
+        return await self._list(JobStatus.RUNNING, _BEFORE_ALL, _MAX_COUNT, 0)
+
+    @override
+    async def update_status(
+        self, job_id: str, status: JobStatus, error_message: str | None = None
+    ) -> bool:
+        key = check_name("job_id", job_id)
+        change = (
+            key,
+            check_status(status).value,
+            check_optional_text("error_message", error_message),
+        )
+        return bool(await self._opened().write(self._update_status, (key,), change))
+
+    @override
+    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        key = check_name("job_id", job_id)
+        outcome = key, check_name("symbol", symbol), None, check_text("error", error)
+        await self._opened().write(self._put_outcome, (key,), outcome)
+
+    @override
+    async def get_stats(self, job_id: str) -> JobStats | None:
+        key = check_name("job_id", job_id)
+        stats: JobStats | None = await self._opened().read(self._stats, key)
+        return stats
+
+    async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
+        """Record that one symbol of a job was collected; the twin of add_failed_symbol.
+
+        The last outcome of a symbol counts. Concurrent calls all take effect. A cancelled call
+        recorded the outcome or nothing. May be repeated.
+
+        Args:
+            job_id: The job's id, compared exactly.
+            symbol: One of the job's symbols.
+            candles: The number of candles collected, 0 or more, however large.
+
+        Raises:
+            JobNotFoundError: There is no such job; nothing changed.
+            UnknownSymbolError: The job does not collect this symbol; nothing changed.
+            RepositoryError: PostgreSQL failed.
+        """
+        key = check_name("job_id", job_id)
+        outcome = key, check_name("symbol", symbol), candles_as_text(check_candles(candles)), None
+        await self._opened().write(self._put_outcome, (key,), outcome)
+
+    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+        """Save each of the jobs, in their order, or none of them.
+
+        A cancelled call saved all or none.
+
+        Args:
+            jobs: The jobs, each as for save.
+
+        Raises:
+            StaleJobError: A job carries a revision that is not the stored one; nothing changed.
+            RepositoryError: PostgreSQL failed; nothing changed.
+        """
+        checked = [check_job(job) for job in jobs]
+        ids = tuple({job.id for job in checked})
+        await self._opened().write(self._save_many, ids, checked)
+
+    async def list_after(
+        self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
+    ) -> list[CollectionJob]:
+        """List the jobs with one status that come after a key: a deep page costs what a first does.
+
+        Args:
+            status: The status.
+            after: The ``(created_at, id)`` of the last job of the former page, which may be gone
+                meanwhile; None begins with the oldest.
+            limit: The most jobs to return; 0 is an empty list.
+
+        Returns:
+            The jobs by ``created_at``, then by ``id`` in code-point order, as list_by_status.
+
+        Raises:
+            RepositoryError: PostgreSQL failed.
+        """
+        key = _BEFORE_ALL if after is None else check_key("after", after)
+        return await self._list(check_status(status), key, check_limit(limit), 0)
+
+    async def _list(
+        self, status: JobStatus, after: tuple[datetime, str], limit: int, offset: int
+    ) -> list[CollectionJob]:
+        key = (status.value, *after, min(limit, _MAX_COUNT), min(offset, _MAX_COUNT))
+        jobs: list[CollectionJob] = await self._opened().read(self._by_status, key)
+        return jobs
+
+    # A caller's checks of its arguments come before this one.
+
+    def _opened(self) -> Engine:
+        if self._engine is None:
+            raise not_open(self._settings)
+        return self._engine

@@ -1,0 +1,42 @@
+"""Scratch stores: schemas for the conformance kit, in the database of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from collection_jobs.adapters.postgres.connections import connect
+from collection_jobs.adapters.postgres.failures import DRIVER_ERRORS, for_caller
+from collection_jobs.adapters.postgres.schema import drop_schema
+from collection_jobs.adapters.postgres.settings import Settings
+
+__all__ = ["discard", "scratch_url"]
+
+
+def scratch_url(url: str, directory: Path) -> str:
+    """The URL of a schema that belongs to a directory, in the same database."""
+    return Settings.from_url(url).with_schema(_schema(directory))
+
+
+async def discard(url: str, directories: Sequence[Path]) -> None:
+    """Drop the schemas of these directories.
+
+    Raises:
+        RepositoryError: PostgreSQL cannot be reached, or refuses.
+    """
+    settings = Settings.from_url(url)
+    try:
+        connection = await connect(settings)
+        try:
+            # One by one: a transaction may not hold the locks of any number of tables.
+            for directory in directories:
+                await drop_schema(connection, _schema(directory))
+        finally:
+            await connection.close()
+    except DRIVER_ERRORS as error:
+        raise for_caller(error, settings) from error
+
+
+def _schema(directory: Path) -> str:
+    return f"collection_jobs_scratch_{sha256(str(directory).encode()).hexdigest()[:24]}"

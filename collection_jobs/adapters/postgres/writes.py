@@ -1,0 +1,246 @@
+"""The writes: which may share a statement, and what came of each that did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from collection_jobs.adapters.postgres.coalescing import Write
+from collection_jobs.adapters.postgres.connections import Held
+from collection_jobs.adapters.postgres.rows import array_literal, candles_as_text
+from collection_jobs.adapters.postgres.statements import Statements
+from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
+from collection_jobs.job import CollectionJob
+
+__all__ = ["Delete", "PutOutcome", "Save", "SaveMany", "UpdateStatus"]
+
+_GREATEST_REVISION = 2**63 - 1
+_NEVER = -1
+_CHUNK = 100
+"""Jobs in one statement of a `save_many`: it loops over them within loops."""
+
+
+class Save:
+    """Jobs to store whole; the args are the job."""
+
+    together = True
+
+    def __init__(self, statements: Statements) -> None:
+        """Remember the statements."""
+        self._statements = statements
+
+    def may_share(self, first: Write, later: Write) -> bool:
+        """Never: the second may be stale because of the first."""
+        return False
+
+    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+        """Save each job that is not stale."""
+        jobs = [write.args for write in writes]
+        refused = await _save(held, self._statements, jobs, together=False)
+        if refused:
+            for write in writes:
+                write.error = _staleness(write.args, refused)
+
+
+class SaveMany:
+    """Jobs to store all or none; the args are a list of jobs."""
+
+    together = False
+
+    def __init__(self, statements: Statements) -> None:
+        """Remember the statements."""
+        self._statements = statements
+
+    def may_share(self, first: Write, later: Write) -> bool:
+        """Never."""
+        return False
+
+    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+        """Save the jobs of one call."""
+        (write,) = writes
+        chunks = list(_chunks(write.args))
+        if len(chunks) == 1:
+            write.error = await self._save(held, chunks[0])
+        elif chunks:
+            write.error = await self._save_all(held, chunks)
+
+    async def _save_all(self, held: Held, chunks: list[list[CollectionJob]]) -> Exception | None:
+        committing = False
+        try:
+            await held.command("BEGIN")
+            for chunk in chunks:
+                error = await self._save(held, chunk)
+                if error is not None:
+                    await held.command("ROLLBACK")
+                    return error
+            committing = True
+            await held.command("COMMIT")
+        except BaseException:
+            if not committing:
+                await held.roll_back()
+            raise
+        return None
+
+    async def _save(self, held: Held, chunk: list[CollectionJob]) -> Exception | None:
+        refused = await _save(held, self._statements, chunk, together=True)
+        errors = (_staleness(job, refused) for job in chunk) if refused else ()
+        return next((error for error in errors if error is not None), None)
+
+
+def _chunks(jobs: list[CollectionJob]) -> Iterator[list[CollectionJob]]:
+    """Parts with each id at most once; of two copies of a job, the later one is in a later part."""
+    seen: Counter[str] = Counter()
+    layers: list[list[CollectionJob]] = []
+    for job in jobs:
+        if seen[job.id] == len(layers):
+            layers.append([])
+        layers[seen[job.id]].append(job)
+        seen[job.id] += 1
+    for layer in layers:
+        # By the ids when there are several statements, so that locks are taken in one order.
+        ordered = layer if len(layer) <= _CHUNK else sorted(layer, key=_id)
+        for first in range(0, len(layer), _CHUNK):
+            yield ordered[first : first + _CHUNK]
+
+
+def _id(job: CollectionJob) -> str:
+    return job.id
+
+
+async def _save(
+    held: Held, statements: Statements, jobs: Sequence[CollectionJob], *, together: bool
+) -> dict[str, int | None]:
+    """Save some jobs of different ids; the ids of those refused, and the revisions they have."""
+    jobs = sorted(jobs, key=_id)
+    columns = _columns(map(_row, jobs))
+    revisions = [_expected(job.revision) for job in jobs]
+    outcomes = _columns(_outcomes(jobs))
+    if not outcomes and all(revision is None for revision in revisions):
+        await held.fetch(statements.save, *columns)
+        return {}
+    outcomes = outcomes or [[], [], [], []]
+    return dict(await held.fetch(statements.save_whole, *columns, revisions, together, *outcomes))
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _row(job: CollectionJob) -> tuple[Any, ...]:
+    return (
+        job.id,
+        job.source,
+        array_literal(job.symbols),
+        job.timeframe,
+        job.start,
+        job.end,
+        job.created_at,
+        job.status.value,
+        job.started_at,
+        job.finished_at,
+        job.error_message,
+    )
+
+
+def _expected(revision: int | None) -> int | None:
+    """A revision as a bigint; one that no store gives out becomes one that is never stored."""
+    if revision is None or 0 < revision <= _GREATEST_REVISION:
+        return revision
+    return _NEVER
+
+
+def _outcomes(jobs: Sequence[CollectionJob]) -> Iterator[tuple[str, str, str | None, str | None]]:
+    for job in jobs:
+        for symbol, candles in job.completed_symbols.items():
+            yield job.id, symbol, candles_as_text(candles), None
+        for symbol, error in job.failed_symbols.items():
+            yield job.id, symbol, None, error
+
+
+def _staleness(job: CollectionJob, refused: dict[str, int | None]) -> Exception | None:
+    if job.id in refused and job.revision is not None:
+        return StaleJobError(job.id, job.revision, refused[job.id])
+    return None
+
+
+class Delete:
+    """Jobs to remove; the args are the id."""
+
+    together = True
+
+    def __init__(self, statement: str) -> None:
+        """Remember the statement."""
+        self._statement = statement
+
+    def may_share(self, first: Write, later: Write) -> bool:
+        """Always: the second one finds nothing to delete."""
+        return True
+
+    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+        """Remove the jobs; the first call on each job that was there is told so."""
+        rows = await held.fetch(self._statement, sorted({write.args for write in writes}))
+        gone = {job_id for (job_id,) in rows}
+        for write in writes:
+            write.result = write.args in gone
+            gone.discard(write.args)
+
+
+class UpdateStatus:
+    """Changes of status; the args are the id, the status, and the message."""
+
+    together = True
+
+    def __init__(self, statement: str) -> None:
+        """Remember the statement."""
+        self._statement = statement
+
+    def may_share(self, first: Write, later: Write) -> bool:
+        """For the same change, which no status permits twice: the second one is refused."""
+        return bool(first.args[1] == later.args[1])
+
+    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+        """Change the statuses; the first call on each job that could is told so."""
+        first: dict[str, tuple[str, str, str | None]] = {}
+        for write in writes:
+            first.setdefault(write.args[0], write.args)
+        columns = _columns(sorted(first.values()))
+        rows = await held.fetch(self._statement, *columns, datetime.now(UTC))
+        changed = {job_id for (job_id,) in rows}
+        for write in writes:
+            job_id = write.args[0]
+            write.result = job_id in changed
+            changed.discard(job_id)
+
+
+class PutOutcome:
+    """Outcomes to record; the args are the id, the symbol, the candles as text, and the error."""
+
+    together = True
+
+    def __init__(self, statement: str) -> None:
+        """Remember the statement."""
+        self._statement = statement
+
+    def may_share(self, first: Write, later: Write) -> bool:
+        """Always: none decides about another, and the last on a symbol counts."""
+        return True
+
+    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+        """Record the outcomes, but those whose job or symbol is unknown."""
+        last: dict[tuple[str, str], tuple[Any, ...]] = {w.args[:2]: w.args for w in writes}
+        calls = Counter(write.args[:2] for write in writes)
+        keys = sorted(last)
+        columns = _columns((*last[key], calls[key]) for key in keys)
+        rows = await held.fetch(self._statement, *columns)
+        if rows:
+            refused: dict[tuple[str, str], bool] = {keys[row[0] - 1]: row[1] for row in rows}
+            for write in writes:
+                write.error = _refusal(write.args[:2], refused)
+
+
+def _refusal(key: tuple[str, str], refused: dict[tuple[str, str], bool]) -> Exception | None:
+    if key not in refused:
+        return None
+    return UnknownSymbolError(*key) if refused[key] else JobNotFoundError(key[0])

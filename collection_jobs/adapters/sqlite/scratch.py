@@ -1,0 +1,28 @@
+"""Scratch stores: files for the conformance kit, on the disk of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from collection_jobs.adapters.sqlite.settings import Settings
+
+__all__ = ["scratch_parent", "scratch_url"]
+
+
+def scratch_parent(url: str) -> Path:
+    """The directory beside the file that a URL names.
+
+    Raises:
+        ValueError: There is none, or the URL is no SQLite URL.
+    """
+    parent = Path(Settings.from_url(url).path).absolute().parent
+    if not parent.is_dir():
+        raise ValueError(f"the directory {parent} does not exist")
+    return parent
+
+
+def scratch_url(url: str, directory: Path) -> str:
+    """The URL of a file in a directory, with the options of another URL."""
+    _, mark, query = url.partition("?")
+    return f"sqlite:///{quote(str(directory))}/jobs.db{mark}{query}"

@@ -1,0 +1,274 @@
+"""What PostgreSQL must not do to jobs: to their values, their order, and among transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from collection_jobs import CollectionJob, JobStatus, RepositoryError, StaleJobError
+from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
+from collection_jobs.adapters.postgres.statements import SESSION, Statements
+from collection_jobs.conformance.calls import example_job
+from tests.adapters.postgres_server import Database
+
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.fixture
+async def repository(url: str) -> AsyncGenerator[PostgresCollectionJobRepository]:
+    async with PostgresCollectionJobRepository.from_url(url) as opened:
+        yield opened
+
+
+async def read(repository: PostgresCollectionJobRepository, job_id: str) -> CollectionJob:
+    job = await repository.get_by_id(job_id)
+    assert job is not None
+    return job
+
+
+async def test_the_ends_of_time_come_back_as_they_were_and_sort_as_such(
+    repository: PostgresCollectionJobRepository,
+) -> None:
+    instants = [FIRST, FIRST + timedelta(microseconds=1), LAST - timedelta(microseconds=1), LAST]
+    for number, instant in enumerate(instants):
+        job = example_job(
+            f"{number}", start=FIRST, end=LAST, created_at=instant, started_at=instant
+        )
+        await repository.save(job)
+        assert await repository.get_by_id(job.id) == job
+    listed = await repository.list_by_status(JobStatus.PENDING)
+    assert [job.created_at for job in listed] == instants
+    assert {job.created_at.tzinfo for job in listed} == {UTC}
+    assert [job.created_at for job in await repository.list_recent(since=LAST)] == [LAST]
+
+
+async def test_candles_have_no_upper_bound(repository: PostgresCollectionJobRepository) -> None:
+    vast = 10**5_000 + 7
+    job = example_job("a", completed_symbols={"BTC": vast})
+    await repository.save(job)
+    await repository.add_completed_symbol("a", "ETH", 2**63)
+    assert (await read(repository, "a")).completed_symbols == {"BTC": vast, "ETH": 2**63}
+    stats = await repository.get_stats("a")
+    assert stats is not None
+    assert stats.total_candles == vast + 2**63
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"', "\\", '\\"', "{}", "{a,b}", "NULL", ",", " ", "\t\n", "'; --", "\u2028", "😀", "$1"],
+)
+async def test_no_text_means_anything_to_sql(
+    repository: PostgresCollectionJobRepository, text: str
+) -> None:
+    job = example_job(
+        text,
+        source=text,
+        symbols=(text, f"{text}2"),
+        timeframe=text,
+        error_message=text,
+        completed_symbols={text: 1},
+        failed_symbols={f"{text}2": text},
+    )
+    await repository.save(job)
+    assert await repository.get_by_id(text) == job
+    await repository.add_failed_symbol(text, text, text)
+    assert await repository.update_status(text, JobStatus.RUNNING, text)
+    found = await read(repository, text)
+    assert found.failed_symbols == {text: text, f"{text}2": text}
+    assert found.error_message == text
+
+
+async def test_ids_sort_by_code_point(repository: PostgresCollectionJobRepository) -> None:
+    ids = sorted(["a", "B", "b", "Z", "_", "é", "e\u0301", "\uffff", "\U00010000", " a", "a "])
+    await asyncio.gather(*(repository.save(example_job(one)) for one in reversed(ids)))
+    assert [job.id for job in await repository.list_by_status(JobStatus.PENDING)] == ids
+    assert [job.id for job in await repository.list_recent()] == ids[::-1]
+    after = (example_job("x").created_at, "_")
+    paged = await repository.list_after(JobStatus.PENDING, after)
+    assert [job.id for job in paged] == [one for one in ids if one > "_"]
+
+
+async def test_a_job_of_many_symbols(repository: PostgresCollectionJobRepository) -> None:
+    symbols = tuple(f"S{number}" for number in range(5_000))
+    job = example_job("big", symbols=symbols, completed_symbols=dict.fromkeys(symbols[:2_000], 3))
+    await repository.save(job)
+    assert await repository.get_by_id("big") == job
+    await asyncio.gather(
+        *(repository.add_failed_symbol("big", symbol, "boom") for symbol in symbols[1_900:2_400])
+    )
+    found = await read(repository, "big")
+    assert found.completed_symbols == dict.fromkeys(symbols[:1_900], 3)
+    assert found.failed_symbols == dict.fromkeys(symbols[1_900:2_400], "boom")
+
+
+async def test_many_are_saved_all_or_none_however_many_and_however_often(
+    repository: PostgresCollectionJobRepository,
+) -> None:
+    jobs = [example_job(f"{number}") for number in range(250)]
+    await repository.save_many([*jobs, *(example_job(f"{n}", source="2") for n in range(5))])
+    assert len(await repository.list_recent(1_000)) == 250
+    assert (await read(repository, "3")).source == "2"
+    stale = await read(repository, "7")
+    await repository.save(stale)
+    for others in (jobs[:5], jobs[:150]):
+        with pytest.raises(StaleJobError, match="'7'"):
+            await repository.save_many([*others, example_job("new"), stale])
+    # Within one call, too: the first copy makes the second one stale.
+    current = await read(repository, "8")
+    with pytest.raises(StaleJobError, match="'8'"):
+        await repository.save_many([current, current])
+    assert (await read(repository, "3")).source == "2"
+    assert await repository.get_by_id("new") is None
+    await repository.save_many([])
+
+
+async def test_a_revision_that_no_store_gives_out_is_stale(
+    repository: PostgresCollectionJobRepository,
+) -> None:
+    await repository.save(example_job("a"))
+    for revision in (0, -1, 2**63, -(2**80)):
+        for job_id in ("a", "unknown"):
+            with pytest.raises(StaleJobError):
+                await repository.save(example_job(job_id, revision=revision))
+    assert await repository.get_by_id("unknown") is None
+
+
+# Among transactions: another connection holds the job's row, and commits while a call waits.
+
+
+async def waits_for_a_lock(database: Database, schema: str) -> None:
+    """Return when a call on the schema waits."""
+    while not await database.fetch(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0",
+        schema,
+    ):
+        pass
+
+
+async def test_a_save_makes_outcomes_void_that_were_committed_while_it_waited(
+    repository: PostgresCollectionJobRepository, database: Database, schema: str
+) -> None:
+    await repository.save(example_job("a", failed_symbols={"BTC": "before"}))
+    other = await asyncpg.connect(database.url)
+    async with other.transaction():
+        await other.execute(f"UPDATE {schema}.jobs SET revision = nextval('{schema}.revisions')")
+        await other.execute(
+            f"INSERT INTO {schema}.outcomes SELECT key, generation, 'ETH', 5 FROM {schema}.jobs"
+        )
+        save = asyncio.create_task(repository.save(example_job("a", source="new")))
+        await waits_for_a_lock(database, schema)
+    await save
+    await other.close()
+    assert await repository.get_by_id("a") == example_job("a", source="new")
+    stats = await repository.get_stats("a")
+    assert stats is not None
+    assert (stats.completed, stats.failed) == (0, 0)
+    await repository.delete("a")
+    assert await database.fetch(f"SELECT * FROM {schema}.outcomes") == []
+
+
+async def test_an_outcome_is_judged_by_the_symbols_that_are_there_when_it_is_written(
+    repository: PostgresCollectionJobRepository, database: Database, schema: str
+) -> None:
+    await repository.save(example_job("a", symbols=("OLD",)))
+    other = await asyncpg.connect(database.url)
+    async with other.transaction():
+        await other.execute(
+            f"UPDATE {schema}.jobs SET symbols = '{{NEW}}', generation = generation + 1000"
+        )
+        put = asyncio.create_task(repository.add_failed_symbol("a", "NEW", "boom"))
+        await waits_for_a_lock(database, schema)
+    await put
+    await other.close()
+    assert (await read(repository, "a")).failed_symbols == {"NEW": "boom"}
+
+
+async def test_a_lock_that_another_holds_for_too_long_is_an_error_and_the_neighbours_succeed(
+    url: str, database: Database, schema: str
+) -> None:
+    async with PostgresCollectionJobRepository.from_url(f"{url}&lock_timeout=0.2") as repository:
+        await repository.save_many([example_job("a"), example_job("b"), example_job("c")])
+        other = await asyncpg.connect(database.url)
+        async with other.transaction():
+            await other.execute(f"UPDATE {schema}.jobs SET source = 'mine' WHERE id = 'b'")
+            done = await asyncio.gather(
+                *(repository.update_status(one, JobStatus.RUNNING) for one in "abc"),
+                return_exceptions=True,
+            )
+        await other.close()
+        assert done[0] is done[2] is True
+        assert isinstance(done[1], RepositoryError)
+        assert "held a lock for more than 0.2 s" in str(done[1])
+        assert isinstance(done[1].__cause__, asyncpg.LockNotAvailableError)
+        assert await repository.update_status("b", JobStatus.RUNNING)
+
+
+# The schema
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("id = ''", "is_a_name"),
+        ("source = repeat('x', 256)", "is_a_name"),
+        ("symbols = '{}'", "are_names"),
+        ("symbols = '{a,NULL}'", "are_names"),
+        ("symbols = '{{a},{b}}'", "are_names"),
+        ("status = 'done'", "status_is_known"),
+        ("range_end = range_start", "range_is_not_empty"),
+        ("created_at = '10000-01-01 00:00:00+00'", "is_within_the_years_1_to_9999"),
+        ("started_at = '0001-01-01 00:00:00 BC'", "is_within_the_years_1_to_9999"),
+        ("revision = 0", "revision_is_positive"),
+    ],
+)
+async def test_no_other_writer_can_break_a_job(
+    repository: PostgresCollectionJobRepository,
+    database: Database,
+    schema: str,
+    change: str,
+    constraint: str,
+) -> None:
+    await repository.save(example_job("a"))
+    with pytest.raises(asyncpg.CheckViolationError, match=constraint):
+        await database.execute(f"UPDATE {schema}.jobs SET {change}")
+
+
+@pytest.mark.parametrize("values", ["-1, NULL", "1.5, NULL", "'NaN', NULL", "1, 'x'", "NULL, NULL"])
+async def test_no_other_writer_can_break_an_outcome(
+    repository: PostgresCollectionJobRepository, database: Database, schema: str, values: str
+) -> None:
+    await repository.save(example_job("a"))
+    with pytest.raises(asyncpg.CheckViolationError):
+        await database.execute(
+            f"INSERT INTO {schema}.outcomes SELECT key, generation, 'BTC', {values} "
+            f"FROM {schema}.jobs"
+        )
+
+
+async def test_the_plans_walk_indexes_even_where_the_tables_are_empty(
+    repository: PostgresCollectionJobRepository, database: Database, schema: str
+) -> None:
+    statements = Statements.on(schema)
+    connection = await asyncpg.connect(database.url)
+    await connection.execute(SESSION)
+    for name in Statements.__slots__:
+        text: str = getattr(statements, name)
+        await connection.execute(f"PREPARE {name} AS {text}")
+        count = max(int(number) for number in re.findall(r"\$(\d+)", text))
+        arguments = ", ".join(["NULL"] * count)
+        rows = await connection.fetch(f"EXPLAIN EXECUTE {name} ({arguments})")
+        plan = "\n".join(row[0] for row in rows)
+        assert "Seq Scan" not in plan, f"{name}: {plan}"
+        assert "Hash Join" not in plan, f"{name}: {plan}"
+        assert "Merge Join" not in plan, f"{name}: {plan}"
+        # The primary key may be walked for one job, and the listings' indexes for one listing.
+        for line in plan.splitlines():
+            if "Index" in line and "Scan" in line:
+                following = plan[plan.index(line) + len(line) :].splitlines()[1]
+                assert "Index Cond" in following, f"{name}: {plan}"
+    await connection.close()
