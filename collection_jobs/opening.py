@@ -166,11 +166,13 @@ def _scratch_sqlite(url: str) -> ScratchStores:
     return ScratchStores(lambda directory: scratch_url(url, directory), None, scratch_parent(url))
 
 
-def _open_postgres(url: str) -> AbstractAsyncContextManager[CollectionJobRepository]:
+def _open_postgres(
+    url: str, *, create: bool = True
+) -> AbstractAsyncContextManager[CollectionJobRepository]:
     _demand_asyncpg()
     from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 
-    return PostgresCollectionJobRepository.from_url(url)
+    return PostgresCollectionJobRepository.from_url(url, create=create)
 
 
 def _scratch_postgres(url: str) -> ScratchStores:

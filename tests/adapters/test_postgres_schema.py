@@ -7,7 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from collection_jobs import RepositoryError
+from collection_jobs import RepositoryError, open_repository
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository, schema
 from collection_jobs.conformance.calls import example_job
 from tests.adapters.postgres_server import Database, Server
@@ -33,6 +33,16 @@ async def objects(database: Database, name: str) -> list[str]:
 async def test_those_that_open_a_new_schema_at_once_share_it(url: str) -> None:
     await asyncio.gather(*(open_and_save(url, f"{number}") for number in range(8)))
     assert await ids(url) == set("01234567")
+
+
+async def test_who_only_looks_makes_no_schema(url: str, schema: str, database: Database) -> None:
+    with pytest.raises(RepositoryError, match=f"no store of collection jobs: .*'{schema}'"):
+        async with open_repository(url, create=False):
+            pytest.fail("it opened")
+    assert await database.fetch("SELECT FROM pg_namespace WHERE nspname = $1", schema) == []
+    await open_and_save(url, "there")
+    async with open_repository(url, create=False) as repository:
+        assert await repository.get_by_id("there") is not None
 
 
 async def test_an_older_schema_is_migrated_once_by_those_that_open_it_at_once(

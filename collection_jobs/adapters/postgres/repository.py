@@ -24,6 +24,7 @@ from collection_jobs.validation import (
     check_candles,
     check_datetime,
     check_job,
+    check_jobs,
     check_key,
     check_limit,
     check_name,
@@ -78,6 +79,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         connections: int = 4,
         connect_timeout: float = 10.0,
         lock_timeout: float = 5.0,
+        create: bool = True,
     ) -> None:
         """Remember what to open; nothing is opened yet.
 
@@ -89,12 +91,13 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             connections: The most connections that are held at once; they are opened as needed.
             connect_timeout: Seconds to wait for a connection, also while the server restarts.
             lock_timeout: Seconds that a call waits for another transaction's lock.
+            create: Whether opening makes the tables where there are none; if not, it refuses.
 
         Raises:
             TypeError: A value is of a wrong type.
             ValueError: A value is wrong.
         """
-        self._settings = Settings(dsn, schema, connections, connect_timeout, lock_timeout)
+        self._settings = Settings(dsn, schema, connections, connect_timeout, lock_timeout, create)
         self._engine: Engine | None = None
         statements = Statements.on(schema)
         self._get = reads.Get(statements.get)
@@ -108,11 +111,12 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         self._put_outcome = writes.PutOutcome(statements.put_outcomes)
 
     @classmethod
-    def from_url(cls, url: str) -> Self:
+    def from_url(cls, url: str, *, create: bool = True) -> Self:
         """Build one from a URL, as :func:`collection_jobs.open_repository` does.
 
         Args:
             url: The ``dsn``, with the other arguments as further options of its query.
+            create: Whether opening makes the tables where there are none; if not, it refuses.
 
         Raises:
             ValueError: The URL is none of these, or an option is unknown or its value wrong.
@@ -124,6 +128,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             connections=settings.connections,
             connect_timeout=settings.connect_timeout,
             lock_timeout=settings.lock_timeout,
+            create=create,
         )
 
     def __repr__(self) -> str:
@@ -135,7 +140,8 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
         Raises:
             RepositoryError: The repository is open already; or the server cannot be reached, or
-                refuses; or the schema has another application's tables, or a newer version.
+                refuses; or the schema has another application's tables, or a newer version, or
+                none where they are not to be created.
         """
         if self._engine is not None:
             raise RepositoryError(f"the repository is open already: {self._settings.name}")
@@ -260,7 +266,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             StaleJobError: A job carries a revision that is not the stored one; nothing changed.
             RepositoryError: PostgreSQL failed; nothing changed.
         """
-        checked = [check_job(job) for job in jobs]
+        checked = check_jobs(jobs)
         ids = tuple({job.id for job in checked})
         await self._opened().write(self._save_many, ids, checked)
 

@@ -97,14 +97,18 @@ async def prepare_schema(
 
     Raises:
         RepositoryError: The schema is of a newer version, or has another application's tables; or
-            the database does not hold UTF-8. Nothing was changed.
+            it has none and they are not to be created; or the database does not hold UTF-8.
+            Nothing was changed.
         asyncpg.PostgresError: PostgreSQL failed.
     """
     encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")
     if encoding != "UTF8":
         raise RepositoryError(f"the database must hold UTF8, not {encoding}: {settings.name}")
-    if await _version(connection, settings) == SCHEMA_VERSION:
+    found = await _version(connection, settings)
+    if found == SCHEMA_VERSION:
         return
+    if not found and not settings.create:
+        raise RepositoryError(f"there is no store of collection jobs: {settings.name}")
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         found = await _version(connection, settings)

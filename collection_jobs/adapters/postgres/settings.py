@@ -39,6 +39,7 @@ class Settings:
         connections: The most connections that are held.
         connect_timeout: Seconds to wait for a connection.
         lock_timeout: Seconds to wait for another transaction's lock.
+        create: Whether to make the tables where there are none.
     """
 
     dsn: str = field(repr=False)
@@ -46,6 +47,7 @@ class Settings:
     connections: int = 4
     connect_timeout: float = 10.0
     lock_timeout: float = 5.0
+    create: bool = True
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -61,6 +63,8 @@ class Settings:
             )
         _check_seconds("connect_timeout", self.connect_timeout)
         _check_seconds("lock_timeout", self.lock_timeout)
+        if not isinstance(self.create, bool):
+            raise TypeError(f"create must be a bool: {shown(self.create)}")
 
     @property
     def name(self) -> str:

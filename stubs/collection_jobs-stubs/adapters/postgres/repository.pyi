@@ -48,6 +48,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         connections: int=4,
         connect_timeout: float=10.0,
         lock_timeout: float=5.0,
+        create: bool=True,
     ) -> None:
         """Remember what to open; nothing is opened yet.
 
@@ -59,17 +60,19 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             connections: The most connections that are held at once; they are opened as needed.
             connect_timeout: Seconds to wait for a connection, also while the server restarts.
             lock_timeout: Seconds that a call waits for another transaction's lock.
+            create: Whether opening makes the tables where there are none; if not, it refuses.
 
         Raises:
             TypeError: A value is of a wrong type.
             ValueError: A value is wrong.
         """
     @classmethod
-    def from_url(cls, url: str) -> Self:
+    def from_url(cls, url: str, *, create: bool=True) -> Self:
         """Build one from a URL, as :func:`collection_jobs.open_repository` does.
 
         Args:
             url: The ``dsn``, with the other arguments as further options of its query.
+            create: Whether opening makes the tables where there are none; if not, it refuses.
 
         Raises:
             ValueError: The URL is none of these, or an option is unknown or its value wrong.
@@ -81,7 +84,8 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
         Raises:
             RepositoryError: The repository is open already; or the server cannot be reached, or
-                refuses; or the schema has another application's tables, or a newer version.
+                refuses; or the schema has another application's tables, or a newer version, or
+                none where they are not to be created.
         """
     async def __aexit__(
         self,
