@@ -11,7 +11,7 @@ from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance import Target, find_target
 from collection_jobs.conformance.checks import CHECKS
 from collection_jobs.protocol import CollectionJobRepository
-from tests.mutants import race_table, races, real, sequential, torn
+from tests.mutants import beyond, beyond_races, race_table, races, real, sequential, torn
 from tests.mutants.right import RIGHT
 
 __all__ = ["Case", "bugs", "right_ones"]
@@ -44,30 +44,33 @@ class Case:
 
 def bugs() -> Iterator[Case]:
     """Every planted bug that the standard profile is to find."""
-    for mutant, laws in sequential.BUGS.items():
-        yield Case(mutant.__name__, _in_memory(mutant), _CALLER, laws)
-    for race, known in race_table.RACES.items():
-        name = f"{race.__name__} (race)" if race.__name__ in _TWICE else race.__name__
-        yield Case(name, _in_memory(race), ("interleavings",), known.laws, by_chance=False)
+    alone = {**sequential.BUGS, **beyond.BUGS}
+    known = {race: entry.laws for race, entry in race_table.RACES.items()}
+    for mutant, laws in alone.items():
+        yield Case(_named(mutant), _in_memory(mutant), _CALLER, laws)
+    for race, laws in (*known.items(), *beyond_races.RACES.items()):
+        yield Case(_named(race), _in_memory(race), ("interleavings",), laws, by_chance=False)
     for bug in real.BUGS:
-        yield Case(bug.store.__name__, _by_name(bug.store), (bug.check,), bug.laws)
+        yield Case(_named(bug.store), _by_name(bug.store), (bug.check,), bug.laws)
 
 
 def right_ones() -> Iterator[Case]:
     """Every repository that is odd but right, and both that the project ships."""
-    for store in (*sequential.ODD, InMemoryCollectionJobRepository):
-        yield Case(store.__name__, _in_memory(store), _EVERY)
-    for design in RIGHT:
+    for store in (*sequential.ODD, *beyond.ODD, beyond.Bare, InMemoryCollectionJobRepository):
+        yield Case(_named(store), _in_memory(store), _EVERY)
+    for design in (*RIGHT, beyond_races.Whole):
         if design is not InMemoryCollectionJobRepository:
-            yield Case(getattr(design, "__name__", ""), _in_memory(design), _SCHEDULED)
+            yield Case(_named(design), _in_memory(design), _SCHEDULED)
     for odd in real.ODD:
-        yield Case(odd.__name__, _by_name(odd), _EVERY)
+        yield Case(_named(odd), _by_name(odd), _EVERY)
     yield Case("SQLiteCollectionJobRepository", find_target(None), _EVERY)
 
 
-_TWICE = {race.__name__ for race in race_table.RACES} & {
-    mutant.__name__ for mutant in sequential.BUGS
-}
+def _named(store: object) -> str:
+    """A name that no other has: some rooms of mutants have names that are in others, too."""
+    name = getattr(store, "__name__", "")
+    room = getattr(store, "__module__", "").rpartition(".")[2]
+    return f"{name} ({room})" if room == "torn" or room.startswith("beyond") else name
 
 
 def _in_memory(make: Callable[[], object]) -> Target:

@@ -108,7 +108,8 @@ def _by_law(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator
 
 def _linked(name: str) -> str:
     """A bug, with the thread of a project where it was made."""
-    return f"[{name}]({ORIGINS[name]})" if name in ORIGINS else name
+    origin = ORIGINS.get(name.partition(" ")[0])
+    return name if origin is None else f"[{name}]({origin})"
 
 
 def _by_bug(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator[str]:
