@@ -175,7 +175,8 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
         if self._running:
             await asyncio.wait(self._running)
         if self._dispose:
-            await self._engine.dispose()
+            # A connection whose closing is cancelled half-way is left to the garbage collector.
+            await asyncio.shield(self._engine.dispose())
 
     async def _prepare(self) -> None:
         try:
