@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 import asyncpg
 import pytest
@@ -58,6 +59,26 @@ async def test_calls_that_wait_together_travel_as_one_statement(
     assert len(sent) <= 3
     lists[1].clear()
     assert [len(listed) for listed in lists] == [5, 0, *[5] * 18]
+
+
+async def test_statements_are_prepared_once_for_each_connection(
+    repository: PostgresCollectionJobRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[str] = []
+    prepare = asyncpg.Connection.prepare
+
+    async def noted(connection: Any, query: str) -> Any:
+        statement = await prepare(connection, query)
+        prepared.append(statement.get_name())
+        return statement
+
+    monkeypatch.setattr(asyncpg.Connection, "prepare", noted)
+    for _ in range(3):
+        await repository.save(example_job("a"))
+        assert await repository.get_by_id("a") == example_job("a")
+    # One without a name would be parsed and planned anew each time.
+    assert len(set(prepared)) == len(prepared) == 2
+    assert all(prepared)
 
 
 async def test_a_refused_call_does_not_touch_its_neighbours(

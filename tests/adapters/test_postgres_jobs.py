@@ -168,6 +168,8 @@ async def test_a_save_makes_outcomes_void_that_were_committed_while_it_waited(
     stats = await repository.get_stats("a")
     assert stats is not None
     assert (stats.completed, stats.failed) == (0, 0)
+    assert await database.fetch(f"SELECT * FROM {schema}.outcomes") == []
+    await repository.add_failed_symbol("a", "BTC", "boom")
     await repository.delete("a")
     assert await database.fetch(f"SELECT * FROM {schema}.outcomes") == []
 

@@ -48,6 +48,8 @@ class Held:
         self.sent = False
         prepared = self._prepared.get(statement)
         if prepared is None:
+            # It has a name as long as asyncpg's own cache is on; without one it would be parsed and
+            # planned anew each time.
             prepared = await self._connection.prepare(statement)
             self._prepared[statement] = prepared
         self.sent = True
@@ -225,11 +227,7 @@ class Connections:
 
 async def connect(settings: Settings) -> asyncpg.Connection[asyncpg.Record]:
     """Open a connection, and set what every session of ours has set."""
-    connection = await asyncpg.connect(
-        settings.dsn,
-        timeout=settings.connect_timeout,
-        statement_cache_size=0,  # Held keeps them
-    )
+    connection = await asyncpg.connect(settings.dsn, timeout=settings.connect_timeout)
     try:
         milliseconds = max(1, round(settings.lock_timeout * 1000))
         await connection.execute(f"{SESSION}; SET lock_timeout = {milliseconds}")
