@@ -8,7 +8,7 @@ from pathlib import Path
 import nox
 
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["lint", "tests"]
+nox.options.sessions = ["lint", "tests", "docs"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 ADAPTERS = [path.parent.name for path in sorted(Path("examples/adapters").glob("*/pyproject.toml"))]
@@ -111,3 +111,25 @@ def bench(session: nox.Session) -> None:
     """How fast is each method, as a ratio to the limit and to others? Makes docs/benchmarks.md."""
     install(session, "bench")
     session.run("python", "-m", "benchmarks.speed", *(session.posargs or ["--write"]))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Does the site build without a warning? Makes site/."""
+    install(session, "docs", "test", extras="check,postgres")
+    session.run("python", "-m", "tests.pictures")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-c", "docs/site", ".", "site")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Does what users install work: the wheel alone, and with each extra alone?"""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "wheel"))
+    session.run("python", "-m", "tests.wheel", str(_wheel(session, ".")))
+
+
+@nox.session
+def hooks(session: nox.Session) -> None:
+    """Do the hooks of .pre-commit-config.yaml find nothing?"""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "hooks"))
+    session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure")

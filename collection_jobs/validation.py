@@ -58,7 +58,7 @@ def shown(value: object) -> str:
 
 
 def shown_url(url: str) -> str:
-    """A repository's URL as a message, a report or a log may show it: with *** for its passwords.
+    """A repository's URL as a message, a report or a log may show it: ``***`` for passwords.
 
     In doubt it hides too much: a password that should have been percent-encoded reaches to the
     last @, and every option whose name ends in "password" has a value that is hidden.

@@ -1,30 +1,10 @@
-"""The README keeps its word: its programs run, and print what it shows."""
+"""The README keeps its word: in a module of its own, for its verdicts take long."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-from tests.readme import README, programs, rendered, steady
+from tests.documentation import ROOT, comparable, rendered
 
 
-def test_every_program_and_command_prints_what_the_readme_shows() -> None:
-    text = README.read_text()
-    assert steady(rendered(text)) == steady(text)
-
-
-def test_the_readmes_test_module_finds_the_bug_that_it_shows(tmp_path: Path) -> None:
-    for name, program in programs(README.read_text()).items():
-        (tmp_path / name).write_text(program)
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_my_stores.py"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "FAILED test_my_stores.py::TestMyRepository::test_law[SAVE-1]" in ran.stdout
-    assert "test_law[SAVE-2]" not in ran.stdout
+def test_every_block_runs_and_prints_what_the_readme_shows() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert comparable(rendered(text)) == comparable(text)

@@ -94,7 +94,7 @@ class Report:
 
     @property
     def understated(self) -> tuple[Claim, ...]:
-        """What the adapter does and does not declare: false claims, which break no law."""
+        """The false claims that break no law, of what the adapter does and does not declare."""
         return tuple(claim for claim in self.claims if claim.verdict == "understated")
 
     @property

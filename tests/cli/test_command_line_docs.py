@@ -1,4 +1,4 @@
-"""docs/command-line.md keeps its word: programs run, and tables are those of the commands."""
+"""docs/command-line.md tells every command and option, with the extra that it needs."""
 
 from __future__ import annotations
 
@@ -8,18 +8,9 @@ import click
 
 from collection_jobs.cli.app import COMMANDS
 from collection_jobs.cli.jobs.commands import jobs_group
-from tests.pages import DOCS, run_page
+from tests.documentation import ROOT
 
-PAGE = (DOCS / "command-line.md").read_text(encoding="utf-8")
-
-
-def test_every_program_and_command_prints_what_the_page_shows() -> None:
-    assert _steady(run_page(PAGE)) == _steady(PAGE)
-
-
-def _steady(text: str) -> str:
-    """Without how long ago that was."""
-    return re.sub(r"\d+d \d\dh ago", "ago", text)
+PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 
 
 def test_every_command_and_option_of_jobs_is_told() -> None:

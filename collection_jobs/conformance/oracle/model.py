@@ -158,7 +158,8 @@ def _said(value: object) -> str:
     if isinstance(value, Call | Outcome | Words):
         return str(value)
     if isinstance(value, frozenset):
-        return shown(dict(cast("frozenset[tuple[str, object]]", value)))
+        # Sorted: the order of a set is another in each process, and a finding is to be the same.
+        return shown(dict(sorted(cast("frozenset[tuple[str, object]]", value))))
     return brief(value)
 
 

@@ -1,0 +1,42 @@
+"""The failures of a job live in one JSON column: read it, add one, write it back. Two workers
+that do so at once write two lists, each with one of the two failures, and the second one wins.
+
+Read and write in one transaction that keeps others out (BEGIN IMMEDIATE, SELECT ... FOR UPDATE);
+or give each outcome a row of its own, so that there is nothing to read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from sqlite3 import Connection
+
+from typing_extensions import override
+
+from collection_jobs import JobNotFoundError, UnknownSymbolError
+from collection_jobs.validation import check_name, check_text
+from docs.laws.table import Table
+
+
+class Breach(Table):
+    @override
+    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        check_name("symbol", symbol)
+        check_text("error", error)
+        read = await self.get_by_id(job_id)
+        if read is None:
+            raise JobNotFoundError(job_id)
+        if symbol not in read.symbols:
+            raise UnknownSymbolError(job_id, symbol)
+        failed = {**read.failed_symbols, symbol: error}
+
+        def work(connection: Connection) -> None:
+            job = self.find(connection, job_id)
+            if job is None:
+                raise JobNotFoundError(job_id)
+            completed = {s: n for s, n in job.completed_symbols.items() if s not in failed}
+            self.write(connection, replace(job, completed_symbols=completed, failed_symbols=failed))
+
+        await self.transaction(work)
+
+
+FIX = (Table.add_failed_symbol,)

@@ -1,0 +1,31 @@
+"""A look-up that means well: where there is no such id, one that differs in its case will do.
+Some engines do so unasked (MySQL's default collation, `LIKE` in SQLite), and with accents and
+trailing blanks as well. Then one caller's id finds another's job.
+
+Compare ids exactly: as SQLite does by default, with the collation C in PostgreSQL,
+utf8mb4_0900_bin in MySQL.
+"""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from collection_jobs import CollectionJob
+from collection_jobs.validation import check_name
+from docs.laws.table import Table
+
+
+class Breach(Table):
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        check_name("job_id", job_id)
+        found = await self.select(
+            "WHERE id = ? COLLATE NOCASE ORDER BY id = ? DESC", job_id, job_id
+        )
+        return found[0] if found else None
+
+
+FIX = (
+    Table.get_by_id,
+    Table.find,
+)

@@ -1,0 +1,36 @@
+"""Each job is saved for itself and the stale one in the middle is reported: those before it are
+saved, those behind it are not, and the caller does not know which.
+
+One transaction for all of them, which the error rolls back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from sqlite3 import Connection
+
+from typing_extensions import override
+
+from collection_jobs import CollectionJob, StaleJobError
+from collection_jobs.validation import check_jobs
+from docs.laws.beyond import Beyond
+
+
+class Breach(Beyond):
+    @override
+    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+        def work(connection: Connection) -> StaleJobError | None:
+            for job in checked:
+                found = self.revision_of(connection, job.id)
+                if job.revision not in (None, found):
+                    return StaleJobError(job.id, job.revision, found)
+                self.write(connection, job)
+            return None
+
+        checked = check_jobs(jobs)
+        stale = await self.transaction(work)  # which commits what was saved before
+        if stale is not None:
+            raise stale
+
+
+FIX = (Beyond.save_many,)

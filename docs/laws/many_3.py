@@ -1,0 +1,29 @@
+"""All are checked first and then saved, one transaction for each job. Whoever looks in between
+sees one of them saved, and another as it was before.
+
+One transaction for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from typing_extensions import override
+
+from collection_jobs import CollectionJob
+from collection_jobs.validation import check_jobs
+from docs.laws.beyond import Beyond
+
+
+class Breach(Beyond):
+    @override
+    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+        checked = check_jobs(jobs)
+        if any(job.revision is not None for job in checked):
+            await super().save_many(checked)
+        else:
+            for job in checked:
+                await self.save(job)
+
+
+FIX = (Beyond.save_many,)
