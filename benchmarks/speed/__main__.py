@@ -1,7 +1,7 @@
 """Measure, and write docs/benchmarks.md.
 
     python -m benchmarks.speed [--quick] [--only ENGINE ...] [--rounds N] [--minutes N]
-        [--stores DIRECTORY] [--results FILE] [--render] [--write]
+        [--callers N ...] [--stores DIRECTORY] [--results FILE] [--render] [--write]
 
 Run it from the root of the project, with the dependency group ``bench`` installed (``nox -s bench``
 does both). PostgreSQL is measured on a new server, or on the one at
@@ -46,7 +46,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="*", choices=ENGINES, default=ENGINES)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--minutes", type=float, default=6, help="begin no round after these")
+    parser.add_argument(
+        "--minutes", type=float, default=6, help="the most for each engine, or one round"
+    )
+    parser.add_argument(
+        "--callers", type=int, nargs="*", help="default: 1 16 256; 64, too, on servers"
+    )
     parser.add_argument("--stores", type=Path, help="keep the filled stores here, for later runs")
     parser.add_argument(
         "--results", type=Path, help="keep the figures here, with those of other engines"
@@ -95,12 +100,16 @@ class _Run:
         self._keep = asked.stores is not None
         self._stores = asked.stores or directory
         self._sizes = [200] if self.quick else [1_000, 100_000, 1_000_000]
+        self._asked_callers: list[int] | None = asked.callers
         self._effort = Effort(
             rounds,
             asked.minutes * 60,
             0.001 if self.quick else 0.02,
-            (1, 16) if self.quick else (1, 16, 256),
+            self._callers(1, 16, 256),
         )
+
+    def _callers(self, *default: int) -> tuple[int, ...]:
+        return (1, 16) if self.quick else tuple(self._asked_callers or default)
 
     async def sqlite(self) -> None:
         """Both durabilities; the weaker one changes writes only, and is measured on one size.
@@ -127,7 +136,7 @@ class _Run:
         from benchmarks.speed.postgres_engine import databases
         from benchmarks.speed.postgres_server import a_durable_server
 
-        effort = replace(self._effort, callers=(1, 16) if self.quick else (1, 16, 64, 256))
+        effort = replace(self._effort, callers=self._callers(1, 16, 64, 256))
         with a_durable_server() as server:
             filled = databases(server, self._sizes, keep=self._keep)
             async with filled as (version, stores):

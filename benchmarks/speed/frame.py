@@ -66,7 +66,7 @@ class Effort:
 
     Attributes:
         rounds: How often each slice is measured.
-        seconds: No further round begins after this time.
+        seconds: When to end, but for the first round: what has a round less is measured less often.
         slice_seconds: How much time a slice should take.
         callers: The numbers of callers.
         seed: Where all random choice comes from.
@@ -136,6 +136,7 @@ async def measure(
     random = Random(effort.seed)
     work = {size: Workload(size, effort.seed) for size in stores}
     async with AsyncExitStack() as opened:
+        opened.callback(gc.unfreeze)
         runners = {
             size: [
                 _Runner(it.name, await opened.enter_async_context(it.open()), it.blocking)
@@ -153,14 +154,13 @@ async def measure(
         ]
         began = perf_counter()
         for number in range(effort.rounds):
-            if perf_counter() - began > effort.seconds:
-                break
             print(f"{engine}: round {number + 1} of {effort.rounds}", file=sys.stderr, flush=True)
             for size, group, callers in random.sample(slices, len(slices)):
+                if number and perf_counter() - began > effort.seconds:
+                    return rates
                 for runner in random.sample(runners[size], len(runners[size])):
                     if runner.spent[group, callers] < _ENOUGH or number < _FEWEST_ROUNDS:
                         await _slice(runner, group, callers, work[size], effort, engine, rates)
-        gc.unfreeze()
     return rates
 
 
