@@ -1,7 +1,8 @@
 """Measure, and write docs/benchmarks.md.
 
     python -m benchmarks.speed [--quick] [--only ENGINE ...] [--rounds N] [--minutes N]
-        [--callers N ...] [--stores DIRECTORY] [--results FILE] [--render] [--write]
+        [--kind reads|writes] [--callers N ...] [--stores DIRECTORY] [--results FILE] [--render]
+        [--write]
 
 Run it from the root of the project, with the dependency group ``bench`` installed (``nox -s bench``
 does both). PostgreSQL is measured on a new server, or on the one at
@@ -31,7 +32,7 @@ from benchmarks.speed.sqlite_engine import candidates as on_sqlite
 from benchmarks.speed.sqlite_files import copy
 from benchmarks.speed.stalls import stalls
 from benchmarks.speed.tables import tables
-from benchmarks.speed.workload import GROUPS, WRITES
+from benchmarks.speed.workload import GROUPS, METHODS, READS, WRITES
 from collection_jobs.adapters.sqlite.settings import Synchronous
 
 SQLITE_FULL, SQLITE_NORMAL = "SQLite, synchronous=FULL", "SQLite, synchronous=NORMAL"
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=6, help="the most for each engine, or one round"
     )
+    parser.add_argument("--kind", choices=["reads", "writes"], help="only these methods")
     parser.add_argument(
         "--callers", type=int, nargs="*", help="default: 1 16 256; 64, too, on servers"
     )
@@ -100,6 +102,7 @@ class _Run:
         self._keep = asked.stores is not None
         self._stores = asked.stores or directory
         self._sizes = [200] if self.quick else [1_000, 100_000, 1_000_000]
+        self._groups: tuple[str, ...] = {"reads": READS, "writes": WRITES}.get(asked.kind, GROUPS)
         self._asked_callers: list[int] | None = asked.callers
         self._effort = Effort(
             rounds,
@@ -122,9 +125,12 @@ class _Run:
         if self.quick:
             names = dict.fromkeys(self._sizes, OUR_OWN)
         stores = {size: await self._on_sqlite(size, "FULL", names[size]) for size in self._sizes}
-        self.results.rates |= await measure(SQLITE_FULL, stores, GROUPS, self._effort)
+        effort = replace(self._effort, by_processor=frozenset(READS))
+        self.results.rates |= await measure(SQLITE_FULL, stores, self._groups, effort)
         normal = {middle: await self._on_sqlite(middle, "NORMAL", names[middle])}
-        self.results.rates |= await measure(SQLITE_NORMAL, normal, WRITES, self._effort)
+        self.results.rates |= await measure(
+            SQLITE_NORMAL, normal, tuple(it for it in WRITES if it in self._groups), self._effort
+        )
 
     async def _on_sqlite(
         self, size: int, synchronous: Synchronous, names: tuple[str, ...]
@@ -141,12 +147,13 @@ class _Run:
             filled = databases(server, self._sizes, keep=self._keep)
             async with filled as (version, stores):
                 self.results.machine += f", PostgreSQL {version}"
-                self.results.rates |= await measure(POSTGRES, stores, GROUPS, effort)
+                self.results.rates |= await measure(POSTGRES, stores, self._groups, effort)
 
     async def memory(self) -> None:
         """The repository in memory."""
         stores = {size: in_memory(size) for size in self._sizes}
-        self.results.rates |= await measure(MEMORY, stores, GROUPS, self._effort)
+        effort = replace(self._effort, by_processor=frozenset(METHODS))
+        self.results.rates |= await measure(MEMORY, stores, self._groups, effort)
 
     async def figures(self) -> None:
         """The event loop's stalls, the import, and the memory of jobs in memory."""
