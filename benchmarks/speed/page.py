@@ -29,7 +29,8 @@ def write_page(results: Results) -> None:
 
 def _body(results: Results) -> Iterator[str]:
     yield f"Measured on {results.machine}; {results.rounds} rounds or more,"
-    yield f"{results.seconds / 60:.0f} minutes in all. A load average above the number of cores is other work."
+    yield f"{results.seconds / 60:.0f} minutes in all."
+    yield "A load average above the number of cores is other work."
     yield from ("", f"![Ratios by method and number of callers]({PLOT.name})", "")
     yield from ("## Goals", "", *goals(results), "")
     if results.anatomy:

@@ -71,7 +71,8 @@ def machine(directory: Path) -> str:
     load = f", load average {os.getloadavg()[1]:.0f}" if hasattr(os, "getloadavg") else ""
     return (
         f"{os.cpu_count()} cores ({platform.machine()}), {_file_system(directory)}, "
-        f"{platform.system()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}{load}"
+        f"{platform.system()}, Python {platform.python_version()}, "
+        f"SQLite {sqlite3.sqlite_version}{load}"
     )
 
 
