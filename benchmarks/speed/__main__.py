@@ -1,14 +1,14 @@
 """Measure, and write docs/benchmarks.md.
 
-    python -m benchmarks.speed [--quick] [--only ENGINE ...] [--rounds N] [--minutes N]
-        [--kind reads|writes] [--callers N ...] [--stores DIRECTORY] [--results FILE] [--render]
-        [--write]
+    python -m benchmarks.speed [--quick] [--only ENGINE ...] [--kind reads|writes] [--sizes N ...]
+        [--callers N ...] [--rounds N] [--minutes N] [--stores DIRECTORY] [--results FILE]
+        [--render] [--write]
 
 Run it from the root of the project, with the dependency group ``bench`` installed (``nox -s bench``
-does both). PostgreSQL is measured on a new server, or on the one at
-COLLECTION_JOBS_POSTGRES_URL, which should be durable. ``--quick`` tries
-everything once on small stores, without the other libraries: it shows that the benchmark works, and
-no more. ``--stores`` keeps the filled stores, PostgreSQL's databases included, for later runs.
+does both). PostgreSQL is measured on a new server, or on the one at COLLECTION_JOBS_POSTGRES_URL,
+which should be durable. ``--quick`` tries everything once on small stores, without the other
+libraries: it shows that the benchmark works, and no more. ``--stores`` keeps the filled stores,
+PostgreSQL's databases included, for later runs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from collection_jobs.adapters.sqlite.settings import Synchronous
 SQLITE_FULL, SQLITE_NORMAL = "SQLite, synchronous=FULL", "SQLite, synchronous=NORMAL"
 MEMORY = "in memory"
 POSTGRES = "PostgreSQL"
-ENGINES = ("sqlite", "postgres", "memory", "figures")
+ENGINES = ("sqlite", "sqlite_normal", "postgres", "memory", "figures")
 
 
 def main() -> None:
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=6, help="the most for each engine, or one round"
     )
+    parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 100_000, 1_000_000])
     parser.add_argument("--kind", choices=["reads", "writes"], help="only these methods")
     parser.add_argument(
         "--callers", type=int, nargs="*", help="default: 1 16 256; 64, too, on servers"
@@ -101,7 +102,10 @@ class _Run:
         self._directory = directory
         self._keep = asked.stores is not None
         self._stores = asked.stores or directory
-        self._sizes = [200] if self.quick else [1_000, 100_000, 1_000_000]
+        self._sizes: list[int] = [200] if self.quick else asked.sizes
+        self._middle = self._sizes[len(self._sizes) // 2]
+        # A slice that only computes is long, so that each of 256 callers makes many calls in it.
+        self._long = 0.001 if self.quick else 0.1
         self._groups: tuple[str, ...] = {"reads": READS, "writes": WRITES}.get(asked.kind, GROUPS)
         self._asked_callers: list[int] | None = asked.callers
         self._effort = Effort(
@@ -115,26 +119,29 @@ class _Run:
         return (1, 16) if self.quick else tuple(self._asked_callers or default)
 
     async def sqlite(self) -> None:
-        """Both durabilities; the weaker one changes writes only, and is measured on one size.
+        """With synchronous=FULL: a commit waits for the disk.
 
         The slowest others are in the middle size only: they would take most of the time, and how
         they grow is their own affair.
         """
-        middle = self._sizes[len(self._sizes) // 2]
-        names = dict.fromkeys(self._sizes, (*OUR_OWN, BY_HAND)) | {middle: OUR_OWN + OTHERS}
-        if self.quick:
-            names = dict.fromkeys(self._sizes, OUR_OWN)
-        stores = {size: await self._on_sqlite(size, "FULL", names[size]) for size in self._sizes}
-        effort = replace(self._effort, by_processor=frozenset(READS))
+        stores = {
+            size: await self._on_sqlite(size, "FULL", slowest=size == self._middle)
+            for size in self._sizes
+        }
+        effort = replace(self._effort, slice_seconds=self._long, by_processor=frozenset(READS))
         self.results.rates |= await measure(SQLITE_FULL, stores, self._groups, effort)
-        normal = {middle: await self._on_sqlite(middle, "NORMAL", names[middle])}
-        self.results.rates |= await measure(
-            SQLITE_NORMAL, normal, tuple(it for it in WRITES if it in self._groups), self._effort
-        )
+
+    async def sqlite_normal(self) -> None:
+        """With synchronous=NORMAL only writes are others, and they hardly wait for the disk."""
+        stores = {self._middle: await self._on_sqlite(self._middle, "NORMAL", slowest=True)}
+        groups = tuple(it for it in WRITES if it in self._groups)
+        effort = replace(self._effort, slice_seconds=self._long, by_processor=frozenset(METHODS))
+        self.results.rates |= await measure(SQLITE_NORMAL, stores, groups, effort)
 
     async def _on_sqlite(
-        self, size: int, synchronous: Synchronous, names: tuple[str, ...]
+        self, size: int, synchronous: Synchronous, *, slowest: bool
     ) -> list[Candidate]:
+        names = OUR_OWN if self.quick else (*OUR_OWN, *(OTHERS if slowest else [BY_HAND]))
         return await on_sqlite(self._stores, self._directory, size, synchronous, names)
 
     async def postgres(self) -> None:
@@ -157,7 +164,7 @@ class _Run:
 
     async def figures(self) -> None:
         """The event loop's stalls, the import, and the memory of jobs in memory."""
-        size = self._sizes[len(self._sizes) // 2]
+        size = self._middle
         path = copy(await original(self._stores, size), self._directory / "stalls.db")
         lags = await stalls(path, size, 0.2 if self.quick else 5.0)
         self.results.anatomy = await anatomy(path, size, 4 if self.quick else 20)
