@@ -29,7 +29,7 @@ def write_page(results: Results) -> None:
 
 def _body(results: Results) -> Iterator[str]:
     yield f"Measured on {results.machine};"
-    yield f"rounds of each cell: {results.rounds} at least; {results.seconds / 60:.0f} minutes in all."
+    yield f"rounds of each cell: at least {results.rounds}; {results.seconds / 60:.0f} minutes."
     yield "A load average above the number of cores is other work."
     yield from ("", f"![Ratios by method and number of callers]({PLOT.name})", "")
     yield from ("## Goals", "", *goals(results), "")
