@@ -109,7 +109,7 @@ def examples(session: nox.Session, adapter: str) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """How fast is each method, as a ratio to the limit and to others? Makes docs/benchmarks.md."""
-    install(session, "bench")
+    install(session, "test", "bench")
     session.run("python", "-m", "benchmarks.speed", *(session.posargs or ["--write"]))
 
 

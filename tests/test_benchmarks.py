@@ -32,7 +32,7 @@ def tables(output: str) -> dict[str, list[list[str]]]:
 def test_a_quick_run_fills_every_cell(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
     command = [sys.executable, "-m", "benchmarks.speed", "--quick", "--results", str(results)]
-    engines = ["--only", "sqlite", "memory", "figures"]
+    engines = ["--only", "sqlite", "sqlite_normal", "memory", "figures"]
     run = subprocess.run([*command, *engines], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     found = tables(run.stdout)

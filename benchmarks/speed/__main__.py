@@ -1,13 +1,14 @@
 """Measure, and write docs/benchmarks.md.
 
-    python -m benchmarks.speed [--quick] [--only ENGINE ...] [--rounds N] [--minutes N]
-        [--stores DIRECTORY] [--results FILE] [--render] [--write]
+    python -m benchmarks.speed [--quick] [--only ENGINE ...] [--kind reads|writes] [--sizes N ...]
+        [--callers N ...] [--rounds N] [--minutes N] [--stores DIRECTORY] [--results FILE]
+        [--render] [--write]
 
 Run it from the root of the project, with the dependency group ``bench`` installed (``nox -s bench``
-does both). PostgreSQL is measured on a new server, or on the one at
-COLLECTION_JOBS_POSTGRES_URL, which should be durable. ``--quick`` tries
-everything once on small stores, without the other libraries: it shows that the benchmark works, and
-no more. ``--stores`` keeps the filled stores, PostgreSQL's databases included, for later runs.
+does both). PostgreSQL is measured on a new server, or on the one at COLLECTION_JOBS_POSTGRES_URL,
+which should be durable. ``--quick`` tries everything once on small stores, without the other
+libraries: it shows that the benchmark works, and no more. ``--stores`` keeps the filled stores,
+PostgreSQL's databases included, for later runs.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from benchmarks.speed.sqlite_engine import candidates as on_sqlite
 from benchmarks.speed.sqlite_files import copy
 from benchmarks.speed.stalls import stalls
 from benchmarks.speed.tables import tables
-from benchmarks.speed.workload import GROUPS, WRITES
+from benchmarks.speed.workload import GROUPS, METHODS, READS, WRITES
 from collection_jobs.adapters.sqlite.settings import Synchronous
 
 SQLITE_FULL, SQLITE_NORMAL = "SQLite, synchronous=FULL", "SQLite, synchronous=NORMAL"
 MEMORY = "in memory"
 POSTGRES = "PostgreSQL"
-ENGINES = ("sqlite", "postgres", "memory", "figures")
+ENGINES = ("sqlite", "sqlite_normal", "postgres", "memory", "figures")
 
 
 def main() -> None:
@@ -46,7 +47,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="*", choices=ENGINES, default=ENGINES)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--minutes", type=float, default=6, help="begin no round after these")
+    parser.add_argument(
+        "--minutes", type=float, default=6, help="the most for each engine, or one round"
+    )
+    parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 100_000, 1_000_000])
+    parser.add_argument("--kind", choices=["reads", "writes"], help="only these methods")
+    parser.add_argument(
+        "--callers", type=int, nargs="*", help="default: 1 16 256; 64, too, on servers"
+    )
     parser.add_argument("--stores", type=Path, help="keep the filled stores here, for later runs")
     parser.add_argument(
         "--results", type=Path, help="keep the figures here, with those of other engines"
@@ -94,32 +102,46 @@ class _Run:
         self._directory = directory
         self._keep = asked.stores is not None
         self._stores = asked.stores or directory
-        self._sizes = [200] if self.quick else [1_000, 100_000, 1_000_000]
+        self._sizes: list[int] = [200] if self.quick else asked.sizes
+        self._middle = self._sizes[len(self._sizes) // 2]
+        # A slice that only computes is long, so that each of 256 callers makes many calls in it.
+        self._long = 0.001 if self.quick else 0.1
+        self._groups: tuple[str, ...] = {"reads": READS, "writes": WRITES}.get(asked.kind, GROUPS)
+        self._asked_callers: list[int] | None = asked.callers
         self._effort = Effort(
             rounds,
             asked.minutes * 60,
             0.001 if self.quick else 0.02,
-            (1, 16) if self.quick else (1, 16, 256),
+            self._callers(1, 16, 256),
         )
 
+    def _callers(self, *default: int) -> tuple[int, ...]:
+        return (1, 16) if self.quick else tuple(self._asked_callers or default)
+
     async def sqlite(self) -> None:
-        """Both durabilities; the weaker one changes writes only, and is measured on one size.
+        """With synchronous=FULL: a commit waits for the disk.
 
         The slowest others are in the middle size only: they would take most of the time, and how
         they grow is their own affair.
         """
-        middle = self._sizes[len(self._sizes) // 2]
-        names = dict.fromkeys(self._sizes, (*OUR_OWN, BY_HAND)) | {middle: OUR_OWN + OTHERS}
-        if self.quick:
-            names = dict.fromkeys(self._sizes, OUR_OWN)
-        stores = {size: await self._on_sqlite(size, "FULL", names[size]) for size in self._sizes}
-        self.results.rates |= await measure(SQLITE_FULL, stores, GROUPS, self._effort)
-        normal = {middle: await self._on_sqlite(middle, "NORMAL", names[middle])}
-        self.results.rates |= await measure(SQLITE_NORMAL, normal, WRITES, self._effort)
+        stores = {
+            size: await self._on_sqlite(size, "FULL", slowest=size == self._middle)
+            for size in self._sizes
+        }
+        effort = replace(self._effort, slice_seconds=self._long, by_processor=frozenset(READS))
+        self.results.rates |= await measure(SQLITE_FULL, stores, self._groups, effort)
+
+    async def sqlite_normal(self) -> None:
+        """With synchronous=NORMAL only writes are others, and they hardly wait for the disk."""
+        stores = {self._middle: await self._on_sqlite(self._middle, "NORMAL", slowest=True)}
+        groups = tuple(it for it in WRITES if it in self._groups)
+        effort = replace(self._effort, slice_seconds=self._long, by_processor=frozenset(METHODS))
+        self.results.rates |= await measure(SQLITE_NORMAL, stores, groups, effort)
 
     async def _on_sqlite(
-        self, size: int, synchronous: Synchronous, names: tuple[str, ...]
+        self, size: int, synchronous: Synchronous, *, slowest: bool
     ) -> list[Candidate]:
+        names = OUR_OWN if self.quick else (*OUR_OWN, *(OTHERS if slowest else [BY_HAND]))
         return await on_sqlite(self._stores, self._directory, size, synchronous, names)
 
     async def postgres(self) -> None:
@@ -127,21 +149,22 @@ class _Run:
         from benchmarks.speed.postgres_engine import databases
         from benchmarks.speed.postgres_server import a_durable_server
 
-        effort = replace(self._effort, callers=(1, 16) if self.quick else (1, 16, 64, 256))
+        effort = replace(self._effort, callers=self._callers(1, 16, 64, 256))
         with a_durable_server() as server:
             filled = databases(server, self._sizes, keep=self._keep)
             async with filled as (version, stores):
                 self.results.machine += f", PostgreSQL {version}"
-                self.results.rates |= await measure(POSTGRES, stores, GROUPS, effort)
+                self.results.rates |= await measure(POSTGRES, stores, self._groups, effort)
 
     async def memory(self) -> None:
         """The repository in memory."""
         stores = {size: in_memory(size) for size in self._sizes}
-        self.results.rates |= await measure(MEMORY, stores, GROUPS, self._effort)
+        effort = replace(self._effort, by_processor=frozenset(METHODS))
+        self.results.rates |= await measure(MEMORY, stores, self._groups, effort)
 
     async def figures(self) -> None:
         """The event loop's stalls, the import, and the memory of jobs in memory."""
-        size = self._sizes[len(self._sizes) // 2]
+        size = self._middle
         path = copy(await original(self._stores, size), self._directory / "stalls.db")
         lags = await stalls(path, size, 0.2 if self.quick else 5.0)
         self.results.anatomy = await anatomy(path, size, 4 if self.quick else 20)

@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from random import Random
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from benchmarks.speed.workload import Call, Phase, Workload
@@ -66,10 +66,12 @@ class Effort:
 
     Attributes:
         rounds: How often each slice is measured.
-        seconds: No further round begins after this time.
+        seconds: When to end, but for the first round: what has a round less is measured less often.
         slice_seconds: How much time a slice should take.
         callers: The numbers of callers.
         seed: Where all random choice comes from.
+        by_processor: The methods that wait for nothing but the processor: they are measured by the
+            time that all threads of this process got of it, whatever else the machine does.
     """
 
     rounds: int
@@ -77,6 +79,7 @@ class Effort:
     slice_seconds: float
     callers: tuple[int, ...]
     seed: int = 0
+    by_processor: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -94,8 +97,9 @@ class _Runner:
         names = {name for calls in phase.callers for name, _ in calls}
         return all(hasattr(self.store, name) for name in names)
 
-    async def seconds(self, phase: Phase) -> float:
-        """Make the calls of a phase."""
+    async def seconds(self, phase: Phase, by_processor: frozenset[str]) -> float:
+        """Make the calls of a phase, and measure them by one of two clocks."""
+        now = process_time if phase.method in by_processor else perf_counter
         if phase.method is None and hasattr(self.store, "forget"):
             forgotten = self.store.forget([args[0] for calls in phase.callers for _, args in calls])
             if not self.blocking:
@@ -109,14 +113,14 @@ class _Runner:
         bound = [_bound(self.store, calls) for calls in phase.callers]
         gc.collect()
         if self.blocking:
-            began = perf_counter()
+            began = now()
             for calls in bound:
                 for call, args in calls:
                     call(*args)
         else:
-            began = perf_counter()
+            began = now()
             await asyncio.gather(*[_caller(calls) for calls in bound])
-        return perf_counter() - began
+        return now() - began
 
 
 def _bound(store: Any, calls: Iterable[Call]) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
@@ -136,6 +140,7 @@ async def measure(
     random = Random(effort.seed)
     work = {size: Workload(size, effort.seed) for size in stores}
     async with AsyncExitStack() as opened:
+        opened.callback(gc.unfreeze)
         runners = {
             size: [
                 _Runner(it.name, await opened.enter_async_context(it.open()), it.blocking)
@@ -153,14 +158,13 @@ async def measure(
         ]
         began = perf_counter()
         for number in range(effort.rounds):
-            if perf_counter() - began > effort.seconds:
-                break
             print(f"{engine}: round {number + 1} of {effort.rounds}", file=sys.stderr, flush=True)
             for size, group, callers in random.sample(slices, len(slices)):
+                if number and perf_counter() - began > effort.seconds:
+                    return rates
                 for runner in random.sample(runners[size], len(runners[size])):
                     if runner.spent[group, callers] < _ENOUGH or number < _FEWEST_ROUNDS:
                         await _slice(runner, group, callers, work[size], effort, engine, rates)
-        gc.unfreeze()
     return rates
 
 
@@ -176,14 +180,14 @@ async def _slice(
     key = group, callers
     tasks = 1 if runner.blocking else callers  # a blocking one has one caller, whoever waits
     if key not in runner.calls:
-        found = await _calls_of_a_slice(runner, group, tasks, work, effort.slice_seconds)
+        found = await _calls_of_a_slice(runner, group, tasks, work, effort)
         if found is None:
             return
         runner.calls[key] = found
     for phase in work.phases(group, runner.calls[key], tasks):
         if not runner.has(phase):
             continue
-        seconds = await runner.seconds(phase)
+        seconds = await runner.seconds(phase, effort.by_processor)
         runner.spent[key] += seconds
         if phase.method is not None:
             cell = Cell(engine, work.size, callers, phase.method)
@@ -191,17 +195,17 @@ async def _slice(
 
 
 async def _calls_of_a_slice(
-    runner: _Runner, group: str, tasks: int, work: Workload, slice_seconds: float
+    runner: _Runner, group: str, tasks: int, work: Workload, effort: Effort
 ) -> int | None:
     """Warm up, and find how many calls fill a slice; None: it lacks a method."""
     calls, seconds = tasks, 0.0
-    while seconds < slice_seconds / 4:
+    while seconds < effort.slice_seconds / 4:
         phases = [it for it in work.phases(group, calls, tasks) if runner.has(it)]
         if not phases:
             return None
-        seconds = max([await runner.seconds(phase) for phase in phases])
+        seconds = max([await runner.seconds(phase, effort.by_processor) for phase in phases])
         per_call, calls = seconds / calls, calls * 8
-    return max(tasks, int(slice_seconds / per_call))
+    return max(tasks, int(effort.slice_seconds / per_call))
 
 
 def ratio(cell: dict[str, list[float]], ours: str, other: str) -> float | None:

@@ -8,7 +8,7 @@ from statistics import median
 
 from benchmarks.speed.frame import Cell, ratio
 from benchmarks.speed.results import Results
-from benchmarks.speed.tables import OURS, grown
+from benchmarks.speed.tables import OURS, engines, grown
 from benchmarks.speed.workload import READS, WRITES
 
 _WRITES = frozenset(", ".join(WRITES).split(", "))
@@ -79,7 +79,7 @@ def goals(results: Results) -> Iterator[str]:
     """A table of the goals: the median over a goal's cells, its worst cell, and those that miss."""
     yield "| goal | wanted | median | worst cell | cells that miss it |"
     yield "|---|---|---|---|---|"
-    for engine in dict.fromkeys(cell.engine for cell in results.rates):
+    for engine in engines(results):
         for goal in GOALS:
             if engine.startswith(goal.engine):
                 yield from _line(results, engine, goal)

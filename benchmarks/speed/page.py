@@ -28,8 +28,9 @@ def write_page(results: Results) -> None:
 
 
 def _body(results: Results) -> Iterator[str]:
-    yield f"Measured on {results.machine}; {results.rounds} rounds or more,"
-    yield f"{results.seconds / 60:.0f} minutes in all, while other work kept the cores busy."
+    yield f"Measured on {results.machine};"
+    yield f"rounds of each cell: at least {results.rounds}; {results.seconds / 60:.0f} minutes."
+    yield "A load average above the number of cores is other work."
     yield from ("", f"![Ratios by method and number of callers]({PLOT.name})", "")
     yield from ("## Goals", "", *goals(results), "")
     if results.anatomy:

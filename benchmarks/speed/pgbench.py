@@ -36,9 +36,7 @@ def _scripts(statements: Statements) -> dict[str, str]:
         *(f"ARRAY['{START}'::timestamptz]", f"ARRAY['{END}'::timestamptz]"),
         *(f"ARRAY['{START}'::timestamptz]", "ARRAY['pending']"),
         *(["ARRAY[NULL::timestamptz]"] * 2),
-        *("ARRAY[NULL::text]", "ARRAY[NULL::bigint]"),
-        *(["'{}'::text[]"] * 4),
-        "false",
+        "ARRAY[NULL::text]",
     )
     texts = {
         "get_by_id": (statements.get, (_ID,)),

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -60,26 +61,44 @@ class Questions:
         return self.list_by_status(JobStatus.RUNNING, _EVERYTHING)
 
     def save(self, job: CollectionJob) -> Asked:
-        return self._statements.save, (*writes._arrays([job]), False)
+        return _asked(writes.Save(self._statements), job)
 
     def save_many(self, jobs: Sequence[CollectionJob]) -> Asked:
-        return self._statements.save, (*writes._arrays(jobs), True)
+        return _asked(writes.SaveMany(self._statements), jobs)
 
     def delete(self, job_id: str) -> Asked:
         return self._statements.delete, ([job_id],)
 
     def update_status(self, job_id: str, status: JobStatus) -> Asked:
-        return self._statements.update_status, (
-            *([job_id], [status.value], [None]),
-            datetime.now(UTC),
-        )
+        kind = writes.UpdateStatus(self._statements.update_status)
+        return _asked(kind, (job_id, status.value, None))
 
     def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> Asked:
-        return self._statements.put_outcomes, ([job_id], [symbol], [None], [error], [1])
+        kind = writes.PutOutcome(self._statements.put_outcomes)
+        return _asked(kind, (job_id, symbol, None, error))
 
     def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> Asked:
-        outcome = ([job_id], [symbol], [candles_as_text(candles)], [None], [1])
-        return self._statements.put_outcomes, outcome
+        kind = writes.PutOutcome(self._statements.put_outcomes)
+        return _asked(kind, (job_id, symbol, candles_as_text(candles), None))
+
+
+class _Recorder:
+    """Stands for a connection, and remembers what it was asked."""
+
+    asked: Asked
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
+        self.asked = statement, arguments
+        return []
+
+
+def _asked(kind: Any, argument: object) -> Asked:
+    """What the adapter would ask for one write."""
+    recorder = _Recorder()
+    running = kind.run(recorder, [SimpleNamespace(args=argument)])
+    with suppress(StopIteration):
+        running.send(None)  # the recorder never waits, so it runs to its end
+    return recorder.asked
 
 
 class Bare:
@@ -211,7 +230,8 @@ class Pipelined:
                     for statement, arguments in wave
                 ]
             for cursor in cursors:
-                await cursor.fetchall()
+                if cursor.description is not None:
+                    await cursor.fetchall()
         return perf_counter() - began
 
     def __getattr__(self, name: str) -> Any:

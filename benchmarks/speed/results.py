@@ -68,9 +68,11 @@ class Results:
 
 def machine(directory: Path) -> str:
     """The machine's kind in words: what the figures depend on."""
+    load = f", load average {os.getloadavg()[1]:.0f}" if hasattr(os, "getloadavg") else ""
     return (
         f"{os.cpu_count()} cores ({platform.machine()}), {_file_system(directory)}, "
-        f"{platform.system()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+        f"{platform.system()}, Python {platform.python_version()}, "
+        f"SQLite {sqlite3.sqlite_version}{load}"
     )
 
 

@@ -10,6 +10,7 @@ from benchmarks.speed.results import Results
 from benchmarks.speed.workload import METHODS
 
 OURS = "collection_jobs"
+_ENGINES = ("SQLite, synchronous=FULL", "SQLite, synchronous=NORMAL", "PostgreSQL", "in memory")
 _ORDER = (
     *("bare driver", "blocking sqlite3", "plain dict"),
     *("held asyncpg", "pipelined psycopg", "pgbench"),
@@ -19,7 +20,7 @@ _ORDER = (
 
 def tables(results: Results) -> Iterator[str]:
     """A table for each engine and size, and one of how calls grow dearer with the store."""
-    for engine in _engines(results):
+    for engine in engines(results):
         yield from (f"## {engine[0].upper()}{engine[1:]}", "")
         for size in sorted({cell.size for cell in results.rates if cell.engine == engine}):
             yield from (f"### {size:,} jobs", "", *_table(results, engine, size), "")
@@ -42,8 +43,10 @@ def anatomy(results: Results) -> Iterator[str]:
         yield f"| `{method}` | {' | '.join(shown)} |"
 
 
-def _engines(results: Results) -> list[str]:
-    return list(dict.fromkeys(cell.engine for cell in results.rates))
+def engines(results: Results) -> list[str]:
+    """The engines that were measured."""
+    found = {cell.engine for cell in results.rates}
+    return [engine for engine in _ENGINES if engine in found]
 
 
 def candidates(results: Results, engine: str) -> list[str]:

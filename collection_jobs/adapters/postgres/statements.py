@@ -52,10 +52,12 @@ _OUTCOMES = """
 _GET = f"SELECT {_JOB} FROM {{schema}}.jobs AS j {_OUTCOMES} WHERE j.id = ANY ($1::text[])"  # noqa: S608 - constant text
 
 # The limit comes before the outcomes: they are read for the jobs listed, and no others.
+# The status is part of the key, though it is one and the same: else the planner, which cannot tell
+# whether it is a rare one, may walk the jobs of all statuses by age to find the last of a few.
 _LIST = f"""
     SELECT {_JOB} FROM (
         SELECT * FROM {{schema}}.jobs
-        WHERE status = $1 AND (created_at, id) > ($2::timestamptz, $3::text)
+        WHERE status = $1 AND (status, created_at, id) > ($1, $2::timestamptz, $3::text)
         ORDER BY created_at, id LIMIT $4 OFFSET $5
     ) AS j {_OUTCOMES} ORDER BY j.created_at, j.id"""  # noqa: S608 - constant text
 _RECENT = f"""
