@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.speed.goals import goals
-from benchmarks.speed.plot import draw
 from benchmarks.speed.results import Results
 from benchmarks.speed.tables import anatomy, tables
 
@@ -17,6 +16,9 @@ _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 def write_page(results: Results) -> None:
     """Put the figures between the markers, and draw the plot."""
+    # Imported here, since whoever only measures does without matplotlib.
+    from benchmarks.speed.plot import draw
+
     text = PAGE.read_text()
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
