@@ -20,6 +20,7 @@ from candle_sources import open_source
 from collect_candles import every
 
 from collection_jobs import CollectionJob, JobStatus, open_repository
+from tests.adapters.postgres_server import a_database, a_schema
 
 SCRIPT = Path(__file__).parent.parent.parent / "examples" / "collect_candles.py"
 START, END = datetime(2017, 5, 1, tzinfo=UTC), datetime(2017, 8, 1, tzinfo=UTC)
@@ -122,6 +123,17 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_repeats_nothing(
     assert "a worker died of SIGKILL; another takes its place\n" in crew.lines
     assert set(crew.collected().values()) == {1}
     assert_all_is_there_once(url, out)
+
+
+def test_on_postgresql_nothing_but_the_url_is_another(out: Path) -> None:
+    with a_database() as database, a_schema(database) as schema:
+        url = database.in_schema(schema)
+        plan(url)
+        crew = Crew(url, out)
+        os.kill(crew.until(6).pop(), signal.SIGKILL)
+        assert crew.end() == 0
+        assert set(crew.collected().values()) == {1}
+        assert_all_is_there_once(url, out)
 
 
 def test_after_all_were_killed_another_run_goes_on(url: str, out: Path) -> None:
