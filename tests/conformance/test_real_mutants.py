@@ -18,7 +18,7 @@ from tests.mutants.table import Bug
 
 HARD = replace(
     PROFILES["quick"],
-    rounds=10,
+    rounds=14,
     cancellations=3,
     kills=30,
     sizes=(100, 6_000),

@@ -336,7 +336,7 @@ class KeepsMore:
     async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
         raise NotImplementedError
 
-    async def save_many(self, jobs: list[CollectionJob]) -> None:
+    async def save_all(self, jobs: list[CollectionJob]) -> None:
         raise NotImplementedError
 
     def stats_of(self, jobs: Mapping[str, CollectionJob]) -> dict[str, JobStats]:
