@@ -46,7 +46,7 @@ assert found == {"collection-jobs", "typing-extensions"}, f"the core brings alon
 _NAMES_THE_EXTRA = """
 import subprocess, sys
 ran = subprocess.run(["collection-jobs", "verify"], capture_output=True, text=True)
-assert ran.returncode == 1 and "pip install 'collection-jobs[" in ran.stderr, ran
+assert ran.returncode == 2 and "pip install 'collection-jobs[" in ran.stderr, ran
 assert "Traceback" not in ran.stderr, ran.stderr
 """
 _NO_SERVER = """
