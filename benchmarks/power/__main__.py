@@ -38,6 +38,8 @@ def main(seeds: int, right: int, only: tuple[str, ...], keep: Path, write: bool)
     for case, seed, profile in (*_searches(seeds), *_verdicts(right)):
         if (only and case.name not in only) or kept.has(case, seed, profile):
             continue
+        if kept.is_settled(case):
+            continue
         trial = convict(case, seed) if case.laws else acquit(case, seed, profile)
         kept.add(trial)
         click.echo(_told(case, trial))

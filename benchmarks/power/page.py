@@ -38,8 +38,9 @@ def page(planted: Sequence[Case], right: Sequence[Case], trials: Sequence[Trial]
 _HEAD = """# How sharp the kit is
 
 Planted bugs, looked for by the checks that are meant for them, in the standard profile, once for
-each seed (the exhaustive interleavings know no chance and are run once). A search has found a bug
-when every law that it breaks was convicted. *Seconds* are on the clock, to the end of the check,
+each seed; where the fixed programs find a bug, or the exhaustive interleavings, chance has no say,
+and one search stands for all seeds. A search has found a bug when every law that it breaks was
+convicted. *Seconds* are on the clock, to the end of the check,
 shrinking included; *calls* are those of the shrunk history; a *preemption* takes the turn from a
 client that could have gone on, and only histories of the interleavings have any. All three are
 medians. A name that is a link leads to a project in which that bug was made. The stores lie in

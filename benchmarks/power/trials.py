@@ -30,13 +30,23 @@ class Conviction:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of one search."""
+    """What came of one search.
+
+    Attributes:
+        case: The name of what was judged.
+        seed: Where the randomness came from.
+        profile: How hard it was looked for.
+        seconds: How long that took, on the clock.
+        found: The laws that were found broken.
+        fixed: Whether programs found all of it that are the same for every seed.
+    """
 
     case: str
     seed: int
     profile: str
     seconds: float
     found: tuple[Conviction, ...]
+    fixed: bool = False
 
 
 def convict(case: Case, seed: int) -> Trial:
@@ -50,12 +60,15 @@ def convict(case: Case, seed: int) -> Trial:
         profiles.insert(0, replace(_STANDARD, walks=0))
     checks = [check for check in CHECKS if check.name in case.checks]
     report: Report | None = None
+    fixed = False
     for profile in profiles:
         report = verify(case.target, profile=profile, seed=seed, checks=checks)
         if case.laws <= {finding.law for finding in report.findings}:
+            fixed = profile.walks == 0
             break
     findings = () if report is None else report.findings
-    return _trial(case, seed, "standard", perf_counter() - began, findings)
+    trial = _trial(case, seed, "standard", perf_counter() - began, findings)
+    return replace(trial, fixed=fixed)
 
 
 def acquit(case: Case, seed: int, profile: str) -> Trial:
@@ -98,6 +111,10 @@ class Kept:
     def has(self, case: Case, seed: int, profile: str) -> bool:
         """Whether this search was made already."""
         return (case.name, seed, profile) in self._trials
+
+    def is_settled(self, case: Case) -> bool:
+        """Whether no other seed could make a difference."""
+        return any(it.case == case.name and it.fixed for it in self)
 
     def add(self, trial: Trial) -> None:
         """Keep one more."""
