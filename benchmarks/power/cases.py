@@ -58,7 +58,7 @@ def right_ones() -> Iterator[Case]:
     """Every repository that is odd but right, and both that the project ships."""
     for store in (*sequential.ODD, *beyond.ODD, beyond.Bare, InMemoryCollectionJobRepository):
         yield Case(_named(store), _in_memory(store), _EVERY)
-    for design in (*RIGHT, beyond_races.Whole):
+    for design in RIGHT:
         if design is not InMemoryCollectionJobRepository:
             yield Case(_named(design), _in_memory(design), _SCHEDULED)
     for odd in real.ODD:
