@@ -40,11 +40,11 @@ _HEAD = """# How sharp the kit is
 Planted bugs, looked for by the checks that are meant for them, in the standard profile, once for
 each seed; where the fixed programs find a bug, or the exhaustive interleavings, chance has no say,
 and one search stands for all seeds. A search has found a bug when every law that it breaks was
-convicted. *Seconds* are on the clock, to the end of the check,
-shrinking included; *calls* are those of the shrunk history; a *preemption* takes the turn from a
-client that could have gone on, and only histories of the interleavings have any. All three are
-medians. A name that is a link leads to a project in which that bug was made. The stores lie in
-memory where the system offers it. `nox -s power` makes this page.
+convicted. *Seconds* are on the clock, to the end of the check, shrinking included; *calls* are
+those of the shrunk history; a *preemption* takes the turn from a client that could have gone on,
+and only histories of the interleavings have any. All three are medians. A name that is a link leads
+to a project in which that bug was made. The stores lie in memory where the system offers it.
+`nox -s power` makes this page, and looks with 20 seeds unless it is told otherwise.
 """
 
 
@@ -60,6 +60,7 @@ def _summary(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterato
     searches = sum(len(made) for made in trials.values())
     found = sum(len(_found(case, trials[case.name])) for case in planted)
     always = sum(len(_found(case, trials[case.name])) == len(trials[case.name]) for case in planted)
+    by_seed = [len(made) for made in trials.values() if len(made) > 1]
     seconds = [median(it.seconds for it in made) for made in trials.values() if made]
     histories = [
         (median(one.calls for one in shown), median(one.preemptions for one in shown))
@@ -70,6 +71,11 @@ def _summary(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterato
         f"**{always} of {len(planted)}** planted bugs were found in every search ({found} of"
         f" {searches} searches)."
     )
+    if by_seed:
+        yield (
+            f"Those that chance has a say in, {len(by_seed)}, were looked for with"
+            f" {min(by_seed)} to {max(by_seed)} seeds."
+        )
     yield (
         f"A bug takes {median(seconds):.1f} s in the median and {max(seconds):.1f} s at most; its"
         f" history has {median(calls for calls, _ in histories):g} calls in the median and"
