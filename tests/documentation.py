@@ -34,6 +34,8 @@ from tempfile import TemporaryDirectory
 import yaml
 from markdown_it import MarkdownIt
 
+from tests.environment import of_a_reader
+
 ROOT = Path(__file__).parent.parent
 _GENERATED = ("docs/laws.md",)  # tests/test_law_examples.py runs what it shows
 PAGES = sorted(
@@ -182,15 +184,14 @@ class _Reader:
             shell=True,
             executable="/bin/bash",
             cwd=self._here,
-            env={
-                **os.environ,
-                "COLUMNS": self._columns,
-                "PATH": f"{programs}:{os.environ['PATH']}",
-                "PYTHONPATH": str(self._here),
-                "PYTHONDONTWRITEBYTECODE": "1",
+            env=of_a_reader(
+                self._columns,
+                PATH=f"{programs}:{os.environ['PATH']}",
+                PYTHONPATH=str(self._here),
+                PYTHONDONTWRITEBYTECODE="1",
                 # pytest-asyncio, which these tests bring along, warns where it is not told.
-                "PYTEST_ADDOPTS": "-o asyncio_default_fixture_loop_scope=function",
-            },
+                PYTEST_ADDOPTS="-o asyncio_default_fixture_loop_scope=function",
+            ),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -19,6 +19,7 @@ from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
 from tests.documentation import ROOT, blocks, steady
+from tests.environment import of_a_reader
 
 PICTURE = ROOT / "docs" / "pictures" / "verify.svg"
 REPORT = ROOT / "docs" / "site" / "_extra" / "docs" / "report.html"
@@ -36,7 +37,7 @@ def made() -> tuple[str, str]:
         ran = subprocess.run(
             [sys.executable, "-m", "collection_jobs", *_COMMAND, "--html", "report.html"],
             cwd=here,
-            env={**os.environ, "COLUMNS": str(_WIDTH), "FORCE_COLOR": "1"},
+            env=of_a_reader(_WIDTH, FORCE_COLOR="1"),
             capture_output=True,
             text=True,
             check=False,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
+
+from tests.environment import of_a_reader
 
 PAGE = Path(__file__).parent.parent / "docs" / "first-adapter.md"
 PROJECT, MODULE = "dict-jobs", "dict_jobs"
@@ -89,7 +90,7 @@ def _run(here: Path, command: str) -> str:
         [sys.executable, "-m", module, *arguments],
         cwd=project if project.exists() else here,
         # pytest-asyncio, which the project does not need, warns where it is installed all the same.
-        env={**os.environ, "COLUMNS": "80", "PYTHONWARNINGS": "ignore"},
+        env=of_a_reader(PYTHONWARNINGS="ignore"),
         capture_output=True,
         text=True,
         check=False,

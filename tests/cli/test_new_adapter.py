@@ -20,6 +20,7 @@ from collection_jobs.cli.names import find_names
 from collection_jobs.cli.new_adapter import contract_methods, steps
 from collection_jobs.conformance import LAWS
 from collection_jobs.conformance.capabilities import PROTOCOLS
+from tests.environment import of_a_reader
 
 NINE = [name for name in vars(ICollectionJobRepository) if not name.startswith("_")]
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ def in_project(
     return subprocess.run(
         [sys.executable, "-m", *command],
         cwd=project,
-        env={**os.environ, "PYTHONWARNINGS": "ignore", "COLUMNS": "80", **environment},
+        env=of_a_reader(PYTHONWARNINGS="ignore", **environment),
         capture_output=True,
         text=True,
         check=False,
@@ -251,7 +252,7 @@ def test_the_wheel_writes_the_same_project(project: Path, tmp_path: Path) -> Non
     ran = subprocess.run(
         [sys.executable, "-c", program, "new-adapter", "shop-jobs"],
         cwd=elsewhere,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        env=of_a_reader(PYTHONPATH=str(tmp_path / "installed")),
         capture_output=True,
         text=True,
         check=False,

@@ -19,6 +19,7 @@ import pytest
 
 from collection_jobs.conformance.calls import example_job
 from tests.cli.support import fill, jobs, one_of_each
+from tests.environment import of_a_reader
 
 COMMAND = [sys.executable, "-m", "collection_jobs", "jobs", "watch", "--interval", "0.1"]
 PATIENCE = 30.0
@@ -97,7 +98,7 @@ class Terminal:
         # A read may end in the middle of a character.
         self._decoded = getincrementaldecoder("utf-8")()
         self._mine, theirs = pty.openpty()
-        environment = {**os.environ, "COLUMNS": f"{columns}", "LINES": f"{lines}", "TERM": "xterm"}
+        environment = of_a_reader(columns, LINES=f"{lines}", TERM="xterm")
         self.process = subprocess.Popen(
             [*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
         )
