@@ -44,6 +44,10 @@ convicted. *Seconds* are on the clock, to the end of the check, shrinking includ
 those of the shrunk history; a *preemption* takes the turn from a client that could have gone on,
 and only histories of the interleavings have any. All three are medians. A name that is a link leads
 to a project in which that bug was made. The stores lie in memory where the system offers it.
+
+Right repositories are judged by every law, each with as many seeds. Of a quick verdict the
+interleavings are the same for every seed, so they are explored with each repository's first.
+
 `nox -s power` makes this page, and looks with 20 seeds unless it is told otherwise.
 """
 
