@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from collection_jobs.conformance.findings import Finding
@@ -28,7 +29,9 @@ __all__ = ["Exploration", "explore_pairs", "explore_random"]
 
 Progress = Callable[[int, int], None]
 
-_MOST_SCHEDULES = 2_000
+_SHARES = (8, 64, 512, 1_416)
+"""How many schedules without a preemption each program is given before any is given more."""
+_MOST_SCHEDULES = sum(_SHARES)
 """How many schedules of one program and one number of preemptions are run at most."""
 
 
@@ -43,7 +46,7 @@ class Exploration:
         preemptions: Up to how many preemptions every schedule was run; None for a random search.
         unsupported: Why the adapter cannot run under the deterministic loop; None if it can.
         kind: What the programs are called in a report.
-        cut: How many programs had so many schedules that only the first of them were run.
+        cut: How many programs had more schedules within that than were run.
     """
 
     findings: tuple[Finding, ...]
@@ -71,7 +74,7 @@ class Exploration:
                 f" {self.preemptions} preemption{many}"
             )
             if self.cut:
-                covered += f" ({self.cut:,} had over {_MOST_SCHEDULES:,}, and not all were run)"
+                covered += f" ({self.cut:,} had more than were run)"
         broken = ", ".join(sorted(finding.law for finding in self.findings))
         return f"{covered}: {f'broken: {broken}' if broken else 'none broke a law'}"
 
@@ -102,8 +105,8 @@ def explore_pairs(
         progress: Told how many programs of how many are done.
         max_runs: After how many runs to give up on higher bounds: the exploration then says which
             bound it did reach.
-        seconds: After how many seconds to give up on them: where a run waits for a disk, so many
-            runs would take hours.
+        seconds: After how many seconds to give up on them, and on what is left of the schedules
+            without a preemption: where a run waits for a disk, so many would take hours.
         programs: What to run instead of every pair at every stage; `pairs.triples` has more.
         kind: What to call them in a report.
     """
@@ -112,14 +115,21 @@ def explore_pairs(
     explored = Exploration((), len(frontiers), 0, 0, kind=kind)
     until = math.inf if seconds is None else time.monotonic() + seconds
 
+    def late() -> bool:
+        return time.monotonic() >= until
+
     def enough() -> bool:
-        runs_out = max_runs is not None and search.runner.runs >= max_runs
-        return runs_out or time.monotonic() >= until
+        return late() or (max_runs is not None and search.runner.runs >= max_runs)
+
+    def tell(rounds: int, done: int) -> None:
+        if progress is not None:
+            progress(rounds * len(frontiers) + done, len(frontiers) * (preemptions + 1))
 
     def explore() -> Exploration:
+        _without_preemptions(search, frontiers, partial(tell, 0), late)
         reached = 0
-        for bound in range(preemptions + 1):
-            if not _round(search, frontiers, bound, preemptions, progress, enough):
+        for bound in range(1, preemptions + 1):
+            if not _round(search, frontiers, bound, partial(tell, bound), enough):
                 break
             reached = bound
         found = search.findings()
@@ -205,23 +215,43 @@ def _draw_until_nothing_new(
             return drawn
 
 
+def _without_preemptions(
+    search: _Search,
+    frontiers: list[Frontier],
+    tell: Callable[[int], None],
+    late: Callable[[], bool],
+) -> None:
+    """Run the schedules in which everybody goes on while it can: at least one of each program.
+
+    Mostly there are few. Where an adapter works with tasks of its own there are very many, for it
+    is open which of those that were woken comes first: so all programs have some before any has
+    more, and when time is out the rest is left.
+    """
+    for done, frontier in enumerate(frontiers, 1):
+        search.exhaust(frontier, 0, _SHARES[0], late)
+        tell(done)
+    for share in _SHARES[1:]:
+        for frontier in frontiers:
+            if late():
+                break
+            search.exhaust(frontier, 0, share, late)
+    search.cut_what_is_left(frontiers, 0)
+
+
 def _round(
     search: _Search,
     frontiers: list[Frontier],
     bound: int,
-    preemptions: int,
-    progress: Progress | None,
+    tell: Callable[[int], None],
     enough: Callable[[], bool],
 ) -> bool:
     """Run every schedule of one number of preemptions; False where it had to give up."""
-    total = len(frontiers) * (preemptions + 1)
-    done = bound * len(frontiers)
-    for at, frontier in enumerate(frontiers):
-        if bound and enough():
+    for done, frontier in enumerate(frontiers, 1):
+        if enough():
             return False
-        search.exhaust(frontier, bound)
-        if progress is not None:
-            progress(done + at + 1, total)
+        search.exhaust(frontier, bound, _MOST_SCHEDULES)
+        tell(done)
+    search.cut_what_is_left(frontiers, bound)
     return True
 
 
@@ -235,11 +265,17 @@ class _Search:
     broken: set[int] = field(default_factory=set[int])
     cut: set[int] = field(default_factory=set[int])
 
-    def exhaust(self, frontier: Frontier, bound: int) -> None:
-        """Run a program's schedules of one number of preemptions, up to the first breach."""
+    def exhaust(
+        self,
+        frontier: Frontier,
+        bound: int,
+        most: int,
+        late: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Run so many of a program's schedules of one number of preemptions, up to a breach."""
         if id(frontier) in self.broken | self.cut:
             return
-        last = self.runner.runs + _MOST_SCHEDULES
+        last = self.runner.runs + most
         for prefix, execution in frontier.run(self.runner, bound):
             laws = execution.laws - self.muted
             for law in laws:
@@ -248,9 +284,13 @@ class _Search:
             if laws:
                 self.broken.add(id(frontier))
                 return
-            if self.runner.runs >= last:
-                self.cut.add(id(frontier))
+            if self.runner.runs >= last or late():
                 return
+
+    def cut_what_is_left(self, frontiers: list[Frontier], bound: int) -> None:
+        """Run no program on that has schedules left which should have been run by now."""
+        left = {id(frontier) for frontier in frontiers if frontier.has_more(bound)}
+        self.cut |= left - self.broken
 
     def judge(self, program: Program, prefix: Prefix) -> frozenset[str]:
         """Run a program under one schedule, and keep the smallest that break each law."""

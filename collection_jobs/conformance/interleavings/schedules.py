@@ -70,6 +70,10 @@ class Frontier:
             yield prefix, execution
         del self._waiting[preemptions]
 
+    def has_more(self, preemptions: int) -> bool:
+        """Whether there are schedules of so many preemptions that were not run yet."""
+        return bool(self._waiting.get(preemptions))
+
     def _branch(self, prefix: Prefix, choices: list[Choice], preemptions: int) -> None:
         taken = tuple(choice.taken for choice in choices)
         for at in range(len(prefix), len(choices)):
