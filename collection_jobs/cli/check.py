@@ -93,22 +93,22 @@ def _report(target: str, asked: tuple[str, ...]) -> StaticReport:
 
 
 def _probe(target: str) -> str:
-    from collection_jobs.conformance.static import Target, make_probe
+    from collection_jobs.conformance.static import CheckedClass, make_probe
 
     with _importing():
-        found = Target.of(target)
+        found = CheckedClass.of(target)
     return make_probe([(found.module, found.qualname)]).text
 
 
 @contextlib.contextmanager
 def _importing() -> Generator[None]:
     """Keep what a module prints when it is imported out of the output, and its failure short."""
-    from collection_jobs.conformance.static import TargetError
+    from collection_jobs.conformance.static import CheckedClassError
 
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except TargetError as exc:
+    except CheckedClassError as exc:
         raise _CannotRun(str(exc)) from exc
 
 

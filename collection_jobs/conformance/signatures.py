@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from collection_jobs.conformance.static.check import check_class
+from collection_jobs.conformance.static.checked_class import CheckedClassError
 from collection_jobs.conformance.static.report import StaticReport
-from collection_jobs.conformance.static.target import TargetError
 
 __all__ = ["signatures_of"]
 
@@ -24,5 +24,5 @@ def signatures_of(adapter: str) -> StaticReport | str:
     checkers = ("mypy",) if find_spec("mypy") is not None else ()
     try:
         return check_class(adapter, checkers=checkers)
-    except TargetError as error:
+    except CheckedClassError as error:
         return str(error)

@@ -9,16 +9,16 @@ import pytest
 
 from collection_jobs import CollectionJob, InMemoryCollectionJobRepository
 from collection_jobs.conformance.static import (
+    CheckedClassError,
     CheckerRun,
     Fault,
     FaultKind,
     MethodReport,
     StaticReport,
-    TargetError,
     check_class,
 )
+from collection_jobs.conformance.static.checked_class import CheckedClass
 from collection_jobs.conformance.static.diagnostics import Diagnostic
-from collection_jobs.conformance.static.target import Target
 from tests.conformance.static_modules import importable
 
 RENAMED = "class Jobs:\n    async def save(self, work: CollectionJob) -> None: ...\n"
@@ -142,10 +142,10 @@ def test_a_nested_class_in_a_package_is_checked(tmp_path: Path) -> None:
 def test_a_module_that_mypy_cannot_find_is_incomplete_not_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_roots(self: Target) -> tuple[Path, ...]:
+    def no_roots(self: CheckedClass) -> tuple[Path, ...]:
         return ()
 
-    monkeypatch.setattr(Target, "import_roots", no_roots)
+    monkeypatch.setattr(CheckedClass, "import_roots", no_roots)
     with importable(tmp_path, hidden_from_mypy="class Jobs:\n    pass\n"):
         report = check_class("hidden_from_mypy:Jobs")
     assert report.verdict == "incomplete"
@@ -177,7 +177,7 @@ def test_an_unknown_checker_is_refused_by_name() -> None:
 def test_what_is_made_inside_a_function_cannot_be_checked() -> None:
     class Inner: ...
 
-    with pytest.raises(TargetError, match="inside a function"):
+    with pytest.raises(CheckedClassError, match="inside a function"):
         check_class(Inner)
 
 

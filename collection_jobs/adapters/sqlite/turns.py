@@ -42,7 +42,8 @@ class Turns:
         self._loop = loop
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._in_rounds = False
-        self._share = self._granted = self.left = 0
+        self.left: int = 0
+        self._share = self._granted = 0
         self._spent = self._turns = 0
 
     async def next(self) -> None:

@@ -107,7 +107,9 @@ def filters(function: _F) -> _F:
     return function
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+json_option: Callable[[_F], _F] = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, for scripts."
+)
 
 
 def read_line(words: Sequence[str], job: str) -> Words:

@@ -1,6 +1,7 @@
 """Static conformance: what type checkers and a look at the class say before anything runs."""
 
 from collection_jobs.conformance.static.check import check_class
+from collection_jobs.conformance.static.checked_class import CheckedClass, CheckedClassError
 from collection_jobs.conformance.static.checkers import CHECKERS
 from collection_jobs.conformance.static.fault import Fault, FaultKind
 from collection_jobs.conformance.static.location import Location
@@ -11,18 +12,17 @@ from collection_jobs.conformance.static.report import (
     StaticReport,
     Verdict,
 )
-from collection_jobs.conformance.static.target import Target, TargetError
 
 __all__ = [
     "CHECKERS",
+    "CheckedClass",
+    "CheckedClassError",
     "CheckerRun",
     "Fault",
     "FaultKind",
     "Location",
     "MethodReport",
     "StaticReport",
-    "Target",
-    "TargetError",
     "Verdict",
     "check_class",
     "make_probe",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from collection_jobs.conformance.static.checked_class import CheckedClass
 from collection_jobs.conformance.static.checkers import CHECKERS, CheckerError, Job
 from collection_jobs.conformance.static.contract import (
     ContractMethod,
@@ -23,7 +24,6 @@ from collection_jobs.conformance.static.location import class_location, method_l
 from collection_jobs.conformance.static.mypy_run import run_mypy
 from collection_jobs.conformance.static.probe import Probe, make_probe
 from collection_jobs.conformance.static.report import CheckerRun, MethodReport, StaticReport
-from collection_jobs.conformance.static.target import Target
 
 __all__ = ["check_class", "methods_named"]
 
@@ -40,25 +40,25 @@ def check_class(subject: type | str, *, checkers: Sequence[str] = ("mypy",)) -> 
             zuban. One that is not installed makes the report incomplete.
 
     Raises:
-        TargetError: The name leads nowhere, or to something that is no class.
+        CheckedClassError: The name leads nowhere, or to something that is no class.
         ValueError: There is no such checker.
     """
     for name in checkers:
         if name not in CHECKERS:
             raise ValueError(f"there is no checker {name!r}; known are {', '.join(CHECKERS)}")
-    target = Target.of(subject)
-    beyond = tuple(method for method in methods_beyond() if _offers(target.cls, method.name))
-    probe = make_probe([(target.module, target.qualname)], beyond)
+    checked = CheckedClass.of(subject)
+    beyond = tuple(method for method in methods_beyond() if _offers(checked.cls, method.name))
+    probe = make_probe([(checked.module, checked.qualname)], beyond)
     rejections: _Rejections = {}
-    runs = [_ask(name, target, probe, rejections) for name in dict.fromkeys(checkers)]
+    runs = [_ask(name, checked, probe, rejections) for name in dict.fromkeys(checkers)]
     asked = any(run.reason is None for run in runs)
     methods = tuple(
-        _method_report(target.cls, method, rejections.get(method.name, {}), asked=asked)
+        _method_report(checked.cls, method, rejections.get(method.name, {}), asked=asked)
         for method in (*contract_methods(), *beyond)
     )
     return StaticReport(
-        target=str(target),
-        location=class_location(target.cls),
+        target=str(checked),
+        location=class_location(checked.cls),
         methods=methods,
         faults=_class_faults(rejections, methods),
         checkers=tuple(runs),
@@ -71,12 +71,12 @@ def _offers(cls: type, method: str) -> bool:
     return found is not None and found.value is not None
 
 
-def _ask(name: str, target: Target, probe: Probe, rejections: _Rejections) -> CheckerRun:
+def _ask(name: str, checked: CheckedClass, probe: Probe, rejections: _Rejections) -> CheckerRun:
     """Run one checker; what it rejects is added to the rejections."""
     began = time.perf_counter()
     reason: str | None = None
     try:
-        found = _run(name, target, probe)
+        found = _run(name, checked, probe)
         reason = _not_imported(name, probe, found)
     except CheckerError as exc:
         found, reason = [], str(exc)
@@ -89,8 +89,8 @@ def _ask(name: str, target: Target, probe: Probe, rejections: _Rejections) -> Ch
     )
 
 
-def _run(name: str, target: Target, probe: Probe) -> list[Diagnostic]:
-    roots = target.import_roots()
+def _run(name: str, checked: CheckedClass, probe: Probe) -> list[Diagnostic]:
+    roots = checked.import_roots()
     if name == "mypy":
         return run_mypy(probe.text, roots)
     with tempfile.TemporaryDirectory(prefix="collection-jobs-") as directory:

@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 
 from collection_jobs import InMemoryCollectionJobRepository
-from collection_jobs.conformance.static import TargetError
-from collection_jobs.conformance.static.target import Target, load_target
+from collection_jobs.conformance.static import CheckedClassError
+from collection_jobs.conformance.static.checked_class import CheckedClass, load_class
 from tests.conformance.static_modules import importable
 
 
 def test_a_class_is_found_by_its_name() -> None:
-    target = load_target("collection_jobs:InMemoryCollectionJobRepository")
-    assert target.cls is InMemoryCollectionJobRepository
-    assert str(target) == "collection_jobs:InMemoryCollectionJobRepository"
+    found = load_class("collection_jobs:InMemoryCollectionJobRepository")
+    assert found.cls is InMemoryCollectionJobRepository
+    assert str(found) == "collection_jobs:InMemoryCollectionJobRepository"
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("shop", "a target is written module:Class, as in shop.jobs:RedisJobs: 'shop'"),
-        (":Jobs", "a target is written module:Class, as in shop.jobs:RedisJobs: ':Jobs'"),
-        ("shop:", "a target is written module:Class, as in shop.jobs:RedisJobs: 'shop:'"),
+        ("shop", "a class is named module:Class, as in shop.jobs:RedisJobs: 'shop'"),
+        (":Jobs", "a class is named module:Class, as in shop.jobs:RedisJobs: ':Jobs'"),
+        ("shop:", "a class is named module:Class, as in shop.jobs:RedisJobs: 'shop:'"),
         ("shoop:Jobs", "there is no module 'shoop' to import shoop:Jobs from"),
         ("shop.jobs:Jobs", "there is no module 'shop.jobs' to import shop.jobs:Jobs from"),
         ("shop:Job", "shop has no 'Job'; near to it: Jobs"),
@@ -46,29 +46,29 @@ def test_what_cannot_be_checked_is_said_in_one_line(
             fails="1 / 0\n",
             leaves="raise SystemExit(4)\n",
         ),
-        pytest.raises(TargetError) as caught,
+        pytest.raises(CheckedClassError) as caught,
     ):
-        load_target(name)
+        load_class(name)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
 def test_a_class_of_the_program_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Target, "__module__", "__main__")
-    with pytest.raises(TargetError, match="defined in the program itself"):
-        Target.of(Target)
+    monkeypatch.setattr(CheckedClass, "__module__", "__main__")
+    with pytest.raises(CheckedClassError, match="defined in the program itself"):
+        CheckedClass.of(CheckedClass)
 
 
 def test_what_is_no_class_is_refused() -> None:
-    with pytest.raises(TargetError, match="a class is checked, not an int: 3"):
-        Target.of(3)  # type: ignore[arg-type] # what a caller without a type checker may give
+    with pytest.raises(CheckedClassError, match="a class is checked, not an int: 3"):
+        CheckedClass.of(3)  # type: ignore[arg-type] # what a caller without a type checker may give
 
 
 def test_the_roots_are_where_modules_are_imported_from(tmp_path: Path) -> None:
     with importable(tmp_path, **{"shop/stores/redis": "class Jobs:\n    pass\n"}):
-        assert tmp_path.resolve() in load_target("shop.stores.redis:Jobs").import_roots()
+        assert tmp_path.resolve() in load_class("shop.stores.redis:Jobs").import_roots()
 
 
 def test_what_pip_installed_needs_no_root() -> None:
-    roots = load_target("pytest:Item").import_roots()
+    roots = load_class("pytest:Item").import_roots()
     assert not any("site-packages" in str(root) for root in roots)

@@ -12,15 +12,15 @@ from typing import Any
 
 from collection_jobs.validation import shown
 
-__all__ = ["Target", "TargetError", "load_target"]
+__all__ = ["CheckedClass", "CheckedClassError", "load_class"]
 
 
-class TargetError(Exception):
+class CheckedClassError(Exception):
     """What was named cannot be checked; the message is one line that says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class CheckedClass:
     """A class to check.
 
     Attributes:
@@ -34,55 +34,59 @@ class Target:
     qualname: str
 
     def __str__(self) -> str:
-        """The target as the command line takes it."""
+        """The class as the command line takes it."""
         return f"{self.module}:{self.qualname}"
 
     @classmethod
-    def of(cls, subject: type[Any] | str) -> Target:
-        """The target that a class, or its name as ``module:Class``, stands for.
+    def of(cls, subject: type[Any] | str) -> CheckedClass:
+        """What a class, or its name as ``module:Class``, stands for.
 
         Raises:
-            TargetError: The name leads nowhere, or to something that is no class.
+            CheckedClassError: The name leads nowhere, or to something that is no class.
         """
         if isinstance(subject, str):
-            return load_target(subject)
+            return load_class(subject)
         if not inspect.isclass(subject):
-            raise TargetError(f"a class is checked, not {_kind_of(subject)}: {shown(subject)}")
+            raise CheckedClassError(
+                f"a class is checked, not {_kind_of(subject)}: {shown(subject)}"
+            )
         if subject.__module__ == "__main__":
-            raise TargetError(
+            raise CheckedClassError(
                 f"{subject.__qualname__} is defined in the program itself, where no type checker "
                 f"can import it from: move it into a module"
             )
         if "<locals>" in subject.__qualname__:
-            raise TargetError(
+            raise CheckedClassError(
                 f"{subject.__qualname__} is made inside a function, where no type checker can "
                 f"import it from: move it to the top of its module"
             )
         return cls(subject, subject.__module__, subject.__qualname__)
 
     def import_roots(self) -> tuple[Path, ...]:
-        """Where the target's package and this one are imported from, unless pip installed them."""
+        """Where its package and this one are imported from, unless pip installed them."""
         roots = (_import_root(name) for name in (self.module, __name__))
         return tuple(dict.fromkeys(root for root in roots if root is not None))
 
 
-def load_target(name: str) -> Target:
+def load_class(name: str) -> CheckedClass:
     """Import the class that ``module:Class`` names.
 
     Raises:
-        TargetError: The name leads nowhere, or to something that is no class.
+        CheckedClassError: The name leads nowhere, or to something that is no class.
     """
     module_name, colon, qualname = name.partition(":")
     if not colon or not module_name or not qualname:
-        raise TargetError(f"a target is written module:Class, as in shop.jobs:RedisJobs: {name!r}")
+        raise CheckedClassError(
+            f"a class is named module:Class, as in shop.jobs:RedisJobs: {name!r}"
+        )
     found = _import(module_name, name)
     for part in qualname.split("."):
         if not hasattr(found, part):
-            raise TargetError(_no_attribute(found, part, module_name))
+            raise CheckedClassError(_no_attribute(found, part, module_name))
         found = getattr(found, part)
     if not inspect.isclass(found):
-        raise TargetError(f"{name} is no class but {_kind_of(found)}: {shown(found)}")
-    return Target(found, module_name, qualname)
+        raise CheckedClassError(f"{name} is no class but {_kind_of(found)}: {shown(found)}")
+    return CheckedClass(found, module_name, qualname)
 
 
 def _import(module_name: str, name: str) -> object:
@@ -90,13 +94,13 @@ def _import(module_name: str, name: str) -> object:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as exc:
         if exc.name is not None and f"{module_name}.".startswith(f"{exc.name}."):
-            raise TargetError(
+            raise CheckedClassError(
                 f"there is no module {exc.name!r} to import {name} from: give the name as Python "
                 f"imports it, from the directory that you are in"
             ) from exc
-        raise TargetError(f"{module_name} cannot be imported: {_first_line(exc)}") from exc
+        raise CheckedClassError(f"{module_name} cannot be imported: {_first_line(exc)}") from exc
     except (Exception, SystemExit) as exc:  # a module's own code may raise anything
-        raise TargetError(
+        raise CheckedClassError(
             f"{module_name} cannot be imported: {type(exc).__name__}: {_first_line(exc)}"
         ) from exc
 
