@@ -107,9 +107,11 @@ def filters(function: _F) -> _F:
     return function
 
 
-json_option: Callable[[_F], _F] = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON, for scripts."
-)
+def json_option(function: _F) -> _F:
+    """The option to print JSON."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(
+        function
+    )
 
 
 def read_line(words: Sequence[str], job: str) -> Words:
