@@ -80,7 +80,7 @@ def operation(event: Event, job_id: str, wall: Span) -> Operation:
         event.ended,
         _step(part, event.outcome, wall),
         reads=not is_change(event),
-        part=None if part == event.call else part,
+        part=None if part is event.call or part == event.call else part,
     )
 
 

@@ -240,7 +240,8 @@ def admitted(state: JobState, found: Facts, revision: object) -> JobState | None
     if state.revision is not None:
         if revision != state.revision or found != state.facts:
             return None
-        return state if state.blame == "GET-1" else state._replace(blame="GET-1")
+        # By position: `_replace` takes several times as long.
+        return state if state.blame == "GET-1" else JobState(*state[:5], "GET-1", *state[6:])
     if not isinstance(revision, int) or state.facts is None:
         return None
     least = state.least

@@ -86,16 +86,8 @@ def _written(state: JobState, facts: Facts, *, conditional: bool) -> JobState:
         former, law = state.former, "DELETE-2"
     else:
         former, law = replaced, "SAVE-3" if conditional else "SAVE-2"
-    return state._replace(
-        facts=facts,
-        revision=None,
-        least=least,
-        blame="SAVE-1",
-        former=former,
-        former_blame=law,
-        former_tainted=state.tainted,
-        tainted=False,
-    )
+    given, spent = state.given, state.spent
+    return JobState(facts, None, least, given, spent, "SAVE-1", former, law, state.tainted)
 
 
 def judge_many(
