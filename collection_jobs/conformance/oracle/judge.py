@@ -102,7 +102,7 @@ def _update_status(state: JobState, call: Call, outcome: Outcome) -> Verdict:
     error_message: str | None = call.arguments[2] if len(call.arguments) > 2 else None
     facts = state.facts
     permitted = permits(facts, status)
-    after = state._replace(blame="STATUS-1") if state.blame == "GET-1" else state
+    after = state.blaming("STATUS-1") if state.blame == "GET-1" else state
     if permitted and facts is not None:
         span = Span(outcome.began, outcome.ended)
         after = _changed(state, _with_status(facts, status, error_message, span), "STATUS-3")
@@ -178,7 +178,7 @@ def _add_outcome(
 
 def _refused_outcome(state: JobState, call: Call, outcome: Outcome) -> Verdict:
     law = f"{FAMILIES[call.method]}-3"
-    after = state._replace(blame=law) if state.blame == "GET-1" else state
+    after = state.blaming(law) if state.blame == "GET-1" else state
     error = outcome.error
     due: type[CollectionJobError] = UnknownSymbolError
     ids = call.arguments[:2]
