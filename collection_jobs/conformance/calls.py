@@ -32,6 +32,7 @@ __all__ = [
     "make",
 ]
 
+_LISTINGS = frozenset({"list_by_status", "list_after", "list_recent", "get_running_jobs"})
 _LONG_RUN = 40
 """Characters; the same one more often in a row is written as a product."""
 
@@ -66,7 +67,7 @@ class Call:
     @property
     def is_listing(self) -> bool:
         """Whether the call is about whichever jobs match, and not about some that it names."""
-        return self.method.startswith(("list_", "get_running"))
+        return self.method in _LISTINGS
 
     @property
     def job_ids(self) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def _check(events: Sequence[Event], initial: Mapping[str, JobState]) -> list[Ref
             # What it did before it raised is anybody's guess, and no longer the question.
             believed.append(Event(event.client, event.call, event.began))
     jobs, listings = _by_job(believed, initial)
-    ages = Ages(believed, initial)
+    ages = Ages(believed if listings else (), initial)
     ids = tuple(jobs)
     for event in listings:
         refusals += [_alone(event, breach) for breach in judge_shown(event, ages)][:1]

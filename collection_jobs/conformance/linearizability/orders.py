@@ -4,10 +4,11 @@ The algorithm is that of Wing and Gong ("Testing and verifying concurrent object
 any operation that began before the first of those not yet placed ended, place it if the state
 permits, go on, and come back when nothing fits. Lowe's memory ("Testing for linearizability",
 CCPE 2017) makes it quick: what was placed and the state that it led to are never tried twice.
-Four habits of our own keep the search from branching:
+Five habits of our own keep the search from branching:
 
 * a read that fits and teaches nothing new about the state is placed at once, for it would fit
   nowhere better;
+* an operation that overlaps none of those left is placed at once, or nothing fits;
 * a read that teaches something is tried before a change;
 * where a read is left that no change can make fit any more (see `prospects`), nothing is tried;
 * an operation that may not have happened is tried only when nothing else goes on.
@@ -126,6 +127,10 @@ class _Search:
         self.began = [one.began for one in self.known]
         self.ended = [one.ended for one in self.known if one.ended is not None]
         self.reads = [one.reads for one in self.known]
+        # Not strict: in an empty history none follows.
+        pairs = zip(self.ended, (*self.began[1:], inf), strict=False)
+        lone = [end < following and not self.maybe for end, following in pairs]
+        self.lone = [*lone, False]
         self.dead: set[object] = set()
         self.stuck: list[_Node] = []
 
@@ -149,7 +154,7 @@ class _Search:
         return None
 
     def _settle(self, node: _Node) -> None:
-        """Place every read that fits and teaches nothing, then list what else may come next."""
+        """Place what may as well come next as later, then list what else may come next."""
         left, learnt = self._place_reads(node)
         if len(left) > 1 and self.prospects.none_for(left, node.state, node.base, node.mask):
             return
@@ -164,12 +169,27 @@ class _Search:
             options[:0] = [(~at, None) for at in self._maybe(node)]
         node.options = options
 
+    def _place_lone(self, node: _Node) -> None:
+        """Place operations for as long as only one may come next, and fits: nothing to choose."""
+        lone, at, state = self.lone, node.base, node.state
+        while lone[at] and not node.mask:
+            operation = self.known[at]
+            after = operation.step(state)
+            if after is None:
+                break
+            state = after
+            at += 1
+            node.placed.append(operation)
+        node.base, node.state = at, state
+
     def _place_reads(self, node: _Node) -> tuple[list[int], list[tuple[int, JobState | None]]]:
         """Place what teaches nothing; return what is left, and the reads that fit and do teach."""
         known, reads = self.known, self.reads
         learnt: dict[int, JobState | None] = {}
         while True:
             placed = False
+            if not node.mask and not learnt:
+                self._place_lone(node)
             left = self._open(node)
             for at in left:
                 if not reads[at] or at in learnt:

@@ -33,9 +33,10 @@ class Prospects:
         self._shown = [_shown(one) for one in known]
         self._givers: dict[object, list[int]] = {}
         for at, one in enumerate(known):
-            for gift in _gifts(one):
-                self._givers.setdefault(gift, []).append(at)
-        self._perhaps = {gift for one in maybe for gift in _gifts(one)}
+            if not one.reads:
+                for gift in _gifts(one):
+                    self._givers.setdefault(gift, []).append(at)
+        self._perhaps = {gift for one in maybe if not one.reads for gift in _gifts(one)}
 
     def none_for(self, left: Iterable[int], state: JobState, base: int, mask: int) -> bool:
         """Whether some read among the operations left can never fit after this state.
@@ -76,8 +77,7 @@ def _shown(one: Operation) -> tuple[Facts, int] | None:
 
 
 def _gifts(one: Operation) -> Iterator[object]:
-    if one.reads:
-        return
+    """What an operation that changes the job may give."""
     call = one.call
     match call.method:
         case "delete":

@@ -48,8 +48,13 @@ def find_torn(jobs: _Jobs, initial: Mapping[str, JobState]) -> Torn | None:
     Returns:
         None where there are such instants, or where there are too many to try.
     """
-    events = {id(one.event): one.event for of_job in jobs.values() for one in of_job}
-    shared = [event for event in events.values() if _saves_several(event, jobs)]
+    calls = {
+        id(one.event): one.event
+        for of_job in jobs.values()
+        for one in of_job
+        if one.event.call.method == "save_many"
+    }
+    shared = [event for event in calls.values() if _saves_several(event, jobs)]
     if not shared:
         return None
     shared.sort(key=lambda event: event.began)
@@ -60,8 +65,8 @@ def find_torn(jobs: _Jobs, initial: Mapping[str, JobState]) -> Torn | None:
 
 
 def _saves_several(event: Event, jobs: _Jobs) -> bool:
-    """Whether a call saved several jobs, while others may have looked on."""
-    if event.call.method != "save_many" or not is_change(event):
+    """Whether a ``save_many`` saved several jobs, while others may have looked on."""
+    if not is_change(event):
         return False
     ids = event.call.job_ids
     return len(ids) > 1 and any(

@@ -80,7 +80,7 @@ def operation(event: Event, job_id: str, wall: Span) -> Operation:
         event.ended,
         _step(part, event.outcome, wall),
         reads=not is_change(event),
-        part=None if part == event.call else part,
+        part=None if part is event.call or part == event.call else part,
     )
 
 
@@ -138,9 +138,7 @@ def why(operation: Operation, state: JobState) -> tuple[Breach, ...]:
 def _step(call: Call, outcome: Outcome | None, wall: Span) -> Transition:
     if outcome is None:
         return _may_happen(call, wall)
-    judged = _judged(call, outcome)
-    possible = _possible(call, outcome)
-    return judged if possible is None else _guarded(possible, judged)
+    return _judged(call, outcome, _possible(call, outcome))
 
 
 def _possible(call: Call, outcome: Outcome) -> Callable[[Facts | None], bool] | None:
@@ -162,12 +160,12 @@ def _possible(call: Call, outcome: Outcome) -> Callable[[Facts | None], bool] | 
             return None
 
 
-def _guarded(possible: Callable[[Facts | None], bool], judged: Transition) -> Transition:
-    return lambda state: judged(state) if possible(state.facts) else None
-
-
-def _judged(call: Call, outcome: Outcome) -> Transition:
+def _judged(
+    call: Call, outcome: Outcome, possible: Callable[[Facts | None], bool] | None = None
+) -> Transition:
     def step(state: JobState) -> JobState | None:
+        if possible is not None and not possible(state.facts):
+            return None
         after, breaches = judge(state, call, outcome)
         return None if breaches else after
 

@@ -102,7 +102,7 @@ def _update_status(state: JobState, call: Call, outcome: Outcome) -> Verdict:
     error_message: str | None = call.arguments[2] if len(call.arguments) > 2 else None
     facts = state.facts
     permitted = permits(facts, status)
-    after = state._replace(blame="STATUS-1") if state.blame == "GET-1" else state
+    after = state.blaming("STATUS-1") if state.blame == "GET-1" else state
     if permitted and facts is not None:
         span = Span(outcome.began, outcome.ended)
         after = _changed(state, _with_status(facts, status, error_message, span), "STATUS-3")
@@ -126,12 +126,10 @@ def _with_status(facts: Facts, status: str, error_message: str | None, span: Spa
         started_at, finished_at = None, None
     else:
         finished_at = span
-    return facts._replace(
-        status=status,
-        started_at=started_at,
-        finished_at=finished_at,
-        error_message=None if error_message is None else storable(error_message),
-    )
+    message = None if error_message is None else storable(error_message)
+    # By position, as in `facts_of`: this is made for every change of status that a search tries.
+    lifecycle = (status, started_at, finished_at, message)
+    return Facts(*facts[:7], *lifecycle, facts.completed_symbols, facts.failed_symbols)
 
 
 def _changed(state: JobState, facts: Facts, blame: str) -> JobState:
@@ -170,9 +168,7 @@ def _add_outcome(
         return state, unexpected(call, outcome, law)
     completed |= {item for item in facts.completed_symbols if item[0] != symbol}
     failed |= {item for item in facts.failed_symbols if item[0] != symbol}
-    changed = facts._replace(
-        completed_symbols=frozenset(completed), failed_symbols=frozenset(failed)
-    )
+    changed = Facts(*facts[:11], frozenset(completed), frozenset(failed))
     after = _changed(state, changed, law)
     if outcome.value is not None:
         text = "{} {}; {} returns None"
@@ -182,7 +178,7 @@ def _add_outcome(
 
 def _refused_outcome(state: JobState, call: Call, outcome: Outcome) -> Verdict:
     law = f"{FAMILIES[call.method]}-3"
-    after = state._replace(blame=law) if state.blame == "GET-1" else state
+    after = state.blaming(law) if state.blame == "GET-1" else state
     error = outcome.error
     due: type[CollectionJobError] = UnknownSymbolError
     ids = call.arguments[:2]

@@ -64,7 +64,7 @@ def _refused_save(state: JobState, call: Call, outcome: Outcome, *, may_be_stale
         if job.revision is None:
             text = "{} {}; but a job without a revision is saved unconditionally"
         return state, (Breach(law, text, (call, outcome)),)
-    after = state._replace(blame="SAVE-3") if state.blame == "GET-1" else state
+    after = state.blaming("SAVE-3") if state.blame == "GET-1" else state
     found = state.revision if state.facts is not None else None
     known = state.facts is None or state.revision is not None
     wrong = error.job_id != job.id or error.expected != job.revision
@@ -86,16 +86,8 @@ def _written(state: JobState, facts: Facts, *, conditional: bool) -> JobState:
         former, law = state.former, "DELETE-2"
     else:
         former, law = replaced, "SAVE-3" if conditional else "SAVE-2"
-    return state._replace(
-        facts=facts,
-        revision=None,
-        least=least,
-        blame="SAVE-1",
-        former=former,
-        former_blame=law,
-        former_tainted=state.tainted,
-        tainted=False,
-    )
+    given, spent = state.given, state.spent
+    return JobState(facts, None, least, given, spent, "SAVE-1", former, law, state.tainted)
 
 
 def judge_many(
@@ -169,7 +161,7 @@ def judge_part(state: JobState, call: Call, outcome: Outcome) -> Verdict:
 
 def _refused_part(state: JobState, call: Call, error: StaleJobError, outcome: Outcome) -> Verdict:
     """Judge a refusal: it changed nothing, and a job that it names is one that was stale."""
-    after = state._replace(blame="MANY-2") if state.blame == "GET-1" else state
+    after = state.blaming("MANY-2") if state.blame == "GET-1" else state
     if error.job_id not in call.job_ids:
         return after, ()
     met = state
