@@ -17,8 +17,6 @@ from collection_jobs.adapters.postgres.connections import Held
 
 __all__ = ["Read", "ReadKind", "Reads", "Write", "WriteKind", "Writes"]
 
-_LARGEST_BATCH = 100
-"""Calls in one statement: it loops over them within loops."""
 _LARGEST_WEIGHT = 5_000
 """Symbols and outcomes in one statement, from which on it takes no other call."""
 _FARTHEST = 1_000
@@ -116,8 +114,8 @@ class Reads:
 class WriteKind(Protocol):
     """One kind of writes."""
 
-    together: bool
-    """Whether calls on different jobs can share a statement."""
+    together: int
+    """How many jobs in one statement are enough, counted for each call; 0: no two calls share."""
 
     def may_share(self, first: Write, later: Write) -> bool:
         """Whether two calls on one job can share a statement: as if made one after the other."""
@@ -241,14 +239,14 @@ class _Batch:
     def __init__(self) -> None:
         self.writes: list[Write] = []
         self._first_on: dict[str, Write] = {}
-        self._weight = 0
+        self._jobs = self._weight = 0
 
     @property
     def is_full(self) -> bool:
-        return (
-            len(self.writes) >= _LARGEST_BATCH
+        return bool(self.writes) and (
+            self._jobs >= self.writes[0].kind.together
             or self._weight >= _LARGEST_WEIGHT
-            or (bool(self.writes) and self.writes[0].alone)
+            or self.writes[0].alone
         )
 
     def take(self, write: Write) -> bool:
@@ -262,5 +260,6 @@ class _Batch:
         for job_id in write.ids:
             self._first_on.setdefault(job_id, write)
         self.writes.append(write)
+        self._jobs += len(write.ids)
         self._weight += write.weight
         return True
