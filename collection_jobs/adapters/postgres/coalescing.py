@@ -222,6 +222,10 @@ class Writes:
             self._busy.update(write.ids)
         return batch.writes
 
+    def begin(self, write: Write) -> None:
+        """Let one begin at once, while no other waits or is under way; as `next` does it."""
+        self._busy.update(write.ids)
+
     def done(self, writes: Sequence[Write]) -> None:
         """Let the next ones on these jobs begin."""
         for write in writes:
