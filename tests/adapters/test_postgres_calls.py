@@ -59,6 +59,13 @@ async def test_calls_that_wait_together_travel_as_one_statement(
     assert len(sent) <= 3
     lists[1].clear()
     assert [len(listed) for listed in lists] == [5, 0, *[5] * 18]
+    sent.clear()
+    after = jobs[0].created_at, "5"
+    pages = await asyncio.gather(
+        *(repository.list_after(JobStatus.PENDING, after, 5) for _ in range(20))
+    )
+    assert len(sent) <= 3
+    assert [[job.id for job in page] for page in pages] == [["50", "51", "52", "53", "54"]] * 20
 
 
 async def test_statements_are_prepared_once_for_each_connection(

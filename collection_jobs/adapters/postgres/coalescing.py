@@ -3,6 +3,9 @@
 Why this is not SQLite's committer: there one thread does one write after another, and what they
 share is the transaction around them. Here they share the statement, several are under way at once,
 and what must not share one (two saves of one job, say) is kept apart by the job's id.
+
+Listings share one only where they ask for the same: different pages in one statement spare the
+server a part, and the client nothing, whose time is what bounds them (docs/benchmarks.md).
 """
 
 from __future__ import annotations
