@@ -116,6 +116,7 @@ async def test_a_lone_write_is_answered_before_it_closes(url: str) -> None:
         await repository.save(example_job("a"))
         claim = asyncio.create_task(repository.update_status("a", JobStatus.RUNNING))
         await asyncio.sleep(0)
+    assert claim.done()
     assert await claim
 
 
