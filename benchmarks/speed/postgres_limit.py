@@ -61,10 +61,10 @@ class Questions:
         return self.list_by_status(JobStatus.RUNNING, _EVERYTHING)
 
     def save(self, job: CollectionJob) -> Asked:
-        return _asked(writes.Save(self._statements), job)
+        return self.save_many((job,))
 
     def save_many(self, jobs: Sequence[CollectionJob]) -> Asked:
-        return _asked(writes.SaveMany(self._statements), jobs)
+        return _asked(writes.Save(self._statements), jobs)
 
     def delete(self, job_id: str) -> Asked:
         return self._statements.delete, ([job_id],)

@@ -11,6 +11,7 @@ import pytest
 from typing_extensions import Protocol
 
 from collection_jobs import (
+    CollectionJob,
     CollectionJobRepository,
     JobNotFoundError,
     JobStatus,
@@ -115,9 +116,11 @@ async def test_pages_by_key_join_up_to_the_whole(repository: Whole) -> None:
     await repository.save(example_job("running", status=JobStatus.RUNNING, created_at=NOON))
     whole = await repository.list_by_status(JobStatus.PENDING)
     for limit in (1, 3, 4, 100):
-        pages, after = list[Any](), None
+        pages, after = list[CollectionJob](), None
         while page := await repository.list_after(JobStatus.PENDING, after, limit):
             assert len(page) <= limit
+            # Else a page that begins with the last job of the former one would have no end.
+            assert after is None or (page[0].created_at, page[0].id) > after
             pages += page
             after = (page[-1].created_at, page[-1].id)
         assert pages == whole

@@ -59,6 +59,13 @@ async def test_calls_that_wait_together_travel_as_one_statement(
     assert len(sent) <= 3
     lists[1].clear()
     assert [len(listed) for listed in lists] == [5, 0, *[5] * 18]
+    sent.clear()
+    after = jobs[0].created_at, "5"
+    pages = await asyncio.gather(
+        *(repository.list_after(JobStatus.PENDING, after, 5) for _ in range(20))
+    )
+    assert len(sent) <= 3
+    assert [[job.id for job in page] for page in pages] == [["50", "51", "52", "53", "54"]] * 20
 
 
 async def test_statements_are_prepared_once_for_each_connection(
@@ -113,6 +120,37 @@ async def test_a_refused_call_does_not_touch_its_neighbours(
     assert [found[one].source for one in "345"] == ["new", "binance", "new"]
     assert [dict(found[one].failed_symbols) for one in "01"] == [{"BTC": "boom"}] * 2
     assert found["2"].completed_symbols == {"BTC": 4}
+
+
+async def test_each_of_several_save_many_that_travel_together_is_all_or_none(
+    repository: PostgresCollectionJobRepository, sent: list[str]
+) -> None:
+    await repository.save_many(example_job(f"{number}") for number in range(40))
+    stale = await repository.get_by_id("7")
+    assert stale is not None
+    await repository.save(stale)
+    current = await repository.get_by_id("8")
+    assert current is not None
+    sent.clear()
+    # The first is alone and goes at once; the third one is stale; the next ones share a job.
+    done = await asyncio.gather(
+        repository.save_many([example_job("0", source="new")]),
+        repository.save_many([example_job("1", source="new"), example_job("2", source="new")]),
+        repository.save_many([example_job("3", source="new"), stale, example_job("9")]),
+        repository.save(example_job("4", source="new", completed_symbols={"ETH": 2})),
+        repository.save_many([current, example_job("5", failed_symbols={"BTC": "boom"})]),
+        repository.save_many([example_job("6", source="new"), current]),
+        repository.save_many([]),
+        return_exceptions=True,
+    )
+    assert len(sent) == 3
+    refused = {n: one.job_id for n, one in enumerate(done) if isinstance(one, StaleJobError)}
+    assert refused == {2: "7", 5: "8"}
+    assert [one for one in done if not isinstance(one, StaleJobError)] == [None] * 5
+    found = {job.id: job for job in await repository.list_recent()}
+    assert [n for n in range(10) if found[f"{n}"].source == "new"] == [0, 1, 2, 4]
+    assert found["4"].completed_symbols == {"ETH": 2}
+    assert found["5"].failed_symbols == {"BTC": "boom"}
 
 
 async def test_a_call_that_postgresql_refuses_does_not_touch_its_neighbours(
@@ -181,7 +219,7 @@ async def test_each_of_many_outcomes_on_one_job_draws_a_revision(
 class Kind:
     """A kind of writes that may share whatever it is told."""
 
-    def __init__(self, *, together: bool = True, shares: bool = False) -> None:
+    def __init__(self, *, together: int = 100, shares: bool = False) -> None:
         self.together = together
         self.shares = shares
 
@@ -194,7 +232,7 @@ class Kind:
 
 async def test_what_shares_a_statement_and_what_waits() -> None:
     saves, outcomes = Kind(), Kind(shares=True)
-    many = Kind(together=False)
+    many = Kind(together=0)
     writes = Writes()
     names: dict[str, Write] = {}
 

@@ -174,6 +174,27 @@ async def test_a_save_makes_outcomes_void_that_were_committed_while_it_waited(
     assert await database.fetch(f"SELECT * FROM {schema}.outcomes") == []
 
 
+@pytest.mark.parametrize("many", [False, True])
+async def test_a_copy_that_became_stale_while_its_save_waited_is_refused(
+    repository: PostgresCollectionJobRepository, database: Database, schema: str, *, many: bool
+) -> None:
+    await repository.save(example_job("a"))
+    copy = await read(repository, "a")
+    other = await asyncpg.connect(database.url)
+    async with other.transaction():
+        await other.execute(
+            f"UPDATE {schema}.jobs SET source = 'new', revision = nextval('{schema}.revisions')"
+        )
+        call = repository.save_many([example_job("b"), copy]) if many else repository.save(copy)
+        save = asyncio.create_task(call)
+        await waits_for_a_lock(database, schema)
+    await other.close()
+    with pytest.raises(StaleJobError):
+        await save
+    assert (await read(repository, "a")).source == "new"
+    assert await repository.get_by_id("b") is None
+
+
 async def test_an_outcome_is_judged_by_the_symbols_that_are_there_when_it_is_written(
     repository: PostgresCollectionJobRepository, database: Database, schema: str
 ) -> None:

@@ -3,6 +3,9 @@
 Why this is not SQLite's committer: there one thread does one write after another, and what they
 share is the transaction around them. Here they share the statement, several are under way at once,
 and what must not share one (two saves of one job, say) is kept apart by the job's id.
+
+Listings share one only where they ask for the same: different pages in one statement spare the
+server a part, and the client nothing, whose time is what bounds them (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -17,8 +20,6 @@ from collection_jobs.adapters.postgres.connections import Held
 
 __all__ = ["Read", "ReadKind", "Reads", "Write", "WriteKind", "Writes"]
 
-_LARGEST_BATCH = 100
-"""Calls in one statement: it loops over them within loops."""
 _LARGEST_WEIGHT = 5_000
 """Symbols and outcomes in one statement, from which on it takes no other call."""
 _FARTHEST = 1_000
@@ -116,8 +117,8 @@ class Reads:
 class WriteKind(Protocol):
     """One kind of writes."""
 
-    together: bool
-    """Whether calls on different jobs can share a statement."""
+    together: int
+    """How many jobs in one statement are enough, counted for each call; 0: no two calls share."""
 
     def may_share(self, first: Write, later: Write) -> bool:
         """Whether two calls on one job can share a statement: as if made one after the other."""
@@ -224,6 +225,10 @@ class Writes:
             self._busy.update(write.ids)
         return batch.writes
 
+    def begin(self, write: Write) -> None:
+        """Let one begin at once, while no other waits or is under way; as `next` does it."""
+        self._busy.update(write.ids)
+
     def done(self, writes: Sequence[Write]) -> None:
         """Let the next ones on these jobs begin."""
         for write in writes:
@@ -241,14 +246,14 @@ class _Batch:
     def __init__(self) -> None:
         self.writes: list[Write] = []
         self._first_on: dict[str, Write] = {}
-        self._weight = 0
+        self._jobs = self._weight = 0
 
     @property
     def is_full(self) -> bool:
-        return (
-            len(self.writes) >= _LARGEST_BATCH
+        return bool(self.writes) and (
+            self._jobs >= self.writes[0].kind.together
             or self._weight >= _LARGEST_WEIGHT
-            or (bool(self.writes) and self.writes[0].alone)
+            or self.writes[0].alone
         )
 
     def take(self, write: Write) -> bool:
@@ -262,5 +267,6 @@ class _Batch:
         for job_id in write.ids:
             self._first_on.setdefault(job_id, write)
         self.writes.append(write)
+        self._jobs += len(write.ids)
         self._weight += write.weight
         return True

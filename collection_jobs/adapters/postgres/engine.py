@@ -26,6 +26,7 @@ from collection_jobs.adapters.postgres.failures import (
     not_open,
 )
 from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.uncancelled import uncancelled
 
 __all__ = ["Engine"]
 
@@ -78,7 +79,7 @@ class Engine:
         """Let what is under way end, then close the connections. A cancelled call hangs up."""
         self._is_open = False
         try:
-            while self._reading or self._tasks or self._reads or self._writes:
+            while self._reading or self._writing or self._tasks or self._reads or self._writes:
                 self._rested = self._loop.create_future()
                 await self._rested
             await self._connections.close()
@@ -132,12 +133,15 @@ class Engine:
         self._check_open()
         write = Write(kind, ids, args, weight, self._loop.create_future())
         alone = not self._writing and not self._writes and self._last_writes == 1
-        self._writes.add(write)
-        if alone:
-            self._pump()
-        else:
-            self._pump_soon()
+        held = self._connections.take() if alone else None
         try:
+            if held is not None:
+                self._writing += 1
+                self._writes.begin(write)
+                await uncancelled(self._run_writes(held, [write]))
+            else:
+                self._writes.add(write)
+                self._pump_soon()
             return await write.future
         except asyncio.CancelledError:
             while write.started and not write.answered:
@@ -145,6 +149,7 @@ class Engine:
                 write.future = self._loop.create_future()
                 with suppress(asyncio.CancelledError, Exception):
                     await write.future
+            write.future.cancel()
             _forget(write.future)
             raise
 

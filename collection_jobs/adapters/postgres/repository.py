@@ -105,7 +105,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         self._by_status = reads.List(statements.list)
         self._recent = reads.List(statements.recent)
         self._save = writes.Save(statements)
-        self._save_many = writes.SaveMany(statements)
+        self._save_large = writes.SaveLarge(statements)
         self._delete = writes.Delete(statements.delete)
         self._update_status = writes.UpdateStatus(statements.update_status)
         self._put_outcome = writes.PutOutcome(statements.put_outcomes)
@@ -173,8 +173,8 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def save(self, job: CollectionJob) -> None:
-        weight = len(check_job(job).symbols) + len(job.completed_symbols) + len(job.failed_symbols)
-        await self._opened().write(self._save, (job.id,), job, weight)
+        weight = writes.weight(check_job(job))
+        await self._opened().write(self._save, (job.id,), (job,), weight)
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
@@ -268,7 +268,8 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         """
         checked = check_jobs(jobs)
         ids = tuple({job.id for job in checked})
-        await self._opened().write(self._save_many, ids, checked)
+        kind = self._save_large if writes.needs_several(checked, ids) else self._save
+        await self._opened().write(kind, ids, checked, sum(map(writes.weight, checked)))
 
     async def list_after(
         self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100

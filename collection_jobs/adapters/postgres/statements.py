@@ -98,25 +98,31 @@ _SAVE = f"""{_INSERT}
     ) AS asked {_REPLACE}"""  # noqa: S608 - constant text
 
 # The same with all that a job may have. A copy that is stale is refused, by the revision that its
-# row has while it is held; of those that $13 binds together, one refused is all refused.
+# row has while it is held; of the jobs that one call saves ($13), one refused is all refused.
+# Rows are found by hashing (NOT IN) and in a jsonb object: a join would loop over the jobs for each
+# job and each outcome, since SESSION leaves it nothing else.
 _SAVE_WHOLE = f"""
     WITH asked AS MATERIALIZED (
         SELECT *, nextval('{{schema}}.revisions') AS number
-        FROM unnest({_ARRAYS}, $12::bigint[]) AS asked ({_COLUMNS}, expected)
+        FROM unnest({_ARRAYS}, $12::bigint[], $13::int[]) AS asked ({_COLUMNS}, expected, call)
     ), held AS MATERIALIZED (
         SELECT id, revision FROM {{schema}}.jobs WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE
     ), refused AS MATERIALIZED (
-        SELECT asked.id, held.revision FROM asked LEFT JOIN held ON held.id = asked.id
-        WHERE asked.expected <> coalesce(held.revision, 0)
+        SELECT id, call, (SELECT revision FROM held WHERE held.id = asked.id)
+        FROM asked WHERE expected IS NOT NULL
+            AND (id, expected) NOT IN (SELECT id, revision FROM held)
     ), saved AS ({_INSERT}
-        FROM asked WHERE id NOT IN (SELECT id FROM refused)
-            AND NOT ($13 AND EXISTS (SELECT FROM refused)) {_REPLACE}
+        FROM asked WHERE call NOT IN (SELECT call FROM refused) {_REPLACE}
         RETURNING j.id, j.key, j.generation
+    ), places AS MATERIALIZED (
+        SELECT jsonb_object_agg(id, ARRAY[key, generation]) AS by_id FROM saved
     ), put AS (
         INSERT INTO {{schema}}.outcomes (job, generation, symbol, candles, error)
-        SELECT saved.key, saved.generation, o.symbol, o.candles::numeric, o.error
-        FROM unnest($14::text[], $15::text[], $16::text[], $17::text[])
-            AS o (id, symbol, candles, error) JOIN saved ON saved.id = o.id
+        SELECT (place ->> 0)::bigint, (place ->> 1)::bigint, o.symbol, o.candles::numeric, o.error
+        FROM places, unnest($14::text[], $15::text[], $16::text[], $17::text[])
+            AS o (id, symbol, candles, error),
+            LATERAL (SELECT places.by_id -> o.id AS place) AS found
+        WHERE place IS NOT NULL
     )
     SELECT id, revision FROM refused"""  # noqa: S608 - constant text
 
