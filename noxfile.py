@@ -29,6 +29,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("mypy")
     session.run("pyright")
+    session.run("pyright", "--verifytypes", "collection_jobs", "--ignoreexternal")
 
 
 @nox.session
@@ -50,7 +51,6 @@ def types(session: nox.Session) -> None:
     session.run("python", "-m", "tests.typing.matrix", f"wheel={wheel}", f"stubs={stubs}")
     # What is annotated from the stubs alone runs where there is no package.
     session.run(stubs, "tests/typing/without_runtime.py", external=True)
-    session.run("pyright", "--verifytypes", "collection_jobs", "--ignoreexternal")
 
 
 @nox.session

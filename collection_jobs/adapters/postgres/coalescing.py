@@ -166,9 +166,11 @@ class Write:
         self.args = args
         self.weight = weight
         self.future = future
-        self.alone = not kind.together
-        self.started = self.abandoned = self.answered = False
-        self.attempts = 0
+        self.alone: bool = not kind.together
+        self.started: bool = False
+        self.abandoned: bool = False
+        self.answered: bool = False
+        self.attempts: int = 0
         self.result: Any = None
         self.error: Exception | None = None
 

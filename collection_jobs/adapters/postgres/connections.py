@@ -36,7 +36,7 @@ class Held:
         """Take over a connection."""
         self._connection = connection
         self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
-        self.sent = False
+        self.sent: bool = False
 
     @property
     def is_lost(self) -> bool:
