@@ -133,7 +133,10 @@ class _Run:
 
     async def sqlite_normal(self) -> None:
         """With synchronous=NORMAL only writes are others, and they hardly wait for the disk."""
-        stores = {self._middle: await self._on_sqlite(self._middle, "NORMAL", slowest=True)}
+        stores = {
+            size: await self._on_sqlite(size, "NORMAL", slowest=size == self._middle)
+            for size in self._sizes
+        }
         groups = tuple(it for it in WRITES if it in self._groups)
         effort = replace(self._effort, slice_seconds=self._long, by_processor=frozenset(METHODS))
         self.results.rates |= await measure(SQLITE_NORMAL, stores, groups, effort)

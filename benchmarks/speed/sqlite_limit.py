@@ -21,6 +21,7 @@ from benchmarks.speed.frame import Opener
 from benchmarks.speed.workload import Phase
 from collection_jobs import CollectionJob, JobStatus
 from collection_jobs.adapters.sqlite import reads, writes
+from collection_jobs.adapters.sqlite.engine import CACHE_KIB
 from collection_jobs.adapters.sqlite.rows import to_micros
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
 
@@ -47,6 +48,7 @@ class Connections:
         for pragma in (
             f"synchronous = {synchronous}",
             "wal_autocheckpoint = 0",
+            f"cache_size = -{CACHE_KIB}",
             "foreign_keys = ON",
         ):
             connection.execute(f"PRAGMA {pragma}")

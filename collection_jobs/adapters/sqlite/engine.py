@@ -17,7 +17,11 @@ from collection_jobs.adapters.sqlite.schema import connect, connect_to_read
 from collection_jobs.adapters.sqlite.settings import Settings
 from collection_jobs.adapters.sqlite.turns import Turns
 
-__all__ = ["Engine"]
+__all__ = ["CACHE_KIB", "Engine"]
+
+CACHE_KIB = 64_000
+"""The most that the page cache of the connection for short reads takes: SQLite's usual 2 MB hold so
+little of a large store that random reads take a system call for nearly every page."""
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")
@@ -175,7 +179,9 @@ class Engine:
             self._helper = opened.enter_context(
                 closing(connect_to_read(self._settings, self._settings.busy_timeout))
             )
-            self._reader = opened.enter_context(closing(connect_to_read(self._settings, 0.0)))
+            self._reader = opened.enter_context(
+                closing(connect_to_read(self._settings, 0.0, cache_kib=CACHE_KIB))
+            )
             self._reader.set_progress_handler(self._tick, _TICK)
             self._connections = opened.pop_all()
         return Committer(writer, self._settings, self._start_checkpoint)

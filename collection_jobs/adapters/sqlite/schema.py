@@ -33,6 +33,7 @@ _OLDEST_SQLITE = (3, 38, 0)  # STRICT tables came with 3.37, the operator ->> wi
 _MAGIC = b"SQLite format 3\0"
 _HEADER_LENGTH = 100
 # Caps what a WAL that once had to grow keeps on disk after it was copied into the database.
+_USUAL_CACHE_KIB = 2_000  # SQLite's own
 _LARGEST_IDLE_WAL = 64 * 2**20
 
 _FOREIGN = "{!r} is the SQLite database of another application"
@@ -143,9 +144,16 @@ def connect(settings: Settings) -> sqlite3.Connection:
     return connection
 
 
-def connect_to_read(settings: Settings, busy_timeout: float) -> sqlite3.Connection:
+def connect_to_read(
+    settings: Settings, busy_timeout: float, *, cache_kib: int = _USUAL_CACHE_KIB
+) -> sqlite3.Connection:
     """Open a file that ``connect`` has opened, on a connection that cannot change it."""
-    return _connected(settings, f"busy_timeout = {int(busy_timeout * 1000)}", "query_only = ON")
+    return _connected(
+        settings,
+        f"busy_timeout = {int(busy_timeout * 1000)}",
+        f"cache_size = -{cache_kib}",  # negative: not pages
+        "query_only = ON",
+    )
 
 
 def patiently(seconds: float, step: Callable[[], _T]) -> _T:
