@@ -72,14 +72,13 @@ def _summary(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterato
         if (shown := _convictions(case, trials[case.name]))
     ]
     yield (
-        f"**{always} of {len(planted)}** planted bugs were found in every search ({found} of"
-        f" {searches} searches)."
+        f"**{always} of {len(planted)}** planted bugs were found in every search ({found:,} of"
+        f" {searches:,} searches)."
     )
     if by_seed:
-        yield (
-            f"Those that chance has a say in, {len(by_seed)}, were looked for with"
-            f" {min(by_seed)} to {max(by_seed)} seeds."
-        )
+        least, most = min(by_seed), max(by_seed)
+        seeds = f"{most} seeds each" if least == most else f"{least} to {most} seeds"
+        yield f"Those that chance has a say in, {len(by_seed)}, were looked for with {seeds}."
     yield (
         f"A bug takes {median(seconds):.1f} s in the median and {max(seconds):.1f} s at most; its"
         f" history has {median(calls for calls, _ in histories):g} calls in the median and"
@@ -94,9 +93,9 @@ def _false_alarms(right: Sequence[Case], trials: Sequence[Trial]) -> Iterator[st
         profile: sum(it.profile == profile for it in trials)
         for profile in sorted({it.profile for it in trials})
     }
-    kinds = " and ".join(f"{number} in the {profile} profile" for profile, number in runs.items())
+    kinds = " and ".join(f"{number:,} in the {profile} profile" for profile, number in runs.items())
     yield (
-        f"**{len(alarms)} false alarms** in {len(trials)} verdicts ({kinds}) on {len(right)}"
+        f"**{len(alarms)} false alarms** in {len(trials):,} verdicts ({kinds}) on {len(right)}"
         " repositories that are right."
     )
     for it in alarms:
