@@ -61,7 +61,7 @@ async def test_between_two_rounds_of_the_loop_callers_take_few_jobs(
 
 async def test_callers_get_equal_turns() -> None:
     readers = Readers(*[50] * 256)
-    await readers.run(2000)
+    await readers.run(4000)
     await readers.end()
     assert max(readers.reads) - min(readers.reads) <= 3
     assert min(readers.reads) > 10

@@ -7,8 +7,10 @@ from collections import deque
 
 __all__ = ["Turns"]
 
-# Jobs read between two rounds of the event loop, at some 25 us each.
-_ROUND = 128
+# Jobs read in one round of the event loop, at some 25 us each. What comes due meanwhile waits for
+# three of them: for the rest of this one, for the next before its timer is seen to, and for the one
+# after that before its task goes on.
+_ROUND = 64
 # A turn of this many is worth its suspension and its way through the loop, at some 10 us together.
 _LEAST = 16
 
