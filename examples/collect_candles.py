@@ -307,7 +307,10 @@ class Crew:
 
 
 async def run(url: str, out: Path, workers: int, pace: float) -> bool:
-    """Collect everything that is pending or was left; whether all of it is there then."""
+    """Collect everything that is pending or was left; whether none of it failed.
+
+    What another crew on the same store still works on has not failed.
+    """
     console = Console(soft_wrap=True)
     async with open_repository(url) as repository:
         running = await repository.get_running_jobs()
@@ -316,9 +319,13 @@ async def run(url: str, out: Path, workers: int, pace: float) -> bool:
     await Crew(url, out, pace, missing, console).run(workers)
     async with open_repository(url) as repository:
         ended = [job for one in todo if (job := await repository.get_by_id(one.id)) is not None]
-    candles = sum(sum(job.completed_symbols.values()) for job in ended)
-    failed = [job for job in ended if job.status is not JobStatus.COMPLETED]
-    console.print(f"{len(ended) - len(failed)} jobs completed, with {candles} candles")
+    completed = [job for job in ended if job.status is JobStatus.COMPLETED]
+    candles = sum(sum(job.completed_symbols.values()) for job in completed)
+    console.print(f"{len(completed)} jobs completed, with {candles} candles")
+    others = sum(job.status in (JobStatus.PENDING, JobStatus.RUNNING) for job in ended)
+    if others:
+        console.print(f"in the hands of other crews: {others}")
+    failed = [job for job in ended if job.status in (JobStatus.FAILED, JobStatus.CANCELLED)]
     for job in failed:
         console.print(f"{job.id}: {job.status.value}: {job.error_message}", markup=False)
     return not failed
@@ -385,8 +392,8 @@ def plan_command(
 def run_command(url: str, out: Path, workers: int, pace: float) -> None:
     """Collect what is pending into a folder, with several worker processes."""
     with _one_line():
-        all_there = asyncio.run(run(url, out, workers, pace))
-    sys.exit(0 if all_there else 1)
+        nothing_failed = asyncio.run(run(url, out, workers, pace))
+    sys.exit(0 if nothing_failed else 1)
 
 
 @main.command("work", hidden=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import fcntl
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from candle_sources import open_source
@@ -170,6 +172,27 @@ def test_two_crews_share_the_work(url: str, out: Path) -> None:
     assert [crew.end() for crew in crews] == [0, 0]
     assert set((crews[0].collected() + crews[1].collected()).values()) == {1}
     assert all(crew.collected() for crew in crews)
+    assert_all_is_there_once(url, out)
+
+
+def test_a_job_in_the_hands_of_another_crew_has_not_failed(url: str, out: Path) -> None:
+    plan(url)
+
+    async def claim() -> str:
+        async with open_repository(url) as repository:
+            first, *_ = await repository.list_by_status(JobStatus.PENDING)
+            assert await repository.update_status(first.id, JobStatus.RUNNING)
+            return first.id
+
+    lease = out / ".leases" / quote(asyncio.run(claim()), safe="")
+    lease.parent.mkdir(parents=True)
+    with lease.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        ran = collect("run", url, out)
+    assert ran.returncode == 0, ran.stdout
+    assert "in the hands of other crews: 1" in ran.stdout
+    assert [len(jobs(url, status)) for status in (JobStatus.RUNNING, JobStatus.PENDING)] == [1, 0]
+    assert collect("run", url, out).returncode == 0
     assert_all_is_there_once(url, out)
 
 

@@ -39,7 +39,8 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     not happen; one that is cancelled while its transaction runs first waits for its end. Short
     reads run at once, on the event loop's thread, for at most some milliseconds; those that turn
     out longer, listings with a limit above 100 and ``get_running_jobs`` run on a second thread. A
-    caller that only reads still gives other tasks a turn, after some 100 jobs read.
+    caller that only reads still gives other tasks a turn, after some 60 jobs read. What was read
+    of a large store stays in memory, 64 MB of it at the most.
 
     Any method raises RepositoryClosedError while the repository is not open, and RepositoryError
     when SQLite fails, for instance because another connection held the file's lock for longer than
