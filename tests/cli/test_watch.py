@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from codecs import getincrementaldecoder
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -23,6 +24,14 @@ from tests.environment import of_a_reader
 
 COMMAND = [sys.executable, "-m", "collection_jobs", "jobs", "watch", "--interval", "0.1"]
 PATIENCE = 30.0
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Where the tests run in the background of a shell, SIGINT is ignored, and so in children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Pipe:
