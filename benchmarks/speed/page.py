@@ -33,6 +33,8 @@ def _body(results: Results) -> Iterator[str]:
     yield f"Measured on {results.machine};"
     yield f"rounds of each cell: at least {results.rounds}; {results.seconds / 60:.0f} minutes."
     yield "A load average above the number of cores is other work."
+    if results.runs > 1:
+        yield f"Put together from {results.runs} runs; what several measured is that of the last."
     yield from ("", f"![Ratios by method and number of callers]({PLOT.name})", "")
     yield from ("## Goals", "", *goals(results), "")
     if results.anatomy:

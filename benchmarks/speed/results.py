@@ -20,7 +20,8 @@ class Results:
 
     Attributes:
         machine: Where it ran, in words.
-        seconds: How long the run took.
+        seconds: How long it took.
+        runs: Of how many runs it is put together, of which each measured some parts.
         rates: Calls per second.
         figures: Single figures, by their names.
         anatomy: Microseconds of reads on SQLite, by method and by what does it.
@@ -28,6 +29,7 @@ class Results:
 
     machine: str
     seconds: float = 0.0
+    runs: int = 1
     rates: Rates = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
     anatomy: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class Results:
         return Results(
             machine=later.machine if "PostgreSQL" in later.machine else self.machine,
             seconds=self.seconds + later.seconds,
+            runs=self.runs + later.runs,
             rates={**self.rates, **later.rates},
             figures={**self.figures, **later.figures},
             anatomy=later.anatomy or self.anatomy,
