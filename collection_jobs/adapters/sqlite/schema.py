@@ -32,8 +32,8 @@ _APPLICATION_ID = int.from_bytes(b"CJob", "big")
 _OLDEST_SQLITE = (3, 38, 0)  # STRICT tables came with 3.37, the operator ->> with 3.38
 _MAGIC = b"SQLite format 3\0"
 _HEADER_LENGTH = 100
-# Caps what a WAL that once had to grow keeps on disk after it was copied into the database.
 _USUAL_CACHE_KIB = 2_000  # SQLite's own
+# Caps what a WAL that once had to grow keeps on disk after it was copied into the database.
 _LARGEST_IDLE_WAL = 64 * 2**20
 
 _FOREIGN = "{!r} is the SQLite database of another application"
