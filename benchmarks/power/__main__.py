@@ -34,6 +34,13 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "power.md"
 @click.option("--write", is_flag=True, help="Write docs/power.md.")
 def main(seeds: int, right: int, only: tuple[str, ...], keep: Path, write: bool) -> None:
     """Make every trial that is not kept yet, and tell of each."""
+    unknown = set(only) - {case.name for case in (*bugs(), *right_ones())}
+    if unknown:
+        raise click.BadParameter(
+            f"there is no repository {min(unknown)!r} on trial: docs/power.md names the planted"
+            " bugs, tests/mutants/right.py and real.py the right ones",
+            param_hint="--only",
+        )
     kept = Kept(keep)
     for case, seed, profile in (*_searches(seeds), *_verdicts(right)):
         if (only and case.name not in only) or kept.has(case, seed, profile):

@@ -63,7 +63,8 @@ def _convictions(case: Case, trials: Sequence[Trial]) -> list[Conviction]:
 def _summary(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator[str]:
     searches = sum(len(made) for made in trials.values())
     found = sum(len(_found(case, trials[case.name])) for case in planted)
-    always = sum(len(_found(case, trials[case.name])) == len(trials[case.name]) for case in planted)
+    tried = [case for case in planted if trials[case.name]]
+    always = sum(len(_found(case, trials[case.name])) == len(trials[case.name]) for case in tried)
     by_seed = [len(made) for made in trials.values() if len(made) > 1]
     seconds = [median(it.seconds for it in made) for made in trials.values() if made]
     histories = [
@@ -79,6 +80,8 @@ def _summary(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterato
         least, most = min(by_seed), max(by_seed)
         seeds = f"{most} seeds each" if least == most else f"{least} to {most} seeds"
         yield f"Those that chance has a say in, {len(by_seed)}, were looked for with {seeds}."
+    if not histories:
+        return  # nothing was looked for yet, or nothing found
     yield (
         f"A bug takes {median(seconds):.1f} s in the median and {max(seconds):.1f} s at most; its"
         f" history has {median(calls for calls, _ in histories):g} calls in the median and"

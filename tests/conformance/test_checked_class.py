@@ -27,7 +27,7 @@ def test_a_class_is_found_by_its_name() -> None:
         ("shoop:Jobs", "there is no module 'shoop' to import shoop:Jobs from"),
         ("shop.jobs:Jobs", "there is no module 'shop.jobs' to import shop.jobs:Jobs from"),
         ("shop:Job", "shop has no 'Job'; near to it: Jobs"),
-        ("shop:Nothing", "shop has no 'Nothing'; its classes: Jobs"),
+        ("shop:Nothing", "shop has no 'Nothing'; it defines Jobs"),
         ("shop:Jobs.Inner", "shop has no 'Inner'"),
         ("shop:number", "shop:number is no class but an int: 3"),
         ("needs:Jobs", "needs cannot be imported: No module named 'no_such_driver'"),

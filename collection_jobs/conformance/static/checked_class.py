@@ -111,7 +111,7 @@ def _no_attribute(owner: object, part: str, module_name: str) -> str:
     if near:
         return f"{module_name} has no {part!r}; near to it: {', '.join(near)}"
     own = [name for name in names if getattr(vars(owner)[name], "__module__", "") == module_name]
-    return f"{module_name} has no {part!r}; its classes: {', '.join(own) or 'none'}"
+    return f"{module_name} has no {part!r}; it defines {', '.join(own) or 'no class'}"
 
 
 def _kind_of(value: object) -> str:
