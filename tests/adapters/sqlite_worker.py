@@ -6,7 +6,9 @@ Each command says ``ready`` when it can begin, and begins when its input has a l
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from collection_jobs import JobStatus
@@ -78,10 +80,53 @@ async def halt(path: Path) -> None:
         say("done")
 
 
+async def serve(path: Path) -> None:
+    """Hold some handles, write through them for ever, and open and close another all the while."""
+    async with AsyncExitStack() as stack:
+        handles = [
+            await stack.enter_async_context(SQLiteCollectionJobRepository(path, busy_timeout=30))
+            for _ in range(int(sys.argv[3]))
+        ]
+        await write_and_claim(handles[0], "opened")
+        wait_for_the_start()
+
+        async def write_on(number: int, handle: SQLiteCollectionJobRepository) -> None:
+            for n in range(1_000_000):
+                await write_and_claim(handle, f"{number}-{n}")
+
+        async def open_and_close() -> None:
+            while True:
+                async with SQLiteCollectionJobRepository(path, busy_timeout=30) as another:
+                    await another.list_recent(limit=1)
+
+        await asyncio.gather(
+            open_and_close(), *(write_on(n, handle) for n, handle in enumerate(handles))
+        )
+
+
+async def visit(path: Path) -> None:
+    """Open the file, claim and write some jobs, and say what was acknowledged."""
+    async with SQLiteCollectionJobRepository(path, busy_timeout=30) as repository:
+        for n in range(10):
+            await write_and_claim(repository, str(n))
+
+
+async def write_and_claim(repository: SQLiteCollectionJobRepository, name: str) -> None:
+    """Save a job and claim a common one, and say what was acknowledged."""
+    job = a_job(f"{os.getpid()}-{name}")
+    await repository.save(job)
+    say(f"saved {job.id}")
+    if await repository.update_status("common", JobStatus.RUNNING):
+        say("claimed common")
+        await repository.add_failed_symbol("common", "BTC/USDT", job.id)
+        say(f"failed {job.id}")
+
+
 kept: list[SQLiteCollectionJobRepository] = []
 
 if __name__ == "__main__":
     commands = {
-        command.__name__: command for command in (claim, create, write, forget, migrate, halt)
+        command.__name__: command
+        for command in (claim, create, write, forget, migrate, halt, serve, visit)
     }
     asyncio.run(commands[sys.argv[1]](Path(sys.argv[2])))

@@ -136,6 +136,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
                 transaction.
         """
         if self._engine is not None:
+            self._engine.owner.check()
             raise RepositoryError(f"the repository on {self._settings.path!r} is open already")
         self._engine = engine = Engine(self._settings)
         try:
@@ -165,8 +166,10 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
         A cancelled call closes it all the same, but does not wait for it.
         """
-        engine, self._engine = self._engine, None
+        engine = self._engine
         if engine is not None:
+            engine.owner.check()
+            self._engine = None
             await engine.close()
 
     @override
@@ -175,7 +178,8 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        return await self._read(reads.find, check_name("job_id", job_id))
+        key = check_name("job_id", job_id)
+        return await self._opened().read(reads.find, key, reads.find_whole)
 
     @override
     async def delete(self, job_id: str) -> bool:
@@ -202,7 +206,9 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         # Mostly they are few: so it asks for these first, unless it last found many.
         if not self._many_running:
             few = (JobStatus.RUNNING.value, *_BEFORE_ALL, _SHORT + 1, 0)
-            jobs = await self._opened().read_jobs(reads.list_few, (reads.BY_STATUS, few))
+            jobs = await self._opened().read_jobs(
+                reads.list_few, (reads.BY_STATUS, few), reads.list_all
+            )
             if len(jobs) <= _SHORT:
                 return jobs
         jobs = await self._list_by_status(JobStatus.RUNNING, _BEFORE_ALL, MAX_INTEGER, 0)
@@ -232,7 +238,8 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def get_stats(self, job_id: str) -> JobStats | None:
-        return await self._read(reads.stats, check_name("job_id", job_id))
+        key = check_name("job_id", job_id)
+        return await self._opened().read(reads.stats, key)
 
     async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
         """Record that one symbol of a job was collected; the twin of add_failed_symbol.
@@ -298,17 +305,16 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     # None of these is a coroutine, and a caller's checks of its arguments come before them.
 
     def _opened(self) -> Engine:
-        if self._engine is None:
+        engine = self._engine
+        if engine is None:
             raise not_open(self._settings)
-        return self._engine
+        engine.owner.check()
+        return engine
 
     def _write(
         self, work: Callable[[Connection, *_Ts], _T], *args: *_Ts
     ) -> Coroutine[Any, Any, _T]:
         return self._opened().write(work, *args)
-
-    def _read(self, work: Callable[[Connection, str], _T], job_id: str) -> Coroutine[Any, Any, _T]:
-        return self._opened().read(work, job_id)
 
     def _list_by_status(
         self, status: JobStatus, after: tuple[int, str], limit: int, offset: int
@@ -319,4 +325,4 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     def _list(self, limit: int, keys: reads.Keys) -> Coroutine[Any, Any, list[CollectionJob]]:
         if limit > _SHORT:
             return self._opened().read_long(reads.list_all, keys)
-        return self._opened().read_jobs(reads.list_few, keys)
+        return self._opened().read_jobs(reads.list_few, keys, reads.list_all)
