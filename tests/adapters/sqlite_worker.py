@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
-from collection_jobs import JobStatus
+from collection_jobs import JobStatus, RepositoryError
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
 from tests.adapters.sqlite_support import a_job, know_another_version
 
@@ -122,11 +124,40 @@ async def write_and_claim(repository: SQLiteCollectionJobRepository, name: str) 
         say(f"failed {job.id}")
 
 
+@contextmanager
+def little_memory(left: int) -> Iterator[None]:
+    """Let the process have so many bytes more."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + left, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+async def starve(path: Path) -> None:
+    """Save long jobs side by side with little memory left, and say how many were answered."""
+    async with SQLiteCollectionJobRepository(path) as repository:
+        await repository.save(a_job())
+        wait_for_the_start()
+        symbols = tuple(f"S{n}" for n in range(30))
+        jobs = [
+            a_job(str(n), symbols=symbols, failed_symbols=dict.fromkeys(symbols, "\x01" * 60_000))
+            for n in range(40)
+        ]
+        with little_memory(8 * 2**20):
+            calls = (repository.save(job) for job in jobs)
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(answer) for answer in answers} <= {type(None), RepositoryError}, answers
+    say(str(len(answers)))
+
+
 kept: list[SQLiteCollectionJobRepository] = []
 
 if __name__ == "__main__":
     commands = {
         command.__name__: command
-        for command in (claim, create, write, forget, migrate, halt, serve, visit)
+        for command in (claim, create, write, forget, migrate, halt, serve, visit, starve)
     }
     asyncio.run(commands[sys.argv[1]](Path(sys.argv[2])))

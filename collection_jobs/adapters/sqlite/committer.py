@@ -198,7 +198,7 @@ class Committer:
     def _keep_log_short(self) -> None:
         """Start a checkpoint if it is time; while the writer never rests, none gets all copied."""
         changes = self._connection.total_changes
-        if self._checkpoint is not None and self._checkpoint.result() > _LONG_LOG:
+        if self._checkpoint is not None and self._checkpoint.result(timeout=0) > _LONG_LOG:
             self._checkpoint = None
             copy_log(self._connection)
         elif changes - self._copied_changes >= _CHANGES_PER_CHECKPOINT:

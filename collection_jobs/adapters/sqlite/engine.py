@@ -84,7 +84,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._closed: asyncio.Future[None] = self._loop.create_future()
-        self._is_open = False
+        self._is_open = self._stopped = False
         self._failure: str | None = None
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._batch: list[Write] = []
@@ -98,7 +98,7 @@ class Engine:
         self._turns = Turns(self._loop)
 
     async def open(self) -> None:
-        """Open the file. A cancelled call leaves nothing open.
+        """Open the file. A cancelled call has closed what it opened when it raises.
 
         Raises:
             RepositoryError: The file cannot be opened.
@@ -111,20 +111,22 @@ class Engine:
             await self._opened
         except asyncio.CancelledError:
             self.stop()
+            await _settled(self._closed)
             _forget(self._opened)
             raise
         self._is_open = True
 
     def stop(self) -> None:
-        """Let the writer answer the writes that wait, and end."""
-        self._is_open = False
+        """Let the writer answer the writes that wait, and end; one that still opens gives up."""
+        self._is_open, self._stopped = False, True
         if self.owner.is_this_process:
             self._queue.put(None)
 
     async def close(self) -> None:
-        """Stop, and wait for the end. A cancelled call stops all the same."""
+        """Stop, and wait for the end. A cancelled call does so, too, before it raises."""
         self.stop()
-        await asyncio.shield(self._closed)
+        await _settled(self._closed)
+        self._closed.result()
 
     async def write(self, work: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
         """Do one write in a transaction, and return after its commit.
@@ -236,6 +238,7 @@ class Engine:
             committer = self._connect()
         except BaseException as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
             self._post(self._opened, for_caller(error, self._settings))
+            self._post(self._closed)
             return
         self._post(self._opened)
         try:
@@ -264,7 +267,7 @@ class Engine:
         check_allowed(settings.path)
         self._handles = handles = Handles(settings.path)
         try:
-            writer = handles.add(connect(settings))
+            writer = handles.add(connect(settings, lambda: self._stopped))
             self._helper = handles.add(connect_to_read(settings, settings.busy_timeout))
             self._reader = handles.add(connect_to_read(settings, 0.0, cache_kib=CACHE_KIB))
             self._reader.set_progress_handler(self._tick, _TICK)
@@ -337,6 +340,18 @@ def _forget(future: asyncio.Future[Any]) -> None:
     """Mark an error as seen that a cancelled call cannot raise: asyncio would log it as lost."""
     if not future.cancelled() and future.done():
         future.exception()
+
+
+async def _settled(future: asyncio.Future[None]) -> None:
+    """Wait until a future is done, even if cancelled meanwhile; the cancellation is raised then."""
+    cancelled = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _settle(future: asyncio.Future[None], error: Exception | None) -> None:

@@ -11,8 +11,9 @@ from collection_jobs.errors import RepositoryClosedError, RepositoryError
 
 __all__ = ["ENGINE_ERRORS", "for_caller", "not_open", "primary_code", "raise_for_caller"]
 
-# The driver refuses a text of more than 2 GiB with an OverflowError.
-ENGINE_ERRORS = (sqlite3.Error, UndecodableError, MemoryError, OverflowError)
+# The driver refuses a text of more than 2 GiB with an OverflowError, and fails with the last one
+# where a damaged file gives SQLite no UTF-8 for its own message.
+ENGINE_ERRORS = (sqlite3.Error, UndecodableError, MemoryError, OverflowError, UnicodeDecodeError)
 """What SQLite, its driver and the decoding of what is stored raise where they fail."""
 
 

@@ -27,8 +27,12 @@ _LARGEST_IDLE_WAL = 64 * 2**20
 _T = TypeVar("_T")
 
 
-def connect(settings: Settings) -> sqlite3.Connection:
+def connect(settings: Settings, given_up: Callable[[], bool] = lambda: False) -> sqlite3.Connection:
     """Open the file for writing; create its schema where there is none, and migrate an older one.
+
+    Args:
+        settings: What to open.
+        given_up: Whether the caller does not want it any more: then no lock is waited for.
 
     Raises:
         RepositoryError: The file is not one of ours, or cannot be; it was not touched.
@@ -44,13 +48,16 @@ def connect(settings: Settings) -> sqlite3.Connection:
     # transactions of a busy process the lock is free for far less.
     connection = _connected(settings, "busy_timeout = 0", "foreign_keys = ON")
     try:
-        retry_while_locked(settings.busy_timeout, lambda: _create(connection, settings.path))
-        # Here too: another process may be migrating, or turning the WAL on, alone with it.
-        retry_while_locked(
-            settings.busy_timeout, lambda: migrate(connection, settings.path, SCHEMA_VERSION)
-        )
-        _use_wal(connection, settings)
+
+        def when_unlocked(step: Callable[[], _T]) -> _T:
+            return retry_while_locked(settings.busy_timeout, step, given_up)
+
+        when_unlocked(lambda: _create(connection, settings.path))
+        # Another process may be migrating, or turning the WAL on, alone with it.
+        when_unlocked(lambda: migrate(connection, settings.path, SCHEMA_VERSION))
+        _check_wal(when_unlocked(lambda: _use_wal(connection)), settings)
         connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_IDLE_WAL}")
+        _pragma(connection, "user_version")  # the first read makes the log, if there is none
     except BaseException:
         connection.close()
         raise
@@ -69,14 +76,17 @@ def connect_to_read(
     )
 
 
-def retry_while_locked(seconds: float, step: Callable[[], _T]) -> _T:
+def retry_while_locked(
+    seconds: float, step: Callable[[], _T], given_up: Callable[[], bool] = lambda: False
+) -> _T:
     """Repeat a step that finds the file locked, until it does not or the time is up."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             return step()
         except sqlite3.OperationalError as error:
-            if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+            locked = primary_code(error) == sqlite3.SQLITE_BUSY
+            if not locked or time.monotonic() >= deadline or given_up():
                 raise
         # Of random length, so that those who wait do not come back in step.
         time.sleep(random.uniform(0.0005, 0.002))  # noqa: S311 - not for secrets
@@ -115,12 +125,13 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
             connection.execute("ROLLBACK")
 
 
-def _use_wal(connection: sqlite3.Connection, settings: Settings) -> None:
+def _use_wal(connection: sqlite3.Connection) -> str:
     """Turn the WAL on, which the file then remembers; others may be at the same."""
-    (mode,) = retry_while_locked(
-        settings.busy_timeout,
-        lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone(),
-    )
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    return str(mode)
+
+
+def _check_wal(mode: str, settings: Settings) -> None:
     if mode != "wal":
         raise RepositoryError(
             f"{settings.path!r} lies where SQLite cannot have a write-ahead log (mode {mode})"
