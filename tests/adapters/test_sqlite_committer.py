@@ -1,4 +1,4 @@
-"""When the log is copied: never while a transaction may begin it anew, and on the way if it is long."""
+"""When the log is copied: not while it may begin anew, and by the writer itself if it is long."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Writer:
         self._count = 0
 
     def commit(self, *ends_a_checkpoint: int) -> None:
-        """Save a job; a checkpoint that is under way ends in the middle of it, with so many pages."""
+        """Save a job; a checkpoint under way ends in the middle of it, with so many pages."""
 
         def work(connection: sqlite3.Connection) -> None:
             writes.save(connection, a_job(str(self._count)))

@@ -45,6 +45,7 @@ LARGEST_DOCUMENT = 2**20
 _UNLIMITED = 2**31 - 1  # SQLite takes its own maximum instead, usually a billion
 _FIRST_PART, _LARGEST_PART = 16, 100  # jobs
 _SYMBOLS_PER_PART = 1_000
+_FEW_ROWS = 16  # may be read one by one, if they are long
 
 # Both statements walk an index in its order and stop at the limit: nothing is sorted.
 BY_STATUS = """
@@ -219,11 +220,11 @@ def _symbols_of(connection: sqlite3.Connection, key: int) -> Iterator[list[Seque
         except sqlite3.DataError as error:
             if primary_code(error) != sqlite3.SQLITE_TOOBIG:
                 raise
-            if count > 1:
-                count //= 2
+            if count > _FEW_ROWS:
+                count = max(_FEW_ROWS, count // 4)
                 continue
-            # One row alone, not as JSON, which may be six times as long.
-            part = connection.execute(_SYMBOLS, (key, last, 1)).fetchall()
+            # Not as JSON, which may be six times as long.
+            part = connection.execute(_SYMBOLS, (key, last, count)).fetchall()
             length = LARGEST_DOCUMENT
         yield part
         if len(part) < count:

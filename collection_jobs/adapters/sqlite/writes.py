@@ -7,7 +7,7 @@ at first. After any other error its transaction must be rolled back.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from collection_jobs.adapters.sqlite.reads import find_stored
@@ -40,20 +40,26 @@ _INSERT_SYMBOLS = """
     INSERT INTO symbols (job, symbol, position)
     SELECT jobs.key, names.value, names.key + ?3
     FROM jobs, json_each(?2) AS names WHERE jobs.id = ?1"""
-_PUT_OUTCOMES = """
-    INSERT INTO symbols (job, symbol, position, candles, error)
-    SELECT jobs.key, value ->> 0, value ->> 1, value ->> 2, value ->> 3
-    FROM jobs, json_each(?2) WHERE jobs.id = ?1
+_REPLACE_SYMBOL = """
     ON CONFLICT (job, symbol) DO UPDATE
     SET position = excluded.position, candles = excluded.candles, error = excluded.error"""
+_PUT_OUTCOMES = f"""
+    INSERT INTO symbols (job, symbol, position, candles, error)
+    SELECT jobs.key, value ->> 0, value ->> 1, value ->> 2, value ->> 3
+    FROM jobs, json_each(?2) WHERE jobs.id = ?1 {_REPLACE_SYMBOL}"""  # noqa: S608 - constant text
+_PUT_OUTCOME = f"""
+    INSERT INTO symbols (job, symbol, position, candles, error)
+    SELECT jobs.key, ?2, ?3, ?4, ?5 FROM jobs WHERE jobs.id = ?1 {_REPLACE_SYMBOL}"""  # noqa: S608 - constant text
 _DELETE_SYMBOLS = """
     DELETE FROM symbols WHERE job = (SELECT key FROM jobs WHERE id = ?1)
     AND symbol IN (SELECT value FROM json_each(?2))"""
 
 # What is encoded in one piece, while no other thread runs, takes some milliseconds at most.
 _NAMES_PER_PART = 5_000
-_PART_LENGTH = 2**18  # characters, of which each may take six bytes of JSON
-_ROW_LENGTH = 50
+_LENGTH_PER_PART = 2**17  # characters, for each of which JSON may take six bytes
+_USUAL_LENGTH = 50  # of the rest of a row
+# From this many characters on, a row goes alone and not as JSON.
+_LONG_TEXT = 2**13
 
 _SET_OUTCOME = """
     UPDATE symbols SET candles = ?3, error = ?4
@@ -128,22 +134,20 @@ def _replace_outcomes(
 
 
 def _put_outcomes(connection: sqlite3.Connection, job_id: str, outcomes: Iterable[Outcome]) -> None:
-    for part in _parts(outcomes):
-        connection.execute(_PUT_OUTCOMES, (job_id, to_json(part)))
-
-
-def _parts(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
-    """Parts of which each is encoded quickly, however long the errors are."""
     part: list[Outcome] = []
     length = 0
     for outcome in outcomes:
+        text = len(outcome[3] or "")
+        if text > _LONG_TEXT:
+            connection.execute(_PUT_OUTCOME, (job_id, *outcome))
+            continue
         part.append(outcome)
-        length += _ROW_LENGTH + len(outcome[3] or "")
-        if length >= _PART_LENGTH:
-            yield part
+        length += text + _USUAL_LENGTH
+        if length >= _LENGTH_PER_PART:
+            connection.execute(_PUT_OUTCOMES, (job_id, to_json(part)))
             part, length = [], 0
     if part:
-        yield part
+        connection.execute(_PUT_OUTCOMES, (job_id, to_json(part)))
 
 
 def save_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> None:
