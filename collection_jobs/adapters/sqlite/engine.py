@@ -54,6 +54,7 @@ _LONGEST_SHORT_READ = 0.005
 _LONG_LISTINGS_LAST = 1.0
 # Seconds between two looks whether the files are still there, for who only reads.
 _LOOK_EVERY = 1.0
+_AT_ONCE = float("-inf")
 _ATTEMPTS_TO_ANSWER = 100
 
 # What ends a read on the event loop's thread, and not with the helper: it took too many steps or
@@ -94,7 +95,8 @@ class Engine:
         self._reader: sqlite3.Connection
         self._helper: sqlite3.Connection
         self._ticks = 0
-        self._deadline = self._next_look = self._long_listings_until = 0.0
+        self._deadline = self._long_listings_until = 0.0
+        self._next_look = _AT_ONCE
         self._turns = Turns(self._loop)
 
     async def open(self) -> None:
@@ -119,6 +121,7 @@ class Engine:
     def stop(self) -> None:
         """Let the writer answer the writes that wait, and end; one that still opens gives up."""
         self._is_open, self._stopped = False, True
+        self._next_look = _AT_ONCE
         if self.owner.is_this_process:
             self._queue.put(None)
 
@@ -169,8 +172,11 @@ class Engine:
         if turns.left <= 0:
             self._check()
             await turns.next()
-        now = self._check()
-        self._ticks, self._deadline = _TICKS, now + _LONGEST_SHORT_READ
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._look(now)
+        self._ticks = _TICKS
+        self._deadline = now + _LONGEST_SHORT_READ
         turns.left -= 1
         try:
             return work(self._reader, argument)
@@ -211,19 +217,29 @@ class Engine:
 
     def _check(self) -> float:
         """Refuse what cannot be served; the time by the monotonic clock."""
-        if not self._is_open:
-            raise not_open(self._settings)
-        if self._failure is not None:
-            raise RepositoryError(self._failure)
         now = time.monotonic()
         if now >= self._next_look:
-            self._next_look = now + _LOOK_EVERY
+            self._look(now)
+        return now
+
+    def _look(self, now: float) -> None:
+        """Look whether there is a reason to refuse; when there is, each call looks again."""
+        if not self._is_open:
+            raise not_open(self._settings)
+        self._next_look = now + _LOOK_EVERY
+        if self._failure is None:
             try:
                 self._files.check()
             except RepositoryError as error:
-                self._failure = str(error)
-                raise
-        return now
+                self._fail(str(error))
+        if self._failure is not None:
+            self._next_look = _AT_ONCE
+            raise RepositoryError(self._failure)
+
+    def _fail(self, failure: str) -> None:
+        """Refuse every later call; on any thread."""
+        self._failure = failure
+        self._next_look = _AT_ONCE
 
     def _tick(self) -> bool:
         """Whether the read on the event loop's thread has become a long one."""
@@ -251,12 +267,13 @@ class Engine:
 
     def _refuse_all(self, error: BaseException) -> None:
         """Answer the writes under way and all that come, until the repository is closed."""
-        self._failure = failure = (
+        failure = (
             str(error)
             if isinstance(error, RepositoryError)
             else f"the writer on {self._settings.path!r} ended ({error!r}): close the repository, "
             "and open it anew"
         )
+        self._fail(failure)
         self._call(_answer, self._batch)
         while (write := self._queue.get()) is not None:
             write.error = RepositoryError(failure)
