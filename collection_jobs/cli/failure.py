@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import IO, Any
 
 import click
 from typing_extensions import override
 
 from collection_jobs.cli.harmless import harmless
+from collection_jobs.urls import shown_url
 
-__all__ = ["Failure", "Refused"]
+__all__ = ["URL_VARIABLE", "Failure", "Refused", "without_urls_in_errors"]
+
+URL_VARIABLE = "COLLECTION_JOBS_URL"
+"""The environment variable that names the store where the command line does not."""
 
 
 class Failure(click.ClickException):
@@ -42,3 +50,37 @@ class Refused(Failure):
     """The store was read, and its answer is no."""
 
     exit_code = 1
+
+
+@contextmanager
+def without_urls_in_errors(words: Iterable[str]) -> Generator[None]:
+    """Let errors show the URLs of a command line, wherever they stand on it, without secrets.
+
+    Args:
+        words: The command line.
+    """
+    try:
+        yield
+    except click.ClickException as error:
+        urls = [_url_in(word) for word in (*words, os.environ.get(URL_VARIABLE, ""))]
+        # Through the dict, since click declares these attributes final.
+        for name in {"message", "ui_filename"} & vars(error).keys():
+            vars(error)[name] = _with_shown(str(vars(error)[name]), urls)
+        error.args = (error.message,)
+        raise
+
+
+_LIKE_URL = re.compile(r"[^:]*:(//|.*[@=?])", re.DOTALL)
+
+
+def _url_in(word: str) -> str:
+    """The URL that a word is or that an option is given by it; empty where it looks like none."""
+    word = word.partition("=")[2] if word.startswith("-") else word
+    return word if _LIKE_URL.match(word) else ""
+
+
+def _with_shown(text: str, urls: Iterable[str]) -> str:
+    for url in filter(None, urls):
+        for spelling in (url, repr(url)[1:-1]):
+            text = text.replace(spelling, shown_url(url))
+    return text

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collection_jobs.conformance import LAWS, Finding, Report
-from collection_jobs.validation import shown_url
+from collection_jobs.urls import shown_url
 
 __all__ = ["sentence", "show", "show_again"]
 
