@@ -199,7 +199,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         first = _FIRST_INSTANT if since is None else check_datetime("since", since)
         jobs: list[CollectionJob] = await self._opened().read(
             self._recent, (first, min(limit, _MAX_COUNT))

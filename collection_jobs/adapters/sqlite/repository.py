@@ -193,7 +193,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         first = FIRST_INSTANT if since is None else to_micros(check_datetime("since", since))
         return await self._list(limit, (reads.RECENT, (first, min(limit, MAX_INTEGER))))
 

@@ -6,8 +6,11 @@ time from the adapter's clock) stays open in the state until a read shows it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple, cast
 
 from collection_jobs.conformance.calls import Call, NoAnswer, Outcome, brief
@@ -32,8 +35,11 @@ __all__ = [
     "unexpected",
 ]
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far the adapter's clock may be from the kit's: less than any two time zones differ."""
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""How far the engine's clock may be from the kit's."""
+
+_LONGEST_TEXT = 65_535  # bytes of UTF-8
+_KEPT_OF_LONGER = 65_471
 
 
 class Span(NamedTuple):
@@ -302,9 +308,19 @@ def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[B
 
 
 def storable(text: str) -> str:
-    """Free text as the entity holds it: what a database cannot hold becomes U+FFFD."""
-    if text.isascii() and "\0" not in text:
+    """Free text as the entity holds it: replaced where no database holds it, and cut where long."""
+    if not text.isascii() or "\0" in text:
+        text = "".join(
+            "\ufffd" if char == "\0" or 0xD800 <= ord(char) <= 0xDFFF else char for char in text
+        )
+    return text if 4 * len(text) <= _LONGEST_TEXT else _cut(text)
+
+
+@lru_cache(maxsize=64)  # a search judges the same call again and again
+def _cut(text: str) -> str:
+    """What remains of a text: as many characters as fit, and how many bytes do not."""
+    widths = [len(char.encode()) for char in text]
+    if sum(widths) <= _LONGEST_TEXT:
         return text
-    return "".join(
-        "\ufffd" if char == "\0" or 0xD800 <= ord(char) <= 0xDFFF else char for char in text
-    )
+    kept = bisect_right(list(accumulate(widths)), _KEPT_OF_LONGER)
+    return f"{text[:kept]}\n[{sum(widths[kept:])} bytes left out]"
