@@ -73,9 +73,11 @@ def shown_url(url: str) -> str:
 def option_pairs(query: str) -> list[tuple[str, str]] | None:
     """The options behind the ``?`` of a URL, decoded; None where one is no ``name=value``.
 
-    That it raises nothing keeps the URL out of the context of the error that its caller raises.
+    That it raises nothing keeps the URL out of the context of the error that its caller raises. A
+    bare ``;`` is refused, since some take it for an ``&``: the next option would become a part of
+    this one's value, and be shown with it.
     """
-    if query and not all("=" in item for item in query.split("&")):
+    if query and (";" in query or not all("=" in item for item in query.split("&"))):
         return None
     return parse_qsl(query, keep_blank_values=True)
 

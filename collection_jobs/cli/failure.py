@@ -12,6 +12,7 @@ import click
 from typing_extensions import override
 
 from collection_jobs.cli.harmless import harmless
+from collection_jobs.opening import looks_like_url
 from collection_jobs.urls import shown_url
 
 __all__ = ["URL_VARIABLE", "Failure", "Refused", "without_urls_in_errors"]
@@ -62,7 +63,8 @@ def without_urls_in_errors(words: Iterable[str]) -> Generator[None]:
     try:
         yield
     except click.ClickException as error:
-        urls = [_url_in(word) for word in (*words, os.environ.get(URL_VARIABLE, ""))]
+        everything = (*words, os.environ.get(URL_VARIABLE, ""))
+        urls = [url for word in everything for url in _urls_in(word)]
         # Through the dict, since click declares these attributes final.
         for name in {"message", "ui_filename"} & vars(error).keys():
             vars(error)[name] = _with_shown(str(vars(error)[name]), urls)
@@ -70,17 +72,18 @@ def without_urls_in_errors(words: Iterable[str]) -> Generator[None]:
         raise
 
 
-_LIKE_URL = re.compile(r"[^:]*:(//|.*[@=?])", re.DOTALL)
+_LIKE_URL = re.compile(r".*@|[^:]*:(//|.*[=?])", re.DOTALL)
 
 
-def _url_in(word: str) -> str:
-    """The URL that a word is or that an option is given by it; empty where it looks like none."""
-    word = word.partition("=")[2] if word.startswith("-") else word
-    return word if _LIKE_URL.match(word) else ""
+def _urls_in(word: str) -> list[str]:
+    """The URLs that a word may be, the longest first; click parts an option at its first ``=``."""
+    option, _, value = word.partition("=")
+    given = [word.lstrip("-"), option.lstrip("-"), value] if word.startswith("-") else [word]
+    return [url for url in given if _LIKE_URL.match(url) or looks_like_url(url)]
 
 
 def _with_shown(text: str, urls: Iterable[str]) -> str:
-    for url in filter(None, urls):
+    for url in urls:
         for spelling in (url, repr(url)[1:-1]):
             text = text.replace(spelling, shown_url(url))
     return text

@@ -117,7 +117,7 @@ def _split(url: str) -> tuple[str, dict[str, str]]:
 
 
 # A password with a bare / or ? would be cut apart, and its pieces shown as a host or a database.
-_PLACE = re.compile(r"(?:[^/?#@]*@)?(?P<hosts>[^/?#@]*)(?:/[^/?#@]*)?")
+_PLACE = re.compile(r"(?:[^/?#@]*@)?(?P<hosts>[^/?#@]*)(?:/[^/?#@;]*)?")
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::\d{0,5})?")
 
 
