@@ -66,6 +66,7 @@ def shown(value: object) -> str:
         text = str.__str__(repr(_begun(value)))
     except Exception:  # noqa: BLE001 - a value's own repr may raise anything, and the message must still come
         text = f"a {type(value).__name__} that cannot be shown"
+    text = " ".join(text.splitlines())  # a table of pandas has several
     if len(text) > _SHOWN_LENGTH:
         text = f"{text[:_SHOWN_LENGTH]}..."
     # A lone surrogate would make the message itself unprintable.
@@ -157,13 +158,13 @@ def check_datetime(field: str, value: datetime) -> datetime:
         return value if not value.fold else value.replace(fold=0)
     if not _is(value, datetime):
         raise _wrong_type(field, value, "an aware datetime")
-    if type(value) is not datetime and _has_nanoseconds(value):
-        raise ValueError(
-            f"{field} must be a whole number of microseconds, without nanoseconds: {shown(value)}"
-        )
     offset = _utc_offset(field, value)
     if offset is None:
         raise ValueError(f"{field} must be an aware datetime, not a naive one: {shown(value)}")
+    if type(value) is not datetime and _is_more_than_datetime(value):
+        raise ValueError(
+            f"{field} must be at a whole microsecond, in the years 1 to 9999: {shown(value)}"
+        )
     try:
         return datetime(*_on_the_clock(value), tzinfo=UTC) - offset
     except OverflowError:
@@ -198,10 +199,16 @@ def _utc_offset(field: str, value: datetime) -> timedelta | None:
         ) from error
 
 
-def _has_nanoseconds(value: Any) -> bool:
-    """Whether a subclass keeps more than datetime can: pandas.Timestamp does."""
+def _is_more_than_datetime(value: Any) -> bool:
+    """Whether a pandas.Timestamp holds nanoseconds or a year for which datetime has no slots.
+
+    Then its slots hold another instant. No other subclass is asked what it says of itself.
+    """
     try:
-        return bool(getattr(value, "nanosecond", 0))
+        nanosecond: Any = getattr(value, "nanosecond", None)
+        return nanosecond is not None and bool(
+            nanosecond or value.year != _on_the_clock(value)[0]
+        )
     except Exception:  # noqa: BLE001 - a subclass may raise anything, and says nothing by it
         return False
 

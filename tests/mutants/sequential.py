@@ -298,12 +298,10 @@ class RevisionsStartAgain(Memory):
 # Free text: what the entity would make of it, made otherwise
 
 
-@guarded
 class CutsTexts(Memory):
     """Cuts what it is given before the entity does; the mutants say how."""
 
-    @staticmethod
-    def cut(text: str) -> str:
+    def cut(self, text: str) -> str:
         raise NotImplementedError
 
     @override
@@ -318,13 +316,15 @@ class CutsTexts(Memory):
         return await super().update_status(job_id, status, message)
 
 
+guarded(CutsTexts)
+
+
 @breaks("FAILED-1", "STATUS-3")
 class CutsAtCharacters(CutsTexts):
     """Keeps 65,535 characters, as if each were a byte, and says nothing of the rest."""
 
-    @staticmethod
     @override
-    def cut(text: str) -> str:
+    def cut(self, text: str) -> str:
         return text[:65_535]
 
 
@@ -332,9 +332,8 @@ class CutsAtCharacters(CutsTexts):
 class CutsInACharacter(CutsTexts):
     """Keeps 65,471 bytes, with half a character at their end, and says how many it left out."""
 
-    @staticmethod
     @override
-    def cut(text: str) -> str:
+    def cut(self, text: str) -> str:
         text = check_text("text", text) if text.isascii() else text.replace("\0", "\ufffd")
         encoded = text.encode(errors="replace")
         if len(encoded) <= 65_535:
@@ -347,9 +346,8 @@ class CutsInACharacter(CutsTexts):
 class CutsWithoutANote(CutsTexts):
     """Keeps what the entity would keep, and not the line that says what was left out."""
 
-    @staticmethod
     @override
-    def cut(text: str) -> str:
+    def cut(self, text: str) -> str:
         kept = check_text("text", text)
         return kept.rpartition("\n[")[0] if kept.endswith(" bytes left out]") else kept
 
