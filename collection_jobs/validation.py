@@ -206,9 +206,7 @@ def _is_more_than_datetime(value: Any) -> bool:
     """
     try:
         nanosecond: Any = getattr(value, "nanosecond", None)
-        return nanosecond is not None and bool(
-            nanosecond or value.year != _on_the_clock(value)[0]
-        )
+        return nanosecond is not None and bool(nanosecond or value.year != _on_the_clock(value)[0])
     except Exception:  # noqa: BLE001 - a subclass may raise anything, and says nothing by it
         return False
 

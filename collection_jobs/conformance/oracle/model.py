@@ -1,7 +1,7 @@
 """The oracle's model: what is known of one job, and what a read may then show of it.
 
 It sees a job only as the plain facts of its fields. What a caller cannot know yet (a revision, a
-time from the adapter's clock) stays open in the state until a read shows it.
+time from the engine's clock) stays open in the state until a read shows it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _KEPT_OF_LONGER = 65_471
 
 
 class Span(NamedTuple):
-    """A time that the adapter's clock set during a call, and that no read has shown yet."""
+    """A time that the engine's clock set during a call, and that no read has shown yet."""
 
     first: datetime
     last: datetime

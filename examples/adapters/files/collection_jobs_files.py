@@ -28,6 +28,7 @@ from collection_jobs import (
     StaleJobError,
 )
 from collection_jobs.documents import from_json, to_json
+from collection_jobs.urls import shown_url
 from collection_jobs.validation import (
     check_datetime,
     check_job,
@@ -70,7 +71,9 @@ class FileCollectionJobRepository(ICollectionJobRepository):
         """
         _, _, path = url.partition(":///")
         if not path:
-            raise ValueError(f"files:///directory names a directory, and {url!r} does not")
+            raise ValueError(
+                f"files:///directory names a directory, and {shown_url(url)!r} does not"
+            )
         return cls(unquote(path))
 
     async def __aenter__(self) -> Self:

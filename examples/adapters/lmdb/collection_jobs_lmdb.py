@@ -30,6 +30,7 @@ from collection_jobs import (
     StaleJobError,
 )
 from collection_jobs.documents import from_json, listing_key, to_json
+from collection_jobs.urls import shown_url
 from collection_jobs.validation import (
     check_datetime,
     check_job,
@@ -85,7 +86,9 @@ class LMDBCollectionJobRepository(ICollectionJobRepository):
         """
         _, _, path = url.partition(":///")
         if not path:
-            raise ValueError(f"lmdb:///directory names a directory, and {url!r} does not")
+            raise ValueError(
+                f"lmdb:///directory names a directory, and {shown_url(url)!r} does not"
+            )
         return cls(unquote(path))
 
     async def __aenter__(self) -> Self:
