@@ -170,8 +170,22 @@ def _said(value: object) -> str:
         return str(value)
     if isinstance(value, frozenset):
         # Sorted: the order of a set is another in each process, and a finding is to be the same.
-        return shown(dict(sorted(cast("frozenset[tuple[str, object]]", value))))
+        items = sorted(cast("frozenset[tuple[str, object]]", value))
+        if any(_is_long(item) for _, item in items):
+            return f"{{{', '.join(f'{shown(name)}: {_said(item)}' for name, item in items)}}}"
+        return shown(dict(items))
+    if _is_long(value):  # such texts differ at their ends
+        text = str(value)
+        return f"{brief(text)} ({len(text):,} characters, ending in {text[-_END:]!r})"
     return brief(value)
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, str) and len(value) > _LONG
+
+
+_LONG = 10_000
+_END = 32
 
 
 def facts_of(job: CollectionJob) -> Facts:
