@@ -8,11 +8,10 @@ import asyncpg
 import pytest
 
 from collection_jobs import RepositoryError, open_repository
-from collection_jobs.adapters.postgres import PostgresCollectionJobRepository, schema
+from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
+from collection_jobs.adapters.postgres.migrations import MIGRATIONS, SCHEMA_VERSION, Migration
 from collection_jobs.conformance.calls import example_job
 from tests.adapters.postgres_server import Database, Server
-
-SCHEMA_VERSION = schema.SCHEMA_VERSION
 
 
 async def open_and_save(url: str, job_id: str) -> None:
@@ -52,7 +51,7 @@ async def test_an_older_schema_is_migrated_once_by_those_that_open_it_at_once(
 
     await open_and_save(url, "before")
     added = "ALTER TABLE {schema}.jobs ADD COLUMN note text DEFAULT 'none'"
-    monkeypatch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, added))
+    monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, Migration(added)))
     monkeypatch.setattr(module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
     await asyncio.gather(*(open_and_save(url, f"{number}") for number in range(4)))
     assert await ids(url) == {"before", *"0123"}
@@ -68,7 +67,7 @@ async def test_a_migration_that_fails_leaves_the_schema_as_it_was(
     await open_and_save(url, "before")
     wrong = "DROP INDEX {schema}.jobs_by_age; SELECT 1 / 0"
     with monkeypatch.context() as patch:
-        patch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, wrong))
+        patch.setattr(module, "MIGRATIONS", (*MIGRATIONS, Migration(wrong)))
         patch.setattr(module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
         with pytest.raises(RepositoryError, match="division by zero"):
             await open_and_save(url, "after")
