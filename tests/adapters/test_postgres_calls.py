@@ -352,3 +352,23 @@ async def test_one_connection_is_enough(url: str) -> None:
             *map(repository.save, jobs), *(repository.list_recent(n) for n in range(9))
         )
         assert await asyncio.gather(*(repository.get_by_id(job.id) for job in jobs)) == jobs
+
+
+async def test_it_closes_at_once_where_all_that_wait_were_cancelled(
+    url: str, database: Database, schema: str
+) -> None:
+    other = await asyncpg.connect(database.url)
+    async with PostgresCollectionJobRepository.from_url(f"{url}&connections=1") as repository:
+        await repository.save(example_job("a"))
+        async with other.transaction():
+            await other.execute(f"LOCK {schema}.jobs IN ACCESS EXCLUSIVE MODE")
+            reads = [asyncio.create_task(repository.get_by_id("a"))]
+            await is_waiting(database, schema)
+            reads += [asyncio.create_task(repository.list_recent(n)) for n in range(3)]
+            await asyncio.sleep(0)
+            for read in reads:
+                read.cancel()
+            await asyncio.wait(reads)
+            async with asyncio.timeout(10):  # a third of what a call may take
+                await repository.close()
+    await other.close()

@@ -203,6 +203,7 @@ class Engine:
         for start in reversed(starts) if self._writes_first else starts:
             if not start():
                 self._connections.grow()
+        self._rest()  # those that waited may all have been cancelled
 
     def _start_reads(self) -> bool:
         """Start what can be; whether no more connections are needed."""

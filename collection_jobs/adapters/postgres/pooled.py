@@ -16,7 +16,7 @@ from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
 from collection_jobs.adapters.postgres.session import begin, milliseconds
 from collection_jobs.adapters.postgres.settings import Settings
 
-__all__ = ["PooledConnection", "Rows"]
+__all__ = ["PooledConnection", "Rows", "statement_name"]
 
 Rows: TypeAlias = list[Any]
 
@@ -71,8 +71,7 @@ class PooledConnection:
         return await prepared.fetch(*args)
 
     async def _prepare(self, statement: str) -> PreparedStatement[asyncpg.Record]:
-        # Named by its text: should a pooler mix up sessions, none runs another statement than this.
-        name = f"collection_jobs_{_digest(statement)}_{self._forgotten}"
+        name = statement_name(statement, self._forgotten)
         prepared = await self._connection.prepare(statement, name=name)
         if len(self._prepared) >= self._settings.statement_cache:
             del self._prepared[next(iter(self._prepared))]
@@ -155,6 +154,11 @@ class PooledConnection:
         """Drop it, for the server has not answered in time."""
         self.is_late = True
         self._connection.terminate()
+
+
+def statement_name(statement: str, number: int) -> str:
+    """Name a statement by its text: where sessions are mixed up, none runs in place of another."""
+    return f"collection_jobs_{_digest(statement)}_{number}"
 
 
 @cache
