@@ -25,7 +25,7 @@ from collection_jobs.adapters.sqlite.failures import (
 )
 from collection_jobs.adapters.sqlite.files import Files
 from collection_jobs.adapters.sqlite.handles import Handles, check_allowed
-from collection_jobs.adapters.sqlite.reads import LARGEST_DOCUMENT
+from collection_jobs.adapters.sqlite.rows import LARGEST_DOCUMENT
 from collection_jobs.adapters.sqlite.schema import connect, connect_to_read
 from collection_jobs.adapters.sqlite.settings import Settings
 from collection_jobs.adapters.sqlite.turns import Turns
@@ -44,10 +44,10 @@ _Ts = TypeVarTuple("_Ts")
 # Bounds for how long one transaction keeps other processes waiting.
 _LARGEST_BATCH = 256
 # What a read may cost on the event loop's thread, in steps of SQLite's machine: some 3 ms.
-_TICK = 10_000
-_TICKS = 10
+_TICK = 2_500
+_TICKS = 40
 # Short reads of jobs that take as long as one such tick.
-_JOBS_PER_TICK = 12
+_JOBS_PER_TICK = 3
 # The same in seconds, which long texts take in fewer steps; it is looked at with each tick.
 _LONGEST_SHORT_READ = 0.005
 # How long listings go to the helper at once, after one that was too long for the loop's thread.
