@@ -15,6 +15,7 @@ from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.growth.compare import compare_costs
 from collection_jobs.conformance.handles.examine import CHECK as SEVERAL_HANDLES
 from collection_jobs.conformance.handles.examine import use_handles, use_handles_again
+from collection_jobs.conformance.network.examine import NoWayThrough, examine_network
 from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 
 __all__ = ["CHECKS", "PROFILES", "Check", "Examination", "Plan", "Profile"]
@@ -123,6 +124,10 @@ _NO_SPEC = (
     " module:factory"
 )
 
+_NO_SERVER = (
+    "the scheme knows of no server that a proxy could be put in front of (ScratchStores.network)"
+)
+
 
 def _damaged(plan: Plan) -> Examination:
     if plan.target.spec is None:
@@ -184,6 +189,23 @@ def _cancelled_calls(plan: Plan) -> Examination:
         moments=plan.profile.cancellations,
         progress=plan.progress,
     )
+    return Examination([] if found.finding is None else [found.finding], str(found))
+
+
+def _failing_network(plan: Plan) -> Examination:
+    proxied = plan.target.proxied
+    if proxied is None:
+        return Examination([], "", inapplicable={"TIME-1": _NO_SERVER})
+    try:
+        found = examine_network(
+            proxied,
+            plan.opening,
+            plan.new_directory,
+            capabilities=plan.capabilities,
+            progress=plan.progress,
+        )
+    except NoWayThrough as error:
+        return Examination([], "", inapplicable={"TIME-1": f"the store does not open {error}"})
     return Examination([] if found.finding is None else [found.finding], str(found))
 
 
@@ -254,6 +276,7 @@ CHECKS: tuple[Check, ...] = (
         again=_one_script,
     ),
     Check("cancelled calls", frozenset({"CANCEL-1"}), _cancelled_calls),
+    Check("a failing network", frozenset({"TIME-1"}), _failing_network),
     Check("killed processes", frozenset({"DURABLE-1"}), _killed_processes),
     Check("growing stores", frozenset({"SCALE-1", "KEY-3"}), _growing_stores),
 )

@@ -194,6 +194,13 @@ _ALL = (
         " on, with nothing held.",
     ),
     Law(
+        "TIME-1",
+        "no call waits for ever",
+        "When the server of an adapter does not answer, each call ends with a RepositoryError"
+        " within the adapter's documented time-out, and so does one that is cancelled; a write that"
+        " may have happened says so.",
+    ),
+    Law(
         "DURABLE-1",
         "what was acknowledged survives a kill",
         "What was acknowledged is there after the process is killed at any moment and the store is"

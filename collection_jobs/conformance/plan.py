@@ -160,6 +160,7 @@ class Examination:
         unchecked: Laws that could not be examined on this target, each with the reason.
         observed: What was seen of the target's capabilities, declared or not.
         skipped: Why the check cannot be made on this target at all, where others may do instead.
+        inapplicable: Laws that this target cannot break, each with the reason.
     """
 
     findings: list[Finding]
@@ -167,6 +168,7 @@ class Examination:
     unchecked: Mapping[str, str] = field(default_factory=dict[str, str])
     observed: tuple[Observation, ...] = ()
     skipped: str | None = None
+    inapplicable: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,6 +298,8 @@ def _judge(
     if skipped and not mine:
         return LawReport(law.id, "not checked", skipped[0])
     for examination in mine:
+        if law.id in examination.inapplicable:
+            return LawReport(law.id, "not applicable", examination.inapplicable[law.id])
         if law.id in examination.unchecked:
             return LawReport(law.id, "not checked", examination.unchecked[law.id])
     if not mine:
