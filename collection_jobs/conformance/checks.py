@@ -7,7 +7,7 @@ from typing import Any
 from collection_jobs.conformance.caller.closing import check_closing
 from collection_jobs.conformance.caller.inputs import check_inputs, wrong_calls
 from collection_jobs.conformance.cancellation.cancel import cancel_everything
-from collection_jobs.conformance.capabilities import not_declared
+from collection_jobs.conformance.capabilities import NETWORK, not_declared
 from collection_jobs.conformance.contention.contend import contend
 from collection_jobs.conformance.crash.damage import check_damage
 from collection_jobs.conformance.crash.kill import crash
@@ -124,10 +124,6 @@ _NO_SPEC = (
     " module:factory"
 )
 
-_NO_SERVER = (
-    "the scheme knows of no server that a proxy could be put in front of (ScratchStores.network)"
-)
-
 
 def _damaged(plan: Plan) -> Examination:
     if plan.target.spec is None:
@@ -195,7 +191,7 @@ def _cancelled_calls(plan: Plan) -> Examination:
 def _failing_network(plan: Plan) -> Examination:
     proxied = plan.target.proxied
     if proxied is None:
-        return Examination([], "", inapplicable={"TIME-1": _NO_SERVER})
+        return Examination([], "", skipped=not_declared(NETWORK))
     try:
         found = examine_network(
             proxied,

@@ -29,7 +29,8 @@ class Law:
         title: What it promises, in a few words.
         sentence: What it promises, as the contract says it.
         capability: What an adapter declares in order to promise it, by name or by having the
-            method of an optional Protocol; None: every adapter promises it.
+            method of an optional Protocol, or that it has a server; None: every adapter promises
+            it.
         methods: The methods that must be written before it can be examined.
     """
 
@@ -199,6 +200,7 @@ _ALL = (
         "When the server of an adapter does not answer, each call ends with a RepositoryError"
         " within the adapter's documented time-out, and so does one that is cancelled; a write that"
         " may have happened says so.",
+        capability="network",
     ),
     Law(
         "DURABLE-1",

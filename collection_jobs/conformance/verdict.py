@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from collection_jobs.conformance.capabilities import DECLARED, not_declared, protocols_of
+from collection_jobs.conformance.capabilities import DECLARED, NETWORK, not_declared, protocols_of
 from collection_jobs.conformance.checks import CHECKS
 from collection_jobs.conformance.claims import compare, of_protocols
 from collection_jobs.conformance.findings import Finding
@@ -163,7 +163,7 @@ class _Probed:
     """What one look at a target tells.
 
     Attributes:
-        capabilities: What its adapter declares of itself.
+        capabilities: What its adapter declares of itself, and whether it has a server.
         unwritten: The methods that it does not have yet.
         adapter: The class of its repository, as ``module:Class``.
     """
@@ -261,7 +261,8 @@ class _Stores:
             )
         adapter = type(repository)
         name = f"{adapter.__module__}:{adapter.__qualname__}"
-        return _Probed(declared | offered, unwritten, name)
+        network = frozenset[str]() if self._target.proxied is None else {NETWORK}
+        return _Probed(declared | offered | network, unwritten, name)
 
 
 _METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
