@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from asyncio import AbstractEventLoop, get_running_loop
+from asyncio import get_running_loop
 from threading import get_ident
 
 from collection_jobs.errors import RepositoryError

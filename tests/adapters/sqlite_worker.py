@@ -6,10 +6,14 @@ Each command says ``ready`` when it can begin, and begins when its input has a l
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import sys
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
-from collection_jobs import JobStatus
+from collection_jobs import JobStatus, RepositoryError
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
 from tests.adapters.sqlite_support import a_job, know_another_version
 
@@ -78,10 +82,82 @@ async def halt(path: Path) -> None:
         say("done")
 
 
+async def serve(path: Path) -> None:
+    """Hold some handles, write through them for ever, and open and close another all the while."""
+    async with AsyncExitStack() as stack:
+        handles = [
+            await stack.enter_async_context(SQLiteCollectionJobRepository(path, busy_timeout=30))
+            for _ in range(int(sys.argv[3]))
+        ]
+        await write_and_claim(handles[0], "opened")
+        wait_for_the_start()
+
+        async def write_on(number: int, handle: SQLiteCollectionJobRepository) -> None:
+            for n in range(1_000_000):
+                await write_and_claim(handle, f"{number}-{n}")
+
+        async def open_and_close() -> None:
+            while True:
+                async with SQLiteCollectionJobRepository(path, busy_timeout=30) as another:
+                    await another.list_recent(limit=1)
+
+        await asyncio.gather(
+            open_and_close(), *(write_on(n, handle) for n, handle in enumerate(handles))
+        )
+
+
+async def visit(path: Path) -> None:
+    """Open the file, claim and write some jobs, and say what was acknowledged."""
+    async with SQLiteCollectionJobRepository(path, busy_timeout=30) as repository:
+        for n in range(10):
+            await write_and_claim(repository, str(n))
+
+
+async def write_and_claim(repository: SQLiteCollectionJobRepository, name: str) -> None:
+    """Save a job and claim a common one, and say what was acknowledged."""
+    job = a_job(f"{os.getpid()}-{name}")
+    await repository.save(job)
+    say(f"saved {job.id}")
+    if await repository.update_status("common", JobStatus.RUNNING):
+        say("claimed common")
+        await repository.add_failed_symbol("common", "BTC/USDT", job.id)
+        say(f"failed {job.id}")
+
+
+@contextmanager
+def little_memory(left: int) -> Iterator[None]:
+    """Let the process have so many bytes more."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + left, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+async def starve(path: Path) -> None:
+    """Save long jobs side by side with little memory left, and say how many were answered."""
+    async with SQLiteCollectionJobRepository(path) as repository:
+        await repository.save(a_job())
+        wait_for_the_start()
+        symbols = tuple(f"S{n}" for n in range(30))
+        jobs = [
+            a_job(str(n), symbols=symbols, failed_symbols=dict.fromkeys(symbols, "\x01" * 60_000))
+            for n in range(40)
+        ]
+        with little_memory(8 * 2**20):
+            calls = (repository.save(job) for job in jobs)
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(answer) for answer in answers} <= {type(None), RepositoryError}, answers
+    say(str(len(answers)))
+
+
 kept: list[SQLiteCollectionJobRepository] = []
 
 if __name__ == "__main__":
     commands = {
-        command.__name__: command for command in (claim, create, write, forget, migrate, halt)
+        command.__name__: command
+        for command in (claim, create, write, forget, migrate, halt, serve, visit, starve)
     }
     asyncio.run(commands[sys.argv[1]](Path(sys.argv[2])))

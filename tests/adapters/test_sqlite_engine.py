@@ -381,7 +381,7 @@ async def test_closing_again_or_from_two_tasks_does_nothing_more(path: Path) -> 
         await repository.close()
 
 
-async def test_a_cancelled_close_closes_all_the_same(path: Path) -> None:
+async def test_a_cancelled_close_has_closed_when_it_raises(path: Path) -> None:
     repository = SQLiteCollectionJobRepository(path)
     await repository.__aenter__()
     await repository.save(a_job())
@@ -392,21 +392,32 @@ async def test_a_cancelled_close_closes_all_the_same(path: Path) -> None:
         await closing
     with pytest.raises(RepositoryClosedError):
         await repository.get_by_id("job")
-    await the_writers_end()
     assert files_in(path.parent) == ["jobs.db"]
 
 
-async def test_a_cancelled_opening_leaves_nothing_open(path: Path) -> None:
+async def test_a_cancelled_opening_has_closed_all_when_it_raises(path: Path) -> None:
     repository = SQLiteCollectionJobRepository(path)
     opening = asyncio.create_task(repository.__aenter__())
     await asyncio.sleep(0)
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
-    await the_writers_end()
     assert set(files_in(path.parent)) <= {"jobs.db"}
     async with repository:
         await repository.save(a_job())
+
+
+async def test_a_cancelled_opening_does_not_wait_for_a_lock(path: Path) -> None:
+    async with SQLiteCollectionJobRepository(path):
+        pass
+    with plain_connection(path) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        repository = SQLiteCollectionJobRepository(path, busy_timeout=3_600)
+        async with asyncio.timeout(10):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await repository.__aenter__()
 
 
 async def test_a_forgotten_repository_s_threads_end_with_it(path: Path) -> None:

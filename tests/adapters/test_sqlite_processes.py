@@ -22,9 +22,12 @@ def path(tmp_path: Path) -> Path:
 
 
 async def a_process(command: str, path: Path, *arguments: str) -> Process:
+    return await a_module("tests.adapters.sqlite_worker", command, str(path), *arguments)
+
+
+async def a_module(*arguments: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error"),
-        *("-m", "tests.adapters.sqlite_worker", command, str(path), *arguments),
+        *(sys.executable, "-W", "error", "-m", *arguments),
         cwd=ROOT,
         stdin=PIPE,
         stdout=PIPE,

@@ -69,7 +69,7 @@ async def holds_every_job(path: Path) -> None:
 
 def test_there_is_a_database_of_each_version_and_a_step_from_each_but_the_last() -> None:
     assert sorted(int(path.stem) for path in FOLDER.glob("*.sql")) == list(VERSIONS)
-    assert sorted(migrations.STEPS) == list(VERSIONS)[:-1]
+    assert sorted(migrations.STEPS) == [0, *VERSIONS][:-1]
 
 
 async def test_the_schema_is_the_one_that_was_kept_of_its_version(tmp_path: Path) -> None:
@@ -91,6 +91,32 @@ async def test_a_database_of_each_version_is_opened_with_all_that_is_in_it(
     async with SQLiteCollectionJobRepository(tmp_path / "new.db"):
         pass
     assert schema_in(path) == schema_in(tmp_path / "new.db")
+
+
+async def test_candles_that_no_release_holds_any_more_are_named_and_the_file_is_left_as_it_was(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "jobs.db"
+    restore(1, path)
+    with plain_connection(path) as connection:
+        for job_id in (JOBS[1].id, JOBS[3].id):
+            connection.execute(
+                "UPDATE symbols SET candles = '0x8000000000000000' WHERE symbol = 'it''s'"
+                " AND job = (SELECT key FROM jobs WHERE id = ?)",
+                (job_id,),
+            )
+    before = content(path)
+    with pytest.raises(RepositoryError, match="left as it was") as raised:
+        await SQLiteCollectionJobRepository(path).__aenter__()
+    named = ", ".join(sorted(repr(JOBS[n].id) for n in (1, 3)))
+    assert f"the jobs {named} have candles of 2**63 or more" in str(raised.value)
+    assert content(path) == before
+    with plain_connection(path) as connection:
+        connection.execute("UPDATE symbols SET candles = 5 WHERE typeof(candles) = 'text'")
+    async with SQLiteCollectionJobRepository(path) as repository:
+        stats = await repository.get_stats(JOBS[1].id)
+        assert stats is not None
+        assert stats.total_candles == 2**63 - 1 + 5
 
 
 @pytest.mark.usefixtures("next_release")
@@ -159,7 +185,7 @@ async def test_a_schema_that_is_not_known_is_refused_untouched_naming_both_versi
     with pytest.raises(RepositoryError) as raised:
         await SQLiteCollectionJobRepository(old).__aenter__()
     assert f"schema version {unknown}, and this release" in str(raised.value)
-    assert f"knows only {SCHEMA_VERSION}" in str(raised.value)
+    assert f"knows only 1 to {SCHEMA_VERSION}" in str(raised.value)
     assert ("update collection_jobs" in str(raised.value)) is (unknown > SCHEMA_VERSION)
     assert content(old) == before
 

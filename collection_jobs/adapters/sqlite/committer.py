@@ -10,9 +10,10 @@ from contextlib import suppress
 from typing import Any
 
 from collection_jobs.adapters.sqlite.failures import for_caller
-from collection_jobs.adapters.sqlite.schema import patiently
+from collection_jobs.adapters.sqlite.files import Files
+from collection_jobs.adapters.sqlite.schema import retry_while_locked
 from collection_jobs.adapters.sqlite.settings import Settings
-from collection_jobs.errors import CollectionJobError
+from collection_jobs.errors import CollectionJobError, RepositoryError
 
 __all__ = ["Committer", "Write", "copy_log"]
 
@@ -23,9 +24,13 @@ _LONG_LOG = 4_000
 
 
 class Write:
-    """One write on its way; ``future`` and ``answered`` belong to the event loop's thread."""
+    """One write on its way; ``future`` and ``answered`` belong to the event loop's thread.
 
-    __slots__ = ("answered", "args", "error", "future", "result", "started", "work")
+    It has failed until it is known to be ``kept``: whatever ends the writer, no caller is told of a
+    success that was none.
+    """
+
+    __slots__ = ("answered", "args", "error", "future", "kept", "result", "started", "work")
 
     def __init__(
         self, work: Callable[..., Any], args: tuple[Any, ...], future: asyncio.Future[Any]
@@ -36,6 +41,7 @@ class Write:
         self.future: asyncio.Future[Any] = future
         self.started: bool = False
         self.answered: bool = False
+        self.kept: bool = False
         self.result: Any = None
         self.error: Exception | None = None
 
@@ -57,13 +63,18 @@ class Write:
 
     def answer(self) -> None:
         """Tell the caller, on the event loop's thread."""
+        if self.answered:
+            return
         self.answered = True
         if self.future.done():
             return
-        if self.error is None:
+        if self.error is None and self.kept:
             self.future.set_result(self.result)
         else:
-            self.future.set_exception(self.error)
+            self.future.set_exception(self.error or RepositoryError(_ENDED))
+
+
+_ENDED = "the writer of the repository ended, so the call may have happened or not"
 
 
 class Committer:
@@ -78,11 +89,13 @@ class Committer:
     def __init__(
         self,
         connection: sqlite3.Connection,
+        files: Files,
         settings: Settings,
         start_checkpoint: Callable[[], Future[int]],
     ) -> None:
         """Take over a connection; ``start_checkpoint`` runs ``copy_log`` on another."""
         self._connection = connection
+        self._files = files
         self._settings = settings
         self._start_checkpoint = start_checkpoint
         self._checkpoint: Future[int] | None = None
@@ -95,72 +108,120 @@ class Committer:
         When one fails, the transaction is rolled back and each is done in one of its own. That
         costs nothing where none fails, as a savepoint for each would, and it also keeps the
         neighbours when SQLite itself has rolled back (a full disk).
+
+        Raises:
+            RepositoryError: The files were moved away; or the transaction could be neither
+                committed nor rolled back, and the connection was closed, which does so. The writer
+                has to end. Each write has its answer all the same.
         """
         connection = self._connection
         changes = connection.total_changes
         idle = self._checkpoint is None or self._checkpoint.done()
         try:
-            patiently(self._settings.busy_timeout, lambda: connection.execute("BEGIN IMMEDIATE"))
-        except sqlite3.Error as error:
-            self._fail(writes, error)
+            retry_while_locked(
+                self._settings.busy_timeout, lambda: connection.execute("BEGIN IMMEDIATE")
+            )
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+            self._give_up(writes, error)
             return
         started = [write for write in writes if write.start()]
         try:
             for write in started:
                 write.run(connection)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a caller must hear of it
-            self._roll_back()
-            self._retry_alone(started, error)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+            self._give_up(started, error)
+            if len(started) > 1:
+                for write in started:
+                    self.commit([write])
             return
         try:
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            self._fail(started, error)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+            self._give_up(started, error)
             return
+        self._check_files(started)
+        for write in started:
+            write.kept = True
         if idle and connection.total_changes > changes:
             self._keep_log_short()
 
     def close(self) -> None:
-        """Copy the log, which SQLite itself does only when no other process has the file open."""
-        if self._connection.total_changes > self._copied_changes:
-            copy_log(self._connection)
+        """Copy the log, which SQLite itself does only when no other process has the file open.
 
-    def _retry_alone(self, writes: Sequence[Write], error: Exception) -> None:
-        if len(writes) == 1:
-            self._fail(writes, error)
-            return
-        for write in writes:
-            self.commit([write])
+        Where the database is not in its place any more, the log is emptied, too: SQLite would take
+        what is left in it for a part of the database that is there now.
+        """
+        with suppress(sqlite3.ProgrammingError):  # the connection was closed already
+            if not self._files.database_is_in_place:
+                copy_log(self._connection, "TRUNCATE")
+            elif self._connection.total_changes > self._copied_changes:
+                copy_log(self._connection)
 
-    def _fail(self, writes: Sequence[Write], error: Exception) -> None:
-        for write in writes:
-            write.error = for_caller(error, self._settings)
+    def _check_files(self, writes: Sequence[Write]) -> None:
+        """Acknowledge nothing that was written to a file which nobody will open again.
 
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            with suppress(sqlite3.Error):  # the error that led here is the one to tell
+        After the commit and before the answer: then there was an instant after the commit at which
+        the files at the path had it.
+        """
+        try:
+            self._files.check()
+        except RepositoryError as error:
+            sentence = str(error)
+            _fail(writes, lambda: RepositoryError(sentence))
+            self.close()
+            raise
+
+    def _give_up(self, writes: Sequence[Write], error: BaseException) -> None:
+        """Roll back, and fail the writes.
+
+        Raises:
+            RepositoryError: It could not be rolled back; the connection was closed.
+        """
+        _fail(writes, lambda: for_caller(error, self._settings))
+        if not self._roll_back():
+            self._connection.close()
+            raise RepositoryError(
+                f"a transaction on {self._settings.path!r} could not be rolled back, so its "
+                "connection was closed: close the repository, and open it anew"
+            ) from error
+
+    def _roll_back(self) -> bool:
+        """Roll back; whether no transaction is open then."""
+        for _ in range(_MOST_ROLLBACKS):
+            if not self._connection.in_transaction:
+                return True
+            # The error that led here is the one to tell; a lack of memory may pass.
+            with suppress(sqlite3.Error, MemoryError):
                 self._connection.execute("ROLLBACK")
+        return not self._connection.in_transaction
 
     def _keep_log_short(self) -> None:
         """Start a checkpoint if it is time; while the writer never rests, none gets all copied."""
         changes = self._connection.total_changes
-        if self._checkpoint is not None and self._checkpoint.result() > _LONG_LOG:
+        if self._checkpoint is not None and self._checkpoint.result(timeout=0) > _LONG_LOG:
             self._checkpoint = None
             copy_log(self._connection)
         elif changes - self._copied_changes >= _CHANGES_PER_CHECKPOINT:
             # While the interpreter ends, no thread can be had.
-            with suppress(RuntimeError):
+            with suppress(RuntimeError, MemoryError):
                 self._checkpoint = self._start_checkpoint()
         else:
             return
         self._copied_changes = changes
 
 
-def copy_log(connection: sqlite3.Connection) -> int:
+_MOST_ROLLBACKS = 3
+
+
+def _fail(writes: Sequence[Write], error: Callable[[], Exception]) -> None:
+    for write in writes:
+        write.error = error()
+
+
+def copy_log(connection: sqlite3.Connection, how: str = "PASSIVE") -> int:
     """Copy what can be copied of the log into the database; the pages of log, copied or not."""
     try:
-        ((_, pages, _),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-    except sqlite3.Error:
+        ((_, pages, _),) = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+    except (sqlite3.Error, MemoryError):
         return 0  # nothing is lost: the log has it, and a later checkpoint copies it
     return int(pages)

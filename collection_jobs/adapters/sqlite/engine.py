@@ -5,17 +5,31 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple
 
+from collection_jobs.adapters.owner import Owner
 from collection_jobs.adapters.sqlite.committer import Committer, Write, copy_log
-from collection_jobs.adapters.sqlite.failures import for_caller, not_open, primary_code
+from collection_jobs.adapters.sqlite.failures import (
+    ENGINE_ERRORS,
+    for_caller,
+    not_open,
+    primary_code,
+    raise_for_caller,
+)
+from collection_jobs.adapters.sqlite.files import Files
+from collection_jobs.adapters.sqlite.handles import Handles, check_allowed
+from collection_jobs.adapters.sqlite.reads import LARGEST_DOCUMENT
 from collection_jobs.adapters.sqlite.schema import connect, connect_to_read
 from collection_jobs.adapters.sqlite.settings import Settings
 from collection_jobs.adapters.sqlite.turns import Turns
+from collection_jobs.errors import RepositoryError
 
 __all__ = ["CACHE_KIB", "Engine"]
 
@@ -34,6 +48,17 @@ _TICK = 10_000
 _TICKS = 10
 # Short reads of jobs that take as long as one such tick.
 _JOBS_PER_TICK = 12
+# The same in seconds, which long texts take in fewer steps; it is looked at with each tick.
+_LONGEST_SHORT_READ = 0.005
+# How long listings go to the helper at once, after one that was too long for the loop's thread.
+_LONG_LISTINGS_LAST = 1.0
+# Seconds between two looks whether the files are still there, for who only reads.
+_LOOK_EVERY = 1.0
+_ATTEMPTS_TO_ANSWER = 100
+
+# What ends a read on the event loop's thread, and not with the helper: it took too many steps or
+# too long, is too large, or another connection recovers the log.
+_TOO_LONG = (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_BUSY)
 
 
 class Engine:
@@ -48,22 +73,32 @@ class Engine:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Prepare; nothing is opened yet."""
-        self._settings = settings
+        """Prepare; nothing is opened yet.
+
+        Raises:
+            RepositoryError: The path is relative, and the process's directory is gone.
+        """
+        # A process may change its directory, and all connections must have one file.
+        self._settings = replace(settings, path=_absolute(settings.path))
+        self.owner = Owner(repr(self._settings.path))
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._closed: asyncio.Future[None] = self._loop.create_future()
-        self._is_open = False
+        self._is_open = self._stopped = False
+        self._failure: str | None = None
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
+        self._batch: list[Write] = []
         self._pool = ThreadPoolExecutor(1, "collection-jobs-sqlite-helper")
-        self._connections = ExitStack()
+        self._handles: Handles
+        self._files: Files
         self._reader: sqlite3.Connection
         self._helper: sqlite3.Connection
         self._ticks = 0
+        self._deadline = self._next_look = self._long_listings_until = 0.0
         self._turns = Turns(self._loop)
 
     async def open(self) -> None:
-        """Open the file. A cancelled call leaves nothing open.
+        """Open the file. A cancelled call has closed what it opened when it raises.
 
         Raises:
             RepositoryError: The file cannot be opened.
@@ -76,27 +111,30 @@ class Engine:
             await self._opened
         except asyncio.CancelledError:
             self.stop()
+            await _settled(self._closed)
             _forget(self._opened)
             raise
         self._is_open = True
 
     def stop(self) -> None:
-        """Let the writer answer the writes that wait, and end."""
-        self._is_open = False
-        self._queue.put(None)
+        """Let the writer answer the writes that wait, and end; one that still opens gives up."""
+        self._is_open, self._stopped = False, True
+        if self.owner.is_this_process:
+            self._queue.put(None)
 
     async def close(self) -> None:
-        """Stop, and wait for the end. A cancelled call stops all the same."""
+        """Stop, and wait for the end. A cancelled call does so, too, before it raises."""
         self.stop()
-        await asyncio.shield(self._closed)
+        await _settled(self._closed)
+        self._closed.result()
 
     async def write(self, work: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
         """Do one write in a transaction, and return after its commit.
 
-        Cancelled before its transaction began, it is passed over. Cancelled after that, the call
-        waits for the commit, which is under way, so that whoever looks next sees what became of it.
+        Cancelled before its transaction began, it is passed over. If cancelled after that, the call
+        waits for the commit, so a later read observes the outcome.
         """
-        self._check_open()
+        self._check()
         write = Write(work, args, self._loop.create_future())
         self._queue.put(write)
         try:
@@ -111,111 +149,186 @@ class Engine:
         return result
 
     # One argument, not any number: this is the way of every short read, and those cost 0.6 us.
-    async def read(self, work: Callable[[sqlite3.Connection, _A], _T], argument: _A) -> _T:
+    async def read(
+        self,
+        work: Callable[[sqlite3.Connection, _A], _T],
+        argument: _A,
+        if_long: Callable[[sqlite3.Connection, _A], _T] | None = None,
+    ) -> _T:
         """Do a read that should be short here and now; if it is not, with the helper.
 
         Now and then it waits for a turn first: callers that read in a loop would otherwise never
         suspend, and starve all other tasks.
+
+        Args:
+            work: The read.
+            argument: What it takes.
+            if_long: What the helper does instead.
         """
         turns = self._turns
         if turns.left <= 0:
-            self._check_open()
+            self._check()
             await turns.next()
-            self._check_open()
-        self._ticks = _TICKS
+        now = self._check()
+        self._ticks, self._deadline = _TICKS, now + _LONGEST_SHORT_READ
         turns.left -= 1
         try:
             return work(self._reader, argument)
         except sqlite3.Error as error:
-            if primary_code(error) in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY):
-                return await self.read_long(work, argument)
-            raise for_caller(error, self._settings) from error
+            if primary_code(error) in _TOO_LONG:
+                return await self.read_long(if_long or work, argument)
+            raise_for_caller(error, self._settings)
+        except ENGINE_ERRORS as error:
+            raise_for_caller(error, self._settings)
 
     async def read_jobs(
-        self, work: Callable[[sqlite3.Connection, _A], list[_T]], argument: _A
+        self,
+        work: Callable[[sqlite3.Connection, _A], list[_T]],
+        argument: _A,
+        if_long: Callable[[sqlite3.Connection, _A], list[_T]],
     ) -> list[_T]:
         """Read some jobs in the same way."""
-        jobs = await self.read(work, argument)
+        if self._check() < self._long_listings_until:
+            return await self.read_long(if_long, argument)
+
+        def long(connection: sqlite3.Connection, argument: _A) -> list[_T]:
+            self._long_listings_until = time.monotonic() + _LONG_LISTINGS_LAST
+            return if_long(connection, argument)
+
+        jobs = await self.read(work, argument, long)
         self._turns.left -= len(jobs)
         return jobs
 
     async def read_long(self, work: Callable[[sqlite3.Connection, _A], _T], argument: _A) -> _T:
         """Do a read with the helper. A cancelled call leaves nothing."""
-        self._check_open()
+        self._check()
         try:
             return await self._loop.run_in_executor(
                 self._pool, lambda: work(self._helper, argument)
             )
-        except sqlite3.Error as error:
-            raise for_caller(error, self._settings) from error
+        except ENGINE_ERRORS as error:
+            raise_for_caller(error, self._settings)
 
-    def _check_open(self) -> None:
+    def _check(self) -> float:
+        """Refuse what cannot be served; the time by the monotonic clock."""
         if not self._is_open:
             raise not_open(self._settings)
+        if self._failure is not None:
+            raise RepositoryError(self._failure)
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_EVERY
+            try:
+                self._files.check()
+            except RepositoryError as error:
+                self._failure = str(error)
+                raise
+        return now
 
     def _tick(self) -> bool:
         """Whether the read on the event loop's thread has become a long one."""
         self._ticks -= 1
         self._turns.left -= _JOBS_PER_TICK
-        return self._ticks < 0
+        return self._ticks < 0 or time.monotonic() > self._deadline
 
     # What follows runs on the writer's thread.
 
     def _serve(self) -> None:
         try:
             committer = self._connect()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
             self._post(self._opened, for_caller(error, self._settings))
+            self._post(self._closed)
             return
         self._post(self._opened)
-        while batch := self._next_batch():
-            committer.commit(batch)
-            self._call(_answer, batch)
+        try:
+            while self._next_batch():
+                committer.commit(self._batch)
+                self._call(_answer, self._batch)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+            self._refuse_all(error)
         self._post(self._closed, self._disconnect(committer))
 
+    def _refuse_all(self, error: BaseException) -> None:
+        """Answer the writes under way and all that come, until the repository is closed."""
+        self._failure = failure = (
+            str(error)
+            if isinstance(error, RepositoryError)
+            else f"the writer on {self._settings.path!r} ended ({error!r}): close the repository, "
+            "and open it anew"
+        )
+        self._call(_answer, self._batch)
+        while (write := self._queue.get()) is not None:
+            write.error = RepositoryError(failure)
+            self._call(_answer, [write])
+
     def _connect(self) -> Committer:
-        with ExitStack() as opened:
-            writer = opened.enter_context(closing(connect(self._settings)))
-            self._helper = opened.enter_context(
-                closing(connect_to_read(self._settings, self._settings.busy_timeout))
-            )
-            self._reader = opened.enter_context(
-                closing(connect_to_read(self._settings, 0.0, cache_kib=CACHE_KIB))
-            )
+        settings = self._settings
+        check_allowed(settings.path)
+        self._handles = handles = Handles(settings.path)
+        try:
+            writer = handles.add(connect(settings, lambda: self._stopped))
+            self._helper = handles.add(connect_to_read(settings, settings.busy_timeout))
+            self._reader = handles.add(connect_to_read(settings, 0.0, cache_kib=CACHE_KIB))
             self._reader.set_progress_handler(self._tick, _TICK)
-            self._connections = opened.pop_all()
-        return Committer(writer, self._settings, self._start_checkpoint)
+            self._reader.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_DOCUMENT)
+            self._files = Files(settings.path)
+            handles.identity = self._files.database
+        except BaseException:
+            handles.close()
+            raise
+        return Committer(writer, self._files, settings, self._start_checkpoint)
 
     def _disconnect(self, committer: Committer) -> Exception | None:
         try:
             self._pool.shutdown()
+            if self._files.log_was_replaced:
+                self._handles.abandon(_OTHER_LOG)
+                return None
             committer.close()
-            self._connections.close()
-        except sqlite3.Error as error:
+            failure = self._handles.close()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
             return for_caller(error, self._settings)
-        return None
+        return None if failure is None else for_caller(failure, self._settings)
 
     def _start_checkpoint(self) -> Future[int]:
         return self._pool.submit(lambda: copy_log(self._helper))
 
-    def _next_batch(self) -> list[Write]:
-        """Wait for a write, and take those that wait with it; none: it is time to end."""
-        batch: list[Write] = []
+    def _next_batch(self) -> bool:
+        """Wait for a write, and take those that wait with it; False: it is time to end."""
+        self._batch = batch = []
         while (write := self._queue.get()) is not None:
             batch.append(write)
             if len(batch) == _LARGEST_BATCH or self._queue.empty():
-                return batch
+                return True
         if batch:
             self._queue.put(None)  # the end comes after these
-        return batch
+        return bool(batch)
 
     def _post(self, future: asyncio.Future[None], error: Exception | None = None) -> None:
         self._call(_settle, future, error)
 
     def _call(self, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
-        # A loop that was closed meanwhile refuses; then nobody waits for the answer either.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(callback, *args)
+        """Have the event loop's thread call something."""
+        for _ in range(_ATTEMPTS_TO_ANSWER):
+            try:
+                self._loop.call_soon_threadsafe(callback, *args)
+            except RuntimeError:
+                return  # the loop was closed meanwhile: then nobody waits for the answer either
+            except MemoryError:
+                time.sleep(0.01)  # until others have freed some; nothing tells when
+            else:
+                return
+
+
+_OTHER_LOG = "its log was replaced while it was open, and closing it would have mixed the two logs"
+
+
+def _absolute(path: str) -> str:
+    try:
+        return str(Path(path).absolute())
+    except OSError as error:
+        raise RepositoryError(f"{path!r} cannot be found: {error.strerror}") from error
 
 
 def _answer(batch: list[Write]) -> None:
@@ -227,6 +340,18 @@ def _forget(future: asyncio.Future[Any]) -> None:
     """Mark an error as seen that a cancelled call cannot raise: asyncio would log it as lost."""
     if not future.cancelled() and future.done():
         future.exception()
+
+
+async def _settled(future: asyncio.Future[None]) -> None:
+    """Wait until a future is done, even if cancelled meanwhile; the cancellation is raised then."""
+    cancelled = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _settle(future: asyncio.Future[None], error: Exception | None) -> None:

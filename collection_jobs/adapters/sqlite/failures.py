@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import NoReturn
 
+from collection_jobs.adapters.sqlite.rows import UndecodableError
 from collection_jobs.adapters.sqlite.settings import Settings
 from collection_jobs.errors import RepositoryClosedError, RepositoryError
 
-__all__ = ["for_caller", "not_open", "primary_code"]
+__all__ = ["ENGINE_ERRORS", "for_caller", "not_open", "primary_code", "raise_for_caller"]
+
+# The driver refuses a text of more than 2 GiB with an OverflowError, and fails with the last one
+# where a damaged file gives SQLite no UTF-8 for its own message.
+ENGINE_ERRORS = (sqlite3.Error, UndecodableError, MemoryError, OverflowError, UnicodeDecodeError)
+"""What SQLite, its driver and the decoding of what is stored raise where they fail."""
 
 
 def primary_code(error: BaseException) -> int:
@@ -16,24 +23,35 @@ def primary_code(error: BaseException) -> int:
     return code & 0xFF if isinstance(code, int) else 0
 
 
-def for_caller(error: Exception, settings: Settings) -> Exception:
-    """A new RepositoryError caused by a failure of SQLite; any other error as it is."""
-    # The driver refuses a text of more than 2 GiB with the OverflowError.
-    if not isinstance(error, sqlite3.Error | OverflowError):
+def for_caller(error: BaseException, settings: Settings) -> Exception:
+    """A new RepositoryError caused by a failure of the engine; any other error as it is."""
+    if isinstance(error, Exception) and not isinstance(error, ENGINE_ERRORS):
         return error
+    failure = RepositoryError(_sentence(error, settings))
+    failure.__cause__ = error.__cause__ if isinstance(error, UndecodableError) else error
+    return failure
+
+
+def raise_for_caller(error: BaseException, settings: Settings) -> NoReturn:
+    """Raise what `for_caller` makes of a failure of the engine."""
+    failure = for_caller(error, settings)
+    raise failure from failure.__cause__
+
+
+def _sentence(error: BaseException, settings: Settings) -> str:
     code, path = primary_code(error), settings.path
     if code == sqlite3.SQLITE_BUSY:
-        text = (
+        return (
             f"another connection has held the lock of {path!r} "
             f"for more than {settings.busy_timeout} s"
         )
-    elif code == sqlite3.SQLITE_NOTADB:
-        text = f"{path!r} is not a SQLite database"
-    else:
-        text = f"SQLite failed on {path!r}: {error}"
-    failure = RepositoryError(text)
-    failure.__cause__ = error
-    return failure
+    if code == sqlite3.SQLITE_NOTADB:
+        return f"{path!r} is not a SQLite database"
+    if isinstance(error, UndecodableError):
+        return f"{path!r} is damaged: what is stored is no job ({error})"
+    if isinstance(error, MemoryError):
+        return f"there was not enough memory for a call on {path!r}"
+    return f"SQLite failed on {path!r}: {str(error) or type(error).__name__}"
 
 
 def not_open(settings: Settings) -> RepositoryClosedError:

@@ -1,48 +1,134 @@
-"""Migrations: what makes each version of the schema of the one before, in one transaction."""
+"""Migrations: what makes each version of the schema of the one before, in one transaction.
+
+A new file is made by the same steps, from an empty one. Their texts are literal, so that no later
+change of the code alters what an old release has written: a changed schema is a further step, and
+``python -m tests.adapters.schemas`` keeps a dump of its version for the tests.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from collection_jobs.errors import RepositoryError
 
-__all__ = ["STEPS", "migrate"]
+__all__ = ["OBSTACLES", "STEPS", "Obstacle", "migrate", "take_steps"]
 
-STEPS: dict[int, Iterable[str]] = {}
-"""The statements that make version n + 1 of version n, by n.
+# One job is one small row of `jobs`, which its changes of status rewrite, and one row of `symbols`
+# for each symbol, which recording an outcome rewrites: both cost the same whatever the job's size.
+# Instants are microseconds since 1970 in UTC. Text compares as bytes of UTF-8, whose order is
+# that of the code points. length() stops at a NUL, so a text without one must be asked for.
+#
+# A change makes a revision greater by one, and a new job begins above every revision that a deleted
+# job ever had: so no revision comes back for an id, and only deletions write to `store`.
+_VERSION_1 = (
+    """
+    CREATE TABLE jobs (
+        key INTEGER PRIMARY KEY,
+        id TEXT NOT NULL CONSTRAINT id_is_a_name CHECK (length(id) BETWEEN 1 AND 255 AND instr(id, char(0)) = 0) UNIQUE,
+        source TEXT NOT NULL CONSTRAINT source_is_a_name CHECK (length(source) BETWEEN 1 AND 255 AND instr(source, char(0)) = 0),
+        timeframe TEXT NOT NULL CONSTRAINT timeframe_is_a_name CHECK (length(timeframe) BETWEEN 1 AND 255 AND instr(timeframe, char(0)) = 0),
+        range_start INTEGER NOT NULL CONSTRAINT range_start_is_within_the_years_1_to_9999 CHECK (range_start BETWEEN -62135596800000000 AND 253402300799999999),
+        range_end INTEGER NOT NULL CONSTRAINT range_end_is_within_the_years_1_to_9999 CHECK (range_end BETWEEN -62135596800000000 AND 253402300799999999),
+        created_at INTEGER NOT NULL CONSTRAINT created_at_is_within_the_years_1_to_9999 CHECK (created_at BETWEEN -62135596800000000 AND 253402300799999999),
+        status TEXT NOT NULL CONSTRAINT status_is_known CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled')),
+        started_at INTEGER  CONSTRAINT started_at_is_within_the_years_1_to_9999 CHECK (started_at BETWEEN -62135596800000000 AND 253402300799999999),
+        finished_at INTEGER  CONSTRAINT finished_at_is_within_the_years_1_to_9999 CHECK (finished_at BETWEEN -62135596800000000 AND 253402300799999999),
+        error_message TEXT CONSTRAINT error_message_has_no_nul CHECK
+            (instr(error_message, char(0)) = 0),
+        revision INTEGER NOT NULL CONSTRAINT revision_is_positive CHECK (revision > 0),
+        CONSTRAINT range_is_not_empty CHECK (range_start < range_end)
+    ) STRICT
+    """,  # noqa: E501 - as the first release wrote it
+    "CREATE INDEX jobs_by_age ON jobs (created_at, id)",
+    "CREATE INDEX jobs_by_status ON jobs (status, created_at, id)",
+    """
+    CREATE TABLE symbols (
+        job INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
+        symbol TEXT NOT NULL CONSTRAINT symbol_is_a_name CHECK (length(symbol) BETWEEN 1 AND 255 AND instr(symbol, char(0)) = 0),
+        position INTEGER NOT NULL CONSTRAINT position_is_counted_from_0 CHECK (position >= 0),
+        candles ANY CONSTRAINT candles_are_counted CHECK (
+            CASE typeof(candles)
+            WHEN 'null' THEN 1
+            WHEN 'integer' THEN candles >= 0
+            WHEN 'text' THEN candles GLOB '0x[1-9a-f]*' AND length(candles) >= 18
+                AND substr(candles, 3) NOT GLOB '*[^0-9a-f]*'
+            ELSE 0 END
+        ),
+        error TEXT CONSTRAINT error_has_no_nul CHECK (instr(error, char(0)) = 0),
+        PRIMARY KEY (job, symbol),
+        CONSTRAINT outcome_is_one CHECK (candles IS NULL OR error IS NULL)
+    ) STRICT, WITHOUT ROWID
+    """,  # noqa: E501 - as the first release wrote it
+    "CREATE TABLE store (last_deleted_revision INTEGER NOT NULL) STRICT",
+    "INSERT INTO store VALUES (0)",
+    """
+    CREATE TRIGGER remember_deleted_revision AFTER DELETE ON jobs BEGIN
+        UPDATE store SET last_deleted_revision = max(last_deleted_revision, old.revision);
+    END
+    """,
+    "PRAGMA application_id = 1128951650",
+)
 
-A release keeps the steps from every former version. The steps and a new file come to the same
-schema, which a test compares on a dump of each version (``tests/adapters/schemas``). A process of
-an older release may have the file open meanwhile: after a step its statements either work as they
-did or fail as a whole.
+# Candles are below 2**63, and no hexadecimal text holds more.
+_VERSION_2 = (
+    "ALTER TABLE symbols RENAME TO symbols_of_version_1",
+    """
+    CREATE TABLE symbols (
+        job INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
+        symbol TEXT NOT NULL CONSTRAINT symbol_is_a_name
+            CHECK (length(symbol) BETWEEN 1 AND 255 AND instr(symbol, char(0)) = 0),
+        position INTEGER NOT NULL CONSTRAINT position_is_counted_from_0 CHECK (position >= 0),
+        candles INTEGER CONSTRAINT candles_are_counted CHECK (candles >= 0),
+        error TEXT CONSTRAINT error_has_no_nul CHECK (instr(error, char(0)) = 0),
+        PRIMARY KEY (job, symbol),
+        CONSTRAINT outcome_is_one CHECK (candles IS NULL OR error IS NULL)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "INSERT INTO symbols SELECT * FROM symbols_of_version_1",
+    "DROP TABLE symbols_of_version_1",
+)
 
-There is one version so far. ``python -m benchmarks.schema`` measures what other indexes would be
-worth, in the process's own work per statement with 50,000 jobs, as ratios to version 1: a partial
-index for each status .96 to 1.03, for the live ones alone 1.06 for a new job, .86 for a completion
-and for a deletion, but then listing those that are done scans the table (SCALE-1); statistics .99
-to 1.03. None is worth a version. That an upsert leaves indexed columns out of its SET is a matter
-of the statements, which do so already.
+STEPS: dict[int, Sequence[str]] = {0: _VERSION_1, 1: _VERSION_2}
+"""The statements that make version n + 1 of version n, by n; 0 is an empty file.
+
+A release keeps the steps from every former version. A process of an older release may have the file
+open meanwhile: after a step its statements either work as they did or fail as a whole.
+
+``python -m benchmarks.schema`` measures what other indexes would be worth, in the process's own
+work per statement with 50,000 jobs, as ratios to this schema: a partial index for each status .96
+to 1.03, for the live ones alone 1.06 for a new job, .86 for a completion and for a deletion, but
+then listing those that are done scans the table (SCALE-1); statistics .99 to 1.03. None is worth a
+version. That an upsert leaves indexed columns out of its SET is a matter of the statements, which
+do so already.
 """
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    """The version of the schema that a file of ours has."""
-    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-    return int(version)
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What a step cannot take along.
+
+    Attributes:
+        query: Selects the ids of the jobs that are in its way.
+        sentence: What these jobs have, and what to do.
+    """
+
+    query: str
+    sentence: str
 
 
-def _refusal(path: str, version: int, known: int) -> RepositoryError:
-    """The refusal of a file whose schema this release does not know."""
-    advice = "; a newer release wrote it: update collection_jobs" if version > known else ""
-    return RepositoryError(
-        f"{path!r} has the schema version {version}, and this release of collection_jobs "
-        f"knows only {_versions(known)}{advice}"
-    )
+OBSTACLES: dict[int, Obstacle] = {
+    1: Obstacle(
+        "SELECT DISTINCT id FROM jobs JOIN symbols ON job = key"
+        " WHERE typeof(candles) = 'text' ORDER BY id",
+        "candles of 2**63 or more, which this release does not hold: with the release that wrote "
+        "the file, record these symbols anew or delete the jobs",
+    ),
+}
+"""What is looked for before a step from version n, by n."""
 
-
-def _versions(known: int) -> str:
-    return "1" if known == 1 else f"1 to {known}"
+_SHOWN = 10
 
 
 def migrate(connection: sqlite3.Connection, path: str, known: int) -> None:
@@ -58,7 +144,8 @@ def migrate(connection: sqlite3.Connection, path: str, known: int) -> None:
         known: The version.
 
     Raises:
-        RepositoryError: The file has a version that this release does not know.
+        RepositoryError: The file has a version that this release does not know, or jobs that it
+            cannot hold, which are named; nothing changed.
         sqlite3.Error: SQLite failed, be it because another has the lock; nothing changed.
     """
     if _version(connection) == known:
@@ -69,17 +156,39 @@ def migrate(connection: sqlite3.Connection, path: str, known: int) -> None:
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
         connection.execute("BEGIN IMMEDIATE")
-        for version in range(_check(connection, path, known), known):
-            for statement in STEPS[version]:
-                connection.execute(statement)
+        take_steps(connection, path, _check(connection, path, known), known)
         if connection.execute("PRAGMA foreign_key_check").fetchall():
             raise RepositoryError(f"{path!r} has outcomes of jobs that are not there")
-        connection.execute(f"PRAGMA user_version = {known}")
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         connection.execute("PRAGMA foreign_keys = ON")
+
+
+def take_steps(connection: sqlite3.Connection, path: str, version: int, known: int) -> None:
+    """Take the steps from one version to another, within a transaction.
+
+    Raises:
+        RepositoryError: There are jobs that a step cannot take along.
+    """
+    for former in range(version, known):
+        obstacle = OBSTACLES.get(former)
+        if obstacle is not None:
+            _check_clear(connection, path, obstacle)
+        for statement in STEPS[former]:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {known}")
+
+
+def _check_clear(connection: sqlite3.Connection, path: str, obstacle: Obstacle) -> None:
+    ids = [job_id for (job_id,) in connection.execute(obstacle.query).fetchall()]
+    if ids:
+        named = ", ".join(map(repr, ids[:_SHOWN]))
+        more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+        raise RepositoryError(
+            f"{path!r} was left as it was, for the jobs {named}{more} have {obstacle.sentence}"
+        )
 
 
 def _check(connection: sqlite3.Connection, path: str, known: int) -> int:
@@ -88,3 +197,18 @@ def _check(connection: sqlite3.Connection, path: str, known: int) -> int:
     if not 1 <= version <= known:
         raise _refusal(path, version, known)
     return version
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """The version of the schema that a file of ours has."""
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    return int(version)
+
+
+def _refusal(path: str, version: int, known: int) -> RepositoryError:
+    """The refusal of a file whose schema this release does not know."""
+    advice = "; a newer release wrote it: update collection_jobs" if version > known else ""
+    return RepositoryError(
+        f"{path!r} has the schema version {version}, and this release of collection_jobs "
+        f"knows only {'1' if known == 1 else f'1 to {known}'}{advice}"
+    )

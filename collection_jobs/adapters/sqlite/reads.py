@@ -1,16 +1,51 @@
-"""The reading statements, as functions of a connection; each is one snapshot."""
+"""The reading statements, as functions of a connection; each is one snapshot.
+
+Most of them make one JSON document, as `rows.JOB_DOCUMENT` says. The text of a job may reach
+gigabytes, though, and a document is decoded in one piece while no other thread runs: so a
+connection refuses documents beyond a limit, and what is beyond it is read in parts.
+"""
 
 from __future__ import annotations
 
-import json
 import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from collection_jobs.adapters.sqlite.rows import JOB_DOCUMENT, from_json, job_from
+from collection_jobs.adapters.sqlite.failures import primary_code
+from collection_jobs.adapters.sqlite.rows import (
+    HEADER,
+    JOB_DOCUMENT,
+    Stored,
+    decoded,
+    from_json,
+    job_from,
+    jobs_from,
+    stored_from,
+    to_json,
+)
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 
-__all__ = ["BY_STATUS", "RECENT", "Keys", "find", "find_document", "list_all", "list_few", "stats"]
+__all__ = [
+    "BY_STATUS",
+    "LARGEST_DOCUMENT",
+    "RECENT",
+    "Keys",
+    "find",
+    "find_stored",
+    "find_whole",
+    "list_all",
+    "list_few",
+    "stats",
+]
+
+LARGEST_DOCUMENT = 2**20
+"""The most bytes of JSON that are decoded in one piece, some 5 ms in which no other thread runs."""
+_UNLIMITED = 2**31 - 1  # SQLite takes its own maximum instead, usually a billion
+_FIRST_PART, _LARGEST_PART = 16, 100  # jobs
+_SYMBOLS_PER_PART = 1_000
+_FEW_ROWS = 16  # may be read one by one, if they are long
 
 # Both statements walk an index in its order and stop at the limit: nothing is sorted.
 BY_STATUS = """
@@ -21,88 +56,212 @@ RECENT = """
     ORDER BY created_at DESC, id DESC LIMIT ?"""
 
 _FIND = f"SELECT {JOB_DOCUMENT} FROM jobs AS j WHERE j.id = ?"  # noqa: S608 - constant text
+_HEADER_OF = f"SELECT j.key, {HEADER} FROM jobs AS j WHERE j."  # noqa: S608 - constant text
+_SYMBOLS = """
+    SELECT symbol, position, candles, error FROM symbols
+    WHERE job = ? AND symbol > ? ORDER BY symbol LIMIT ?"""
+_SYMBOLS_DOCUMENT = f"""
+    SELECT json_group_array(json_array(symbol, position, candles, error))
+    FROM ({_SYMBOLS})"""  # noqa: S608 - constant text
 
-# Candles are summed in halves of 32 bits, since sum() fails beyond 64; those that are TEXT, by us.
-# Any job has a symbol, so a job of none is an unknown one.
+# Candles are summed in halves of 32 bits, since sum() fails beyond 64. Any job has a symbol, so a
+# job of none is an unknown one.
 _STATS = """
-    SELECT count(*), count(candles), count(error),
-        sum(candles >> 32) FILTER (WHERE typeof(candles) = 'integer'),
-        sum(candles & 0xffffffff) FILTER (WHERE typeof(candles) = 'integer'),
-        json_group_array(candles) FILTER (WHERE typeof(candles) = 'text')
+    SELECT count(*), count(candles), count(error), sum(candles >> 32), sum(candles & 0xffffffff)
     FROM jobs JOIN symbols ON symbols.job = jobs.key WHERE jobs.id = ?"""
-
-_CHUNK = 100
 
 Keys = tuple[str, tuple[int | str, ...]]
 """A statement that selects the keys of jobs, in an order, and its parameters."""
 
 
-def find_document(connection: sqlite3.Connection, job_id: str) -> list[Any] | None:
-    """One job as JOB_DOCUMENT describes it."""
+def find(connection: sqlite3.Connection, job_id: str) -> CollectionJob | None:
+    """One job, unless its document is beyond the connection's limit."""
     for (document,) in connection.execute(_FIND, (job_id,)).fetchall():
-        found: list[Any] = from_json(document)[0]
-        return found
+        return decoded(_job_of, document)
     return None
 
 
-def find(connection: sqlite3.Connection, job_id: str) -> CollectionJob | None:
-    """One job."""
-    document = find_document(connection, job_id)
-    return None if document is None else job_from(document)
+def _job_of(document: str) -> CollectionJob:
+    return job_from(from_json(document)[0])
+
+
+def find_whole(connection: sqlite3.Connection, job_id: str) -> CollectionJob | None:
+    """One job, however long."""
+    with _snapshot(connection):
+        document = _in_parts(connection, "id = ?", job_id)
+    return None if document is None else decoded(job_from, document)
+
+
+def find_stored(connection: sqlite3.Connection, job_id: str) -> Stored | None:
+    """What a save compares with, within its transaction."""
+    try:
+        with _limited(connection):
+            rows = connection.execute(_FIND, (job_id,)).fetchall()
+    except sqlite3.DataError as error:
+        document = _in_parts_if_too_long(error, connection, "id = ?", job_id)
+        return None if document is None else decoded(stored_from, document)
+    return decoded(_stored_of, rows[0][0]) if rows else None
+
+
+def _stored_of(document: str) -> Stored:
+    return stored_from(from_json(document)[0])
 
 
 def list_few(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
     """The jobs whose keys a statement selects, in its order, in one statement."""
     statement, parameters = keys
-    return _listed(connection, f"({statement})", parameters)
+    return decoded(jobs_from, _listed(connection, f"({statement})", parameters))
 
 
 def list_all(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
-    """The same for any number of jobs: within one transaction, some at a time.
-
-    One document of them all would be decoded in one piece, while nothing else runs.
-    """
+    """The same for any number of jobs, however long: within one transaction, some at a time."""
     statement, parameters = keys
-    connection.execute("BEGIN")
-    try:
+    with _snapshot(connection):
         ((selected,),) = connection.execute(
             f"SELECT json_group_array(key) FROM ({statement}) AS wanted",  # noqa: S608 - constant text
             parameters,
         ).fetchall()
-        wanted = from_json(selected)[0]
-        return [
-            job
-            for first in range(0, len(wanted), _CHUNK)
-            for job in _listed(
-                connection,
-                "(SELECT value AS key FROM json_each(?))",
-                (json.dumps(wanted[first : first + _CHUNK]),),
+        return _all_of(connection, decoded(from_json, selected)[0])
+
+
+def _all_of(connection: sqlite3.Connection, wanted: Sequence[int]) -> list[CollectionJob]:
+    jobs: list[CollectionJob] = []
+    count = _FIRST_PART
+    while len(jobs) < len(wanted):
+        part = wanted[len(jobs) : len(jobs) + count]
+        try:
+            with _limited(connection):
+                documents = _listed(
+                    connection, "(SELECT value AS key FROM json_each(?))", (to_json(part),)
+                )
+        except sqlite3.DataError as error:
+            if len(part) > 1:
+                count = len(part) // 2
+                continue
+            jobs.append(
+                decoded(job_from, _in_parts_if_too_long(error, connection, "key = ?", *part))
             )
-        ]
-    finally:
-        connection.execute("COMMIT")
+            count = 1
+            continue
+        found = decoded(jobs_from, documents)
+        if len(found) < len(part):
+            # Only an index that a damaged file has can name a job that is not there.
+            raise sqlite3.DatabaseError("an index names a job that is not there")
+        jobs += found
+        count = _next_count(len(part), len(documents), _LARGEST_PART)
+    return jobs
 
 
-def _listed(
-    connection: sqlite3.Connection, keys: str, parameters: tuple[Any, ...]
-) -> list[CollectionJob]:
+def _next_count(count: int, length: int, most: int) -> int:
+    """How many to read next, for a document of about half the limit after one of this length."""
+    return max(1, min(most, 2 * count, count * (LARGEST_DOCUMENT // 2) // max(1, length)))
+
+
+def _listed(connection: sqlite3.Connection, keys: str, parameters: tuple[Any, ...]) -> str:
     # CROSS JOIN keeps the order of the tables, and so that of the jobs, as they are written.
     ((documents,),) = connection.execute(
         f"SELECT json_group_array({JOB_DOCUMENT}) "  # noqa: S608 - constant text
         f"FROM {keys} AS wanted CROSS JOIN jobs AS j ON j.key = wanted.key",
         parameters,
     ).fetchall()
-    return [job_from(document) for document in from_json(documents)[0]]
+    return str(documents)
+
+
+def _in_parts_if_too_long(
+    error: sqlite3.DataError, connection: sqlite3.Connection, where: str, value: int | str
+) -> list[Any] | None:
+    if primary_code(error) != sqlite3.SQLITE_TOOBIG:
+        raise error
+    return _in_parts(connection, where, value)
+
+
+def _in_parts(connection: sqlite3.Connection, where: str, value: int | str) -> list[Any] | None:
+    """What JOB_DOCUMENT says of one job, read a part at a time within a transaction."""
+    rows = connection.execute(_HEADER_OF + where, (value,)).fetchall()
+    if not rows:
+        return None
+    key, *header = rows[0]
+    symbols = _Symbols()
+    for part in _symbols_of(connection, key):
+        decoded(symbols.add, part)
+    return [*header, [symbols.names, symbols.positions, symbols.completed, symbols.failed]]
+
+
+class _Symbols:
+    """The symbols of one job, as JOB_DOCUMENT has them."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.positions: list[int] = []
+        self.completed: dict[str, int] = {}
+        self.failed: dict[str, str] = {}
+
+    def add(self, rows: Iterable[Sequence[Any]]) -> None:
+        for symbol, position, candles, error in rows:
+            self.names.append(symbol)
+            self.positions.append(position)
+            if candles is not None:
+                self.completed[symbol] = candles
+            if error is not None:
+                self.failed[symbol] = error
+
+
+def _symbols_of(connection: sqlite3.Connection, key: int) -> Iterator[list[Sequence[Any]]]:
+    """The rows of one job's symbols, in the order of their names, a part at a time."""
+    count, last = _SYMBOLS_PER_PART, ""
+    while True:
+        try:
+            with _limited(connection):
+                ((document,),) = connection.execute(
+                    _SYMBOLS_DOCUMENT, (key, last, count)
+                ).fetchall()
+            part: list[Sequence[Any]] = decoded(from_json, document)[0]
+            length = len(document)
+        except sqlite3.DataError as error:
+            if primary_code(error) != sqlite3.SQLITE_TOOBIG:
+                raise
+            if count > _FEW_ROWS:
+                count = max(_FEW_ROWS, count // 4)
+                continue
+            # Not as JSON, which may be six times as long.
+            part = connection.execute(_SYMBOLS, (key, last, count)).fetchall()
+            length = LARGEST_DOCUMENT
+        yield part
+        if len(part) < count:
+            return
+        if not decoded(_last_symbol, part) > last:
+            raise sqlite3.DatabaseError("the symbols of a job are out of order")
+        last = _last_symbol(part)
+        count = _next_count(len(part), length, _SYMBOLS_PER_PART)
+
+
+def _last_symbol(rows: Sequence[Sequence[Any]]) -> str:
+    return str(rows[-1][0])
 
 
 def stats(connection: sqlite3.Connection, job_id: str) -> JobStats | None:
     """The stats of one job."""
-    ((total, completed, failed, high, low, beyond),) = connection.execute(
-        _STATS, (job_id,)
-    ).fetchall()
+    ((total, completed, failed, high, low),) = connection.execute(_STATS, (job_id,)).fetchall()
     if not total:
         return None
-    candles = ((high or 0) << 32) + (low or 0)
-    if beyond != "[]":
-        candles += sum(int(text, 16) for text in from_json(beyond)[0])
-    return JobStats(total, completed, failed, candles)
+    return JobStats(total, completed, failed, ((high or 0) << 32) + (low or 0))
+
+
+@contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read several statements from one snapshot."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def _limited(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let a statement fail with SQLITE_TOOBIG whose answer is longer than LARGEST_DOCUMENT."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_DOCUMENT)
+    try:
+        yield
+    finally:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _UNLIMITED)

@@ -50,9 +50,13 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     """A repository in one SQLite file, for any number of processes on one machine.
 
     ``async with SQLiteCollectionJobRepository("jobs.db") as repository:`` opens it, creating the
-    file if there is none, and closes it at the end. It can be opened again after that. It belongs
-    to the event loop that opened it; other loops, threads and processes open their own on the same
-    file. A process that forks opens it after the fork.
+    file if there is none, and closes it at the end. It can be opened again after that. A process
+    may hold any number of them on one file, and none affects another.
+
+    It belongs to the process, thread and event loop that opened it, and refuses every other with a
+    RepositoryError; those open their own. A process that was forked while the file was open cannot
+    open it at all, since SQLite's locks do not survive a fork: fork first, or start processes with
+    "spawn".
 
     Any SQLite from 3.38 on works. Where several processes write, prefer 3.51.3 or later: the older
     ones have a rare race between them that can damage the file (https://sqlite.org/wal.html, "The
@@ -63,20 +67,33 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     of the process at any moment, but a power cut or a crash of the system may lose the last
     answered writes (never the file's integrity). That saves one wait for the disk a transaction.
 
+    Between each commit and its answer, and once a second for who only reads, it looks whether the
+    file, its log (``-wal``) and the log's index (``-shm``) are still those at the path, by device
+    and inode. If one was deleted, renamed, replaced or emptied, the writes of that commit and every
+    later call are a RepositoryError, until the repository is opened anew; so what was answered was
+    in the file at the path at that time. What it does not notice is a file that another program
+    overwrites in place, as ``cp`` does: copy with SQLite's own backup, or while nothing has the
+    file open. Whoever else opens the file in the same process leaves that to SQLite, too:
+    ``open(path)`` and ``close()`` drop all locks that the process has on it
+    (https://sqlite.org/howtocorrupt.html).
+
     It scales (SCALE-1), and recording an outcome costs the same in a job of ten symbols and of ten
-    thousand.
+    thousand. A job of any size is read and written in parts, of which none keeps other threads
+    waiting for more than some milliseconds.
 
     The writes that wait at the same time share one transaction on a thread of the repository's
     own, so many callers are served faster than one. A write that is cancelled while it waits does
     not happen; one that is cancelled while its transaction runs first waits for its end. Short
     reads run at once, on the event loop's thread, for at most some milliseconds; those that turn
     out longer, listings with a limit above 100 and ``get_running_jobs`` run on a second thread. A
-    caller that only reads still gives other tasks a turn, after some 60 jobs read. What was read
-    of a large store stays in memory, 64 MB of it at the most.
+    caller that only reads still yields to other tasks, after some 60 jobs read. What was read of a
+    large store stays in memory, 64 MB of it at the most.
 
     Any method raises RepositoryClosedError while the repository is not open, and RepositoryError
     when SQLite fails, for instance because another connection held the file's lock for longer than
-    ``busy_timeout``. After an error the repository works on.
+    ``busy_timeout``, or because the file is damaged. After an error the repository works on; if a
+    transaction can be neither committed nor rolled back, for want of memory, every call says so
+    until the repository is opened anew.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared", "scales"})
@@ -126,16 +143,18 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         )
 
     async def __aenter__(self) -> Self:
-        """Open the file. A cancelled call leaves nothing open.
+        """Open the file. A cancelled call has closed what it opened when it raises.
 
         Raises:
             RepositoryError: The repository is open already; or the folder is missing, the file is
-                a folder, no SQLite database, another application's, of a newer version of the
-                schema, or locked; or there is no store and it is not to be created. A file that
-                is refused is left as it was; one of an older version is migrated in one
-                transaction.
+                no regular file, has several hard links, is no SQLite database, another
+                application's, of a newer version of the schema, or locked; or there is no store and
+                it is not to be created; or the process was forked while the file was open. A file
+                that is refused is left as it was; one of an older version is migrated in one
+                transaction, and refused if it has a job that this version does not hold.
         """
         if self._engine is not None:
+            self._engine.owner.check()
             raise RepositoryError(f"the repository on {self._settings.path!r} is open already")
         self._engine = engine = Engine(self._settings)
         try:
@@ -161,12 +180,17 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
             engine.stop()
 
     async def close(self) -> None:
-        """Close the repository after the writes under way are answered; again does nothing.
+        """Close the repository after the calls under way are answered; again does nothing.
 
-        A cancelled call closes it all the same, but does not wait for it.
+        A cancelled call closes it, too, before it raises.
+
+        Raises:
+            RepositoryError: The caller is in another process, thread or event loop; it stays open.
         """
-        engine, self._engine = self._engine, None
+        engine = self._engine
         if engine is not None:
+            engine.owner.check()
+            self._engine = None
             await engine.close()
 
     @override
@@ -175,7 +199,8 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        return await self._read(reads.find, check_name("job_id", job_id))
+        key = check_name("job_id", job_id)
+        return await self._opened().read(reads.find, key, reads.find_whole)
 
     @override
     async def delete(self, job_id: str) -> bool:
@@ -202,7 +227,9 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         # Mostly they are few: so it asks for these first, unless it last found many.
         if not self._many_running:
             few = (JobStatus.RUNNING.value, *_BEFORE_ALL, _SHORT + 1, 0)
-            jobs = await self._opened().read_jobs(reads.list_few, (reads.BY_STATUS, few))
+            jobs = await self._opened().read_jobs(
+                reads.list_few, (reads.BY_STATUS, few), reads.list_all
+            )
             if len(jobs) <= _SHORT:
                 return jobs
         jobs = await self._list_by_status(JobStatus.RUNNING, _BEFORE_ALL, MAX_INTEGER, 0)
@@ -232,7 +259,8 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def get_stats(self, job_id: str) -> JobStats | None:
-        return await self._read(reads.stats, check_name("job_id", job_id))
+        key = check_name("job_id", job_id)
+        return await self._opened().read(reads.stats, key)
 
     async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
         """Record that one symbol of a job was collected; the twin of add_failed_symbol.
@@ -243,7 +271,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            candles: The number of candles collected, 0 or more, however large.
+            candles: The number of candles collected, 0 or more and below 2**63.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.
@@ -298,17 +326,16 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     # None of these is a coroutine, and a caller's checks of its arguments come before them.
 
     def _opened(self) -> Engine:
-        if self._engine is None:
+        engine = self._engine
+        if engine is None:
             raise not_open(self._settings)
-        return self._engine
+        engine.owner.check()
+        return engine
 
     def _write(
         self, work: Callable[[Connection, *_Ts], _T], *args: *_Ts
     ) -> Coroutine[Any, Any, _T]:
         return self._opened().write(work, *args)
-
-    def _read(self, work: Callable[[Connection, str], _T], job_id: str) -> Coroutine[Any, Any, _T]:
-        return self._opened().read(work, job_id)
 
     def _list_by_status(
         self, status: JobStatus, after: tuple[int, str], limit: int, offset: int
@@ -319,4 +346,4 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     def _list(self, limit: int, keys: reads.Keys) -> Coroutine[Any, Any, list[CollectionJob]]:
         if limit > _SHORT:
             return self._opened().read_long(reads.list_all, keys)
-        return self._opened().read_jobs(reads.list_few, keys)
+        return self._opened().read_jobs(reads.list_few, keys, reads.list_all)

@@ -1,28 +1,32 @@
-"""Between the entity and what SQLite stores: instants, candles, and jobs as JSON documents."""
+"""Between the entity and what SQLite stores: instants, outcomes, and jobs as JSON documents."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from collection_jobs.documents import from_micros, to_micros
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 
 __all__ = [
+    "HEADER",
     "JOB_DOCUMENT",
     "MAX_INTEGER",
     "Outcome",
+    "Stored",
+    "UndecodableError",
+    "decoded",
     "from_json",
     "from_micros",
     "job_from",
-    "outcomes_from",
+    "jobs_from",
     "outcomes_of",
-    "stored_candles",
+    "stored_from",
     "to_json",
     "to_micros",
 ]
@@ -30,28 +34,73 @@ __all__ = [
 MAX_INTEGER = 2**63 - 1
 """The greatest INTEGER of SQLite."""
 
-Outcome = tuple[str, int, int | str | None, str | None]
-"""One row of `symbols` but its job: symbol, position, candles as stored, error."""
+Outcome = tuple[str, int, int | None, str | None]
+"""One row of `symbols` but its job: symbol, position, candles, error."""
+
+_T = TypeVar("_T")
 
 _STATUSES = {status.value: status for status in JobStatus}
+
+HEADER = """j.id, j.source, j.timeframe, j.range_start, j.range_end, j.created_at, j.status,
+    j.started_at, j.finished_at, j.error_message, j.revision"""
 
 # A job, symbols and all, as one JSON array out of one statement: so it is one snapshot, and the
 # thread gives up the interpreter lock once instead of once a row (with a busy event loop beside it,
 # each time costs up to 5 ms: 300 rows took 2.5 s, one document of them 0.02 s). It is also faster
 # than rows: 20 us instead of 30 for a job of ten symbols.
-JOB_DOCUMENT = """json_array(
-    j.id, j.source, j.timeframe, j.range_start, j.range_end, j.created_at, j.status,
-    j.started_at, j.finished_at, j.error_message, j.revision,
+JOB_DOCUMENT = f"""json_array({HEADER},
     (SELECT json_array(
         json_group_array(symbol),
         json_group_array(position),
         json_group_object(symbol, candles) FILTER (WHERE candles IS NOT NULL),
         json_group_object(symbol, error) FILTER (WHERE error IS NOT NULL))
-     FROM symbols WHERE job = j.key))"""
+     FROM symbols WHERE job = j.key))"""  # noqa: S608 - constant text
 
 # Its first element is the value. json.loads would also look for blanks around it: SQLite has none.
 from_json: Callable[[str], tuple[Any, int]] = json.JSONDecoder().raw_decode
 to_json: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class UndecodableError(Exception):
+    """What is stored is no job: the file is damaged, or another program wrote to it."""
+
+
+class Stored(NamedTuple):
+    """What a save compares with.
+
+    Attributes:
+        revision: The stored revision.
+        created_at: In microseconds since 1970.
+        status: The status, as stored.
+        outcomes: The rows of `symbols`.
+    """
+
+    revision: int
+    created_at: int
+    status: str
+    outcomes: set[Outcome]
+
+
+def decoded(decode: Callable[[Any], _T], document: Any) -> _T:
+    """Decode what was read, in the one place where that may fail.
+
+    A file's checksum is nobody's: a damaged page may hold anything, of which SQLite itself notices
+    a part only.
+
+    Raises:
+        UndecodableError: It is not what this package writes.
+    """
+    try:
+        return decode(document)
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise UndecodableError(f"{type(error).__name__}: {error}") from error
 
 
 # Ranges begin and end where days and months do: few instants, which many jobs share.
@@ -62,41 +111,36 @@ def _optional_from_micros(micros: int | None) -> datetime | None:
     return None if micros is None else from_micros(micros)
 
 
-def stored_candles(candles: int) -> int | str:
-    """A number of candles as the column holds it."""
-    return candles if candles <= MAX_INTEGER else hex(candles)
-
-
 def outcomes_of(job: CollectionJob) -> Iterator[Outcome]:
     """The rows of `symbols` that a job should have."""
     completed, failed = job.completed_symbols, job.failed_symbols
     for position, symbol in enumerate(job.symbols):
-        candles = completed.get(symbol)
-        yield (
-            symbol,
-            position,
-            None if candles is None else stored_candles(candles),
-            failed.get(symbol),
-        )
-
-
-def outcomes_from(document: list[Any]) -> Iterator[Outcome]:
-    """The rows of `symbols` that a job's document was made of."""
-    names, positions, completed, failed = document[11]
-    for symbol, position in zip(names, positions, strict=True):
         yield symbol, position, completed.get(symbol), failed.get(symbol)
 
 
-def job_from(document: list[Any]) -> CollectionJob:
+def stored_from(document: list[Any]) -> Stored:
+    """What a save compares with, of JOB_DOCUMENT."""
+    _, _, _, _, _, created_at, status, _, _, _, revision, symbols = document
+    names, positions, completed, failed = symbols
+    outcomes = {
+        (symbol, position, completed.get(symbol), failed.get(symbol))
+        for symbol, position in zip(names, positions, strict=True)
+    }
+    return Stored(revision, created_at, status, outcomes)
+
+
+def jobs_from(documents: str) -> list[CollectionJob]:
+    """The jobs in a JSON array of what JOB_DOCUMENT describes."""
+    return [job_from(document) for document in from_json(documents)[0]]
+
+
+def job_from(document: Iterable[Any]) -> CollectionJob:
     """The job that JOB_DOCUMENT describes; the schema's CHECKs stand for the entity's."""
     (
         job_id, source, timeframe, start, end, created_at, status,
         started_at, finished_at, error_message, revision,
         (names, positions, completed, failed),
     ) = document  # fmt: skip
-    for symbol, candles in completed.items():
-        if candles.__class__ is str:
-            completed[symbol] = int(candles, 16)
     symbols = names[:]
     for position, name in zip(positions, names, strict=True):
         symbols[position] = name

@@ -7,18 +7,11 @@ at first. After any other error its transaction must be rolled back.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from collection_jobs.adapters.sqlite.reads import find_document
-from collection_jobs.adapters.sqlite.rows import (
-    Outcome,
-    outcomes_from,
-    outcomes_of,
-    stored_candles,
-    to_json,
-    to_micros,
-)
+from collection_jobs.adapters.sqlite.reads import find_stored
+from collection_jobs.adapters.sqlite.rows import Outcome, outcomes_of, to_json, to_micros
 from collection_jobs.errors import (
     CollectionJobError,
     JobNotFoundError,
@@ -42,19 +35,31 @@ _REPLACE_JOB = """
 _AND_MOVE_JOB = ", created_at = ?6, status = ?7"
 _WITH_ID = " WHERE id = ?1"
 
-# The rows go in as one JSON array and one statement, not one by one: see rows.JOB_DOCUMENT.
+# The rows go in as JSON arrays, many in one statement, not one by one: see rows.JOB_DOCUMENT.
 _INSERT_SYMBOLS = """
     INSERT INTO symbols (job, symbol, position)
-    SELECT jobs.key, names.value, names.key FROM jobs, json_each(?2) AS names WHERE jobs.id = ?1"""
-_PUT_OUTCOMES = """
-    INSERT INTO symbols (job, symbol, position, candles, error)
-    SELECT jobs.key, value ->> 0, value ->> 1, value ->> 2, value ->> 3
-    FROM jobs, json_each(?2) WHERE jobs.id = ?1
+    SELECT jobs.key, names.value, names.key + ?3
+    FROM jobs, json_each(?2) AS names WHERE jobs.id = ?1"""
+_REPLACE_SYMBOL = """
     ON CONFLICT (job, symbol) DO UPDATE
     SET position = excluded.position, candles = excluded.candles, error = excluded.error"""
+_PUT_OUTCOMES = f"""
+    INSERT INTO symbols (job, symbol, position, candles, error)
+    SELECT jobs.key, value ->> 0, value ->> 1, value ->> 2, value ->> 3
+    FROM jobs, json_each(?2) WHERE jobs.id = ?1 {_REPLACE_SYMBOL}"""  # noqa: S608 - constant text
+_PUT_OUTCOME = f"""
+    INSERT INTO symbols (job, symbol, position, candles, error)
+    SELECT jobs.key, ?2, ?3, ?4, ?5 FROM jobs WHERE jobs.id = ?1 {_REPLACE_SYMBOL}"""  # noqa: S608 - constant text
 _DELETE_SYMBOLS = """
     DELETE FROM symbols WHERE job = (SELECT key FROM jobs WHERE id = ?1)
     AND symbol IN (SELECT value FROM json_each(?2))"""
+
+# What is encoded in one piece, while no other thread runs, takes some milliseconds at most.
+_NAMES_PER_PART = 5_000
+_LENGTH_PER_PART = 2**17  # characters, for each of which JSON may take six bytes
+_USUAL_LENGTH = 50  # of the rest of a row
+# From this many characters on, a row goes alone and not as JSON.
+_LONG_TEXT = 2**13
 
 _SET_OUTCOME = """
     UPDATE symbols SET candles = ?3, error = ?4
@@ -84,19 +89,21 @@ def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
     """Create or replace a job."""
     columns = _columns(job)
     if job.revision is None and connection.execute(_INSERT_JOB, columns).rowcount:
-        connection.execute(_INSERT_SYMBOLS, (job.id, to_json(job.symbols)))
+        for first in range(0, len(job.symbols), _NAMES_PER_PART):
+            names = job.symbols[first : first + _NAMES_PER_PART]
+            connection.execute(_INSERT_SYMBOLS, (job.id, to_json(names), first))
         if job.completed_symbols or job.failed_symbols:
-            _put_outcomes(connection, job.id, list(outcomes_of(job)))
+            _put_outcomes(connection, job.id, outcomes_of(job))
         return
-    stored = find_document(connection, job.id)
-    found = None if stored is None else stored[10]
+    stored = find_stored(connection, job.id)
+    found = None if stored is None else stored.revision
     # Compared here and not in SQL, since a revision that a caller gives may exceed 64 bits.
     if job.revision is not None and job.revision != found:
         raise StaleJobError(job.id, job.revision, found)
     assert stored is not None  # noqa: S101 - without a revision the insertion has just met it
-    stays = stored[5] == columns[5] and stored[6] == columns[6]
+    stays = stored.created_at == columns[5] and stored.status == columns[6]
     connection.execute(_REPLACE_JOB + ("" if stays else _AND_MOVE_JOB) + _WITH_ID, columns)
-    _replace_outcomes(connection, job, set(outcomes_from(stored)))
+    _replace_outcomes(connection, job, stored.outcomes)
 
 
 def _columns(job: CollectionJob) -> tuple[str | int | None, ...]:
@@ -119,16 +126,28 @@ def _replace_outcomes(
 ) -> None:
     """Write only the rows that differ."""
     wanted = set(outcomes_of(job))
-    vanished = {row[0] for row in stored - wanted}.difference(job.symbols)
-    if vanished:
-        connection.execute(_DELETE_SYMBOLS, (job.id, to_json(list(vanished))))
-    changed = wanted - stored
-    if changed:
-        _put_outcomes(connection, job.id, list(changed))
+    vanished = list({row[0] for row in stored - wanted}.difference(job.symbols))
+    for first in range(0, len(vanished), _NAMES_PER_PART):
+        names = to_json(vanished[first : first + _NAMES_PER_PART])
+        connection.execute(_DELETE_SYMBOLS, (job.id, names))
+    _put_outcomes(connection, job.id, wanted - stored)
 
 
-def _put_outcomes(connection: sqlite3.Connection, job_id: str, outcomes: list[Outcome]) -> None:
-    connection.execute(_PUT_OUTCOMES, (job_id, to_json(outcomes)))
+def _put_outcomes(connection: sqlite3.Connection, job_id: str, outcomes: Iterable[Outcome]) -> None:
+    part: list[Outcome] = []
+    length = 0
+    for outcome in outcomes:
+        text = len(outcome[3] or "")
+        if text > _LONG_TEXT:
+            connection.execute(_PUT_OUTCOME, (job_id, *outcome))
+            continue
+        part.append(outcome)
+        length += text + _USUAL_LENGTH
+        if length >= _LENGTH_PER_PART:
+            connection.execute(_PUT_OUTCOMES, (job_id, to_json(part)))
+            part, length = [], 0
+    if part:
+        connection.execute(_PUT_OUTCOMES, (job_id, to_json(part)))
 
 
 def save_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> None:
@@ -170,8 +189,7 @@ def add_outcome(
     error: str | None,
 ) -> None:
     """Record what became of one symbol."""
-    stored = None if candles is None else stored_candles(candles)
-    if not connection.execute(_SET_OUTCOME, (job_id, symbol, stored, error)).rowcount:
+    if not connection.execute(_SET_OUTCOME, (job_id, symbol, candles, error)).rowcount:
         if connection.execute(_EXISTS, (job_id,)).fetchall():
             raise UnknownSymbolError(job_id, symbol)
         raise JobNotFoundError(job_id)

@@ -30,7 +30,7 @@ JOBS: tuple[CollectionJob, ...] = tuple(
         started_at=None if number == 0 else _BORN,
         finished_at=None if number < 2 else datetime(1969, 12, 31, tzinfo=UTC),
         error_message="two\nlines, 'quoted'" if status is JobStatus.FAILED else None,
-        completed_symbols={"BTC/USDT": 2**63, "it's": number},
+        completed_symbols={"BTC/USDT": 2**63 - 1, "it's": number},
         failed_symbols={"ETH/USDT": "\u65e5\u672c; DROP TABLE jobs"},
     )
     for number, status in enumerate(JobStatus)

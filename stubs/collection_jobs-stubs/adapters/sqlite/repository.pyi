@@ -18,9 +18,13 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     """A repository in one SQLite file, for any number of processes on one machine.
 
     ``async with SQLiteCollectionJobRepository("jobs.db") as repository:`` opens it, creating the
-    file if there is none, and closes it at the end. It can be opened again after that. It belongs
-    to the event loop that opened it; other loops, threads and processes open their own on the same
-    file. A process that forks opens it after the fork.
+    file if there is none, and closes it at the end. It can be opened again after that. A process
+    may hold any number of them on one file, and none affects another.
+
+    It belongs to the process, thread and event loop that opened it, and refuses every other with a
+    RepositoryError; those open their own. A process that was forked while the file was open cannot
+    open it at all, since SQLite's locks do not survive a fork: fork first, or start processes with
+    "spawn".
 
     Any SQLite from 3.38 on works. Where several processes write, prefer 3.51.3 or later: the older
     ones have a rare race between them that can damage the file (https://sqlite.org/wal.html, "The
@@ -31,20 +35,33 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     of the process at any moment, but a power cut or a crash of the system may lose the last
     answered writes (never the file's integrity). That saves one wait for the disk a transaction.
 
+    Between each commit and its answer, and once a second for who only reads, it looks whether the
+    file, its log (``-wal``) and the log's index (``-shm``) are still those at the path, by device
+    and inode. If one was deleted, renamed, replaced or emptied, the writes of that commit and every
+    later call are a RepositoryError, until the repository is opened anew; so what was answered was
+    in the file at the path at that time. What it does not notice is a file that another program
+    overwrites in place, as ``cp`` does: copy with SQLite's own backup, or while nothing has the
+    file open. Whoever else opens the file in the same process leaves that to SQLite, too:
+    ``open(path)`` and ``close()`` drop all locks that the process has on it
+    (https://sqlite.org/howtocorrupt.html).
+
     It scales (SCALE-1), and recording an outcome costs the same in a job of ten symbols and of ten
-    thousand.
+    thousand. A job of any size is read and written in parts, of which none keeps other threads
+    waiting for more than some milliseconds.
 
     The writes that wait at the same time share one transaction on a thread of the repository's
     own, so many callers are served faster than one. A write that is cancelled while it waits does
     not happen; one that is cancelled while its transaction runs first waits for its end. Short
     reads run at once, on the event loop's thread, for at most some milliseconds; those that turn
     out longer, listings with a limit above 100 and ``get_running_jobs`` run on a second thread. A
-    caller that only reads still gives other tasks a turn, after some 60 jobs read. What was read
-    of a large store stays in memory, 64 MB of it at the most.
+    caller that only reads still yields to other tasks, after some 60 jobs read. What was read of a
+    large store stays in memory, 64 MB of it at the most.
 
     Any method raises RepositoryClosedError while the repository is not open, and RepositoryError
     when SQLite fails, for instance because another connection held the file's lock for longer than
-    ``busy_timeout``. After an error the repository works on.
+    ``busy_timeout``, or because the file is damaged. After an error the repository works on; if a
+    transaction can be neither committed nor rolled back, for want of memory, every call says so
+    until the repository is opened anew.
     """
     capabilities: ClassVar[frozenset[str]] = ...
     def __init__(
@@ -80,14 +97,15 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
             ValueError: The URL is none of these, or an option's value is wrong.
         """
     async def __aenter__(self) -> Self:
-        """Open the file. A cancelled call leaves nothing open.
+        """Open the file. A cancelled call has closed what it opened when it raises.
 
         Raises:
             RepositoryError: The repository is open already; or the folder is missing, the file is
-                a folder, no SQLite database, another application's, of a newer version of the
-                schema, or locked; or there is no store and it is not to be created. A file that
-                is refused is left as it was; one of an older version is migrated in one
-                transaction.
+                no regular file, has several hard links, is no SQLite database, another
+                application's, of a newer version of the schema, or locked; or there is no store and
+                it is not to be created; or the process was forked while the file was open. A file
+                that is refused is left as it was; one of an older version is migrated in one
+                transaction, and refused if it has a job that this version does not hold.
         """
     async def __aexit__(
         self,
@@ -99,9 +117,12 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     def __del__(self) -> None:
         """Let the threads of a repository that nobody closed end."""
     async def close(self) -> None:
-        """Close the repository after the writes under way are answered; again does nothing.
+        """Close the repository after the calls under way are answered; again does nothing.
 
-        A cancelled call closes it all the same, but does not wait for it.
+        A cancelled call closes it, too, before it raises.
+
+        Raises:
+            RepositoryError: The caller is in another process, thread or event loop; it stays open.
         """
     @override
     async def save(self, job: CollectionJob) -> None: ...
@@ -144,7 +165,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            candles: The number of candles collected, 0 or more, however large.
+            candles: The number of candles collected, 0 or more and below 2**63.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.

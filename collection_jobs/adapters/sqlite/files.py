@@ -1,0 +1,193 @@
+"""The files of one database: what may be opened, and whether they are still those at its path.
+
+Nothing here opens the database file except through SQLite. POSIX drops every lock that a process
+has on a file as soon as the process closes any descriptor of it: a look at the header by ``open()``
+takes away the locks of all the process's connections, and other processes take them for gone
+(https://sqlite.org/howtocorrupt.html, section 2.2). SQLite itself puts such a close off while one
+of its connections, this package's or another's, holds a lock.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+from collection_jobs.adapters.sqlite.failures import primary_code
+from collection_jobs.errors import RepositoryError
+
+__all__ = ["APPLICATION_ID", "Files", "Identity", "check_openable", "foreign", "identity_of"]
+
+APPLICATION_ID = int.from_bytes(b"CJob", "big")
+"""What the header of a store has since its first commit, which is made before the WAL is on."""
+
+Identity = tuple[int, int]
+"""A file's device and inode, which no other file has while this one is open."""
+
+_HEADER_LENGTH = 100
+
+_MOVED = (
+    "{!r} or its log was deleted, renamed, replaced or emptied while it was open, and what is "
+    "written to it would not be found again: close the repository, and open it anew"
+)
+
+
+def identity_of(path: str) -> Identity | None:
+    """The device and inode of the file at a path, or None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a str, as SQLite wants it
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+class Files:
+    """A database file, its write-ahead log and the index of that, as they were when it was opened.
+
+    Attributes:
+        path: The absolute path of the database.
+        database: The identity of the database file.
+    """
+
+    __slots__ = ("_side_files", "database", "path")
+
+    def __init__(self, path: str) -> None:
+        """Remember the files of a database that is open in WAL mode.
+
+        Raises:
+            RepositoryError: One of them is gone already.
+        """
+        self.path = path
+        self.database: Identity = self._found(path)
+        # SQLite follows symbolic links, and names the other files after where they lead.
+        resolved = os.path.realpath(path)
+        self._side_files = [
+            (name, self._found(name)) for name in (f"{resolved}-wal", f"{resolved}-shm")
+        ]
+
+    def _found(self, name: str) -> Identity:
+        identity = identity_of(name)
+        if identity is None:
+            raise RepositoryError(_MOVED.format(self.path))
+        return identity
+
+    def check(self) -> None:
+        """See that each is still the file that was opened; takes three calls of stat.
+
+        Raises:
+            RepositoryError: One was deleted, renamed or replaced, or the database was emptied.
+        """
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 - a str, and faster
+        except OSError:
+            found = None
+        if (
+            found is None
+            or not found.st_size
+            or (found.st_dev, found.st_ino) != self.database
+            or any(identity_of(name) != identity for name, identity in self._side_files)
+        ):
+            raise RepositoryError(_MOVED.format(self.path))
+
+    @property
+    def database_is_in_place(self) -> bool:
+        """Whether the database is at its path; if not, SQLite closes it without a checkpoint."""
+        return identity_of(self.path) == self.database
+
+    @property
+    def log_was_replaced(self) -> bool:
+        """Whether beside the database lies another log than the open one.
+
+        A log that is just gone is copied into the database when that is closed. Where there is
+        another one, the two would be mixed.
+        """
+        return any(identity_of(name) not in (None, it) for name, it in self._side_files)
+
+
+def check_openable(path: str, create: bool) -> None:
+    """Refuse what is no store and no place for one, since connecting could change it.
+
+    Args:
+        path: The absolute path.
+        create: Whether a missing or an empty file may become a store.
+
+    Raises:
+        RepositoryError: What is there is not to be opened; it was not touched.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a str, as SQLite wants it
+    except FileNotFoundError as error:
+        if not create:
+            raise RepositoryError(f"there is no file {path!r}") from error
+        _check_folder(path, error)
+        return
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        raise RepositoryError(
+            f"{path!r} cannot be opened: {getattr(error, 'strerror', error)}"
+        ) from error
+    _check_kind(path, found)
+    if 0 < found.st_size < _HEADER_LENGTH:  # SQLite would take it for an empty one
+        raise _no_database(path)
+    if found.st_size:
+        if _application_id(path) != APPLICATION_ID:
+            raise foreign(path)
+    elif not create:
+        raise RepositoryError(f"{path!r} is an empty file, not a store of jobs")
+
+
+def foreign(path: str) -> RepositoryError:
+    """The refusal of another application's database."""
+    return RepositoryError(f"{path!r} is the SQLite database of another application")
+
+
+def _check_folder(path: str, missing: FileNotFoundError) -> None:
+    parent = Path(path).parent
+    if not parent.is_dir():
+        raise RepositoryError(
+            f"{path!r} cannot be created: there is no folder {str(parent)!r}"
+        ) from missing
+
+
+def _check_kind(path: str, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise RepositoryError(f"{path!r} is a folder, not a file")
+    if not stat.S_ISREG(found.st_mode):
+        raise RepositoryError(f"{path!r} is a device, a pipe or a socket, not a file")
+    if found.st_nlink > 1:
+        # https://sqlite.org/howtocorrupt.html, section 2.5
+        raise RepositoryError(
+            f"{path!r} has {found.st_nlink} names (hard links), and SQLite keeps a log for each "
+            "name, which damages the file: remove the other names, or use a symbolic link"
+        )
+    resolved = os.path.realpath(path)
+    for suffix in ("-wal", "-shm", "-journal"):
+        beside = Path(resolved + suffix)
+        if beside.exists() and not beside.is_file():
+            raise RepositoryError(f"{str(beside)!r}, where SQLite keeps its log, is not a file")
+
+
+def _application_id(path: str) -> int:
+    """Read a database's header through SQLite, without a lock, a log, or any change.
+
+    ``immutable`` makes it read the file alone; only such a connection looks at a database in WAL
+    mode and leaves nothing beside it (https://sqlite.org/uri.html). It may look in the middle of a
+    checkpoint, when the first page says that there are more pages than the file has: with
+    ``writable_schema`` SQLite minds only what the page itself holds.
+    """
+    try:
+        with closing(
+            sqlite3.connect(f"{Path(path).as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as connection:
+            connection.execute("PRAGMA writable_schema = ON")
+            ((found,),) = connection.execute("PRAGMA application_id").fetchall()
+            return int(found)
+    except sqlite3.Error as error:
+        if primary_code(error) == sqlite3.SQLITE_NOTADB:
+            raise _no_database(path) from error
+        raise
+
+
+def _no_database(path: str) -> RepositoryError:
+    return RepositoryError(f"{path!r} is not a SQLite database")

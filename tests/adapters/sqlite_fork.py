@@ -1,0 +1,73 @@
+"""A process that forks for the tests: ``python -m tests.adapters.sqlite_fork PATH WHEN``."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import selectors
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from collection_jobs import RepositoryError
+from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
+from tests.adapters.sqlite_support import a_job
+from tests.adapters.sqlite_worker import say
+
+
+async def save_jobs(repository: SQLiteCollectionJobRepository, first: int) -> None:
+    """Save 20 jobs, and say which are acknowledged."""
+    for n in range(first, first + 20):
+        await repository.save(a_job(f"{os.getpid()}-{n}"))
+        say(f"saved {os.getpid()}-{n}")
+
+
+def main(path: Path, when: str) -> None:
+    """Save jobs, fork, and save more; the child tries what it must not. Both end as processes do.
+
+    ``when``: whether the child uses what it inherited ("used"), leaves it alone ("idle"), lets it
+    be collected ("collected"); or the parent closed the file before the fork, or after it.
+    """
+    # Not by epoll, which a fork shares: the child's end would take the parent's wake-up out of it.
+    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+    repository = SQLiteCollectionJobRepository(path)
+    loop.run_until_complete(repository.__aenter__())
+    loop.run_until_complete(save_jobs(repository, 0))
+    if when == "closed before":
+        loop.run_until_complete(repository.close())
+    child = os.fork()
+    if not child:
+        warnings.simplefilter("ignore", ResourceWarning)  # the parent's event loop stays open
+        asyncio.run(use_in_child(repository, path, when))
+        if when == "collected":
+            del repository
+            gc.collect()
+        return
+    if when == "closed after":
+        loop.run_until_complete(repository.close())
+    assert os.waitpid(child, 0)[1] == 0
+    if when.startswith("closed"):
+        loop.run_until_complete(repository.__aenter__())
+    loop.run_until_complete(save_jobs(repository, 20))
+    loop.run_until_complete(repository.close())
+    loop.close()
+
+
+async def use_in_child(repository: SQLiteCollectionJobRepository, path: Path, when: str) -> None:
+    """Save jobs if the file was closed before the fork; else be refused."""
+    if when == "closed before":
+        async with SQLiteCollectionJobRepository(path) as own:
+            await save_jobs(own, 0)
+    elif when != "idle":
+        for call in (repository.save(a_job("no")), repository.get_by_id("no"), repository.close()):
+            with pytest.raises(RepositoryError, match="opened in another process"):
+                await call
+        with pytest.raises(RepositoryError, match="opened in this process: it was forked"):
+            await SQLiteCollectionJobRepository(path).__aenter__()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
