@@ -19,7 +19,8 @@ import asyncpg
 from benchmarks.speed.frame import Opener
 from benchmarks.speed.jobs import END, ERROR, SOURCE, START, SYMBOLS, TIMEFRAME
 from benchmarks.speed.workload import PAGE, Call
-from collection_jobs.adapters.postgres.statements import SESSION, Statements
+from collection_jobs.adapters.postgres.session import SESSION
+from collection_jobs.adapters.postgres.statements import Statements
 
 _CLIENTS = 16
 _ID = "ARRAY['job-' || lpad(:n, 8, '0')]::text[]"
@@ -37,6 +38,7 @@ def _scripts(statements: Statements) -> dict[str, str]:
         *(f"ARRAY['{START}'::timestamptz]", "ARRAY['pending']"),
         *(["ARRAY[NULL::timestamptz]"] * 2),
         "ARRAY[NULL::text]",
+        "'5000'",
     )
     texts = {
         "get_by_id": (statements.get, (_ID,)),
@@ -50,11 +52,25 @@ def _scripts(statements: Statements) -> dict[str, str]:
         "save": (statements.save, save),
         "add_failed_symbol": (
             statements.put_outcomes,
-            (_ID, f"ARRAY[{outcome}]", "ARRAY[NULL::text]", f"ARRAY['{ERROR}']", "ARRAY[1]"),
+            (
+                _ID,
+                f"ARRAY[{outcome}]",
+                "ARRAY[NULL::bigint]",
+                f"ARRAY['{ERROR}']",
+                "ARRAY[1]",
+                "'5000'",
+            ),
         ),
         "add_completed_symbol": (
             statements.put_outcomes,
-            (_ID, f"ARRAY[{outcome}]", "ARRAY['1440']", "ARRAY[NULL::text]", "ARRAY[1]"),
+            (
+                _ID,
+                f"ARRAY[{outcome}]",
+                "ARRAY[1440::bigint]",
+                "ARRAY[NULL::text]",
+                "ARRAY[1]",
+                "'5000'",
+            ),
         ),
     }
     return {name: _filled(*text) for name, text in texts.items()}

@@ -22,12 +22,15 @@ from benchmarks.speed.frame import Opener
 from benchmarks.speed.workload import Call
 from collection_jobs import CollectionJob, JobStats, JobStatus
 from collection_jobs.adapters.postgres import writes
-from collection_jobs.adapters.postgres.rows import candles_as_text, job_from
-from collection_jobs.adapters.postgres.statements import SESSION, Statements
+from collection_jobs.adapters.postgres.rows import job_from
+from collection_jobs.adapters.postgres.session import SESSION
+from collection_jobs.adapters.postgres.statements import Statements
 
 CONNECTIONS = 4
 """As many as the adapter holds by default; more served no candidate better."""
 
+LOCK_LIMIT = "5000"
+"""Milliseconds that a write waits for another transaction's lock: the adapter's default."""
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC), ""
 _EVERYTHING = 2**63 - 1
 
@@ -67,7 +70,7 @@ class Questions:
         return _asked(writes.Save(self._statements), jobs)
 
     def delete(self, job_id: str) -> Asked:
-        return self._statements.delete, ([job_id],)
+        return self._statements.delete, ([job_id], LOCK_LIMIT)
 
     def update_status(self, job_id: str, status: JobStatus) -> Asked:
         kind = writes.UpdateStatus(self._statements.update_status)
@@ -79,13 +82,14 @@ class Questions:
 
     def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> Asked:
         kind = writes.PutOutcome(self._statements.put_outcomes)
-        return _asked(kind, (job_id, symbol, candles_as_text(candles), None))
+        return _asked(kind, (job_id, symbol, candles, None))
 
 
 class _Recorder:
     """Stands for a connection, and remembers what it was asked."""
 
     asked: Asked
+    lock_limit = LOCK_LIMIT
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
         self.asked = statement, arguments
@@ -146,7 +150,7 @@ class Bare:
 
     async def forget(self, ids: Sequence[str]) -> None:
         """Delete jobs, off the clock."""
-        await self._fetch(self._ask.delete("")[0], list(ids))
+        await self._fetch(self._ask.delete("")[0], list(ids), LOCK_LIMIT)
 
     async def delete(self, job_id: str) -> bool:
         return bool(await self._answer(self._ask.delete(job_id)))
@@ -213,7 +217,7 @@ class Pipelined:
 
     async def forget(self, ids: Sequence[str]) -> None:
         """Delete jobs, off the clock."""
-        await self._connection.execute(self._ask.delete("")[0], (list(ids),))
+        await self._connection.execute(self._ask.delete("")[0], (list(ids), LOCK_LIMIT))
 
     async def play(self, callers: list[list[Call]]) -> float:
         """Make the calls, and give the seconds that they took."""

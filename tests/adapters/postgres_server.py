@@ -20,16 +20,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 import asyncpg
 
-__all__ = ["PASSWORD", "Database", "Server", "a_database", "a_schema", "a_server"]
+__all__ = [
+    "PASSWORD",
+    "PGBOUNCER",
+    "Database",
+    "Server",
+    "a_database",
+    "a_pooler",
+    "a_schema",
+    "a_server",
+]
 
 VARIABLE = "COLLECTION_JOBS_POSTGRES_URL"
 PASSWORD = "correct-horse-7f3a"  # noqa: S105 - of a server that lives as long as the tests
 _USER = "tester"
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+"""PgBouncer, as its Debian package installs it; None where it is not."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,44 @@ def a_server() -> Generator[Server]:
         shutil.rmtree(home)
 
 
+@contextmanager
+def a_pooler(
+    server: Server, mode: str, *, size: int = 3, **settings: object
+) -> Generator[Database]:
+    """PgBouncer in front of a server, which gives sessions to transactions or to clients."""
+    assert PGBOUNCER is not None
+    home = Path(tempfile.mkdtemp(prefix="cj-pgb-"))
+    try:
+        _own(home)
+        port = _free_port()
+        place = dict(part.split("=") for part in server.url.partition("?")[2].split("&"))
+        more = "".join(f"{name} = {value}\n" for name, value in settings.items())
+        (home / "ini").write_text(
+            f"[databases]\npostgres = host={place['host']} port={place['port']} user={_USER}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = any\npool_mode = {mode}\ndefault_pool_size = {size}\n{more}"
+        )
+        with (home / "log").open("wb") as said:
+            process = _started([PGBOUNCER, str(home / "ini")], said)
+        try:
+            _wait_for(port, process)
+            yield Database(f"postgresql://{_USER}@127.0.0.1:{port}/postgres?sslmode=disable")
+        finally:
+            process.terminate()
+            process.wait()
+    finally:
+        shutil.rmtree(home)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return when a program listens."""
+    while process.poll() is None:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    raise RuntimeError(f"PgBouncer ended with {process.returncode}")
+
+
 def _initialise(server: Server, home: Path, port: int) -> None:
     secret = home / "secret"
     secret.write_text(PASSWORD)
@@ -196,20 +245,24 @@ def _own(path: Path) -> None:
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
 
 
-def _run(program: Path, *arguments: str) -> None:
+def _started(command: list[str], said: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a program as a user that is not root, which servers refuse to run as."""
     nobody = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=said,
+        stderr=said,
+        cwd="/",
+        user=None if nobody is None else nobody.pw_uid,
+        group=None if nobody is None else nobody.pw_gid,
+        extra_groups=None if nobody is None else [],
+    )
+
+
+def _run(program: Path, *arguments: str) -> None:
     # The server keeps what it inherits: a pipe would be waited for until it ends.
     with tempfile.TemporaryFile() as said:
-        done = subprocess.run(
-            [str(program), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            cwd="/",
-            user=None if nobody is None else nobody.pw_uid,
-            group=None if nobody is None else nobody.pw_gid,
-            extra_groups=None if nobody is None else [],
-        )
-        if done.returncode:
+        if _started([str(program), *arguments], said).wait():
             said.seek(0)
             raise RuntimeError(f"{program.name} failed: {said.read().decode(errors='replace')}")

@@ -18,8 +18,8 @@ from collection_jobs import (
     UnknownSymbolError,
 )
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.adapters.postgres.coalescing import Write, Writes
-from collection_jobs.adapters.postgres.connections import Held
+from collection_jobs.adapters.postgres.batching import Write, Writes
+from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.conformance.calls import example_job
 from tests.adapters.postgres_server import Database
 
@@ -34,13 +34,13 @@ async def repository(url: str) -> AsyncGenerator[PostgresCollectionJobRepository
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The statements that are sent."""
     statements: list[str] = []
-    fetch = Held.fetch
+    fetch = PooledConnection.fetch
 
-    async def noted(held: Held, statement: str, *args: object) -> list[object]:
+    async def noted(pooled: PooledConnection, statement: str, *args: object) -> list[object]:
         statements.append(statement)
-        return await fetch(held, statement, *args)
+        return await fetch(pooled, statement, *args)
 
-    monkeypatch.setattr(Held, "fetch", noted)
+    monkeypatch.setattr(PooledConnection, "fetch", noted)
     return statements
 
 
@@ -74,8 +74,8 @@ async def test_statements_are_prepared_once_for_each_connection(
     prepared: list[str] = []
     prepare = asyncpg.Connection.prepare
 
-    async def noted(connection: Any, query: str) -> Any:
-        statement = await prepare(connection, query)
+    async def noted(connection: Any, query: str, *, name: str) -> Any:
+        statement = await prepare(connection, query, name=name)
         prepared.append(statement.get_name())
         return statement
 
@@ -154,14 +154,12 @@ async def test_each_of_several_save_many_that_travel_together_is_all_or_none(
 
 
 async def test_a_call_that_postgresql_refuses_does_not_touch_its_neighbours(
-    repository: PostgresCollectionJobRepository,
+    repository: PostgresCollectionJobRepository, database: Database, schema: str
 ) -> None:
     await repository.save_many(example_job(f"{number}") for number in range(9))
+    await database.execute(f"ALTER TABLE {schema}.outcomes ADD CHECK (candles <> 4)")
     done = await asyncio.gather(
-        *(
-            repository.add_completed_symbol(f"{n}", "BTC", 10**140_000 if n == 4 else n)
-            for n in range(9)
-        ),
+        *(repository.add_completed_symbol(f"{n}", "BTC", n) for n in range(9)),
         return_exceptions=True,
     )
     error = done.pop(4)
@@ -226,7 +224,7 @@ class Kind:
     def may_share(self, first: Write, later: Write) -> bool:
         return self.shares
 
-    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+    async def run(self, pooled: PooledConnection, writes: Sequence[Write]) -> None:
         raise NotImplementedError
 
 
@@ -238,7 +236,7 @@ async def test_what_shares_a_statement_and_what_waits() -> None:
 
     def add(name: str, kind: Kind, *ids: str) -> None:
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        names[name] = Write(kind, ids, name, 1, future)
+        names[name] = Write(kind, ids, name, 1, future, 0.0)
         writes.add(names[name])
 
     add("save a", saves, "a")
@@ -354,3 +352,23 @@ async def test_one_connection_is_enough(url: str) -> None:
             *map(repository.save, jobs), *(repository.list_recent(n) for n in range(9))
         )
         assert await asyncio.gather(*(repository.get_by_id(job.id) for job in jobs)) == jobs
+
+
+async def test_it_closes_at_once_where_all_that_wait_were_cancelled(
+    url: str, database: Database, schema: str
+) -> None:
+    other = await asyncpg.connect(database.url)
+    async with PostgresCollectionJobRepository.from_url(f"{url}&connections=1") as repository:
+        await repository.save(example_job("a"))
+        async with other.transaction():
+            await other.execute(f"LOCK {schema}.jobs IN ACCESS EXCLUSIVE MODE")
+            reads = [asyncio.create_task(repository.get_by_id("a"))]
+            await is_waiting(database, schema)
+            reads += [asyncio.create_task(repository.list_recent(n)) for n in range(3)]
+            await asyncio.sleep(0)
+            for read in reads:
+                read.cancel()
+            await asyncio.wait(reads)
+            async with asyncio.timeout(10):  # a third of what a call may take
+                await repository.close()
+    await other.close()

@@ -12,7 +12,8 @@ import pytest
 
 from collection_jobs import CollectionJob, JobStatus, RepositoryError, StaleJobError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.adapters.postgres.statements import SESSION, Statements
+from collection_jobs.adapters.postgres.session import SESSION
+from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.conformance.calls import example_job
 from tests.adapters.postgres_server import Database
 
@@ -47,15 +48,17 @@ async def test_the_ends_of_time_come_back_as_they_were_and_sort_as_such(
     assert [job.created_at for job in await repository.list_recent(since=LAST)] == [LAST]
 
 
-async def test_candles_have_no_upper_bound(repository: PostgresCollectionJobRepository) -> None:
-    vast = 10**5_000 + 7
-    job = example_job("a", completed_symbols={"BTC": vast})
+async def test_candles_come_back_up_to_the_most_and_their_sum_is_exact(
+    repository: PostgresCollectionJobRepository,
+) -> None:
+    most = 2**63 - 1
+    job = example_job("a", completed_symbols={"BTC": most})
     await repository.save(job)
-    await repository.add_completed_symbol("a", "ETH", 2**63)
-    assert (await read(repository, "a")).completed_symbols == {"BTC": vast, "ETH": 2**63}
+    await repository.add_completed_symbol("a", "ETH", most)
+    assert (await read(repository, "a")).completed_symbols == {"BTC": most, "ETH": most}
     stats = await repository.get_stats("a")
     assert stats is not None
-    assert stats.total_candles == vast + 2**63
+    assert stats.total_candles == 2 * most
 
 
 @pytest.mark.parametrize(
@@ -261,7 +264,7 @@ async def test_no_other_writer_can_break_a_job(
         await database.execute(f"UPDATE {schema}.jobs SET {change}")
 
 
-@pytest.mark.parametrize("values", ["-1, NULL", "1.5, NULL", "'NaN', NULL", "1, 'x'", "NULL, NULL"])
+@pytest.mark.parametrize("values", ["-1, NULL", "1, 'x'", "NULL, NULL"])
 async def test_no_other_writer_can_break_an_outcome(
     repository: PostgresCollectionJobRepository, database: Database, schema: str, values: str
 ) -> None:
@@ -281,6 +284,8 @@ async def test_the_plans_walk_indexes_even_where_the_tables_are_empty(
     await connection.execute(SESSION)
     for name in Statements.__slots__:
         text: str = getattr(statements, name)
+        if text.lstrip().startswith("DECLARE"):
+            text = text[text.index("SELECT") :]
         await connection.execute(f"PREPARE {name} AS {text}")
         count = max(int(number) for number in re.findall(r"\$(\d+)", text))
         arguments = ", ".join(["NULL"] * count)

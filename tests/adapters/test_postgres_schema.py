@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from collection_jobs import RepositoryError, open_repository
-from collection_jobs.adapters.postgres import PostgresCollectionJobRepository, schema
+from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
+from collection_jobs.adapters.postgres.migrations import MIGRATIONS, SCHEMA_VERSION, Migration
 from collection_jobs.conformance.calls import example_job
 from tests.adapters.postgres_server import Database, Server
-
-SCHEMA_VERSION = schema.SCHEMA_VERSION
 
 
 async def open_and_save(url: str, job_id: str) -> None:
@@ -52,7 +54,7 @@ async def test_an_older_schema_is_migrated_once_by_those_that_open_it_at_once(
 
     await open_and_save(url, "before")
     added = "ALTER TABLE {schema}.jobs ADD COLUMN note text DEFAULT 'none'"
-    monkeypatch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, added))
+    monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, Migration(added)))
     monkeypatch.setattr(module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
     await asyncio.gather(*(open_and_save(url, f"{number}") for number in range(4)))
     assert await ids(url) == {"before", *"0123"}
@@ -68,7 +70,7 @@ async def test_a_migration_that_fails_leaves_the_schema_as_it_was(
     await open_and_save(url, "before")
     wrong = "DROP INDEX {schema}.jobs_by_age; SELECT 1 / 0"
     with monkeypatch.context() as patch:
-        patch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, wrong))
+        patch.setattr(module, "MIGRATIONS", (*MIGRATIONS, Migration(wrong)))
         patch.setattr(module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
         with pytest.raises(RepositoryError, match="division by zero"):
             await open_and_save(url, "after")
@@ -126,3 +128,162 @@ async def test_a_database_that_does_not_hold_utf8_is_refused(server: Server) -> 
     with pytest.raises(RepositoryError, match="must hold UTF8, not LATIN1"):
         async with PostgresCollectionJobRepository(server.url.replace("/postgres", "/latin")):
             pass
+
+
+# Former versions
+
+
+FORMER = (Path(__file__).parent / "schemas" / "postgres" / "1.sql").read_text(encoding="utf-8")
+LARGEST = 2**63 - 1
+
+
+@pytest.fixture
+async def former(database: Database, schema: str) -> str:
+    """The URL of a store that the first release wrote."""
+    # The comment in the dump names its schema, too; no value in it does.
+    connection = await asyncpg.connect(database.url)
+    await connection.execute(FORMER.replace("former", schema))
+    await connection.close()
+    return database.in_schema(schema)
+
+
+async def versions(database: Database, schema: str) -> list[int]:
+    rows = await database.fetch(f"SELECT version FROM {schema}.collection_jobs_version")
+    return [row[0] for row in rows]
+
+
+async def all_rows(database: Database, schema: str) -> list[tuple[object, ...]]:
+    queries = (f"SELECT * FROM {schema}.jobs ORDER BY key", f"SELECT * FROM {schema}.outcomes")
+    return [tuple(row) for query in queries for row in await database.fetch(query)]
+
+
+async def test_a_store_of_the_first_version_is_migrated_and_keeps_all_that_it_held(
+    former: str, schema: str, database: Database
+) -> None:
+    before = await all_rows(database, schema)
+    async with PostgresCollectionJobRepository.from_url(former) as repository:
+        found = {job.id: job for job in await repository.list_recent()}
+        assert found.keys() == {"new", "worked", "ends"}
+        assert found["new"].source == 'kraken\'s \\ "é" 😀'
+        assert found["worked"].completed_symbols == {"BTC": LARGEST, "ETH": 0}
+        assert found["worked"].failed_symbols == {"{a,b}": 'boom\n"\\'}
+        assert found["ends"].end == datetime.max.replace(tzinfo=UTC)
+        stats = await repository.get_stats("worked")
+        assert stats is not None
+        assert stats.total_candles == LARGEST
+        # Revisions go on where they stood, and the trigger and the constraints are there.
+        revision = found["ends"].revision
+        await repository.save(found["ends"])
+        again = await repository.get_by_id("ends")
+        assert again is not None
+        assert revision is not None
+        assert again.revision is not None
+        assert again.revision > revision
+        assert again.completed_symbols == {"BTC": 3}
+    assert await versions(database, schema) == [SCHEMA_VERSION]
+    after = await all_rows(database, schema)
+    assert [row for row in after if row[1] == "new"] == [row for row in before if row[1] == "new"]
+    for wrong in ("-1", "9223372036854775808"):
+        with pytest.raises(asyncpg.PostgresError):
+            await database.execute(f"UPDATE {schema}.outcomes SET candles = {wrong}, error = NULL")
+
+
+async def test_a_migrated_store_is_like_a_new_one(
+    former: str, schema: str, database: Database
+) -> None:
+    new = f"{schema}_new"
+    query = """
+        SELECT c.table_name::text, c.column_name::text, c.domain_name::text, c.data_type::text,
+            c.is_nullable::text
+        FROM information_schema.columns AS c WHERE c.table_schema = $1
+        UNION ALL SELECT r.relname::text, k.conname::text, pg_get_constraintdef(k.oid), '', ''
+        FROM pg_constraint AS k LEFT JOIN pg_class AS r ON r.oid = k.conrelid
+        WHERE k.connamespace = to_regnamespace($1)
+        UNION ALL SELECT '', d.typname::text, pg_catalog.format_type(d.typbasetype, -1), '', ''
+        FROM pg_type AS d WHERE d.typnamespace = to_regnamespace($1) AND d.typtype = 'd'
+        UNION ALL SELECT tablename::text, indexname::text, indexdef, '', ''
+        FROM pg_indexes WHERE schemaname = $1
+        UNION ALL SELECT tgrelid::regclass::text, tgname::text, pg_get_triggerdef(oid), '', ''
+        FROM pg_trigger WHERE NOT tgisinternal AND strpos(tgrelid::regclass::text, $1 || '.') = 1
+        ORDER BY 1, 2, 3"""
+    await open_and_save(former, "x")
+    await open_and_save(database.in_schema(new), "x")
+    try:
+        migrated, fresh = (
+            [tuple(str(value).replace(f"{name}.", "") for value in row) for row in rows]
+            for name, rows in (
+                (schema, await database.fetch(query, schema)),
+                (new, await database.fetch(query, new)),
+            )
+        )
+    finally:
+        await database.execute(f"DROP SCHEMA {new} CASCADE")
+    assert migrated == fresh
+    assert len(fresh) > 30
+
+
+async def test_those_that_open_a_former_store_at_once_migrate_it_once(
+    former: str, schema: str, database: Database
+) -> None:
+    await asyncio.gather(*(open_and_save(former, f"{number}") for number in range(6)))
+    assert await ids(former) == {"new", "worked", "ends", *"012345"}
+    assert await versions(database, schema) == [SCHEMA_VERSION]
+
+
+@pytest.mark.parametrize("number", [1, 10, 13])
+async def test_jobs_with_more_candles_than_fit_are_named_and_nothing_is_changed(
+    former: str, schema: str, database: Database, number: int
+) -> None:
+    await database.execute(
+        f"""INSERT INTO {schema}.jobs (key, id, source, symbols, timeframe, range_start, range_end,
+            created_at, status, generation, revision)
+        SELECT 100 + n, 'vast ' || n, source, symbols, timeframe, range_start, range_end,
+            created_at, status, 100 + n, 100 + n
+        FROM {schema}.jobs, generate_series(10, {9 + number}) AS n WHERE id = 'new'""",
+        f"""INSERT INTO {schema}.outcomes (job, generation, symbol, candles)
+        SELECT key, generation, symbol, {2**63} FROM {schema}.jobs,
+            unnest(ARRAY['BTC', 'ETH']) AS symbol WHERE id LIKE 'vast %'""",
+    )
+    before = await all_rows(database, schema)
+    names = ", ".join(f"'vast {n}'" for n in range(10, 10 + min(number, 10)))
+    more = " and 3 more;" if number == 13 else ";"
+    with pytest.raises(RepositoryError) as caught:
+        await open_and_save(former, "x")
+    assert f"2**63 candles or more, the most is 2**63 - 1: {names}{more}" in str(caught.value)
+    assert "nothing was changed" in str(caught.value)
+    assert await all_rows(database, schema) == before
+    assert await versions(database, schema) == [1]
+    # With fewer it can be opened.
+    await database.execute(f"UPDATE {schema}.outcomes SET candles = {LARGEST} WHERE candles > 9e18")
+    await open_and_save(former, "x")
+    assert len(await ids(former)) == 4 + number
+
+
+async def test_a_migration_waits_for_nobody_longer_than_the_lock_timeout_and_changes_nothing(
+    former: str, schema: str, database: Database
+) -> None:
+    other = await asyncpg.connect(database.url)
+    async with other.transaction():
+        await other.execute(f"SELECT FROM {schema}.outcomes")
+        with pytest.raises(RepositoryError, match=r"held a lock for more than 0.2 s"):
+            await open_and_save(f"{former}&lock_timeout=0.2", "x")
+    await other.close()
+    assert await versions(database, schema) == [1]
+    await open_and_save(former, "x")
+
+
+async def test_a_version_that_is_none_is_refused(url: str, schema: str, database: Database) -> None:
+    await open_and_save(url, "a")
+    await database.execute(f"DELETE FROM {schema}.collection_jobs_version")
+    with pytest.raises(RepositoryError, match="must hold a version, not None"):
+        await open_and_save(url, "b")
+
+
+@pytest.mark.parametrize("number", range(len(MIGRATIONS)))
+def test_no_later_change_of_the_package_alters_what_a_release_has_written(number: int) -> None:
+    digests = [
+        "e7efa4310acc6386",
+        "ac8096ce05a06d9c",
+    ]
+    script = " ".join(MIGRATIONS[number].script.split())
+    assert sha256(script.encode()).hexdigest()[:16] == digests[number]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+import itertools
+import math
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from collection_jobs.adapters.postgres.coalescing import (
+from collection_jobs.adapters.owner import Owner
+from collection_jobs.adapters.postgres.batching import (
     Read,
     ReadKind,
     Reads,
@@ -15,23 +18,22 @@ from collection_jobs.adapters.postgres.coalescing import (
     WriteKind,
     Writes,
 )
-from collection_jobs.adapters.postgres.connections import Connections, Held
-from collection_jobs.adapters.postgres.failures import (
+from collection_jobs.adapters.postgres.connections import Connections
+from collection_jobs.adapters.postgres.deadlines import Deadlines
+from collection_jobs.adapters.postgres.errors import (
     DRIVER_ERRORS,
     for_caller,
-    is_conflict,
-    is_loss,
-    is_unsent,
     maybe_done,
     not_open,
+    not_sent,
 )
+from collection_jobs.adapters.postgres.locks import Locks
+from collection_jobs.adapters.postgres.pooled import PooledConnection
+from collection_jobs.adapters.postgres.retries import Failure
 from collection_jobs.adapters.postgres.settings import Settings
-from collection_jobs.adapters.postgres.uncancelled import uncancelled
+from collection_jobs.adapters.postgres.shield import uncancelled
 
 __all__ = ["Engine"]
-
-_MOST_ATTEMPTS = 20
-"""How often a call is repeated that was rolled back for another's sake, or lost its connection."""
 
 
 class Engine:
@@ -40,10 +42,22 @@ class Engine:
     A call that is alone goes at once. Those that come while others are under way, in the same round
     of the event loop or while no connection is free, wait together and travel as one statement.
     Reads and writes each leave a connection to the other, so neither waits for the other's end.
+
+    Each call has a deadline: one that waits then fails, and one that is under way then loses its
+    connection. So all that waits for calls, such as the closing, ends in time, too.
+
+    Attributes:
+        owner: Who may use it.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        """Prepare; nothing is opened yet."""
+    def __init__(self, settings: Settings, locked_jobs: str) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            settings: What to open.
+            locked_jobs: The statement that tells which of some jobs others have locked.
+        """
+        self.owner = Owner(settings.name)
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._connections = Connections(settings, self._pump_soon, self._no_connection)
@@ -52,6 +66,8 @@ class Engine:
         # With as many callers as there were lately, it pays to wait for the end of the round.
         self._last_reads = self._last_writes = 1
         self._most = max(1, settings.connections - 1)
+        self._locks = Locks(settings, locked_jobs, max(1, self._most - 1))
+        self._deadlines = Deadlines(self._expire)
         self._pump_is_due = False
         self._writes_first = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -70,22 +86,27 @@ class Engine:
             raise for_caller(error, self._settings) from error
         self._is_open = True
 
-    def stop(self) -> None:
-        """Refuse calls from now on, and hang up."""
-        self._is_open = False
-        self._connections.terminate()
-
     async def close(self) -> None:
-        """Let what is under way end, then close the connections. A cancelled call hangs up."""
+        """Let what is under way end, then close the connections. A cancelled call drops them."""
         self._is_open = False
         try:
-            while self._reading or self._writing or self._tasks or self._reads or self._writes:
-                self._rested = self._loop.create_future()
-                await self._rested
-            await self._connections.close()
+            async with asyncio.timeout(self._settings.command_timeout):
+                while self._reading or self._writing or self._tasks or self._reads or self._writes:
+                    self._rested = self._loop.create_future()
+                    await self._rested
+                await self._connections.close()
+        except TimeoutError:
+            self._stop()
         except asyncio.CancelledError:
-            self._connections.terminate()
+            self._stop()
             raise
+        finally:
+            if not (self._reading or self._writing):
+                self._deadlines.stop()
+
+    def _stop(self) -> None:
+        self._connections.terminate()
+        self._fail_waiting(lambda: not_open(self._settings))
 
     async def read(self, kind: ReadKind, key: Hashable) -> Any:
         """Read something. A cancelled call leaves nothing; the server is told to stop.
@@ -93,54 +114,65 @@ class Engine:
         One whose connection is lost is made again on another.
         """
         self._check_open()
+        deadline = self._loop.time() + self._settings.command_timeout
         if not self._reading and not self._reads and self._last_reads == 1:
-            held = self._connections.take()
-            if held is not None:
+            pooled = self._connections.take()
+            if pooled is not None:
                 try:
-                    return await self._read_alone(held, kind, key)
+                    return await self._read_alone(pooled, kind, key, deadline)
                 except DRIVER_ERRORS as error:
-                    if not held.is_lost:
-                        raise for_caller(error, self._settings) from error
+                    failure = self._failure(pooled, error)
+                    if not failure.is_passing or self._loop.time() >= deadline:
+                        raise for_caller(failure.error, self._settings) from failure.error
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._reads.add(kind, key, future)
+        self._reads.add(kind, key, future, deadline)
+        self._deadlines.watch(deadline)
         self._pump_soon()
         return await future
 
-    async def _read_alone(self, held: Held, kind: ReadKind, key: Hashable) -> Any:
+    async def _read_alone(
+        self, pooled: PooledConnection, kind: ReadKind, key: Hashable, deadline: float
+    ) -> Any:
         self._reading += 1
+        self._deadlines.begin(pooled, deadline)
         try:
-            result = (await kind.run(held, (key,))).get(key)
+            result = (await kind.run(pooled, (key,))).get(key)
         except asyncio.CancelledError:
             self._reading -= 1
-            self._connections.put_settled(held)
+            self._deadlines.end(pooled)
+            self._connections.put_settled(pooled)
             self._rest()
             raise
         except BaseException as error:
+            if not isinstance(error, DRIVER_ERRORS):
+                pooled.terminate()  # it may be within a transaction
+            self._failure(pooled, error)
             self._reading -= 1
-            _is_lost(held, error)
-            self._give_back(held)
+            self._give_back(pooled)
             raise
         self._reading -= 1
-        self._give_back(held)
+        self._give_back(pooled)
         return result
 
     async def write(self, kind: WriteKind, ids: Sequence[str], args: Any, weight: int = 1) -> Any:
         """Do one write, and return after its commit.
 
-        Cancelled while it waits, it does not happen. Cancelled after that, the call waits for the
-        answer, so that whoever looks next sees what became of it.
+        Cancelled while it waits, it does not happen. If cancelled after that, the call waits for
+        the answer, so a later read observes the outcome.
         """
         self._check_open()
-        write = Write(kind, ids, args, weight, self._loop.create_future())
+        deadline = self._loop.time() + self._settings.command_timeout
+        write = Write(kind, ids, args, weight, self._loop.create_future(), deadline)
         alone = not self._writing and not self._writes and self._last_writes == 1
-        held = self._connections.take() if alone else None
+        pooled = self._connections.take() if alone else None
         try:
-            if held is not None:
+            if pooled is not None:
                 self._writing += 1
                 self._writes.begin(write)
-                await uncancelled(self._run_writes(held, [write]))
+                await uncancelled(self._run_writes(pooled, [write]))
             else:
                 self._writes.add(write)
+                self._deadlines.watch(deadline)
                 self._pump_soon()
             return await write.future
         except asyncio.CancelledError:
@@ -171,34 +203,35 @@ class Engine:
         for start in reversed(starts) if self._writes_first else starts:
             if not start():
                 self._connections.grow()
+        self._rest()  # those that waited may all have been cancelled
 
     def _start_reads(self) -> bool:
         """Start what can be; whether no more connections are needed."""
         while self._reads and self._reading < self._most:
-            held = self._connections.take()
-            if held is None:
+            pooled = self._connections.take()
+            if pooled is None:
                 return False
             batch = self._reads.next()
             if not batch:
-                self._connections.put(held)
+                self._connections.put(pooled)
                 break
             self._reading += 1
-            self._last_reads = sum(len(read.futures) for read in batch)
-            self._start(self._run_reads(held, batch))
+            self._last_reads = sum(len(read.callers) for read in batch)
+            self._start(self._run_reads(pooled, batch))
         return True
 
     def _start_writes(self) -> bool:
         while self._writes and self._writing < self._most:
-            held = self._connections.take()
-            if held is None:
+            pooled = self._connections.take()
+            if pooled is None:
                 return False
-            batch = self._writes.next()
+            batch = self._writes.next(patient=self._locks.may_wait)
             if not batch:
-                self._connections.put(held)
+                self._connections.put(pooled)
                 break
             self._writing += 1
             self._last_writes = len(batch)
-            self._start(self._run_writes(held, batch))
+            self._start(self._run_writes(pooled, batch))
         return True
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -210,8 +243,9 @@ class Engine:
         self._tasks.discard(task)
         self._rest()
 
-    def _give_back(self, held: Held) -> None:
-        self._connections.put(held)
+    def _give_back(self, pooled: PooledConnection) -> None:
+        self._deadlines.end(pooled)
+        self._connections.put(pooled)
         if self._reads or self._writes:
             self._pump_soon()
         elif self._rested is not None:
@@ -222,51 +256,53 @@ class Engine:
         if self._rested is not None and not self._rested.done():
             self._rested.set_result(None)
 
-    async def _run_reads(self, held: Held, batch: list[Read]) -> None:
+    async def _run_reads(self, pooled: PooledConnection, batch: list[Read]) -> None:
+        self._deadlines.begin(pooled, min(read.deadline for read in batch))
         try:
-            found = await batch[0].kind.run(held, [read.key for read in batch])
+            found = await batch[0].kind.run(pooled, [read.key for read in batch])
         except DRIVER_ERRORS as error:
-            self._reads_failed(held, batch, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
-            for read in batch:
-                read.fail(error)
+            self._reads_failed(batch, self._failure(pooled, error))
+        except Exception as error:  # noqa: BLE001 - propagate any exception to the callers
+            pooled.terminate()  # it may be within a transaction
+            _fail_reads(batch, error)
         except BaseException:
-            held.terminate()
-            for read in batch:
-                read.fail(not_open(self._settings))
+            pooled.terminate()
+            _fail_reads(batch, not_open(self._settings))
             raise
         else:
             for read in batch:
                 read.answer(found.get(read.key))
         finally:
             self._reading -= 1
-            self._give_back(held)
+            self._give_back(pooled)
 
-    def _reads_failed(self, held: Held, batch: list[Read], error: Exception) -> None:
-        lost = _is_lost(held, error)
+    def _reads_failed(self, batch: list[Read], failure: Failure) -> None:
         for read in batch:
             read.attempts += 1
-            if lost and read.attempts < _MOST_ATTEMPTS:
+            now = self._loop.time() if failure.permits(read.attempts) else math.inf
+            read.fail(lambda: for_caller(failure.error, self._settings), now)
+            if read.callers:
                 self._reads.put_back([read])
-            else:
-                read.fail(for_caller(error, self._settings))
+                self._deadlines.watch(read.deadline)
 
-    async def _run_writes(self, held: Held, batch: list[Write]) -> None:
+    async def _run_writes(self, pooled: PooledConnection, batch: list[Write]) -> None:
         again: list[Write] = []
         started = [write for write in batch if not write.future.cancelled()]
         for write in started:
             write.started = True
         try:
             if started:
-                await started[0].kind.run(held, started)
+                self._deadlines.begin(pooled, min(write.deadline for write in started))
+                with self._locks.limited(pooled, started):
+                    await started[0].kind.run(pooled, started)
         except DRIVER_ERRORS as error:
-            again = self._writes_failed(held, started, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
-            held.terminate()  # it may be within a transaction
+            again = await self._writes_failed(pooled, started, error)
+        except Exception as error:  # noqa: BLE001 - propagate any exception to the callers
+            pooled.terminate()  # it may be within a transaction
             for write in started:
                 write.error = error
         except BaseException as error:
-            held.terminate()
+            pooled.terminate()
             for write in started:
                 write.error = maybe_done(error, self._settings)
             raise
@@ -277,45 +313,74 @@ class Engine:
             for write in started:
                 if write not in again:
                     write.answer()
-            self._give_back(held)
+            self._give_back(pooled)
 
-    def _writes_failed(self, held: Held, batch: list[Write], error: Exception) -> list[Write]:
+    async def _writes_failed(
+        self, pooled: PooledConnection, batch: list[Write], error: Exception
+    ) -> list[Write]:
         """Set what came of the writes; those that surely did not happen and are to be repeated."""
-        lost = _is_lost(held, error)
-        if lost and held.sent and not is_unsent(error):
-            return _fail(batch, lambda: maybe_done(error, self._settings))
-        again = lost or is_conflict(error) or len(batch) > 1
+        failure = self._failure(pooled, error)
+        if failure.is_in_doubt:
+            for write in batch:
+                write.error = maybe_done(failure.error, self._settings)
+            return []
+        if failure.is_locked:
+            again = await self._locks.sorted_out(pooled, batch)
+        else:
+            for write in batch:
+                write.attempts += 1
+                # Of several that failed together, one may be the cause.
+                write.alone = write.alone or not failure.is_passing
+            permitted = failure.permits(batch[0].attempts, together=len(batch) > 1)
+            again = batch if permitted else []
+        return self._repeated(batch, again, failure.error)
+
+    def _repeated(self, batch: list[Write], again: list[Write], error: Exception) -> list[Write]:
+        """Those to repeat that have time left, and are waited for; the others get the error."""
+        now = self._loop.time()
+        repeated: list[Write] = []
         for write in batch:
-            write.attempts += 1
             write.started = False
-            # Of several that failed together, one may be the cause.
-            write.alone = write.alone or not (lost or is_conflict(error))
-        if not again or batch[0].attempts >= _MOST_ATTEMPTS:
-            return _fail(batch, lambda: for_caller(error, self._settings))
-        return [write for write in batch if not write.abandoned]
+            if write.abandoned or write not in again or write.deadline <= now:
+                write.error = for_caller(error, self._settings)
+            else:
+                repeated.append(write)
+                self._deadlines.watch(write.deadline)
+        return repeated
+
+    def _failure(self, pooled: PooledConnection, error: BaseException) -> Failure:
+        failure = Failure(pooled, error, self._settings)
+        if failure.is_outdated:
+            pooled.forget_statements()
+            self._connections.forget_statements()
+        return failure
+
+    def _expire(self, now: float) -> Iterable[float]:
+        """Fail what has waited too long; when to look again."""
+        self._reads.expire(now, lambda: not_sent(self._settings))
+        for write in self._writes.expire(now):
+            write.error = not_sent(self._settings)
+            write.answer()
+        self._rest()
+        return itertools.chain(self._reads.deadlines(), self._writes.deadlines())
 
     def _no_connection(self, error: Exception) -> None:
-        """Fail what waits: no connection is left, and none is to be had."""
+        """Fail what waits: no connection remains and reconnecting failed."""
+        self._fail_waiting(lambda: for_caller(error, self._settings))
+
+    def _fail_waiting(self, error: Callable[[], Exception]) -> None:
         for write in self._writes.take_all():
-            write.error = for_caller(error, self._settings)
+            write.error = error()
             write.answer()
         while batch := self._reads.next():
             for read in batch:
-                read.fail(for_caller(error, self._settings))
+                read.fail(error)
         self._rest()
 
 
-def _is_lost(held: Held, error: BaseException) -> bool:
-    """Whether an error means that the connection is lost; then it is closed here, too."""
-    if is_loss(error):
-        held.terminate()
-    return held.is_lost
-
-
-def _fail(batch: list[Write], error: Callable[[], Exception]) -> list[Write]:
-    for write in batch:
-        write.error = error()
-    return []
+def _fail_reads(batch: list[Read], error: Exception) -> None:
+    for read in batch:
+        read.fail(lambda: error)
 
 
 def _forget(future: asyncio.Future[Any]) -> None:

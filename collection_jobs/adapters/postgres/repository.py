@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from collection_jobs.adapters.postgres import reads, writes
 from collection_jobs.adapters.postgres.engine import Engine
-from collection_jobs.adapters.postgres.failures import not_open
-from collection_jobs.adapters.postgres.rows import candles_as_text
+from collection_jobs.adapters.postgres.errors import not_open
 from collection_jobs.adapters.postgres.settings import DEFAULT_SCHEMA, Settings
 from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import RepositoryError
@@ -78,7 +77,9 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         schema: str = DEFAULT_SCHEMA,
         connections: int = 4,
         connect_timeout: float = 10.0,
+        command_timeout: float = 30.0,
         lock_timeout: float = 5.0,
+        statement_cache: int = 100,
         create: bool = True,
     ) -> None:
         """Remember what to open; nothing is opened yet.
@@ -90,20 +91,35 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             schema: The schema that the tables are in; created if there is none.
             connections: The most connections that are held at once; they are opened as needed.
             connect_timeout: Seconds to wait for a connection, also while the server restarts.
+            command_timeout: Seconds in which every call ends, whatever the server does.
             lock_timeout: Seconds that a call waits for another transaction's lock.
+            statement_cache: The most statements that a connection holds prepared. 0 is for poolers
+                that share sessions among transactions: then nothing outlives a transaction, and a
+                call takes three round trips instead of one.
             create: Whether opening makes the tables where there are none; if not, it refuses.
 
         Raises:
             TypeError: A value is of a wrong type.
             ValueError: A value is wrong.
         """
-        self._settings = Settings(dsn, schema, connections, connect_timeout, lock_timeout, create)
+        self._settings = Settings(
+            dsn,
+            schema=schema,
+            connections=connections,
+            connect_timeout=connect_timeout,
+            command_timeout=command_timeout,
+            lock_timeout=lock_timeout,
+            statement_cache=statement_cache,
+            create=create,
+        )
         self._engine: Engine | None = None
-        statements = Statements.on(schema)
-        self._get = reads.Get(statements.get)
+        statements = Statements.on(self._settings.schema)
+        outcomes = statements.read_outcomes
+        self._locked = statements.locked
+        self._get = reads.Get(statements.get, statements.get_in_parts, outcomes)
         self._stats = reads.Stats(statements.stats)
-        self._by_status = reads.List(statements.list)
-        self._recent = reads.List(statements.recent)
+        self._by_status = reads.List(statements.list, statements.list_in_parts, outcomes)
+        self._recent = reads.List(statements.recent, statements.recent_in_parts, outcomes)
         self._save = writes.Save(statements)
         self._save_large = writes.SaveLarge(statements)
         self._delete = writes.Delete(statements.delete)
@@ -127,7 +143,9 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             schema=settings.schema,
             connections=settings.connections,
             connect_timeout=settings.connect_timeout,
+            command_timeout=settings.command_timeout,
             lock_timeout=settings.lock_timeout,
+            statement_cache=settings.statement_cache,
             create=create,
         )
 
@@ -144,8 +162,9 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
                 none where they are not to be created.
         """
         if self._engine is not None:
+            self._engine.owner.check()
             raise RepositoryError(f"the repository is open already: {self._settings.name}")
-        self._engine = engine = Engine(self._settings)
+        self._engine = engine = Engine(self._settings, self._locked)
         try:
             await engine.open()
         except BaseException:
@@ -165,16 +184,24 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     async def close(self) -> None:
         """Close the repository after the calls under way are answered; again does nothing.
 
-        A cancelled call closes it all the same, but does not wait for it.
+        It takes no longer than ``command_timeout``. A cancelled call closes it all the same, but
+        does not wait for it.
+
+        Raises:
+            RepositoryError: Another process, thread or event loop has opened it; it stays open.
         """
-        engine, self._engine = self._engine, None
+        engine = self._engine
         if engine is not None:
+            engine.owner.check()
+            self._engine = None
             await engine.close()
 
     @override
     async def save(self, job: CollectionJob) -> None:
-        weight = writes.weight(check_job(job))
-        await self._opened().write(self._save, (job.id,), (job,), weight)
+        ids = (check_job(job).id,)
+        weight = writes.weight(job)
+        kind = self._save_large if writes.is_large(weight) else self._save
+        await self._opened().write(kind, ids, [job], weight)
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
@@ -215,18 +242,17 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
         key = check_name("job_id", job_id)
-        change = (
-            key,
-            check_status(status).value,
-            check_optional_text("error_message", error_message),
-        )
-        return bool(await self._opened().write(self._update_status, (key,), change))
+        text = check_optional_text("error_message", error_message)
+        change = key, check_status(status).value, text
+        weight = 1 + writes.text_weight(text)
+        return bool(await self._opened().write(self._update_status, (key,), change, weight))
 
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
         key = check_name("job_id", job_id)
         outcome = key, check_name("symbol", symbol), None, check_text("error", error)
-        await self._opened().write(self._put_outcome, (key,), outcome)
+        weight = 1 + writes.text_weight(outcome[3])
+        await self._opened().write(self._put_outcome, (key,), outcome, weight)
 
     @override
     async def get_stats(self, job_id: str) -> JobStats | None:
@@ -243,7 +269,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            candles: The number of candles collected, 0 or more, however large.
+            candles: The number of candles collected: 0 or more, and less than 2**63.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.
@@ -251,7 +277,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             RepositoryError: PostgreSQL failed.
         """
         key = check_name("job_id", job_id)
-        outcome = key, check_name("symbol", symbol), candles_as_text(check_candles(candles)), None
+        outcome = key, check_name("symbol", symbol), check_candles(candles), None
         await self._opened().write(self._put_outcome, (key,), outcome)
 
     async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
@@ -268,8 +294,10 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         """
         checked = check_jobs(jobs)
         ids = tuple({job.id for job in checked})
-        kind = self._save_large if writes.needs_several(checked, ids) else self._save
-        await self._opened().write(kind, ids, checked, sum(map(writes.weight, checked)))
+        weight = sum(map(writes.weight, checked))
+        several = writes.is_large(weight) or writes.are_several(checked, ids)
+        kind = self._save_large if several else self._save
+        await self._opened().write(kind, ids, checked, weight)
 
     async def list_after(
         self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
@@ -298,9 +326,10 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         jobs: list[CollectionJob] = await self._opened().read(self._by_status, key)
         return jobs
 
-    # A caller's checks of its arguments come before this one.
+    # A caller's checks of its arguments come before these.
 
     def _opened(self) -> Engine:
         if self._engine is None:
             raise not_open(self._settings)
+        self._engine.owner.check()
         return self._engine

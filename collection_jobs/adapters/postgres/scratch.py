@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from collection_jobs.adapters.postgres.connections import connect
-from collection_jobs.adapters.postgres.failures import DRIVER_ERRORS, for_caller
+from collection_jobs.adapters.postgres.connecting import connect, dropped_in_time
+from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS, for_caller
 from collection_jobs.adapters.postgres.schema import drop_schema
 from collection_jobs.adapters.postgres.settings import Settings
 
@@ -27,13 +27,14 @@ async def discard(url: str, directories: Sequence[Path]) -> None:
     """
     settings = Settings.from_url(url)
     try:
-        connection = await connect(settings)
+        connection = await connect(settings, settings.connect_timeout)
         try:
             # One by one: a transaction may not hold the locks of any number of tables.
             for directory in directories:
-                await drop_schema(connection, _schema(directory))
+                with dropped_in_time(connection, settings):
+                    await drop_schema(connection, _schema(directory))
         finally:
-            await connection.close()
+            connection.terminate()
     except DRIVER_ERRORS as error:
         raise for_caller(error, settings) from error
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
+from collection_jobs.adapters.postgres.identifiers import LONGEST_NAME
 from collection_jobs.validation import shown, shown_url
 
 __all__ = ["DEFAULT_SCHEMA", "Settings"]
@@ -14,18 +16,22 @@ __all__ = ["DEFAULT_SCHEMA", "Settings"]
 _N = TypeVar("_N", int, float)
 
 DEFAULT_SCHEMA = "collection_jobs"
+_APPLICATION = "collection_jobs"
 
 _SCHEMES = ("postgresql", "postgres")
-_LONGEST_NAME = 63  # bytes: PostgreSQL cuts a longer one without a word
-_MOST_CONNECTIONS = 1_000
+_MOST = 1_000  # connections, or prepared statements
 _LONGEST_WAIT = 86_400.0
 
-_OPTIONS = ("schema", "connections", "connect_timeout", "lock_timeout")
+_OPTIONS = (
+    *("schema", "connections", "connect_timeout", "command_timeout", "lock_timeout"),
+    "statement_cache",
+)
 # What asyncpg reads from a URL by itself, as libpq does.
 _DRIVER_OPTIONS = (
     *("host", "port", "user", "password", "dbname", "passfile", "target_session_attrs"),
     *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "sslnegotiation"),
     *("ssl_min_protocol_version", "ssl_max_protocol_version", "krbsrvname", "gsslib"),
+    "application_name",
 )
 
 
@@ -38,7 +44,10 @@ class Settings:
         schema: The schema that the tables are in.
         connections: The most connections that are held.
         connect_timeout: Seconds to wait for a connection.
+        command_timeout: Seconds in which every call ends.
         lock_timeout: Seconds to wait for another transaction's lock.
+        statement_cache: The most statements that a connection holds prepared; 0: none, and nothing
+            else that outlives a transaction.
         create: Whether to make the tables where there are none.
     """
 
@@ -46,23 +55,20 @@ class Settings:
     schema: str = DEFAULT_SCHEMA
     connections: int = 4
     connect_timeout: float = 10.0
+    command_timeout: float = 30.0
     lock_timeout: float = 5.0
+    statement_cache: int = 100
     create: bool = True
 
     def __post_init__(self) -> None:
         """Check every value."""
-        if not isinstance(self.dsn, str):
-            raise TypeError(f"dsn must be a str, not {type(self.dsn).__name__}")
-        _check_dsn(self.dsn)
-        _check_schema(self.schema)
-        if not isinstance(self.connections, int) or isinstance(self.connections, bool):
-            raise TypeError(f"connections must be an int: {shown(self.connections)}")
-        if not 1 <= self.connections <= _MOST_CONNECTIONS:
-            raise ValueError(
-                f"connections must be 1 to {_MOST_CONNECTIONS}: {shown(self.connections)}"
-            )
-        _check_seconds("connect_timeout", self.connect_timeout)
-        _check_seconds("lock_timeout", self.lock_timeout)
+        put = object.__setattr__  # the one way to set a field of a frozen instance
+        put(self, "dsn", _checked_dsn(self.dsn))
+        put(self, "schema", _checked_schema(self.schema))
+        put(self, "connections", _checked_int("connections", self.connections, 1))
+        put(self, "statement_cache", _checked_int("statement_cache", self.statement_cache, 0))
+        for name in ("connect_timeout", "command_timeout", "lock_timeout"):
+            put(self, name, _checked_seconds(name, getattr(self, name)))
         if not isinstance(self.create, bool):
             raise TypeError(f"create must be a bool: {shown(self.create)}")
 
@@ -82,8 +88,16 @@ class Settings:
             options.get("schema", DEFAULT_SCHEMA),
             _number("connections", options.get("connections", "4"), int),
             _number("connect_timeout", options.get("connect_timeout", "10.0"), float),
+            _number("command_timeout", options.get("command_timeout", "30.0"), float),
             _number("lock_timeout", options.get("lock_timeout", "5.0"), float),
+            _number("statement_cache", options.get("statement_cache", "100"), int),
         )
+
+    @property
+    def application_name(self) -> str:
+        """What the server lists the sessions as."""
+        _, options = _split(self.dsn)
+        return options.get("application_name") or os.environ.get("PGAPPNAME") or _APPLICATION
 
     def with_schema(self, schema: str) -> str:
         """The URL that opens another schema with the same settings."""
@@ -93,7 +107,9 @@ class Settings:
             "schema": schema,
             "connections": self.connections,
             "connect_timeout": self.connect_timeout,
+            "command_timeout": self.command_timeout,
             "lock_timeout": self.lock_timeout,
+            "statement_cache": self.statement_cache,
         }
         return f"{place}?{urlencode(values)}"
 
@@ -118,12 +134,18 @@ def _split(url: str) -> tuple[str, dict[str, str]]:
     return place, options
 
 
+# What neither a name nor the packet that opens a session can hold.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
 # A password with a bare / or ? would be cut apart, and its pieces shown as a host or a database.
 _PLACE = re.compile(r"(?:[^/?#@]*@)?(?P<hosts>[^/?#@]*)(?:/[^/?#@]*)?")
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::\d{0,5})?")
 
 
-def _check_dsn(dsn: str) -> None:
+def _checked_dsn(value: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"dsn must be a str, not {type(value).__name__}")
+    dsn = str.__str__(value)
     scheme, _, rest = dsn.partition("://")
     place = _PLACE.fullmatch(rest.partition("?")[0])
     if (
@@ -135,25 +157,45 @@ def _check_dsn(dsn: str) -> None:
             "a PostgreSQL URL reads postgresql://user:password@host:port/database, with what is"
             f" special in a user, a password or a database percent-encoded: {shown_url(dsn)!r}"
         )
+    if _UNSTORABLE.search(unquote(dsn)):
+        raise ValueError(
+            f"a PostgreSQL URL must have no NUL and no lone surrogate: {shown(shown_url(dsn))}"
+        )
     _split(dsn)
+    return dsn
 
 
-def _check_schema(schema: str) -> None:
-    if not isinstance(schema, str):
-        raise TypeError(f"schema must be a str: {shown(schema)}")
-    if not schema or "\0" in schema or len(schema.encode(errors="replace")) > _LONGEST_NAME:
-        raise ValueError(f"schema must be a name of 1 to {_LONGEST_NAME} bytes: {shown(schema)}")
+def _checked_schema(value: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"schema must be a str: {shown(value)}")
+    schema = str.__str__(value)
+    if _UNSTORABLE.search(schema):
+        raise ValueError(f"schema must have no NUL and no lone surrogate: {shown(schema)}")
+    if not 0 < len(schema.encode()) <= LONGEST_NAME:
+        raise ValueError(f"schema must be a name of 1 to {LONGEST_NAME} bytes: {shown(schema)}")
     if schema.startswith("pg_") or schema == "information_schema":
         raise ValueError(f"schema must not be one of PostgreSQL's own: {shown(schema)}")
+    return schema
 
 
-def _check_seconds(name: str, value: float) -> None:
+def _checked_int(name: str, value: int, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int: {shown(value)}")
+    number = int.__int__(value)
+    if not least <= number <= _MOST:
+        raise ValueError(f"{name} must be {least} to {_MOST}: {shown(number)}")
+    return number
+
+
+def _checked_seconds(name: str, value: float) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number of seconds: {shown(value)}")
-    if not 0 < value <= _LONGEST_WAIT:  # also false for NaN
+    seconds = int.__int__(value) if isinstance(value, int) else float.__float__(value)
+    if not 0 < seconds <= _LONGEST_WAIT:  # also false for NaN
         raise ValueError(
-            f"{name} must be more than 0 and at most {_LONGEST_WAIT:.0f} seconds: {shown(value)}"
+            f"{name} must be more than 0 and at most {_LONGEST_WAIT:.0f} seconds: {shown(seconds)}"
         )
+    return float(seconds)
 
 
 def _number(name: str, text: str, kind: type[_N]) -> _N:

@@ -25,47 +25,57 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from collection_jobs.adapters.postgres.identifiers import in_schema
 from collection_jobs.status import TRANSITIONS, JobStatus
 
-__all__ = ["SESSION", "Statements", "quoted"]
+__all__ = ["LONGEST_ERROR", "Statements"]
 
-# A generic plan is made once for each connection, maybe while the tables are empty, and must be
-# right when they are large: so only plans that walk an index are left to choose from. They also
-# keep the order of the arrays.
-SESSION = """
-    SET plan_cache_mode = force_generic_plan; SET jit = off;
-    SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off;
-    SET enable_hashjoin = off; SET enable_mergejoin = off"""
+LONGEST_ERROR = 4_000
+"""Bytes of an error that is read within its job's row; those of jobs with longer ones are not."""
 
 _JOB = """
     j.id, j.source, j.symbols, j.timeframe, j.range_start, j.range_end, j.created_at, j.status,
-    j.started_at, j.finished_at, j.error_message, o.completed, o.failed, j.revision"""
+    j.started_at, j.finished_at, j.error_message, o.completed, o.failed, j.revision, o.is_large"""
 
-# One JSON document of outcomes is decoded several times faster than an array of numerics.
-_OUTCOMES = """
+# One JSON document of outcomes is decoded several times faster than arrays of them. But a row holds
+# no more than 1 GB, and a character of an error takes up to six in JSON: so a job with a long error
+# is told as large, and read again in parts.
+_OUTCOMES = f"""
     CROSS JOIN LATERAL (
         SELECT json_object_agg(symbol, candles) FILTER (WHERE candles IS NOT NULL) AS completed,
-            json_object_agg(symbol, error) FILTER (WHERE error IS NOT NULL) AS failed
-        FROM {schema}.outcomes WHERE job = j.key AND generation = j.generation
-    ) AS o"""
+            json_object_agg(symbol, error)
+                FILTER (WHERE octet_length(error) <= {LONGEST_ERROR}) AS failed,
+            bool_or(octet_length(error) > {LONGEST_ERROR}) AS is_large
+        FROM {{schema}}.outcomes WHERE job = j.key AND generation = j.generation
+    ) AS o"""  # noqa: S608 - constant text
+# In parts: the rows without outcomes, and where these are.
+_PLACES = "CROSS JOIN (SELECT NULL AS completed, NULL AS failed, NULL AS is_large) AS o"
+_IN_PARTS = f"{_JOB}, j.key, j.generation"
 
-_GET = f"SELECT {_JOB} FROM {{schema}}.jobs AS j {_OUTCOMES} WHERE j.id = ANY ($1::text[])"  # noqa: S608 - constant text
+_GET = "SELECT {columns} FROM {schema}.jobs AS j {outcomes} WHERE j.id = ANY ($1::text[])"
 
 # The limit comes before the outcomes: they are read for the jobs listed, and no others.
 # The status is nowhere said to be equal, though of these bounds it is: were it, the order would be
 # that of age alone, and the planner, which cannot tell that few have the status, and finds the jobs
 # stored by age, would walk those of all statuses. As it is, one index only has the order.
-_LIST = f"""
-    SELECT {_JOB} FROM (
-        SELECT * FROM {{schema}}.jobs
+_LIST = """
+    SELECT {columns} FROM (
+        SELECT * FROM {schema}.jobs
         WHERE (status, created_at, id) > ($1, $2::timestamptz, $3::text) AND status <= $1
         ORDER BY status, created_at, id LIMIT $4 OFFSET $5
-    ) AS j {_OUTCOMES} ORDER BY j.status, j.created_at, j.id"""  # noqa: S608 - constant text
-_RECENT = f"""
-    SELECT {_JOB} FROM (
-        SELECT * FROM {{schema}}.jobs WHERE created_at >= $1
+    ) AS j {outcomes} ORDER BY j.status, j.created_at, j.id"""
+_RECENT = """
+    SELECT {columns} FROM (
+        SELECT * FROM {schema}.jobs WHERE created_at >= $1
         ORDER BY created_at DESC, id DESC LIMIT $2
-    ) AS j {_OUTCOMES} ORDER BY j.created_at DESC, j.id DESC"""  # noqa: S608 - constant text
+    ) AS j {outcomes} ORDER BY j.created_at DESC, j.id DESC"""
+
+# A cursor, of which a part is fetched at a time.
+_READ_OUTCOMES = """
+    DECLARE outcomes NO SCROLL CURSOR FOR
+    SELECT o.job, o.symbol, o.candles, o.error
+    FROM unnest($1::bigint[], $2::bigint[]) AS place (job, generation)
+        JOIN {schema}.outcomes AS o ON o.job = place.job AND o.generation = place.generation"""
 
 _STATS = """
     SELECT j.id, cardinality(j.symbols), o.completed, o.failed, o.candles
@@ -74,13 +84,20 @@ _STATS = """
         FROM {schema}.outcomes WHERE job = j.key AND generation = j.generation
     ) AS o WHERE j.id = ANY ($1::text[])"""
 
+
+# A statement that holds rows and waits for another's lock holds up all who want its rows. So how
+# long it waits is said by its last argument, and set before it looks for the first row.
+def _limited(parameter: int) -> str:
+    return f"(SELECT set_config('lock_timeout', ${parameter}::text, true)) IS NOT NULL"
+
+
 _REPLACE = """
         ON CONFLICT (id) DO UPDATE SET source = excluded.source, symbols = excluded.symbols,
             timeframe = excluded.timeframe, range_start = excluded.range_start,
             range_end = excluded.range_end, created_at = excluded.created_at,
             status = excluded.status, started_at = excluded.started_at,
             finished_at = excluded.finished_at, error_message = excluded.error_message,
-            generation = excluded.generation, revision = nextval('{schema}.revisions')"""
+            generation = excluded.generation, revision = nextval({revisions})"""
 _COLUMNS = """id, source, symbols, timeframe, range_start, range_end, created_at, status,
             started_at, finished_at, error_message"""
 _ARRAYS = """$1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
@@ -94,8 +111,9 @@ _INSERT = f"""
 # insertions of one id, which meet in its unique index, the later one replaces the job.
 _SAVE = f"""{_INSERT}
     FROM (
-        SELECT *, nextval('{{schema}}.revisions') AS number
+        SELECT *, nextval({{revisions}}) AS number
         FROM unnest({_ARRAYS}) AS asked ({_COLUMNS})
+        WHERE {_limited(12)}
     ) AS asked {_REPLACE}"""  # noqa: S608 - constant text
 
 # The same with all that a job may have. A copy that is stale is refused, by the revision that its
@@ -104,10 +122,12 @@ _SAVE = f"""{_INSERT}
 # job and each outcome, since SESSION leaves it nothing else.
 _SAVE_WHOLE = f"""
     WITH asked AS MATERIALIZED (
-        SELECT *, nextval('{{schema}}.revisions') AS number
+        SELECT *, nextval({{revisions}}) AS number
         FROM unnest({_ARRAYS}, $12::bigint[], $13::int[]) AS asked ({_COLUMNS}, expected, call)
+        WHERE {_limited(18)}
     ), held AS MATERIALIZED (
-        SELECT id, revision FROM {{schema}}.jobs WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE
+        SELECT id, revision FROM {{schema}}.jobs
+        WHERE id = ANY ($1) AND {_limited(18)} ORDER BY id FOR NO KEY UPDATE
     ), refused AS MATERIALIZED (
         SELECT id, call, (SELECT revision FROM held WHERE held.id = asked.id)
         FROM asked WHERE expected IS NOT NULL
@@ -119,15 +139,24 @@ _SAVE_WHOLE = f"""
         SELECT jsonb_object_agg(id, ARRAY[key, generation]) AS by_id FROM saved
     ), put AS (
         INSERT INTO {{schema}}.outcomes (job, generation, symbol, candles, error)
-        SELECT (place ->> 0)::bigint, (place ->> 1)::bigint, o.symbol, o.candles::numeric, o.error
-        FROM places, unnest($14::text[], $15::text[], $16::text[], $17::text[])
+        SELECT (place ->> 0)::bigint, (place ->> 1)::bigint, o.symbol, o.candles, o.error
+        FROM places, unnest($14::text[], $15::text[], $16::bigint[], $17::text[])
             AS o (id, symbol, candles, error),
             LATERAL (SELECT places.by_id -> o.id AS place) AS found
         WHERE place IS NOT NULL
     )
     SELECT id, revision FROM refused"""  # noqa: S608 - constant text
 
-_DELETE = "DELETE FROM {schema}.jobs WHERE id = ANY ($1::text[]) RETURNING id"
+# What one job has in outcomes beyond the first statement, in the transaction that has saved it.
+_ADD_OUTCOMES = """
+    INSERT INTO {schema}.outcomes (job, generation, symbol, candles, error)
+    SELECT j.key, j.generation, o.symbol, o.candles, o.error
+    FROM {schema}.jobs AS j,
+        unnest($2::text[], $3::bigint[], $4::text[]) AS o (symbol, candles, error)
+    WHERE j.id = $1::text"""
+
+_DELETE = f"""
+    DELETE FROM {{schema}}.jobs WHERE id = ANY ($1::text[]) AND {_limited(2)} RETURNING id"""  # noqa: S608 - constant text
 
 _PERMITTED = ", ".join(
     f"('{old.value}', '{new.value}')" for old, nexts in TRANSITIONS.items() for new in sorted(nexts)
@@ -142,38 +171,46 @@ _UPDATE_STATUS = f"""
         finished_at = CASE asked.status
             WHEN '{JobStatus.RUNNING.value}' THEN NULL WHEN '{JobStatus.PENDING.value}' THEN NULL
             ELSE $4 END,
-        revision = nextval('{{schema}}.revisions')
+        revision = nextval({{revisions}})
     FROM unnest($1::text[], $2::text[], $3::text[]) AS asked (id, status, error_message)
     WHERE j.id = asked.id AND (j.status, asked.status) IN ({_PERMITTED})
+        AND {_limited(5)}
     RETURNING j.id"""  # noqa: S608 - constant text
 
 # Each call draws a revision, as if they were made one after the other; the job keeps the last.
 # `|| '{}'` takes the symbols out of their compressed store once a job instead of once a call.
 # Answers with the calls that are refused only, and whether their job is there.
-_PUT_OUTCOMES = """
+_PUT_OUTCOMES = f"""
     WITH asked AS MATERIALIZED (
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[])
+        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::int[])
             WITH ORDINALITY AS asked (id, symbol, candles, error, calls, number)
     ), held AS MATERIALIZED (
-        SELECT key, id, generation, symbols || '{{}}'::text[] AS symbols FROM {schema}.jobs
-        WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE
+        SELECT key, id, generation, symbols || '{{}}'::text[] AS symbols FROM {{schema}}.jobs
+        WHERE id = ANY ($1) AND {_limited(6)} ORDER BY id FOR NO KEY UPDATE
     ), known AS MATERIALIZED (
         SELECT asked.number, held.key, held.generation, asked.symbol, asked.candles, asked.error,
             asked.calls
         FROM asked JOIN held ON held.id = asked.id WHERE asked.symbol = ANY (held.symbols)
     ), put AS (
-        INSERT INTO {schema}.outcomes (job, generation, symbol, candles, error)
-        SELECT key, generation, symbol, candles::numeric, error FROM known
+        INSERT INTO {{schema}}.outcomes (job, generation, symbol, candles, error)
+        SELECT key, generation, symbol, candles, error FROM known
         ON CONFLICT (job, generation, symbol) DO UPDATE
         SET candles = excluded.candles, error = excluded.error
     ), changed AS (
-        UPDATE {schema}.jobs AS j SET revision = (
-            SELECT max(nextval('{schema}.revisions')) FROM generate_series(1, changes.calls))
+        UPDATE {{schema}}.jobs AS j SET revision = (
+            SELECT max(nextval({{revisions}})) FROM generate_series(1, changes.calls))
         FROM (SELECT key, sum(calls) AS calls FROM known GROUP BY key) AS changes
         WHERE j.key = changes.key
     )
     SELECT number, id IN (SELECT id FROM held)
-    FROM asked WHERE number NOT IN (SELECT number FROM known)"""
+    FROM asked WHERE number NOT IN (SELECT number FROM known)"""  # noqa: S608 - constant text
+
+# Which of some jobs another transaction has locked: those that are there and cannot be held.
+_LOCKED = """
+    WITH free AS MATERIALIZED (
+        SELECT id FROM {schema}.jobs WHERE id = ANY ($1::text[]) FOR NO KEY UPDATE SKIP LOCKED
+    )
+    SELECT id FROM {schema}.jobs WHERE id = ANY ($1::text[]) AND id NOT IN (SELECT id FROM free)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,21 +220,29 @@ class Statements:
     get: str
     list: str
     recent: str
+    get_in_parts: str
+    list_in_parts: str
+    recent_in_parts: str
+    read_outcomes: str
     stats: str
     save: str
     save_whole: str
+    add_outcomes: str
     delete: str
     update_status: str
     put_outcomes: str
+    locked: str
 
     @classmethod
     def on(cls, schema: str) -> Self:
         """Name the schema in each, so that no setting of a session decides what they mean."""
-        texts = (_GET, _LIST, _RECENT, _STATS, _SAVE, _SAVE_WHOLE, _DELETE)
-        more = (_UPDATE_STATUS, _PUT_OUTCOMES)
-        return cls(*(text.format(schema=quoted(schema)) for text in (*texts, *more)))
+        reads = (_GET, _LIST, _RECENT)
+        whole = (_filled(text, _JOB, _OUTCOMES) for text in reads)
+        in_parts = (_filled(text, _IN_PARTS, _PLACES) for text in reads)
+        writes = (_SAVE, _SAVE_WHOLE, _ADD_OUTCOMES, _DELETE, _UPDATE_STATUS, _PUT_OUTCOMES)
+        texts = (*whole, *in_parts, _READ_OUTCOMES, _STATS, *writes, _LOCKED)
+        return cls(*(in_schema(text, schema) for text in texts))
 
 
-def quoted(name: str) -> str:
-    """A name as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
+def _filled(text: str, columns: str, outcomes: str) -> str:
+    return text.replace("{columns}", columns).replace("{outcomes}", outcomes)

@@ -5,19 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
-from collection_jobs.adapters.postgres.coalescing import Write
-from collection_jobs.adapters.postgres.connections import Held
-from collection_jobs.adapters.postgres.rows import array_literal, candles_as_text
+from collection_jobs.adapters.postgres.batching import Write
+from collection_jobs.adapters.postgres.pooled import PooledConnection
+from collection_jobs.adapters.postgres.rows import array_literal
 from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
 from collection_jobs.job import CollectionJob
 
-__all__ = ["Delete", "PutOutcome", "Save", "SaveLarge", "UpdateStatus", "needs_several", "weight"]
+__all__ = [
+    "Delete",
+    "PutOutcome",
+    "Save",
+    "SaveLarge",
+    "UpdateStatus",
+    "are_several",
+    "is_large",
+    "text_weight",
+    "weight",
+]
 
 _GREATEST_REVISION = 2**63 - 1
 _NEVER = -1
+_Outcome: TypeAlias = tuple[str, str, int | None, str | None]
+_LARGEST_WEIGHT = 10_000
+"""Symbols, outcomes and kilobytes of errors in one statement."""
+_TEXT = 1_000
 _SAVED_TOGETHER = 200
 """Jobs in one statement; with 400 and 800 callers were served no faster."""
 _CHANGED_TOGETHER = 100
@@ -37,10 +51,10 @@ class Save:
         """Never: the second may be stale because of the first."""
         return False
 
-    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+    async def run(self, pooled: PooledConnection, writes: Sequence[Write]) -> None:
         """Save the jobs of each call that has no stale one."""
         jobs = [(job, number) for number, write in enumerate(writes) for job in write.args]
-        refused = await _save(held, self._statements, jobs)
+        refused = await _save(pooled, self._statements, jobs)
         if refused:
             for write in writes:
                 write.error = _staleness(write.args, refused)
@@ -59,34 +73,62 @@ class SaveLarge:
         """Never."""
         return False
 
-    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+    async def run(self, pooled: PooledConnection, writes: Sequence[Write]) -> None:
         """Save the jobs of one call."""
         (write,) = writes
         committing = False
         try:
-            await held.command("BEGIN")
+            await pooled.begin()
             for chunk in _chunks(write.args):
-                refused = await _save(held, self._statements, [(job, 0) for job in chunk])
+                refused = await self._save(pooled, chunk)
                 write.error = _staleness(chunk, refused)
                 if write.error is not None:
-                    await held.command("ROLLBACK")
+                    await pooled.roll_back()
                     return
             committing = True
-            await held.command("COMMIT")
+            await pooled.commit()
         except BaseException:
             if not committing:
-                await held.roll_back()
+                await pooled.roll_back()
             raise
 
+    async def _save(
+        self, pooled: PooledConnection, chunk: list[CollectionJob]
+    ) -> dict[str, int | None]:
+        """Save some jobs of different ids; of one that is large, the outcomes in parts."""
+        if len(chunk) > 1 or weight(chunk[0]) <= _LARGEST_WEIGHT:
+            return await _save(pooled, self._statements, [(job, 0) for job in chunk])
+        (job,) = chunk
+        rows = [(job, 0)]
+        refused = await _save(pooled, self._statements, rows, with_outcomes=False)
+        if not refused:
+            for part in _parts(_outcomes([job])):
+                await pooled.fetch(self._statements.add_outcomes, job.id, *_columns(part)[1:])
+        return refused
 
-def needs_several(jobs: Sequence[CollectionJob], ids: Sequence[str]) -> bool:
+
+def are_several(jobs: Sequence[CollectionJob], ids: Sequence[str]) -> bool:
     """Whether jobs do not fit in one statement: they are many, or some have the same id."""
     return len(jobs) > _SAVED_TOGETHER or len(ids) < len(jobs)
 
 
+def is_large(weight: int) -> bool:
+    """Whether so much does not fit in one statement."""
+    return weight > _LARGEST_WEIGHT
+
+
 def weight(job: CollectionJob) -> int:
-    """How many symbols and outcomes a job has."""
-    return len(job.symbols) + len(job.completed_symbols) + len(job.failed_symbols)
+    """How many symbols and outcomes a job has, and kilobytes of errors."""
+    failed = job.failed_symbols
+    many = len(job.symbols) + len(job.completed_symbols) + len(failed)
+    if failed:
+        many += sum(map(len, failed.values())) // _TEXT
+    return many if job.error_message is None else many + text_weight(job.error_message)
+
+
+def text_weight(text: str | None) -> int:
+    """The kilobytes of a text."""
+    return 0 if text is None else len(text) // _TEXT
 
 
 def _chunks(jobs: list[CollectionJob]) -> Iterator[list[CollectionJob]]:
@@ -99,10 +141,36 @@ def _chunks(jobs: list[CollectionJob]) -> Iterator[list[CollectionJob]]:
         layers[seen[job.id]].append(job)
         seen[job.id] += 1
     for layer in layers:
-        # By the ids when there are several statements, so that locks are taken in one order.
-        ordered = layer if len(layer) <= _SAVED_TOGETHER else sorted(layer, key=_id)
-        for first in range(0, len(layer), _SAVED_TOGETHER):
-            yield ordered[first : first + _SAVED_TOGETHER]
+        # By the ids, so that several statements take their locks in one order.
+        yield from _statements_of(sorted(layer, key=_id))
+
+
+def _statements_of(jobs: list[CollectionJob]) -> Iterator[list[CollectionJob]]:
+    """Parts that fit in a statement each; a job that does not is alone."""
+    chunk: list[CollectionJob] = []
+    total = 0
+    for job in jobs:
+        added = weight(job)
+        if chunk and (len(chunk) == _SAVED_TOGETHER or total + added > _LARGEST_WEIGHT):
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(job)
+        total += added
+    yield chunk
+
+
+def _parts(outcomes: Iterator[_Outcome]) -> Iterator[list[_Outcome]]:
+    """Parts of outcomes that fit in a statement each."""
+    part: list[_Outcome] = []
+    total = 0
+    for outcome in outcomes:
+        part.append(outcome)
+        total += 1 + text_weight(outcome[3])
+        if total >= _LARGEST_WEIGHT:
+            yield part
+            part, total = [], 0
+    if part:
+        yield part
 
 
 def _id(job: CollectionJob) -> str:
@@ -110,7 +178,11 @@ def _id(job: CollectionJob) -> str:
 
 
 async def _save(
-    held: Held, statements: Statements, jobs: list[tuple[CollectionJob, int]]
+    pooled: PooledConnection,
+    statements: Statements,
+    jobs: list[tuple[CollectionJob, int]],
+    *,
+    with_outcomes: bool = True,
 ) -> dict[str, int | None]:
     """Save some jobs of different ids, each with the number of its call.
 
@@ -122,13 +194,15 @@ async def _save(
     jobs.sort(key=lambda pair: pair[0].id)
     columns = _columns(_row(job) for job, _ in jobs)
     revisions = [_expected(job.revision) for job, _ in jobs]
-    outcomes = _columns(_outcomes(job for job, _ in jobs))
+    outcomes = _columns(_outcomes(job for job, _ in jobs)) if with_outcomes else []
+    limit = pooled.lock_limit
     if not outcomes and all(revision is None for revision in revisions):
-        await held.fetch(statements.save, *columns)
+        await pooled.fetch(statements.save, *columns, limit)
         return {}
     calls = [call for _, call in jobs]
     outcomes = outcomes or [[], [], [], []]
-    return dict(await held.fetch(statements.save_whole, *columns, revisions, calls, *outcomes))
+    args = *columns, revisions, calls, *outcomes, limit
+    return dict(await pooled.fetch(statements.save_whole, *args))
 
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
@@ -158,10 +232,10 @@ def _expected(revision: int | None) -> int | None:
     return _NEVER
 
 
-def _outcomes(jobs: Iterable[CollectionJob]) -> Iterator[tuple[str, str, str | None, str | None]]:
+def _outcomes(jobs: Iterable[CollectionJob]) -> Iterator[_Outcome]:
     for job in jobs:
         for symbol, candles in job.completed_symbols.items():
-            yield job.id, symbol, candles_as_text(candles), None
+            yield job.id, symbol, candles, None
         for symbol, error in job.failed_symbols.items():
             yield job.id, symbol, None, error
 
@@ -189,9 +263,10 @@ class Delete:
         """Always: the second one finds nothing to delete."""
         return True
 
-    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+    async def run(self, pooled: PooledConnection, writes: Sequence[Write]) -> None:
         """Remove the jobs; the first call on each job that was there is told so."""
-        rows = await held.fetch(self._statement, sorted({write.args for write in writes}))
+        ids = sorted({write.args for write in writes})
+        rows = await pooled.fetch(self._statement, ids, pooled.lock_limit)
         gone = {job_id for (job_id,) in rows}
         for write in writes:
             write.result = write.args in gone
@@ -211,13 +286,14 @@ class UpdateStatus:
         """For the same change, which no status permits twice: the second one is refused."""
         return bool(first.args[1] == later.args[1])
 
-    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+    async def run(self, pooled: PooledConnection, writes: Sequence[Write]) -> None:
         """Change the statuses; the first call on each job that could is told so."""
         first: dict[str, tuple[str, str, str | None]] = {}
         for write in writes:
             first.setdefault(write.args[0], write.args)
         columns = _columns(sorted(first.values()))
-        rows = await held.fetch(self._statement, *columns, datetime.now(UTC))
+        args = *columns, datetime.now(UTC), pooled.lock_limit
+        rows = await pooled.fetch(self._statement, *args)
         changed = {job_id for (job_id,) in rows}
         for write in writes:
             job_id = write.args[0]
@@ -226,7 +302,7 @@ class UpdateStatus:
 
 
 class PutOutcome:
-    """Outcomes to record; the args are the id, the symbol, the candles as text, and the error."""
+    """Outcomes to record; the args are the id, the symbol, the candles, and the error."""
 
     together = _CHANGED_TOGETHER
 
@@ -238,13 +314,13 @@ class PutOutcome:
         """Always: none decides about another, and the last on a symbol counts."""
         return True
 
-    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+    async def run(self, pooled: PooledConnection, writes: Sequence[Write]) -> None:
         """Record the outcomes, but those whose job or symbol is unknown."""
         last: dict[tuple[str, str], tuple[Any, ...]] = {w.args[:2]: w.args for w in writes}
         calls = Counter(write.args[:2] for write in writes)
         keys = sorted(last)
         columns = _columns((*last[key], calls[key]) for key in keys)
-        rows = await held.fetch(self._statement, *columns)
+        rows = await pooled.fetch(self._statement, *columns, pooled.lock_limit)
         if rows:
             refused: dict[tuple[str, str], bool] = {keys[row[0] - 1]: row[1] for row in rows}
             for write in writes:

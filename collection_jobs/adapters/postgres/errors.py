@@ -9,12 +9,20 @@ from collection_jobs.errors import RepositoryClosedError, RepositoryError
 
 __all__ = [
     "DRIVER_ERRORS",
+    "ConnectError",
     "for_caller",
+    "is_cancelled",
     "is_conflict",
+    "is_locked",
     "is_loss",
+    "is_outdated",
     "is_starting",
+    "is_too_large",
+    "is_unsent",
     "maybe_done",
+    "no_answer",
     "not_open",
+    "not_sent",
 ]
 
 DRIVER_ERRORS = (
@@ -27,14 +35,55 @@ DRIVER_ERRORS = (
 )
 """What asyncpg raises where PostgreSQL, the network or itself fails."""
 
-_CONFLICTS = frozenset({"40P01", "40001"})  # a deadlock; a serialization failure
+_CONFLICTS = frozenset({"40P01", "40001"})  # a deadlock; a serialization failure, also a standby's
 _LOCKED = "55P03"
+_CANCELLED = "57014"
 _STARTING = "57P03"
+_FORBIDDEN = "42501"
+# A prepared statement, or a schema that it names, that is not there any more.
+_OUTDATED = frozenset({"26000", "3F000"})
+_SHARED_SESSION = frozenset({"26000", "42P05"})  # no such prepared statement; one of that name
+_GONE = frozenset({"3F000", "42P01", "42703", "42704", "42883"})
+_GONE_INSIDE = ("cache lookup failed", "could not open relation")
+_TOO_LARGE = frozenset({"54000", "53200"})
+_TOO_LARGE_INSIDE = "invalid memory alloc request size"
+_INTERNAL = "XX000"
+
+
+class ConnectError(asyncpg.InterfaceError):
+    """What asyncpg raises of other kinds while it connects: a host or an option is wrong."""
 
 
 def is_conflict(error: BaseException) -> bool:
     """Whether the transaction was rolled back for another's sake and may just be repeated."""
     return _code(error) in _CONFLICTS
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another transaction held a lock for too long."""
+    return _code(error) == _LOCKED
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether a request to cancel, or a time-out of the server, has ended the statement."""
+    return _code(error) == _CANCELLED
+
+
+def is_outdated(error: BaseException) -> bool:
+    """Whether a statement was prepared for what has been dropped, made again or altered since."""
+    code = _code(error) or ""
+    return (
+        isinstance(error, asyncpg.InvalidCachedStatementError)
+        or code in _OUTDATED
+        or (code.startswith("42") and code != _FORBIDDEN)
+        or (code == _INTERNAL and any(text in str(error) for text in _GONE_INSIDE))
+    )
+
+
+def is_too_large(error: BaseException) -> bool:
+    """Whether PostgreSQL cannot make one row of what it was asked for."""
+    code = _code(error)
+    return code in _TOO_LARGE or (code == _INTERNAL and _TOO_LARGE_INSIDE in str(error))
 
 
 def is_loss(error: BaseException) -> bool:
@@ -66,13 +115,36 @@ def for_caller(error: Exception, settings: Settings) -> Exception:
     """A new RepositoryError caused by the driver's; any other error as it is."""
     if not isinstance(error, DRIVER_ERRORS):
         return error
-    if _code(error) == _LOCKED:
+    code = _code(error)
+    if isinstance(error, ConnectError):
+        text, error = f"cannot connect to PostgreSQL ({error})", _original(error)
+    elif code == _LOCKED:
         text = f"another transaction has held a lock for more than {settings.lock_timeout:g} s"
+    elif code in _SHARED_SESSION and settings.statement_cache:
+        text = (
+            "a prepared statement was lost or made by another session; behind a pooler that shares"
+            f" sessions among transactions set statement_cache=0 ({_said(error)})"
+        )
+    elif code in _GONE:
+        text = f"the tables of the repository are gone or of another version ({_said(error)})"
     elif is_loss(error):
         text = f"no connection to PostgreSQL ({_said(error)})"
     else:
         text = f"PostgreSQL failed ({_said(error)})"
     return _caused(f"{text}: {settings.name}", error)
+
+
+def no_answer(settings: Settings, cause: BaseException | None = None) -> TimeoutError:
+    """The error of a connection that was dropped because the server did not answer in time."""
+    error = TimeoutError(f"no answer within {settings.command_timeout:g} s")
+    error.__cause__ = cause
+    return error
+
+
+def not_sent(settings: Settings) -> RepositoryError:
+    """The error of a call that waited for others, or for a connection, until its time was over."""
+    text = f"the call could not begin within {settings.command_timeout:g} s, nothing was changed"
+    return _caused(f"{text}: {settings.name}", no_answer(settings))
 
 
 def maybe_done(error: BaseException, settings: Settings) -> RepositoryError:
@@ -95,6 +167,11 @@ def _caused(text: str, cause: BaseException) -> RepositoryError:
     failure = RepositoryError(text)
     failure.__cause__ = cause
     return failure
+
+
+def _original(error: Exception) -> Exception:
+    cause = error.__cause__
+    return cause if isinstance(cause, Exception) else error
 
 
 def _code(error: BaseException) -> str | None:

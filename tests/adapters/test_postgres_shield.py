@@ -11,9 +11,9 @@ import pytest
 
 from collection_jobs import JobStatus
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.adapters.postgres.coalescing import Write
-from collection_jobs.adapters.postgres.connections import Held
-from collection_jobs.adapters.postgres.uncancelled import uncancelled
+from collection_jobs.adapters.postgres.batching import Write
+from collection_jobs.adapters.postgres.pooled import PooledConnection
+from collection_jobs.adapters.postgres.shield import uncancelled
 from collection_jobs.conformance.calls import example_job
 
 
@@ -132,7 +132,7 @@ class Conflicting:
     def may_share(self, first: Write, later: Write) -> bool:
         return False
 
-    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+    async def run(self, pooled: PooledConnection, writes: Sequence[Write]) -> None:
         self.attempts += 1
         if self.attempts == 1:
             await self.deadlock.wait()

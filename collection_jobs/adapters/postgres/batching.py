@@ -11,17 +11,18 @@ server a part, and the client nothing, whose time is what bounds them (docs/benc
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from collection_jobs.adapters.postgres.connections import Held
+from collection_jobs.adapters.postgres.pooled import PooledConnection
 
 __all__ = ["Read", "ReadKind", "Reads", "Write", "WriteKind", "Writes"]
 
 _LARGEST_WEIGHT = 5_000
-"""Symbols and outcomes in one statement, from which on it takes no other call."""
+"""Symbols, outcomes and kilobytes in one statement, from which on it takes no other call."""
 _FARTHEST = 1_000
 """How many of the waiting calls are looked at for one batch."""
 
@@ -32,7 +33,7 @@ class ReadKind(Protocol):
     together: int
     """The most keys in one statement."""
 
-    async def run(self, held: Held, keys: Sequence[Any]) -> Mapping[Any, Any]:
+    async def run(self, pooled: PooledConnection, keys: Sequence[Any]) -> Mapping[Any, Any]:
         """Read what the keys ask for; a key that is missing in the answer has None."""
         ...
 
@@ -44,26 +45,37 @@ class Read:
     Attributes:
         kind: How it is read.
         key: What is read.
-        futures: Whom to answer.
-        attempts: How often it was tried and the connection lost.
+        callers: Whom to answer, and each one's deadline by the event loop's clock.
+        attempts: How often it was tried, and is to be tried again.
     """
 
     kind: ReadKind
     key: Hashable
-    futures: list[asyncio.Future[Any]]
+    callers: list[tuple[asyncio.Future[Any], float]]
     attempts: int = 0
+
+    @property
+    def deadline(self) -> float:
+        """The earliest one; those who came first wait longest."""
+        return self.callers[0][1]
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody waits for it still."""
+        return not all(future.done() for future, _ in self.callers)
 
     def answer(self, result: Any) -> None:
         """Tell all who wait; each gets a list of its own."""
-        for future in self.futures:
+        for future, _ in self.callers:
             if not future.done():
                 future.set_result(list(result) if result.__class__ is list else result)
 
-    def fail(self, error: Exception) -> None:
-        """Tell all who wait that it cannot be read."""
-        for future in self.futures:
-            if not future.done():
-                future.set_exception(error)
+    def fail(self, error: Callable[[], Exception], until: float = math.inf) -> None:
+        """Tell those whose deadline is not after an instant that it cannot be read."""
+        for future, deadline in self.callers:
+            if deadline <= until and not future.done():
+                future.set_exception(error())
+        self.callers = [caller for caller in self.callers if caller[1] > until]
 
 
 class Reads:
@@ -77,14 +89,16 @@ class Reads:
         """Whether any waits."""
         return bool(self._waiting)
 
-    def add(self, kind: ReadKind, key: Hashable, future: asyncio.Future[Any]) -> None:
+    def add(
+        self, kind: ReadKind, key: Hashable, future: asyncio.Future[Any], deadline: float
+    ) -> None:
         """Let one wait, beside those that ask for the same."""
         waiting = self._waiting.setdefault(kind, {})
         read = waiting.get(key)
         if read is None:
-            waiting[key] = Read(kind, key, [future])
+            waiting[key] = Read(kind, key, [(future, deadline)])
         else:
-            read.futures.append(future)
+            read.callers.append((future, deadline))
 
     def put_back(self, reads: Iterable[Read]) -> None:
         """Let some wait again."""
@@ -92,7 +106,7 @@ class Reads:
             waiting = self._waiting.setdefault(read.kind, {})
             other = waiting.setdefault(read.key, read)
             if other is not read:
-                other.futures += read.futures
+                other.callers = read.callers + other.callers
 
     def next(self) -> list[Read]:
         """Take those that share the next statement; those that nobody waits for are passed over.
@@ -105,13 +119,29 @@ class Reads:
             batch: list[Read] = []
             while waiting and len(batch) < kind.together:
                 read = waiting.pop(next(iter(waiting)))
-                if not all(future.done() for future in read.futures):
+                if read.is_wanted:
                     batch.append(read)
             if waiting:
                 self._waiting[kind] = waiting
             if batch:
                 return batch
         return []
+
+    def expire(self, now: float, error: Callable[[], Exception]) -> None:
+        """Fail those who have waited until their deadline."""
+        for kind, waiting in list(self._waiting.items()):
+            for key, read in list(waiting.items()):
+                read.fail(error, now)
+                if not read.callers:
+                    del waiting[key]
+            if not waiting:
+                del self._waiting[kind]
+
+    def deadlines(self) -> Iterator[float]:
+        """When those that wait expire."""
+        for waiting in self._waiting.values():
+            for read in waiting.values():
+                yield read.deadline
 
 
 class WriteKind(Protocol):
@@ -124,7 +154,7 @@ class WriteKind(Protocol):
         """Whether two calls on one job can share a statement: as if made one after the other."""
         ...
 
-    async def run(self, held: Held, writes: Sequence[Write]) -> None:
+    async def run(self, pooled: PooledConnection, writes: Sequence[Write]) -> None:
         """Do them in one transaction, and set what came of each."""
         ...
 
@@ -136,11 +166,14 @@ class Write:
         kind: How it is done.
         ids: The jobs that it is about.
         args: What it writes.
-        weight: How many symbols and outcomes that is.
+        weight: How many symbols, outcomes and kilobytes of errors that is.
         future: Whom to answer.
+        deadline: When it is answered at the latest, by the event loop's clock.
+        locks_until: How long it may wait for another transaction's lock; 0.0: it has not begun.
         started: Whether it may have been sent: then a caller that is cancelled waits for the end.
         abandoned: Whether its caller was cancelled after that.
         alone: Whether it shares no statement; or failed in one, and is to be tried by itself.
+        is_locked: Whether another transaction held a lock that it needs.
         attempts: How often it was tried, and rolled back or not sent.
         result: What it answers.
         error: What it raises.
@@ -148,8 +181,8 @@ class Write:
     """
 
     __slots__ = (
-        *("abandoned", "alone", "answered", "args", "attempts", "error", "future", "ids"),
-        *("kind", "result", "started", "weight"),
+        *("abandoned", "alone", "answered", "args", "attempts", "deadline", "error", "future"),
+        *("ids", "is_locked", "kind", "locks_until", "result", "started", "weight"),
     )
 
     def __init__(
@@ -159,6 +192,7 @@ class Write:
         args: Any,
         weight: int,
         future: asyncio.Future[Any],
+        deadline: float,
     ) -> None:
         """Remember what to do and whom to answer."""
         self.kind = kind
@@ -166,6 +200,9 @@ class Write:
         self.args = args
         self.weight = weight
         self.future = future
+        self.deadline = deadline
+        self.locks_until: float = 0.0
+        self.is_locked: bool = False
         self.alone: bool = not kind.together
         self.started: bool = False
         self.abandoned: bool = False
@@ -205,11 +242,14 @@ class Writes:
         """Let some wait again, before all others."""
         self._waiting.extendleft(reversed(writes))
 
-    def next(self) -> list[Write]:
+    def next(self, *, patient: bool = True) -> list[Write]:
         """Take those that share the next statement; their jobs are busy until they are `done`.
 
         A call passes over those that wait before it only where these are about other jobs, and it
         waits while its job is busy. One that was cancelled meanwhile is dropped.
+
+        Args:
+            patient: Whether the statement may wait for a lock that is known to be another's.
         """
         batch = _Batch()
         passed: list[Write] = []
@@ -219,7 +259,8 @@ class Writes:
             if write.future.cancelled():
                 continue
             free = barred.isdisjoint(write.ids) and self._busy.isdisjoint(write.ids)
-            if not (free and batch.take(write)):
+            may_start = patient or not write.is_locked
+            if not (free and may_start and batch.take(write)):
                 barred.update(write.ids)
                 passed.append(write)
         self._waiting.extendleft(reversed(passed))
@@ -235,6 +276,17 @@ class Writes:
         """Let the next ones on these jobs begin."""
         for write in writes:
             self._busy.difference_update(write.ids)
+
+    def expire(self, now: float) -> list[Write]:
+        """Take those that have waited until their deadline."""
+        late = [write for write in self._waiting if write.deadline <= now]
+        if late:
+            self._waiting = deque(write for write in self._waiting if write.deadline > now)
+        return late
+
+    def deadlines(self) -> Iterator[float]:
+        """When those that wait expire."""
+        return (write.deadline for write in self._waiting)
 
     def take_all(self) -> list[Write]:
         """Take all that wait."""

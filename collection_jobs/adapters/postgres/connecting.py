@@ -1,0 +1,195 @@
+"""Connecting: from the settings to a connection of asyncpg's, guarded and set up."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import random
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+from weakref import WeakSet
+
+import asyncpg
+
+from collection_jobs.adapters.postgres.errors import (
+    DRIVER_ERRORS,
+    ConnectError,
+    is_loss,
+    is_starting,
+    no_answer,
+)
+from collection_jobs.adapters.postgres.schema import if_current
+from collection_jobs.adapters.postgres.session import conditional, unconditional
+from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.errors import RepositoryError
+
+__all__ = ["Connection", "connect", "connect_patiently", "dropped_in_time", "is_ready", "set_up"]
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+_LONGEST_IDLE = 32_767  # seconds, as Linux takes them
+_PROBE = 1.0
+"""Seconds in which a pooler that shares sessions serves a second client."""
+
+
+async def connect_patiently(settings: Settings, *, refused: bool) -> Connection:
+    """Connect within ``connect_timeout``; wait for a server that is coming up.
+
+    Args:
+        settings: Where to connect to.
+        refused: Whether to wait for one that refuses to speak, too.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + settings.connect_timeout
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return await connect(settings, max(deadline - loop.time(), _FIRST_PAUSE))
+        except DRIVER_ERRORS as error:
+            patient = is_loss(error) if refused else is_starting(error)
+            if not patient or loop.time() + pause > deadline:
+                raise
+        # Of random length, so that those who wait do not come back in step.
+        await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - not for secrets
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+async def connect(settings: Settings, seconds: float) -> Connection:
+    """Open a connection; a silent network ends it sooner or later.
+
+    asyncpg is to prepare nothing by itself: names of its choice would collide with those of other
+    sessions behind a pooler.
+    """
+    try:
+        connection: Connection = await asyncpg.connect(
+            settings.dsn,
+            timeout=seconds,
+            statement_cache_size=0,
+            server_settings={"application_name": settings.application_name},
+        )
+    except TimeoutError as error:
+        raise TimeoutError(f"no connection within {settings.connect_timeout:g} s") from error
+    except DRIVER_ERRORS:
+        raise
+    except Exception as error:
+        # A host that is no name (UnicodeError), a port that is no number, a user that is not known.
+        raise ConnectError(str(error) or type(error).__name__) from error
+    _guard(connection, settings.command_timeout)
+    _opened.add(connection)
+    return connection
+
+
+def _guard(connection: Connection, seconds: float) -> None:
+    """Let the kernel notice a network that is gone, also while nobody calls."""
+    driver: Any = connection  # asyncpg shows its socket nowhere else
+    sock: socket.socket | None = driver._transport.get_extra_info("socket")
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    idle = min(math.ceil(seconds / 2), _LONGEST_IDLE)
+    for name, value in (
+        ("TCP_KEEPIDLE", idle),
+        ("TCP_KEEPALIVE", idle),  # what macOS calls it
+        ("TCP_KEEPINTVL", min(math.ceil(seconds / 6), _LONGEST_IDLE)),
+        ("TCP_KEEPCNT", 3),
+        # For what was sent and not acknowledged: half, so that a read can be made again in time.
+        ("TCP_USER_TIMEOUT", max(1, round(seconds * 500))),
+    ):
+        option: int | None = getattr(socket, name, None)
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+@contextmanager
+def dropped_in_time(connection: Connection, settings: Settings) -> Generator[None]:
+    """Drop a connection whose server does not answer within ``command_timeout``.
+
+    A time-out by cancellation would not do: asyncpg asks the server to cancel, and a transaction
+    rolls back, over the same network.
+    """
+    fired: list[None] = []
+
+    def drop() -> None:
+        fired.append(None)
+        connection.terminate()
+
+    timer = asyncio.get_running_loop().call_later(settings.command_timeout, drop)
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        if fired:
+            raise no_answer(settings, error) from error
+        raise
+    finally:
+        timer.cancel()
+
+
+async def is_ready(connection: Connection, settings: Settings) -> bool:
+    """Set up a session, and say whether the schema has this release's version: in one round trip.
+
+    False where anything is unusual; then nothing was changed.
+    """
+    query = if_current(settings)
+    if settings.statement_cache:
+        # Both are one query, so that the session is set where the schema is as it should be.
+        query = f"{conditional(settings, connection.get_server_pid())} AND EXISTS ({query})"
+    try:
+        return await connection.execute(query) == "SELECT 1"
+    except asyncpg.PostgresError as error:
+        if is_loss(error):
+            raise
+        return False
+
+
+async def set_up(connection: Connection, settings: Settings) -> None:
+    """Set up a session, unless there is none to rely on.
+
+    Raises:
+        RepositoryError: A pooler shares sessions among transactions.
+    """
+    if not settings.statement_cache:
+        return
+    if await connection.execute(conditional(settings, connection.get_server_pid())) == "SELECT 1":
+        return
+    if await _is_shared(connection, settings):
+        raise RepositoryError(
+            "a pooler shares sessions among transactions, so statements cannot stay prepared: set"
+            f" statement_cache=0, or let it pool sessions: {settings.name}"
+        )
+    await connection.execute(unconditional(settings))
+
+
+async def _is_shared(connection: Connection, settings: Settings) -> bool:
+    """Whether two clients of a pooler are served by one session of the server.
+
+    One that pools sessions gives the second client another session, or lets it wait for one.
+    """
+    mine: int = await connection.fetchval("SELECT pg_backend_pid()")
+    other = await connect(settings, settings.connect_timeout)
+    timer = asyncio.get_running_loop().call_later(_PROBE, other.terminate)
+    try:
+        theirs: int = await other.fetchval("SELECT pg_backend_pid()")
+    except DRIVER_ERRORS:
+        return False
+    finally:
+        timer.cancel()
+        other.terminate()
+    return theirs == mine or await connection.fetchval("SELECT pg_backend_pid()") != mine
+
+
+_opened: WeakSet[Connection] = WeakSet()
+
+
+def _disown_all() -> None:
+    """Make a forked child's copies harmless: collected, they would end the parent's sessions."""
+    connections: list[Any] = list(_opened)
+    for connection in connections:
+        connection._aborted = True  # asyncpg has no other way to let go of one
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_disown_all)

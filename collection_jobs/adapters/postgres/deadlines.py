@@ -1,0 +1,67 @@
+"""Deadlines: connections that wait for the server are dropped when their calls' time is over.
+
+asyncpg's own time-outs would not do: it asks the server to cancel, over the same network, and waits
+for the answer. One timer serves all calls, since all have the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from collection_jobs.adapters.postgres.pooled import PooledConnection
+
+__all__ = ["Deadlines"]
+
+_PRECISION = 0.001  # seconds by which a timer may come early
+
+
+class Deadlines:
+    """The connections under way, and a timer that comes at the earliest deadline."""
+
+    def __init__(self, expire: Callable[[float], Iterable[float]]) -> None:
+        """Start with none.
+
+        Args:
+            expire: Called with the time now; it fails what waits elsewhere and is late, and gives
+                the deadlines of the rest.
+        """
+        self._expire = expire
+        self._loop = asyncio.get_running_loop()
+        self._waiting: set[PooledConnection] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, pooled: PooledConnection, deadline: float) -> None:
+        """A connection begins to wait for the server."""
+        pooled.deadline = deadline
+        self._waiting.add(pooled)
+        self.watch(deadline)
+
+    def end(self, pooled: PooledConnection) -> None:
+        """A connection does not wait any more."""
+        self._waiting.discard(pooled)
+
+    def watch(self, deadline: float) -> None:
+        """See to it that the timer comes then, or before."""
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._ring)
+        elif deadline < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._loop.call_at(deadline, self._ring)
+
+    def stop(self) -> None:
+        """Watch nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = self._loop.time() + _PRECISION
+        for pooled in self._waiting:
+            if pooled.deadline <= now and not pooled.is_late:
+                pooled.drop_late()
+        waiting = (pooled.deadline for pooled in self._waiting if not pooled.is_late)
+        earliest = min((*waiting, *self._expire(now)), default=None)
+        if earliest is not None:
+            self.watch(earliest)

@@ -1,0 +1,93 @@
+"""Locks: how long a statement waits for the lock of another transaction.
+
+A statement on several jobs holds the rows that it has reached while it waits for the next one, so
+whoever wants one of these waits, too, on any machine. So only a statement on one job waits for as
+long as ``lock_timeout``; one on several gives up soon, and goes again without the locked ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from collection_jobs.adapters.postgres.batching import Write
+from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
+from collection_jobs.adapters.postgres.pooled import PooledConnection
+from collection_jobs.adapters.postgres.session import milliseconds
+from collection_jobs.adapters.postgres.settings import Settings
+
+__all__ = ["Locks"]
+
+_SHORT = 0.1
+"""Seconds that a statement waits which holds up others: longer than most commits take."""
+_PRECISION = 0.005
+
+
+class Locks:
+    """The time that writes have for locks."""
+
+    def __init__(self, settings: Settings, locked_jobs: str, most: int) -> None:
+        """Start with none.
+
+        Args:
+            settings: What the time-outs are.
+            locked_jobs: The statement that tells which of some jobs others have locked.
+            most: How many statements may wait long at once, so that others have connections.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._timeout = settings.lock_timeout
+        self._locked_jobs = locked_jobs
+        self._most = most
+        self._patient = 0
+        self._long_limit = str(milliseconds(self._timeout))
+        self._short_limit = str(milliseconds(min(_SHORT, self._timeout)))
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether one more statement may wait long."""
+        return self._patient < self._most
+
+    @contextmanager
+    def limited(self, pooled: PooledConnection, batch: list[Write]) -> Generator[None]:
+        """Set how long the statement of some writes waits for a lock."""
+        now = self._loop.time()
+        first = batch[0]
+        is_new = not first.locks_until
+        for write in batch:
+            if not write.locks_until:
+                write.locks_until = now + self._timeout
+        patient = len(batch) == 1 and len(first.ids) == 1 and self.may_wait
+        if not patient:
+            pooled.lock_limit = self._short_limit
+        elif is_new:
+            pooled.lock_limit = self._long_limit
+        else:
+            pooled.lock_limit = str(milliseconds(first.locks_until - now))
+        self._patient += patient
+        try:
+            yield
+        finally:
+            self._patient -= patient
+
+    async def sorted_out(self, pooled: PooledConnection, batch: list[Write]) -> list[Write]:
+        """Those of some writes that met a lock which are to be repeated, the locked ones alone."""
+        now = self._loop.time() + _PRECISION
+        again = [write for write in batch if now < write.locks_until]
+        if len(batch) == 1:
+            batch[0].is_locked = True
+            return again
+        locked = await self._locked(pooled, batch)
+        for write in batch:
+            write.attempts += 1
+            write.is_locked = not locked.isdisjoint(write.ids)
+            # What no row shows, such as a job that another is about to create, shows at the second.
+            write.alone = write.alone or write.is_locked or write.attempts > 1
+        return again
+
+    async def _locked(self, pooled: PooledConnection, batch: list[Write]) -> set[str]:
+        ids = sorted({job_id for write in batch for job_id in write.ids})
+        try:
+            return {row[0] for row in await pooled.fetch(self._locked_jobs, ids)}
+        except DRIVER_ERRORS:
+            return set(ids)
