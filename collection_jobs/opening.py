@@ -203,11 +203,18 @@ def _open_postgres(
 
 def _scratch_postgres(url: str) -> ScratchStores:
     _demand_asyncpg()
+    from collection_jobs.adapters.postgres.proxying import (
+        PROXIED_TIME_OUT,
+        proxied_url,
+        server_address,
+    )
     from collection_jobs.adapters.postgres.scratch import discard, scratch_url
 
+    address = server_address(url)
     return ScratchStores(
         lambda directory: scratch_url(url, directory),
         lambda directories: discard(url, directories),
+        network=None if address is None else Network(*address, proxied_url, PROXIED_TIME_OUT),
     )
 
 

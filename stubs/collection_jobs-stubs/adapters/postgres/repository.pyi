@@ -47,7 +47,9 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         schema: str=...,
         connections: int=4,
         connect_timeout: float=10.0,
+        command_timeout: float=30.0,
         lock_timeout: float=5.0,
+        statement_cache: int=100,
         create: bool=True,
     ) -> None:
         """Remember what to open; nothing is opened yet.
@@ -59,7 +61,11 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             schema: The schema that the tables are in; created if there is none.
             connections: The most connections that are held at once; they are opened as needed.
             connect_timeout: Seconds to wait for a connection, also while the server restarts.
+            command_timeout: Seconds in which every call ends, whatever the server does.
             lock_timeout: Seconds that a call waits for another transaction's lock.
+            statement_cache: The most statements that a connection holds prepared. 0 is for poolers
+                that share sessions among transactions: then nothing outlives a transaction, and a
+                call takes three round trips instead of one.
             create: Whether opening makes the tables where there are none; if not, it refuses.
 
         Raises:
@@ -97,7 +103,11 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     async def close(self) -> None:
         """Close the repository after the calls under way are answered; again does nothing.
 
-        A cancelled call closes it all the same, but does not wait for it.
+        It takes no longer than ``command_timeout``. A cancelled call closes it all the same, but
+        does not wait for it.
+
+        Raises:
+            RepositoryError: Another process, thread or event loop has opened it; it stays open.
         """
     @override
     async def save(self, job: CollectionJob) -> None: ...
@@ -140,7 +150,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            candles: The number of candles collected, 0 or more, however large.
+            candles: The number of candles collected: 0 or more, and less than 2**63.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.
