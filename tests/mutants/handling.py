@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import fcntl
 import os
 import shutil
@@ -67,7 +68,7 @@ class BacksUp(TableStore):
 
     @override
     async def close(self) -> None:
-        if self.connection is not None:
+        if self.connection is not None and self.path.exists():
             shutil.copy(self.path, self.path.with_suffix(".bak"))
         await super().close()
 
@@ -85,12 +86,22 @@ class ClearsUp(TableStore):
 
 
 @breaks(HANDLES, "ATOMIC-1", also=ANY_LOSS)
+class ClearsUpAtTheEnd(TableStore):
+    """Does so when its process ends."""
+
+    @override
+    async def __aenter__(self) -> Self:
+        atexit.register(forget, Path(f"{self.path}-wal"), Path(f"{self.path}-shm"))
+        return await super().__aenter__()
+
+
+@breaks(HANDLES, "ATOMIC-1", also=ANY_LOSS)
 class TruncatesTheLog(TableStore):
     """Empties a log that it finds when it is opened: it takes it for a dead process's."""
 
     @override
     async def __aenter__(self) -> Self:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.truncate(f"{self.path}-wal", 0)
         return await super().__aenter__()
 
@@ -182,7 +193,8 @@ class RepairsWhatIsInUse(TableStore):
     async def __aenter__(self) -> Self:
         marker = self.path.with_suffix(".open")
         crashed = self.path.exists() and not marker.exists()
-        marker.touch()
+        with mapped_errors():
+            marker.touch()
         await super().__aenter__()
         if crashed:
             self.transaction(lambda one: one.execute("DELETE FROM jobs WHERE status = 'running'"))

@@ -79,7 +79,7 @@ class RepeatsReads(Remote):
             return await super().exchange(method, arguments)
 
 
-@waits("had not ended after 1.4 s")
+@waits("had not ended after 2.4 s")
 class HasNoTimeOut(Remote):
     """Waits as long as it takes."""
 
@@ -115,7 +115,7 @@ class LetsTheTimeOutThrough(Remote):
         raise error
 
 
-@waits("had not ended after 1.4 s")
+@waits("had not ended after 2.4 s")
 class ShieldsItsCalls(Remote):
     """Keeps to its time-out, and waits for ever to clean up after a call that was cancelled."""
 
@@ -150,7 +150,7 @@ class ClosesForEver(Remote):
         await super().__aexit__(*exc_info)
 
 
-@waits("had not ended after 1.4 s")
+@waits("had not ended after 2.4 s")
 class CountsFromItsTurn(Remote):
     """Begins to count when it is a call's turn, behind all the others."""
 

@@ -8,7 +8,7 @@ from collection_jobs.adapters.postgres.settings import Settings
 
 __all__ = ["PROXIED_TIME_OUT", "proxied_url", "server_address"]
 
-PROXIED_TIME_OUT = 2.0
+PROXIED_TIME_OUT = 1.0
 """Seconds in which every call on a store that is opened by way of a proxy ends."""
 
 _PORT = 5432

@@ -141,18 +141,22 @@ def use_handles(
         if refusal is not None:
             used.notes.append(f"not on several handles of one process: {refusal}")
         trial = _Trial(opening, new_directory, nursery, linked)
-        kills, places = "durable" in capabilities, 2 if linked else 1
         for number in range(count):
             progress(number, count)
+            kills, places = "durable" in capabilities, 2 if linked else 1
             lines = script(random, capabilities, places=places, kills=kills)
-            lines = lines if refusal is None else _on_one_handle(lines)
-            played = trial.play(lines)
-            used.add(played)
-            found = find_losses(played)
-            if found and trial.is_served_alone(lines):
-                used.findings = _told_shortly(trial, lines, found)
+            used.findings = _found(trial, lines if refusal is None else _on_one_handle(lines), used)
+            if used.findings:
                 break
     return used
+
+
+def _found(trial: _Trial, lines: tuple[Line, ...], used: HandlesUsed) -> dict[str, Finding]:
+    """Play a script; what it shows, unless one caller alone would see it too."""
+    played = trial.play(lines)
+    used.add(played)
+    found = find_losses(played)
+    return _told_shortly(trial, lines, found) if found and trial.is_served_alone(lines) else {}
 
 
 def use_handles_again(

@@ -59,8 +59,11 @@ def play(nursery: Nursery, places: tuple[Path, ...], lines: Sequence[Line]) -> P
     """
     with _Stage(nursery, places) as stage:
         try:
+            ends = {line.process: line.stage for line in sorted(lines, key=lambda one: one.stage)}
             for part in stages(lines):
                 stage.do(part)
+                for process in [one for one, end in ends.items() if end == part[0].stage]:
+                    stage.leave(process)
             stage.do([Line(0, LAST, 1, step) for step in _last_look(stage.played)])
         except WorkerDied as error:
             stage.played.died = stage.at_work, str(error)
@@ -102,6 +105,12 @@ class _Stage:
             self._follow(process, kills.get(process))
         for process in kills.keys() - clients.keys():
             self._kill(process)
+
+    def leave(self, process: str) -> None:
+        """Let a process end that has nothing more to do, unless it was killed."""
+        worker = self._workers.pop(process, None)
+        if worker is not None:
+            worker.leave()
 
     def _start(self, process: str) -> None:
         if process not in self._workers:

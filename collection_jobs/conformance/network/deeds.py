@@ -117,6 +117,7 @@ class Caller:
         opening: AbstractAsyncContextManager[CollectionJobRepository],
         recording: Recording,
         limit: float,
+        few: asyncio.Semaphore,
     ) -> None:
         """Prepare; `live` does it all.
 
@@ -125,6 +126,7 @@ class Caller:
             opening: The store, not open yet.
             recording: Told of every call.
             limit: Seconds that anything may take; what is cancelled is so after a tenth of them.
+            few: Held by those who open the store while all is well: a server takes its time.
         """
         loop = asyncio.get_running_loop()
         self.deed = deed
@@ -135,6 +137,7 @@ class Caller:
         self._opening = opening
         self._recording = recording
         self._limit = limit
+        self._few = few
         self._late = f"had not ended after {limit:g} s"
         self._after = ""
 
@@ -155,8 +158,9 @@ class Caller:
     async def _opened(self) -> CollectionJobRepository | None:
         """Open the store while all is well, and wait until it is not."""
         try:
-            repository = await self._opening.__aenter__()
-            await repository.get_by_id(self.deed.name)
+            async with self._few:
+                repository = await self._opening.__aenter__()
+                await repository.get_by_id(self.deed.name)
         except Exception as error:  # noqa: BLE001 - whatever it is, the store does not open so
             self.ready.set_result(error)
             return None

@@ -20,6 +20,7 @@ __all__ = [
     "Ended",
     "Failed",
     "ForeignError",
+    "Leave",
     "Open",
     "Told",
     "Use",
@@ -84,6 +85,11 @@ class Use:
 @dataclass(frozen=True, slots=True)
 class Close:
     """Close the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """End, as a process does that has nothing more to do; what is open is left open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from collection_jobs.conformance.workers.messages import (
     Done,
     Ended,
     Failed,
+    Leave,
     Open,
     Told,
     Use,
@@ -88,8 +89,7 @@ class _Worker:
         # The loop must not stop for the pipe: an adapter may have tasks of its own on it.
         threading.Thread(target=_listen, args=(self._pipe, loop, orders), daemon=True).start()
         self._pipe.send(Done())
-        while True:
-            order = await orders.get()
+        while not isinstance(order := await orders.get(), Leave):
             answer: Done | Failed
             try:
                 answer = await self._follow(order)
@@ -97,6 +97,7 @@ class _Worker:
                 ours = isinstance(error, CollectionJobError | NoAnswer)
                 answer = Failed(f"{type(error).__name__}: {error}", ours, hidden_cause(error))
             self._pipe.send(answer)
+        self._pipe.send(Done())
 
     async def _follow(self, order: object) -> Done:
         match order:
