@@ -1,9 +1,9 @@
 """Documents: a job as plain JSON values and back, exactly; and keys that sort as listings do.
 
 For adapters over an engine that holds text or bytes. What a job may be is wider than what most
-formats carry: instants from the year 1 to 9999 to the microsecond, candles beyond 64 bits, ids
-that sort by code point. What goes through this module comes back equal (SAVE-1), and a document
-that another program wrote or damaged is refused instead of becoming half a job.
+formats carry: instants from the year 1 to 9999 to the microsecond, ids that sort by code point,
+candles that no float holds exactly. What goes through this module comes back equal (SAVE-1), and
+a document that another program wrote or damaged is refused instead of becoming half a job.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
 __all__ = [
-    "candles_from_text",
-    "candles_to_text",
     "from_document",
     "from_json",
     "from_micros",
@@ -32,7 +30,6 @@ __all__ = [
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_MAX_NUMBER = 2**63 - 1
 _FIELDS = frozenset(
     {
         *("id", "source", "symbols", "timeframe", "start", "end", "created_at", "status"),
@@ -64,25 +61,10 @@ def listing_key(created_at: datetime, job_id: str) -> bytes:
     return (to_micros(created_at) - to_micros(_FIRST)).to_bytes(8, "big") + job_id.encode()
 
 
-def candles_to_text(candles: int) -> str:
-    """A number of candles as text, for engines whose numbers end at 64 bits.
-
-    Python itself writes and reads no decimal number of more than some thousand digits; beyond 64
-    bits it is hexadecimal, therefore.
-    """
-    return str(candles) if candles <= _MAX_NUMBER else hex(candles)
-
-
-def candles_from_text(text: str) -> int:
-    """The reverse of `candles_to_text`; ValueError for what it never writes."""
-    return int(text, 16) if text.startswith("0x") else int(text)
-
-
 def to_document(job: CollectionJob) -> dict[str, Any]:
     """A job as a dict of JSON values, under the names of its fields, with its revision.
 
-    Instants are ISO 8601 in UTC, the status its lower-case name, candles a number or, beyond 64
-    bits, a text as of `candles_to_text`.
+    Instants are ISO 8601 in UTC, the status its lower-case name, candles numbers below 2**63.
     """
     return {
         "id": job.id,
@@ -96,10 +78,7 @@ def to_document(job: CollectionJob) -> dict[str, Any]:
         "started_at": None if job.started_at is None else job.started_at.isoformat(),
         "finished_at": None if job.finished_at is None else job.finished_at.isoformat(),
         "error_message": job.error_message,
-        "completed_symbols": {
-            symbol: candles if candles <= _MAX_NUMBER else candles_to_text(candles)
-            for symbol, candles in job.completed_symbols.items()
-        },
+        "completed_symbols": dict(job.completed_symbols),
         "failed_symbols": dict(job.failed_symbols),
         "revision": job.revision,
     }
@@ -120,10 +99,6 @@ def from_document(document: Mapping[str, Any]) -> CollectionJob:
             if values[name] is not None:
                 values[name] = datetime.fromisoformat(values[name])
         values["status"] = JobStatus(values["status"])
-        values["completed_symbols"] = {
-            symbol: candles_from_text(candles) if isinstance(candles, str) else candles
-            for symbol, candles in values["completed_symbols"].items()
-        }
         return CollectionJob(**values)
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"no document of a job: {error}: {shown(document)}") from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar, final
 
 from collection_jobs.errors import ForbiddenTransitionError, UnknownSymbolError
 from collection_jobs.status import JobStatus
@@ -17,12 +18,16 @@ from collection_jobs.validation import (
     check_name,
     check_optional_datetime,
     check_optional_text,
+    check_revision,
     check_status,
+    check_symbols,
     check_text,
     shown,
 )
 
 __all__ = ["CollectionJob", "restore_job"]
+
+_V = TypeVar("_V")
 
 
 def _now() -> datetime:
@@ -40,6 +45,7 @@ def _no_failures() -> Mapping[str, str]:
 _NO_OUTCOMES: Mapping[str, Any] = MappingProxyType({})
 
 
+@final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionJob:
     """A download of the candles of some symbols, at one timeframe, over one range, from one source.
@@ -50,12 +56,17 @@ class CollectionJob:
 
     All datetimes must be aware and are normalised to UTC, to the microsecond. In free text
     (``error_message``, the errors of failed symbols) NUL and lone surrogates, which databases
-    cannot hold, are replaced with U+FFFD, so that no error report is lost to its own text.
+    cannot hold, are replaced with U+FFFD, so that no error report is lost to its own text. Free
+    text of more than 65,535 bytes of UTF-8 is cut at a character, and ends in a line that says how
+    many bytes were left out. An instance of a subclass of ``int``, ``str`` or ``datetime`` becomes
+    the plain value that it is.
+
+    The class is final: no store would keep the fields of a subclass.
 
     Attributes:
         id: The job's identity, 1 to 255 characters, compared exactly.
         source: The exchange or data provider, 1 to 255 characters.
-        symbols: What to collect: at least one, each once, in the caller's order.
+        symbols: What to collect: 1 to 100,000, each once, in the caller's order.
         timeframe: The candles' length in the exchanges' spelling ("1m", "4h"); not interpreted.
         start: The first instant of the range.
         end: The first instant after the range: it is half-open, and ``start < end``.
@@ -64,7 +75,8 @@ class CollectionJob:
         started_at: When the job last became RUNNING, if it has since it was last PENDING.
         finished_at: When the job became COMPLETED, FAILED or CANCELLED, if that is its status.
         error_message: Why the job failed, or what else its last change of status carried.
-        completed_symbols: Symbol to number of candles, for each completed symbol; read-only.
+        completed_symbols: Symbol to number of candles, 0 or more and below 2**63, for each
+            completed symbol; read-only.
         failed_symbols: Symbol to error, for each failed symbol; read-only.
         revision: The store's count of changes when the job was read from it; None on a job that
             no store has given out. Not part of equality.
@@ -90,7 +102,7 @@ class CollectionJob:
         put = object.__setattr__  # the one way to set a field of a frozen instance
         put(self, "id", check_name("id", self.id))
         put(self, "source", check_name("source", self.source))
-        put(self, "symbols", _check_symbols(self.symbols))
+        put(self, "symbols", check_symbols(self.symbols))
         put(self, "timeframe", check_name("timeframe", self.timeframe))
         put(self, "start", check_datetime("start", self.start))
         put(self, "end", check_datetime("end", self.end))
@@ -100,7 +112,7 @@ class CollectionJob:
                 f"{self.end.isoformat()}"
             )
         put(self, "created_at", check_datetime("created_at", self.created_at))
-        check_status(self.status)
+        put(self, "status", check_status(self.status))
         put(self, "started_at", check_optional_datetime("started_at", self.started_at))
         put(self, "finished_at", check_optional_datetime("finished_at", self.finished_at))
         put(self, "error_message", check_optional_text("error_message", self.error_message))
@@ -108,8 +120,7 @@ class CollectionJob:
         put(self, "failed_symbols", _check_failed(self.failed_symbols))
         if self.completed_symbols or self.failed_symbols:
             self._check_outcomes_belong()
-        if self.revision is not None:
-            _check_revision(self.revision)
+        put(self, "revision", check_revision(self.revision))
 
     def _check_outcomes_belong(self) -> None:
         known = frozenset(self.symbols)
@@ -197,7 +208,7 @@ class CollectionJob:
         Raises:
             UnknownSymbolError: The job does not collect this symbol.
         """
-        self._check_symbol(symbol)
+        symbol = self._check_symbol(symbol)
         completed = {**self.completed_symbols, symbol: check_candles(candles)}
         failed = {other: why for other, why in self.failed_symbols.items() if other != symbol}
         return self._with_outcomes(completed, failed)
@@ -208,20 +219,20 @@ class CollectionJob:
         Raises:
             UnknownSymbolError: The job does not collect this symbol.
         """
-        self._check_symbol(symbol)
+        symbol = self._check_symbol(symbol)
         failed = {**self.failed_symbols, symbol: check_text("error", error)}
         completed = {other: n for other, n in self.completed_symbols.items() if other != symbol}
         return self._with_outcomes(completed, failed)
 
     def with_revision(self, revision: int | None) -> CollectionJob:
         """The same job as a store gives it out at ``revision``; None makes a save unconditional."""
-        if revision is not None:
-            _check_revision(revision)
-        return self._changed(revision=revision)
+        return self._changed(revision=check_revision(revision))
 
-    def _check_symbol(self, symbol: str) -> None:
-        if check_name("symbol", symbol) not in self.symbols:
-            raise UnknownSymbolError(self.id, symbol)
+    def _check_symbol(self, symbol: str) -> str:
+        checked = check_name("symbol", symbol)
+        if checked not in self.symbols:
+            raise UnknownSymbolError(self.id, checked)
+        return checked
 
     def _with_outcomes(self, completed: dict[str, int], failed: dict[str, str]) -> CollectionJob:
         return self._changed(
@@ -268,48 +279,41 @@ def _rebuild(values: dict[str, Any]) -> CollectionJob:
     return CollectionJob(**values)
 
 
-def _check_symbols(symbols: tuple[str, ...]) -> tuple[str, ...]:
-    if not isinstance(symbols, tuple | list):
-        raise TypeError(
-            f"symbols must be a tuple of str, not {type(symbols).__name__}: {shown(symbols)}"
-        )
-    if not symbols:
-        raise ValueError("symbols must name at least one symbol: ()")
-    checked = tuple([check_name("a symbol", symbol) for symbol in symbols])
-    if len(set(checked)) < len(checked):
-        twice = next(symbol for symbol in checked if checked.count(symbol) > 1)
-        raise ValueError(f"symbols must be unique, and {shown(twice)} is there more than once")
-    return checked
-
-
 def _check_completed(outcomes: Mapping[str, int]) -> Mapping[str, int]:
-    _check_is_mapping("completed_symbols", outcomes)
-    if not outcomes:
-        return _NO_OUTCOMES
-    return MappingProxyType(
-        {check_name("a completed symbol", s): check_candles(n) for s, n in outcomes.items()}
-    )
+    checked: dict[str, int] = {}
+    items = _items_of("completed_symbols", outcomes)
+    for symbol, candles in items:
+        name = check_name("a completed symbol", symbol)
+        try:
+            checked[name] = check_candles(candles)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{error}, of the completed symbol {shown(name)}") from None
+    return _read_only("completed_symbols", checked, items)
 
 
 def _check_failed(outcomes: Mapping[str, str]) -> Mapping[str, str]:
-    _check_is_mapping("failed_symbols", outcomes)
-    if not outcomes:
-        return _NO_OUTCOMES
-    return MappingProxyType(
-        {
-            check_name("a failed symbol", s): check_text("a failed symbol's error", e)
-            for s, e in outcomes.items()
-        }
-    )
+    items = _items_of("failed_symbols", outcomes)
+    checked = {
+        check_name("a failed symbol", symbol): check_text("a failed symbol's error", error)
+        for symbol, error in items
+    }
+    return _read_only("failed_symbols", checked, items)
 
 
-def _check_is_mapping(name: str, outcomes: object) -> None:
+def _items_of(name: str, outcomes: Mapping[str, _V]) -> list[tuple[str, _V]]:
+    """What a mapping holds, read once: a subclass of dict by the slots of dict."""
+    if issubclass(type(outcomes), dict):
+        of_dict: Callable[[object], Iterable[tuple[str, _V]]] = vars(dict)["items"]
+        return list(of_dict(outcomes))
     if not isinstance(outcomes, Mapping):
         raise TypeError(
             f"{name} must be a mapping of symbols, not {type(outcomes).__name__}: {shown(outcomes)}"
         )
+    return list(outcomes.items())
 
 
-def _check_revision(revision: int) -> None:
-    if not isinstance(revision, int) or isinstance(revision, bool):
-        raise TypeError(f"revision must be an int or None: {shown(revision)}")
+def _read_only(name: str, checked: dict[str, _V], items: list[tuple[str, _V]]) -> Mapping[str, _V]:
+    if len(checked) < len(items):  # keys that differ by a __hash__ or __eq__ of their own
+        twice, _ = Counter(check_name("a symbol", symbol) for symbol, _ in items).most_common(1)[0]
+        raise ValueError(f"{name} must name each symbol once, and {shown(twice)} is there twice")
+    return MappingProxyType(checked) if checked else _NO_OUTCOMES

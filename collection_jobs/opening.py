@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from collection_jobs.protocol import CollectionJobRepository
-from collection_jobs.validation import shown_url
+from collection_jobs.urls import redacted, scheme_of_url, shown_url
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -115,9 +115,11 @@ def open_repository(
 
     Raises:
         ValueError: The URL has no scheme, an unknown one, or one that its engine cannot read.
+        TypeError: The URL is no str.
         ModuleNotFoundError: The engine's driver is not installed.
     """
     opener = scheme_of(url).open
+    url = str.__str__(url)
     return opener(url) if create else _without_creating(opener)(url)
 
 
@@ -132,8 +134,10 @@ def _without_creating(opener: Callable[..., _Opening]) -> Opener:
 
 def scheme_name(url: str) -> str:
     """The scheme of a repository URL; never shows the rest of it, which may hold a password."""
-    scheme, colon, _ = url.partition(":")
-    if not colon or not scheme:
+    if not issubclass(type(url), str):
+        raise TypeError(f"a repository URL must be a str, not {type(url).__name__}")
+    scheme = scheme_of_url(str.__str__(url))
+    if scheme is None:
         raise ValueError(
             "a repository URL begins with its scheme, as in memory: or sqlite:///jobs.db"
         )
@@ -145,6 +149,20 @@ def known_schemes() -> list[str]:
     from importlib.metadata import entry_points
 
     return sorted({*BUILT_IN, *entry_points(group=ENTRY_POINT_GROUP).names})
+
+
+def looks_like_url(word: str) -> bool:
+    """Whether a word begins with a scheme that some installed package opens."""
+    scheme = scheme_of_url(word)
+    return scheme is not None and scheme.lower() in known_schemes()
+
+
+def without_secrets(text: str, url: str) -> str:
+    """What was said of a URL, such as an error's text, without the URL's secrets.
+
+    The adapters of this package show no secret by themselves; others may repeat the whole URL.
+    """
+    return text if scheme_name(url) in BUILT_IN else redacted(text, url)
 
 
 def scheme_of(url: str) -> Scheme:

@@ -8,6 +8,7 @@ inside a test module. Neither loads the kit, and with it Hypothesis, before it i
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
@@ -20,6 +21,8 @@ import pytest
 from collection_jobs.protocol import CollectionJobRepository
 
 if TYPE_CHECKING:
+    from _pytest._code.code import TerminalRepr
+
     from collection_jobs.conformance import LawReport, Report
 
 __all__ = ["RepositoryConformance"]
@@ -109,7 +112,11 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     target: str | None = session.config.getoption("--collection-jobs")
     if target is not None:
         _demand_kit()
-        judged = cast("_Judged", _new(_Judged, session, name=target, nodeid="collection-jobs"))
+        from collection_jobs.conformance.targets import shown_target
+
+        # The name stands in lists of tests and in reports.
+        name = shown_target(target)
+        judged = cast("_Judged", _new(_Judged, session, name=name, nodeid="collection-jobs"))
         items.extend(judged.collect())
 
 
@@ -124,12 +131,15 @@ class _Judged(pytest.Collector):
         option = self.config.getoption
         try:
             return verify(
-                find_target(self.name),
+                find_target(self._target()),
                 profile=str(option("--collection-jobs-profile")),
                 seed=int(str(option("--collection-jobs-seed"))),
             )
         except TargetError as error:
             pytest.exit(f"--collection-jobs: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+
+    def _target(self) -> str:
+        return str(self.config.getoption("--collection-jobs"))
 
     def collect(self) -> Iterator[pytest.Item]:
         """One test per law."""
@@ -147,6 +157,17 @@ class _LawItem(pytest.Item):
         judged = self.parent
         assert isinstance(judged, _Judged)  # noqa: S101 - it is the only collector of these
         _demand(next(law for law in judged.report.laws if law.id == self.name), self)
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
+    ) -> str | TerminalRepr:
+        """What went wrong; without the arguments of the calls, one of which may be a URL."""
+        if isinstance(excinfo.value, pytest.fail.Exception):
+            return super().repr_failure(excinfo)
+        from collection_jobs.conformance.targets import said_of_target
+
+        text = "".join(traceback.format_exception(excinfo.value))
+        return said_of_target(text, str(self.config.getoption("--collection-jobs")))
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where the test stands in a report."""

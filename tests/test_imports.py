@@ -14,7 +14,7 @@ import pytest
 import collection_jobs
 
 PACKAGE = Path(collection_jobs.__file__).parent
-DOMAIN = {"status", "job", "stats", "errors", "validation", "documents"}
+DOMAIN = {"status", "job", "stats", "errors", "validation", "documents", "free_text", "urls"}
 CONTRACT = {"repository", "protocol"}
 
 # For each room, the rooms and the libraries beyond the standard library that it may import.

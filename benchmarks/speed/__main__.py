@@ -24,6 +24,7 @@ from time import perf_counter
 from benchmarks.speed import imports, memory_use
 from benchmarks.speed.anatomy import anatomy
 from benchmarks.speed.frame import Candidate, Effort, measure
+from benchmarks.speed.long_texts import longest_lags
 from benchmarks.speed.memory_engine import candidates as in_memory
 from benchmarks.speed.page import write_page
 from benchmarks.speed.results import Results, machine
@@ -158,6 +159,10 @@ class _Run:
             async with filled as (version, stores):
                 self.results.machine += f", PostgreSQL {version}"
                 self.results.rates |= await measure(POSTGRES, stores, self._groups, effort)
+            longest = await longest_lags(server)
+            self.results.figures |= {
+                f"long texts: PostgreSQL: {name}": lag for name, lag in longest.items()
+            }
 
     async def memory(self) -> None:
         """The repository in memory."""
@@ -166,13 +171,15 @@ class _Run:
         self.results.rates |= await measure(MEMORY, stores, self._groups, effort)
 
     async def figures(self) -> None:
-        """The event loop's stalls, the import, and the memory of jobs in memory."""
+        """The event loop's stalls, also on SQLite with long texts, the import, and the memory of jobs."""
         size = self._middle
         path = copy(await original(self._stores, size), self._directory / "stalls.db")
         lags = await stalls(path, size, 0.2 if self.quick else 5.0)
         self.results.anatomy = await anatomy(path, size, 4 if self.quick else 20)
         figures = self.results.figures
         figures |= {f"stall: {name}": lag for name, lag in lags.items()}
+        longest = await longest_lags(f"sqlite:///{self._directory}/long_texts.db")
+        figures |= {f"long texts: SQLite: {name}": lag for name, lag in longest.items()}
         figures["imports"] = imports.ratio(1 if self.quick else 25)
         figures["memory"] = memory_use.ratio(10_000 if self.quick else 1_000_000)
 

@@ -97,13 +97,13 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         self._check_open()
         return self._jobs.get(job_id)
 
     @override
     async def delete(self, job_id: str) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         self._check_open()
         job = self._jobs.pop(job_id, None)
         if job is None:
@@ -116,8 +116,8 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
         check_status(status)
-        check_limit(limit)
-        check_offset(offset)
+        limit = check_limit(limit)
+        offset = check_offset(offset)
         self._check_open()
         return self._read(self._by_status[status].ascending(offset), limit)
 
@@ -125,7 +125,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         first = None if since is None else check_datetime("since", since)
         self._check_open()
         keys = self._by_age.descending()
@@ -142,9 +142,9 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
     async def update_status(
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         check_status(status)
-        check_optional_text("error_message", error_message)
+        error_message = check_optional_text("error_message", error_message)
         self._check_open()
         job = self._jobs.get(job_id)
         if job is None or not job.status.can_become(status):
@@ -154,24 +154,24 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        check_name("job_id", job_id)
-        check_name("symbol", symbol)
-        check_text("error", error)
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        error = check_text("error", error)
         self._check_open()
         self._put(self._existing(job_id).with_failed_symbol(symbol, error))
 
     @override
     async def get_stats(self, job_id: str) -> JobStats | None:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         self._check_open()
         job = self._jobs.get(job_id)
         return None if job is None else JobStats.from_job(job)
 
     async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
         """Record that one symbol was collected, see RecordsCompletedSymbols."""
-        check_name("job_id", job_id)
-        check_name("symbol", symbol)
-        check_candles(candles)
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        candles = check_candles(candles)
         self._check_open()
         self._put(self._existing(job_id).with_completed_symbol(symbol, candles))
 
@@ -193,7 +193,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         """List the jobs with one status behind a key, see PagesByKey."""
         check_status(status)
         key = None if after is None else check_key("after", after)
-        check_limit(limit)
+        limit = check_limit(limit)
         self._check_open()
         keys = self._by_status[status]
         return self._read(keys.ascending() if key is None else keys.after(key), limit)

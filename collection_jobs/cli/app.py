@@ -9,9 +9,13 @@ from typing import Any, NamedTuple
 import click
 from typing_extensions import override
 
-from collection_jobs.cli.failure import Failure
+from collection_jobs.cli.failure import Failure, without_urls_in_errors
 
 __all__ = ["COMMANDS", "app"]
+
+
+_WORDS = "collection_jobs.words"
+"""Where a context holds the command line."""
 
 
 class Entry(NamedTuple):
@@ -89,6 +93,25 @@ class _Lazy(click.Command):
 
 class _Commands(click.Group):
     """Knows its commands by their names alone."""
+
+    @override
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        words = tuple(args)  # what is parsed is taken out of the list
+        with without_urls_in_errors(words):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[_WORDS] = words
+        return context
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        with without_urls_in_errors(ctx.meta[_WORDS]):
+            return super().invoke(ctx)
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import IO, Any
 
 import click
 from typing_extensions import override
 
 from collection_jobs.cli.harmless import harmless
+from collection_jobs.opening import looks_like_url
+from collection_jobs.urls import shown_url
 
-__all__ = ["Failure", "Refused"]
+__all__ = ["URL_VARIABLE", "Failure", "Refused", "without_urls_in_errors"]
+
+URL_VARIABLE = "COLLECTION_JOBS_URL"
+"""The environment variable that names the store where the command line does not."""
 
 
 class Failure(click.ClickException):
@@ -42,3 +51,39 @@ class Refused(Failure):
     """The store was read, and its answer is no."""
 
     exit_code = 1
+
+
+@contextmanager
+def without_urls_in_errors(words: Iterable[str]) -> Generator[None]:
+    """Let errors show the URLs of a command line, wherever they stand on it, without secrets.
+
+    Args:
+        words: The command line.
+    """
+    try:
+        yield
+    except click.ClickException as error:
+        everything = (*words, os.environ.get(URL_VARIABLE, ""))
+        urls = [url for word in everything for url in _urls_in(word)]
+        # Through the dict, since click declares these attributes final.
+        for name in {"message", "ui_filename"} & vars(error).keys():
+            vars(error)[name] = _with_shown(str(vars(error)[name]), urls)
+        error.args = (error.message,)
+        raise
+
+
+_LIKE_URL = re.compile(r".*@|[^:]*:(//|.*[=?])", re.DOTALL)
+
+
+def _urls_in(word: str) -> list[str]:
+    """The URLs that a word may be, the longest first; click parts an option at its first ``=``."""
+    option, _, value = word.partition("=")
+    given = [word.lstrip("-"), option.lstrip("-"), value] if word.startswith("-") else [word]
+    return [url for url in given if _LIKE_URL.match(url) or looks_like_url(url)]
+
+
+def _with_shown(text: str, urls: Iterable[str]) -> str:
+    for url in urls:
+        for spelling in (url, repr(url)[1:-1]):
+            text = text.replace(spelling, shown_url(url))
+    return text

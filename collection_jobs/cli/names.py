@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from collection_jobs.opening import known_schemes
+from collection_jobs.urls import shown_url
 
 __all__ = ["Names", "find_names"]
 
@@ -41,6 +42,8 @@ def find_names(name: str) -> Names:
         ValueError: The name cannot be one of a package, or would hide another; the message is
             one sentence.
     """
+    if ":" in name or "@" in name:
+        raise ValueError(f"{shown_url(name)!r} cannot name a package, since it looks like a URL")
     if len(name) > _LONGEST:
         raise ValueError(f"{name[:_LONGEST] + '...'!r} is too long: at most {_LONGEST} characters")
     if not _NAME.fullmatch(name):

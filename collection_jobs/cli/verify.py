@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from collection_jobs.cli import verify_view as view
+from collection_jobs.cli.failure import Failure
 from collection_jobs.cli.html import html_page
 from collection_jobs.conformance import (
     Finding,
@@ -34,7 +35,6 @@ from collection_jobs.conformance.signatures import signatures_of
 __all__ = ["verify_command"]
 
 _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
-_COULD_NOT_RUN = 2
 _INTERRUPTED = 130
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -125,8 +125,7 @@ def _ending() -> Generator[None]:
         with _interrupts.noted():
             yield
     except (TargetError, ValueError) as error:
-        click.echo(f"collection-jobs verify: {error}", err=True)
-        sys.exit(_COULD_NOT_RUN)
+        raise Failure(str(error)) from error
     except KeyboardInterrupt:
         click.echo("collection-jobs verify: interrupted; its stores are removed", err=True)
         sys.exit(_INTERRUPTED)

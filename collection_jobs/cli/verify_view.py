@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collection_jobs.conformance import LAWS, Finding, Report
-from collection_jobs.validation import shown_url
+from collection_jobs.conformance.targets import shown_target
 
 __all__ = ["sentence", "show", "show_again"]
 
@@ -42,7 +42,7 @@ def show(report: Report, target: str | None, console: Console) -> None:
         _show_finding(finding, console)
         if finding.token is not None:
             again = shlex.join(
-                [*([] if target is None else [shown_url(target)]), "--reproduce", finding.token]
+                [*([] if target is None else [shown_target(target)]), "--reproduce", finding.token]
             )
             console.print(Text(f"again: collection-jobs verify {again}", "dim"), soft_wrap=True)
     if report.findings:

@@ -90,7 +90,7 @@ _ALL = (
     Law(
         "GET-2",
         "callers and store share nothing",
-        "What a caller does with a job it holds never changes the store, and the reverse.",
+        "Callers and the store never share mutable state.",
         methods=_SAVED | {"list_by_status", "list_recent", "get_running_jobs"},
     ),
     Law(
@@ -153,7 +153,8 @@ _ALL = (
     Law(
         "STATUS-3",
         "times and message as the lifecycle says",
-        "The change sets and clears what the lifecycle says, by the adapter's clock.",
+        "The change sets and clears what the lifecycle says, by the engine's clock, which is right"
+        " to within a minute.",
         methods=_SAVED | {"update_status"},
     ),
     Law(
@@ -178,7 +179,8 @@ _ALL = (
     Law(
         "STATS-1",
         "the stats of the stored job",
-        "Equal to the stats of the job as stored, or None for an unknown id.",
+        "Equal to the stats of the job as stored, or None for an unknown id; never a mix of two"
+        " states.",
         methods=_SAVED | {"get_stats"},
     ),
     Law(
@@ -191,8 +193,8 @@ _ALL = (
     Law(
         "CANCEL-1",
         "cancelled: wholly or not at all",
-        "A call cancelled at any point took effect wholly or not at all, and the repository works"
-        " on, with nothing held.",
+        "A call cancelled at any point, opening and closing included, took effect wholly or not at"
+        " all, and the repository works on, with nothing held.",
     ),
     Law(
         "TIME-1",
@@ -213,7 +215,8 @@ _ALL = (
         "INPUT-1",
         "bad input refused, and shown",
         "A value that no method can take is a ValueError, one of a wrong type a TypeError, before"
-        " the engine is touched, with a message that shows the value. limit=0 is an empty list.",
+        " the engine is touched, with a message that shows the value. limit=0 is an empty list. An"
+        " id with a NUL or a lone surrogate is a ValueError, in queries too.",
     ),
     Law(
         "ERROR-1",

@@ -20,11 +20,21 @@ from collection_jobs.opening import (
     ScratchStores,
     scheme_name,
     scheme_of,
+    without_secrets,
 )
 from collection_jobs.protocol import CollectionJobRepository
-from collection_jobs.validation import shown, shown_url
+from collection_jobs.urls import scheme_of_url, shown_url
+from collection_jobs.validation import shown
 
-__all__ = ["Factory", "Proxied", "Target", "TargetError", "find_target"]
+__all__ = [
+    "Factory",
+    "Proxied",
+    "Target",
+    "TargetError",
+    "find_target",
+    "said_of_target",
+    "shown_target",
+]
 
 Factory = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 """Opens a store in a directory of its own; the same directory again opens the same store again."""
@@ -72,6 +82,10 @@ class Target:
     discard: Callable[[Sequence[Path]], Awaitable[None]] | None = None
     proxied: Proxied | None = None
 
+    def without_secrets(self, text: str) -> str:
+        """What an adapter said, without the secrets of the URL that its stores are opened by."""
+        return text if self.spec is None else said_of_target(text, self.spec)
+
 
 def find_target(text: str | None) -> Target:
     """Find what a user asks to judge.
@@ -87,15 +101,31 @@ def find_target(text: str | None) -> Target:
     if text is None:
         target = _url_target(f"sqlite:///{quote(gettempdir())}/jobs.db")
         return replace(target, name="sqlite, in a temporary directory", scratch=None)
-    module, colon, attribute = text.partition(":")
-    if (
-        module not in BUILT_IN
-        and colon
-        and attribute.isidentifier()
-        and all(map(str.isidentifier, module.split(".")))
-    ):
+    if _names_factory(text):
+        module, _, attribute = text.partition(":")
         return _factory_target(text, module, attribute)
     return _url_target(text)
+
+
+def shown_target(text: str) -> str:
+    """What a user asks to judge, as it may be shown: a URL without its secrets."""
+    return text if _names_factory(text) else shown_url(text)
+
+
+def said_of_target(said: str, text: str) -> str:
+    """What was said of a target, such as a traceback, without the secrets of its URL."""
+    by_url = not _names_factory(text) and scheme_of_url(text) is not None
+    return without_secrets(said, text) if by_url else said
+
+
+def _names_factory(text: str) -> bool:
+    module, colon, attribute = text.partition(":")
+    return (
+        module not in BUILT_IN
+        and bool(colon)
+        and attribute.isidentifier()
+        and all(map(str.isidentifier, module.split(".")))
+    )
 
 
 def _url_target(url: str) -> Target:
@@ -116,7 +146,8 @@ def _url_target(url: str) -> Target:
     try:
         stores = scheme.scratch(url)
     except (ValueError, ImportError) as error:
-        raise TargetError(f"{shown_to_user!r} is no target: {error}") from None
+        why = without_secrets(str(error), url)
+        raise TargetError(f"{shown_to_user!r} is no target: {why}") from None
 
     def factory(directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
         return scheme.open(stores.url(directory))

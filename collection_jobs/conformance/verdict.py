@@ -73,7 +73,9 @@ def verify(
             plan = stores.plan(probed, profile, seed, partial(progress, check.name))
             examination = _with_tokens(check.run(plan), check, profile, seed)
             examinations.append((check.laws, examination))
-    laws = tuple(_judge(law, probed, examinations) for law in LAWS.values())
+    laws = tuple(
+        _without_secrets(_judge(law, probed, examinations), target) for law in LAWS.values()
+    )
     observed = [one for _, examination in examinations for one in examination.observed]
     claims = compare(probed.capabilities, observed)
     claims += of_protocols(probed.capabilities, {law.id: law.verdict for law in laws})
@@ -115,7 +117,8 @@ def reproduce(
         plan = stores.plan(stores.probe(), profile, seed, lambda done, total: None)
         found = check.run(plan).findings if check.again is None else check.again(plan, held)
     law = held.get("law")
-    return [finding for finding in found if law is None or finding.law == law]
+    same = [finding for finding in found if law is None or finding.law == law]
+    return [_shown_finding(finding, target) for finding in same]
 
 
 def _profile(profile: str | Profile) -> Profile:
@@ -197,7 +200,7 @@ class _Stores:
         try:
             asyncio.run(_awaited(self._target.discard(self._directories)))
         except Exception as error:
-            text = f"{type(error).__name__}: {error}"
+            text = f"{type(error).__name__}: {self._target.without_secrets(str(error))}"
             raise TargetError(f"the stores of {self._target.name} stay behind: {text}") from error
 
     def opening(self, directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
@@ -275,7 +278,28 @@ async def _awaited(work: Awaitable[None]) -> None:
 def _failure(target: Target, error: Exception) -> str:
     if isinstance(error, asyncio.CancelledError):
         return f"{target.name}: opening it was cancelled"
-    return f"{target.name} cannot be opened: {type(error).__name__}: {error}"
+    said = target.without_secrets(str(error))
+    return f"{target.name} cannot be opened: {type(error).__name__}: {said}"
+
+
+def _without_secrets(law: LawReport, target: Target) -> LawReport:
+    """What an adapter's errors say stands in a finding, and may repeat the URL of its store."""
+    reason = None if law.reason is None else target.without_secrets(law.reason)
+    finding = None if law.finding is None else _shown_finding(law.finding, target)
+    return replace(law, reason=reason, finding=finding)
+
+
+def _shown_finding(finding: Finding, target: Target) -> Finding:
+    shown = target.without_secrets
+    return replace(
+        finding,
+        message=shown(finding.message),
+        history=tuple(map(shown, finding.history)),
+        timeline=tuple(
+            replace(bar, call=shown(bar.call), outcome=shown(bar.outcome))
+            for bar in finding.timeline
+        ),
+    )
 
 
 def _judge(

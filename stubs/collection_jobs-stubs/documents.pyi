@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from collection_jobs.job import CollectionJob
 
-__all__ = ['candles_from_text', 'candles_to_text', 'from_document', 'from_json', 'from_micros', 'listing_key', 'to_document', 'to_json', 'to_micros']
+__all__ = ['from_document', 'from_json', 'from_micros', 'listing_key', 'to_document', 'to_json', 'to_micros']
 
 def to_micros(instant: datetime) -> int:
     """Microseconds since 1970, exactly: ``timestamp()`` would go through a float."""
@@ -20,21 +20,10 @@ def listing_key(created_at: datetime, job_id: str) -> bytes:
     most 1,028 bytes. ``listing_key(since, "")`` comes before every job created at ``since``.
     """
 
-def candles_to_text(candles: int) -> str:
-    """A number of candles as text, for engines whose numbers end at 64 bits.
-
-    Python itself writes and reads no decimal number of more than some thousand digits; beyond 64
-    bits it is hexadecimal, therefore.
-    """
-
-def candles_from_text(text: str) -> int:
-    """The reverse of `candles_to_text`; ValueError for what it never writes."""
-
 def to_document(job: CollectionJob) -> dict[str, Any]:
     """A job as a dict of JSON values, under the names of its fields, with its revision.
 
-    Instants are ISO 8601 in UTC, the status its lower-case name, candles a number or, beyond 64
-    bits, a text as of `candles_to_text`.
+    Instants are ISO 8601 in UTC, the status its lower-case name, candles numbers below 2**63.
     """
 
 def from_document(document: Mapping[str, Any]) -> CollectionJob:

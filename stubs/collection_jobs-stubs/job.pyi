@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, final
 from collection_jobs.status import JobStatus
 
 __all__ = ['CollectionJob', 'restore_job']
 
+@final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionJob:
     """A download of the candles of some symbols, at one timeframe, over one range, from one source.
@@ -18,12 +19,17 @@ class CollectionJob:
 
     All datetimes must be aware and are normalised to UTC, to the microsecond. In free text
     (``error_message``, the errors of failed symbols) NUL and lone surrogates, which databases
-    cannot hold, are replaced with U+FFFD, so that no error report is lost to its own text.
+    cannot hold, are replaced with U+FFFD, so that no error report is lost to its own text. Free
+    text of more than 65,535 bytes of UTF-8 is cut at a character, and ends in a line that says how
+    many bytes were left out. An instance of a subclass of ``int``, ``str`` or ``datetime`` becomes
+    the plain value that it is.
+
+    The class is final: no store would keep the fields of a subclass.
 
     Attributes:
         id: The job's identity, 1 to 255 characters, compared exactly.
         source: The exchange or data provider, 1 to 255 characters.
-        symbols: What to collect: at least one, each once, in the caller's order.
+        symbols: What to collect: 1 to 100,000, each once, in the caller's order.
         timeframe: The candles' length in the exchanges' spelling ("1m", "4h"); not interpreted.
         start: The first instant of the range.
         end: The first instant after the range: it is half-open, and ``start < end``.
@@ -32,7 +38,8 @@ class CollectionJob:
         started_at: When the job last became RUNNING, if it has since it was last PENDING.
         finished_at: When the job became COMPLETED, FAILED or CANCELLED, if that is its status.
         error_message: Why the job failed, or what else its last change of status carried.
-        completed_symbols: Symbol to number of candles, for each completed symbol; read-only.
+        completed_symbols: Symbol to number of candles, 0 or more and below 2**63, for each
+            completed symbol; read-only.
         failed_symbols: Symbol to error, for each failed symbol; read-only.
         revision: The store's count of changes when the job was read from it; None on a job that
             no store has given out. Not part of equality.

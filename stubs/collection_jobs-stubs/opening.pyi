@@ -91,6 +91,7 @@ def open_repository(
 
     Raises:
         ValueError: The URL has no scheme, an unknown one, or one that its engine cannot read.
+        TypeError: The URL is no str.
         ModuleNotFoundError: The engine's driver is not installed.
     """
 
@@ -99,6 +100,15 @@ def scheme_name(url: str) -> str:
 
 def known_schemes() -> list[str]:
     """The schemes that can be opened here, sorted: our own, and those of other packages."""
+
+def looks_like_url(word: str) -> bool:
+    """Whether a word begins with a scheme that some installed package opens."""
+
+def without_secrets(text: str, url: str) -> str:
+    """What was said of a URL, such as an error's text, without the URL's secrets.
+
+    The adapters of this package show no secret by themselves; others may repeat the whole URL.
+    """
 
 def scheme_of(url: str) -> Scheme:
     """What the scheme of a repository URL stands for.

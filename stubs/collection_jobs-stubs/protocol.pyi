@@ -90,7 +90,7 @@ class RecordsCompletedSymbols(Protocol):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            candles: The number of candles that were collected, 0 or more, however large.
+            candles: The number of candles that were collected, 0 or more, and below 2**63.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.

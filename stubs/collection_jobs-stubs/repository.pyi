@@ -19,14 +19,15 @@ class ICollectionJobRepository(ABC):
     * Each call takes effect at one instant between its call and its return. A listing shows each
       job as it was at some instant of the call, none twice, and none missing that matched
       throughout (ATOMIC-1).
-    * A call that is cancelled, at whatever point, took effect wholly or not at all; the repository
-      works on and holds nothing for it (CANCEL-1).
+    * A call that is cancelled, at whatever point, opening and closing included, took effect wholly
+      or not at all; the repository works on and holds nothing for it (CANCEL-1).
     * No call waits for ever for a server that does not answer: within the adapter's documented
       time-out it ends with a ``RepositoryError``, which says of a write if it may have happened;
       so does a cancelled one (TIME-1).
     * An argument of a wrong type is a ``TypeError``, one of a wrong value (an empty or over-long
-      id, a negative ``limit`` or ``offset``, a naive ``since``) a ``ValueError`` that shows it,
-      and both come before the engine is touched (INPUT-1).
+      id, one with a NUL or a lone surrogate, a negative ``limit`` or ``offset``, a naive
+      ``since``) a ``ValueError`` that shows it, and both come before the engine is touched
+      (INPUT-1).
     * A failure of the engine is a ``RepositoryError`` whose ``__cause__`` is the driver's error; a
       repository that is not open raises ``RepositoryClosedError`` (ERROR-1).
 
@@ -172,12 +173,14 @@ class ICollectionJobRepository(ABC):
         exactly one returns True: a worker claims a job with ``update_status(id, RUNNING)``.
 
         The change sets and clears ``started_at`` and ``finished_at`` as
-        :meth:`CollectionJob.with_status` says, by the adapter's clock. Outcomes survive it.
+        :meth:`CollectionJob.with_status` says, by the engine's clock, which is
+        right to within a minute. Outcomes survive it.
 
         Args:
             job_id: The job's id, compared exactly.
             status: The new status.
-            error_message: What the job remembers of this change, None included.
+            error_message: What the job remembers of this change, None included; of more than
+                65,535 bytes the beginning, and a line that says so.
 
         Returns:
             True when this call changed the status; False when the job is unknown or the
@@ -200,7 +203,8 @@ class ICollectionJobRepository(ABC):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            error: Why it failed: any text.
+            error: Why it failed: any text. Of more than 65,535 bytes the beginning is kept, and
+                a line that says so.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.

@@ -2,28 +2,33 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from collection_jobs.free_text import MAX_TEXT_BYTES
 from collection_jobs.status import JobStatus
 from collection_jobs.job import CollectionJob
 
-__all__ = ['MAX_NAME_LENGTH', 'check_candles', 'check_datetime', 'check_job', 'check_jobs', 'check_key', 'check_limit', 'check_name', 'check_offset', 'check_optional_datetime', 'check_optional_text', 'check_status', 'check_text', 'shown', 'shown_url']
+__all__ = ['MAX_CANDLES', 'MAX_NAME_LENGTH', 'MAX_SYMBOLS', 'MAX_TEXT_BYTES', 'check_candles', 'check_datetime', 'check_job', 'check_jobs', 'check_key', 'check_limit', 'check_name', 'check_offset', 'check_optional_datetime', 'check_optional_text', 'check_revision', 'check_status', 'check_symbols', 'check_text', 'shown']
 
 MAX_NAME_LENGTH: int
+
+MAX_CANDLES = 2 ** 63 - 1
+
+MAX_SYMBOLS: int
 
 def shown(value: object) -> str:
     """Show a value in an error message: its repr, shortened, whatever its type does."""
 
-def shown_url(url: str) -> str:
-    """A repository's URL as a message, a report or a log may show it: ``***`` for passwords.
-
-    In doubt it hides too much: a password that should have been percent-encoded reaches to the
-    last @, and every option whose name ends in "password" has a value that is hidden.
-    """
-
 def check_name(field: str, value: str) -> str:
     """Accept an id, source, timeframe or symbol: 1..255 characters, no NUL, no lone surrogate."""
 
+def check_symbols(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Accept 1 to 100,000 symbols, each once, as a tuple or a list; their order stays."""
+
 def check_text(field: str, value: str) -> str:
-    """Accept free text of any length; NUL and lone surrogates become U+FFFD."""
+    """Accept free text; NUL and lone surrogates become U+FFFD, and a long text is cut.
+
+    At most 65,535 bytes of UTF-8 are kept. A longer text is cut at a character, and ends in a line
+    that says how many bytes were left out.
+    """
 
 def check_optional_text(field: str, value: str | None) -> str | None:
     """Accept None, or what check_text accepts."""
@@ -35,13 +40,16 @@ def check_optional_datetime(field: str, value: datetime | None) -> datetime | No
     """Accept None, or what check_datetime accepts."""
 
 def check_candles(value: int) -> int:
-    """Accept a number of candles: an int of 0 or more, however large."""
+    """Accept a number of candles: an int of 0 or more, and below 2**63."""
 
 def check_limit(value: int) -> int:
     """Accept the most jobs that a listing may return: an int of 0 or more, however large."""
 
 def check_offset(value: int) -> int:
     """Accept the number of jobs that a listing passes over: an int of 0 or more, however large."""
+
+def check_revision(value: int | None) -> int | None:
+    """Accept a revision: any int, for a store counts as it likes, or None."""
 
 def check_key(field: str, value: tuple[datetime, str]) -> tuple[datetime, str]:
     """Accept the key of a job in a listing: its ``created_at`` and its ``id``."""
@@ -53,4 +61,7 @@ def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:
     """Accept jobs, and go through them, which may be possible only once."""
 
 def check_job(value: CollectionJob) -> CollectionJob:
-    """Accept a CollectionJob: its fields were checked when it was built."""
+    """Accept a CollectionJob: its fields were checked when it was built.
+
+    An instance of a subclass is a ``TypeError``: no store would keep what the subclass adds.
+    """

@@ -362,7 +362,7 @@ async def test_it_closes_at_once_where_all_that_wait_were_cancelled(
         await repository.save(example_job("a"))
         async with other.transaction():
             await other.execute(f"LOCK {schema}.jobs IN ACCESS EXCLUSIVE MODE")
-            reads = [asyncio.create_task(repository.get_by_id("a"))]
+            reads: list[asyncio.Task[Any]] = [asyncio.create_task(repository.get_by_id("a"))]
             await is_waiting(database, schema)
             reads += [asyncio.create_task(repository.list_recent(n)) for n in range(3)]
             await asyncio.sleep(0)

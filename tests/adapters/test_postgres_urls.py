@@ -17,7 +17,7 @@ from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.adapters.postgres.settings import Settings
 from collection_jobs.conformance import find_target
 from collection_jobs.conformance.calls import example_job
-from collection_jobs.validation import shown_url
+from collection_jobs.urls import shown_url
 from tests.adapters.postgres_server import PASSWORD, Database, Server
 
 COMMAND = (sys.executable, "-m", "collection_jobs", "verify")
@@ -69,9 +69,9 @@ def test_a_wrong_url_is_one_clear_sentence_without_its_password(url: str, messag
     ("url", "shown"),
     [
         ("postgresql://u:pw@h/d", "postgresql://u:***@h/d"),
-        ("postgresql://u:p@w/x@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://u:p@w/x@h/d", "postgresql:***"),
         ("postgresql://u@h:5432/d", "postgresql://u@h:5432/d"),
-        ("postgresql://h/d?password=pw&x=1", "postgresql://h/d?password=***&x=1"),
+        ("postgresql://h/d?password=pw&x=1", "postgresql://h/d?password=***&x=***"),
         ("postgresql://h/d?sslpassword=pw", "postgresql://h/d?sslpassword=***"),
         ("sqlite:////a/b@c.db", "sqlite:////a/b@c.db"),
         ("memory:", "memory:"),

@@ -55,7 +55,7 @@ async def test_a_job_of_the_most_symbols_is_saved_changed_and_read_back(path: Pa
             assert stats.total_candles == sum(version.completed_symbols.values())
 
 
-@pytest.mark.parametrize("length", [reads.LARGEST_DOCUMENT + 1, 20_000_000])
+@pytest.mark.parametrize("length", [rows.LARGEST_DOCUMENT + 1, 20_000_000])
 async def test_a_text_that_a_former_release_stored_is_read_whole(path: Path, length: int) -> None:
     async with SQLiteCollectionJobRepository(path) as repository:
         await repository.save_many([with_errors(str(n), 3, "short") for n in range(3)])
@@ -99,7 +99,7 @@ async def test_long_texts_keep_the_event_loop_from_other_tasks_for_moments_only(
             assert len(await repository.list_recent(limit=1_000)) == 20
             assert await repository.get_by_id("03") is not None
     assert lengths
-    assert max(lengths) <= reads.LARGEST_DOCUMENT
+    assert max(lengths) <= rows.LARGEST_DOCUMENT
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7])

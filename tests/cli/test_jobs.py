@@ -168,7 +168,7 @@ def test_a_job_fits_the_terminal(tmp_path: Path, width: int) -> None:
     symbols = tuple(f"SYMBOL{n}/USDT" for n in range(200))
     job = example_job("a" * 255, symbols=symbols, source="界" * 100).start_running()
     job = job.with_failed_symbol("SYMBOL0/USDT", "x" * 300).with_completed_symbol(
-        symbols[1], 10**30
+        symbols[1], 2**63 - 1
     )
     result = jobs("show", fill(tmp_path, [job]), job.id, width=width)
     assert max(map(cell_len, result.stdout.splitlines())) <= width

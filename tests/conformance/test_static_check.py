@@ -73,7 +73,8 @@ def test_what_types_cannot_see_is_found_all_the_same(tmp_path: Path) -> None:
 def test_a_wider_type_is_no_fault_and_a_narrower_one_is(tmp_path: Path) -> None:
     wider = "class Jobs:\n    async def save(self, job: object) -> None: ...\n"
     narrower = (
-        "class _Small(CollectionJob): ...\n"
+        "from typing import NewType\n"
+        "_Small = NewType('_Small', CollectionJob)\n"
         "class Jobs:\n    async def save(self, job: _Small) -> None: ...\n"
     )
     with importable(tmp_path, wider=wider, narrower=narrower):

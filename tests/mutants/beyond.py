@@ -103,6 +103,17 @@ class CountsIn32Bits(Completing):
         super().record(job, symbol, candles % 2**32)
 
 
+@breaks("INPUT-1")
+class ClampsCandles(Completing):
+    """Takes 2**63 - 1 for more than that, as an engine of 64 bits may."""
+
+    @override
+    async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
+        if type(candles) is int:
+            candles = min(candles, 2**63 - 1)
+        await super().add_completed_symbol(job_id, symbol, candles)
+
+
 @breaks("SAVE-4")
 class CompletesInSilence(Completing):
     """Writes the row of the symbol, and forgets the revision in that of the job."""

@@ -295,6 +295,76 @@ class RevisionsStartAgain(Memory):
         super()._put(job)
 
 
+# Free text: what the entity would make of it, made otherwise
+
+
+class CutsTexts(Memory):
+    """Cuts what it is given before the entity does; the mutants say how."""
+
+    def cut(self, text: str) -> str:
+        raise NotImplementedError
+
+    @override
+    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        await super().add_failed_symbol(job_id, symbol, self.cut(error))
+
+    @override
+    async def update_status(
+        self, job_id: str, status: JobStatus, error_message: str | None = None
+    ) -> bool:
+        message = None if error_message is None else self.cut(error_message)
+        return await super().update_status(job_id, status, message)
+
+
+guarded(CutsTexts)
+
+
+@breaks("FAILED-1", "STATUS-3")
+class CutsAtCharacters(CutsTexts):
+    """Keeps 65,535 characters, as if each were a byte, and says nothing of the rest."""
+
+    @override
+    def cut(self, text: str) -> str:
+        return text[:65_535]
+
+
+@breaks("FAILED-1", "STATUS-3")
+class CutsInACharacter(CutsTexts):
+    """Keeps 65,471 bytes, with half a character at their end, and says how many it left out."""
+
+    @override
+    def cut(self, text: str) -> str:
+        text = check_text("text", text) if text.isascii() else text.replace("\0", "\ufffd")
+        encoded = text.encode(errors="replace")
+        if len(encoded) <= 65_535:
+            return text
+        kept = encoded[:65_471].decode(errors="replace").removesuffix("\ufffd") + "?"
+        return f"{kept}\n[{len(encoded) - 65_471} bytes left out]"
+
+
+@breaks("FAILED-1", "STATUS-3")
+class CutsWithoutANote(CutsTexts):
+    """Keeps what the entity would keep, and not the line that says what was left out."""
+
+    @override
+    def cut(self, text: str) -> str:
+        kept = check_text("text", text)
+        return kept.rpartition("\n[")[0] if kept.endswith(" bytes left out]") else kept
+
+
+@breaks("FAILED-1")
+class KeepsEveryByte(Memory):
+    """Has a column for any text, and writes the error into it as it came."""
+
+    @override
+    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        await super().add_failed_symbol(job_id, symbol, error)
+        if len(error) > 60_000 and error.isprintable():
+            job = self._jobs[job_id]
+            failed = MappingProxyType({**job.failed_symbols, symbol: error})
+            self._jobs[job_id] = put(job, failed_symbols=failed)
+
+
 # GET, DELETE
 
 
@@ -628,6 +698,14 @@ class UnknownJobRaises(Memory):
 
 
 @breaks("STATUS-3")
+class WrongClock(Memory):
+    """Has a clock that is three minutes slow."""
+
+    def __init__(self) -> None:
+        super().__init__(clock=lambda: datetime.now(UTC) - timedelta(minutes=3))
+
+
+@breaks("STATUS-3")
 class KeepsFinishedAt(Memory):
     """Leaves finished_at when a failed job is retried."""
 
@@ -793,6 +871,39 @@ class EmptyIdIsUnknown(Memory):
 
 
 @breaks("INPUT-1", guard=False)
+class NulIdIsUnknown(Memory):
+    """Finds no job of an id that no job can have, and leaves it at that."""
+
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        if isinstance(job_id, str) and "\0" in job_id:
+            return None
+        return await super().get_by_id(job_id)
+
+
+@breaks("INPUT-1", guard=False)
+class SurrogateIdIsUnknown(Memory):
+    """Looks for an id by its bytes, in which a lone surrogate becomes a question mark."""
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        if isinstance(job_id, str):
+            job_id = job_id.encode(errors="replace").decode()
+        return await super().delete(job_id)
+
+
+@breaks("INPUT-1", guard=False)
+class SavesSubclasses(Memory):
+    """Saves the fields that it knows of a job of another class, and loses the rest."""
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        if isinstance(job, CollectionJob) and type(job) is not CollectionJob:
+            job = CollectionJob(**job.__reduce__()[1][0])
+        await super().save(job)
+
+
+@breaks("INPUT-1", guard=False)
 class StatusAsText(Memory):
     """Takes the spelling of a status for a status."""
 
@@ -838,11 +949,11 @@ class RevisionsLeap(Memory):
 
 @odd
 class CoarseClock(Memory):
-    """Has a clock of whole seconds, a minute slow: a law is about jobs, not about clocks."""
+    """Has a clock of whole seconds, most of a minute slow: it is right to within a minute."""
 
     def __init__(self) -> None:
         super().__init__(
-            clock=lambda: datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
+            clock=lambda: datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=55)
         )
 
 
@@ -860,7 +971,7 @@ class SkipsNoOps(Memory):
 
 @odd
 class GivesCopies(Memory):
-    """Builds every job anew, with its mappings in another order, and in a subclass."""
+    """Builds every job anew, with its mappings in another order."""
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
@@ -869,13 +980,7 @@ class GivesCopies(Memory):
             return None
         turned = dict(reversed(list(job.completed_symbols.items())))
         fields: dict[str, Any] = {**job.__reduce__()[1][0], "completed_symbols": turned}
-        return Loaded(**fields)
-
-
-class Loaded(CollectionJob):
-    """A job as GivesCopies gives it out."""
-
-    __slots__ = ()
+        return CollectionJob(**fields)
 
 
 @odd

@@ -226,7 +226,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         first = _FIRST_INSTANT if since is None else check_datetime("since", since)
         jobs: list[CollectionJob] = await self._opened().read(
             self._recent, (first, min(limit, _MAX_COUNT))
@@ -269,7 +269,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            candles: The number of candles collected: 0 or more, and less than 2**63.
+            candles: The number of candles collected, 0 or more, and below 2**63.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.

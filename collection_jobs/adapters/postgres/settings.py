@@ -6,10 +6,11 @@ import os
 import re
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import unquote, urlencode
 
 from collection_jobs.adapters.postgres.identifiers import LONGEST_NAME
-from collection_jobs.validation import shown, shown_url
+from collection_jobs.urls import option_pairs, shown_option, shown_url, shown_value
+from collection_jobs.validation import shown
 
 __all__ = ["DEFAULT_SCHEMA", "Settings"]
 
@@ -117,17 +118,14 @@ class Settings:
 def _split(url: str) -> tuple[str, dict[str, str]]:
     """A URL without its options, and these."""
     place, _, query = url.partition("?")
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-    except ValueError:
-        raise ValueError(
-            f"the options in a PostgreSQL URL read name=value: {shown_url(url)!r}"
-        ) from None
+    pairs = option_pairs(query)
+    if pairs is None:
+        raise ValueError(f"the options in a PostgreSQL URL read name=value: {shown_url(url)!r}")
     options = dict(pairs)
     for name in options.keys() - {*_OPTIONS, *_DRIVER_OPTIONS}:
         raise ValueError(
-            f"a PostgreSQL URL has no option {shown(name)}; it takes {', '.join(_OPTIONS)}, and of"
-            f" libpq's {', '.join(_DRIVER_OPTIONS)}"
+            f"a PostgreSQL URL has no option {shown_option(url, name)}; it takes"
+            f" {', '.join(_OPTIONS)}, and of libpq's {', '.join(_DRIVER_OPTIONS)}"
         )
     if len(options) < len(pairs):
         raise ValueError(f"an option in a PostgreSQL URL is given once: {shown_url(url)!r}")
@@ -138,7 +136,7 @@ def _split(url: str) -> tuple[str, dict[str, str]]:
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 # A password with a bare / or ? would be cut apart, and its pieces shown as a host or a database.
-_PLACE = re.compile(r"(?:[^/?#@]*@)?(?P<hosts>[^/?#@]*)(?:/[^/?#@]*)?")
+_PLACE = re.compile(r"(?:[^/?#@]*@)?(?P<hosts>[^/?#@]*)(?:/[^/?#@;]*)?")
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::\d{0,5})?")
 
 
@@ -159,7 +157,7 @@ def _checked_dsn(value: str) -> str:
         )
     if _UNSTORABLE.search(unquote(dsn)):
         raise ValueError(
-            f"a PostgreSQL URL must have no NUL and no lone surrogate: {shown(shown_url(dsn))}"
+            f"a PostgreSQL URL must have no NUL and no lone surrogate: {shown_url(dsn)!r}"
         )
     _split(dsn)
     return dsn
@@ -202,4 +200,5 @@ def _number(name: str, text: str, kind: type[_N]) -> _N:
     try:
         return kind(text)
     except ValueError:
-        raise ValueError(f"{name} must be a number: {shown(text)}") from None
+        pass  # raised below, where the text is not in the error's context
+    raise ValueError(f"{name} must be a number: {shown_value(text)}")

@@ -95,6 +95,8 @@ class Committer:
     ) -> None:
         """Take over a connection; ``start_checkpoint`` runs ``copy_log`` on another."""
         self._connection = connection
+        # One cursor for all: making one takes as long as beginning a transaction.
+        self._execute = connection.cursor().execute
         self._files = files
         self._settings = settings
         self._start_checkpoint = start_checkpoint
@@ -118,9 +120,7 @@ class Committer:
         changes = connection.total_changes
         idle = self._checkpoint is None or self._checkpoint.done()
         try:
-            retry_while_locked(
-                self._settings.busy_timeout, lambda: connection.execute("BEGIN IMMEDIATE")
-            )
+            self._begin()
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
             self._give_up(writes, error)
             return
@@ -135,7 +135,7 @@ class Committer:
                     self.commit([write])
             return
         try:
-            connection.execute("COMMIT")
+            self._execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
             self._give_up(started, error)
             return
@@ -157,6 +157,14 @@ class Committer:
             elif self._connection.total_changes > self._copied_changes:
                 copy_log(self._connection)
 
+    def _begin(self) -> None:
+        try:
+            self._execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:  # mostly, another process has the lock
+            retry_while_locked(
+                self._settings.busy_timeout, lambda: self._execute("BEGIN IMMEDIATE")
+            )
+
     def _check_files(self, writes: Sequence[Write]) -> None:
         """Acknowledge nothing that was written to a file which nobody will open again.
 
@@ -164,7 +172,7 @@ class Committer:
         the files at the path had it.
         """
         try:
-            self._files.check()
+            self._files.check_names()
         except RepositoryError as error:
             sentence = str(error)
             _fail(writes, lambda: RepositoryError(sentence))

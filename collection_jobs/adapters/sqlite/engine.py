@@ -25,7 +25,7 @@ from collection_jobs.adapters.sqlite.failures import (
 )
 from collection_jobs.adapters.sqlite.files import Files
 from collection_jobs.adapters.sqlite.handles import Handles, check_allowed
-from collection_jobs.adapters.sqlite.reads import LARGEST_DOCUMENT
+from collection_jobs.adapters.sqlite.rows import LARGEST_DOCUMENT
 from collection_jobs.adapters.sqlite.schema import connect, connect_to_read
 from collection_jobs.adapters.sqlite.settings import Settings
 from collection_jobs.adapters.sqlite.turns import Turns
@@ -44,16 +44,17 @@ _Ts = TypeVarTuple("_Ts")
 # Bounds for how long one transaction keeps other processes waiting.
 _LARGEST_BATCH = 256
 # What a read may cost on the event loop's thread, in steps of SQLite's machine: some 3 ms.
-_TICK = 10_000
-_TICKS = 10
+_TICK = 2_500
+_TICKS = 40
 # Short reads of jobs that take as long as one such tick.
-_JOBS_PER_TICK = 12
+_JOBS_PER_TICK = 3
 # The same in seconds, which long texts take in fewer steps; it is looked at with each tick.
 _LONGEST_SHORT_READ = 0.005
 # How long listings go to the helper at once, after one that was too long for the loop's thread.
 _LONG_LISTINGS_LAST = 1.0
 # Seconds between two looks whether the files are still there, for who only reads.
 _LOOK_EVERY = 1.0
+_AT_ONCE = float("-inf")
 _ATTEMPTS_TO_ANSWER = 100
 
 # What ends a read on the event loop's thread, and not with the helper: it took too many steps or
@@ -94,7 +95,8 @@ class Engine:
         self._reader: sqlite3.Connection
         self._helper: sqlite3.Connection
         self._ticks = 0
-        self._deadline = self._next_look = self._long_listings_until = 0.0
+        self._deadline = self._long_listings_until = 0.0
+        self._next_look = _AT_ONCE
         self._turns = Turns(self._loop)
 
     async def open(self) -> None:
@@ -119,6 +121,7 @@ class Engine:
     def stop(self) -> None:
         """Let the writer answer the writes that wait, and end; one that still opens gives up."""
         self._is_open, self._stopped = False, True
+        self._next_look = _AT_ONCE
         if self.owner.is_this_process:
             self._queue.put(None)
 
@@ -169,8 +172,11 @@ class Engine:
         if turns.left <= 0:
             self._check()
             await turns.next()
-        now = self._check()
-        self._ticks, self._deadline = _TICKS, now + _LONGEST_SHORT_READ
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._look(now)
+        self._ticks = _TICKS
+        self._deadline = now + _LONGEST_SHORT_READ
         turns.left -= 1
         try:
             return work(self._reader, argument)
@@ -211,19 +217,29 @@ class Engine:
 
     def _check(self) -> float:
         """Refuse what cannot be served; the time by the monotonic clock."""
-        if not self._is_open:
-            raise not_open(self._settings)
-        if self._failure is not None:
-            raise RepositoryError(self._failure)
         now = time.monotonic()
         if now >= self._next_look:
-            self._next_look = now + _LOOK_EVERY
+            self._look(now)
+        return now
+
+    def _look(self, now: float) -> None:
+        """Look whether there is a reason to refuse; when there is, each call looks again."""
+        if not self._is_open:
+            raise not_open(self._settings)
+        self._next_look = now + _LOOK_EVERY
+        if self._failure is None:
             try:
                 self._files.check()
             except RepositoryError as error:
-                self._failure = str(error)
-                raise
-        return now
+                self._fail(str(error))
+        if self._failure is not None:
+            self._next_look = _AT_ONCE
+            raise RepositoryError(self._failure)
+
+    def _fail(self, failure: str) -> None:
+        """Refuse every later call; on any thread."""
+        self._failure = failure
+        self._next_look = _AT_ONCE
 
     def _tick(self) -> bool:
         """Whether the read on the event loop's thread has become a long one."""
@@ -251,12 +267,13 @@ class Engine:
 
     def _refuse_all(self, error: BaseException) -> None:
         """Answer the writes under way and all that come, until the repository is closed."""
-        self._failure = failure = (
+        failure = (
             str(error)
             if isinstance(error, RepositoryError)
             else f"the writer on {self._settings.path!r} ended ({error!r}): close the repository, "
             "and open it anew"
         )
+        self._fail(failure)
         self._call(_answer, self._batch)
         while (write := self._queue.get()) is not None:
             write.error = RepositoryError(failure)

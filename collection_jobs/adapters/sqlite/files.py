@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +23,9 @@ __all__ = ["APPLICATION_ID", "Files", "Identity", "check_openable", "foreign", "
 
 APPLICATION_ID = int.from_bytes(b"CJob", "big")
 """What the header of a store has since its first commit, which is made before the WAL is on."""
+
+# Called for each commit: the path is a str, as SQLite wants it, and looked up no more than needed.
+stat_of = os.stat
 
 Identity = tuple[int, int]
 """A file's device and inode, which no other file has while this one is open."""
@@ -34,10 +38,15 @@ _MOVED = (
 )
 
 
+# A later change within the clock's resolution, up to 2 s on some file systems, shows no other time.
+_SETTLED_AFTER = 3 * 10**9
+_NEVER = -1
+
+
 def identity_of(path: str) -> Identity | None:
     """The device and inode of the file at a path, or None where there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - a str, as SQLite wants it
+        found = stat_of(path)
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -51,7 +60,7 @@ class Files:
         database: The identity of the database file.
     """
 
-    __slots__ = ("_side_files", "database", "path")
+    __slots__ = ("_changed", "_folder", "_side_files", "database", "path")
 
     def __init__(self, path: str) -> None:
         """Remember the files of a database that is open in WAL mode.
@@ -66,6 +75,8 @@ class Files:
         self._side_files = [
             (name, self._found(name)) for name in (f"{resolved}-wal", f"{resolved}-shm")
         ]
+        self._folder = str(Path(path).parent)
+        self._changed = _NEVER
 
     def _found(self, name: str) -> Identity:
         identity = identity_of(name)
@@ -73,14 +84,31 @@ class Files:
             raise RepositoryError(_MOVED.format(self.path))
         return identity
 
+    def check_names(self) -> None:
+        """See that no file was deleted, renamed or replaced; mostly takes one call of stat.
+
+        What is done to a name changes the ctime of its folder, and that of a renamed folder: while
+        it is what it was at a full check, the folder has the files that it had.
+
+        Raises:
+            RepositoryError: One was.
+        """
+        try:
+            changed = stat_of(self._folder).st_ctime_ns
+        except OSError:
+            changed = _NEVER
+        if changed != self._changed or changed == _NEVER:
+            self.check()
+
     def check(self) -> None:
-        """See that each is still the file that was opened; takes three calls of stat.
+        """See that each is still the file that was opened.
 
         Raises:
             RepositoryError: One was deleted, renamed or replaced, or the database was emptied.
         """
+        changed = self._settled_change()
         try:
-            found = os.stat(self.path)  # noqa: PTH116 - a str, and faster
+            found = stat_of(self.path)
         except OSError:
             found = None
         if (
@@ -90,6 +118,18 @@ class Files:
             or any(identity_of(name) != identity for name, identity in self._side_files)
         ):
             raise RepositoryError(_MOVED.format(self.path))
+        self._changed = changed
+
+    def _settled_change(self) -> int:
+        """When the folder was changed, if every further change will show another time."""
+        # A link leads through another folder; and on Windows st_ctime is the time of the creation.
+        if os.name == "nt" or os.path.realpath(self.path) != self.path:
+            return _NEVER
+        try:
+            changed = stat_of(self._folder).st_ctime_ns
+        except OSError:
+            return _NEVER
+        return changed if changed < time.time_ns() - _SETTLED_AFTER else _NEVER
 
     @property
     def database_is_in_place(self) -> bool:
@@ -117,7 +157,7 @@ def check_openable(path: str, create: bool) -> None:
         RepositoryError: What is there is not to be opened; it was not touched.
     """
     try:
-        found = os.stat(path)  # noqa: PTH116 - a str, as SQLite wants it
+        found = stat_of(path)
     except FileNotFoundError as error:
         if not create:
             raise RepositoryError(f"there is no file {path!r}") from error

@@ -16,6 +16,7 @@ from collection_jobs.adapters.sqlite.failures import primary_code
 from collection_jobs.adapters.sqlite.rows import (
     HEADER,
     JOB_DOCUMENT,
+    LARGEST_DOCUMENT,
     Stored,
     decoded,
     from_json,
@@ -29,7 +30,6 @@ from collection_jobs.stats import JobStats
 
 __all__ = [
     "BY_STATUS",
-    "LARGEST_DOCUMENT",
     "RECENT",
     "Keys",
     "find",
@@ -40,8 +40,6 @@ __all__ = [
     "stats",
 ]
 
-LARGEST_DOCUMENT = 2**20
-"""The most bytes of JSON that are decoded in one piece, some 5 ms in which no other thread runs."""
 _UNLIMITED = 2**31 - 1  # SQLite takes its own maximum instead, usually a billion
 _FIRST_PART, _LARGEST_PART = 16, 100  # jobs
 _SYMBOLS_PER_PART = 1_000

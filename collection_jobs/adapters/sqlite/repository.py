@@ -218,7 +218,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         first = FIRST_INSTANT if since is None else to_micros(check_datetime("since", since))
         return await self._list(limit, (reads.RECENT, (first, min(limit, MAX_INTEGER))))
 
@@ -271,7 +271,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            candles: The number of candles collected, 0 or more and below 2**63.
+            candles: The number of candles collected, 0 or more, and below 2**63.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import Literal, Self, cast
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
+from collection_jobs.urls import option_pairs, shown_option, shown_url, shown_value
 from collection_jobs.validation import shown
 
 __all__ = ["Settings", "Synchronous"]
@@ -73,7 +74,7 @@ class Settings:
         if scheme.lower() != "sqlite" or not rest.startswith("///"):
             raise ValueError(
                 "a SQLite URL reads sqlite:///relative.db or sqlite:////absolute/path.db: "
-                f"{shown(url)}"
+                f"{shown_url(url)!r}"
             )
         options = _options(url, query)
         return cls.of(
@@ -87,22 +88,22 @@ def _decoded(url: str, text: str) -> str:
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
-        raise ValueError(f"the path in a SQLite URL must be UTF-8: {shown(url)}") from None
+        pass  # raised below, where the text is not in the error's context
+    raise ValueError(f"the path in a SQLite URL must be UTF-8: {shown_url(url)!r}")
 
 
 def _options(url: str, query: str) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-    except ValueError:
-        raise ValueError(f"the options in a SQLite URL read name=value: {shown(url)}") from None
+    pairs = option_pairs(query)
+    if pairs is None:
+        raise ValueError(f"the options in a SQLite URL read name=value: {shown_url(url)!r}")
     options = dict(pairs)
     for name in options.keys() - {"synchronous", "busy_timeout"}:
         raise ValueError(
-            f"a SQLite URL takes the options synchronous and busy_timeout, not {shown(name)}: "
-            f"{shown(url)}"
+            "a SQLite URL takes the options synchronous and busy_timeout, not"
+            f" {shown_option(url, name)}: {shown_url(url)!r}"
         )
     if len(options) < len(pairs):
-        raise ValueError(f"an option in a SQLite URL is given once: {shown(url)}")
+        raise ValueError(f"an option in a SQLite URL is given once: {shown_url(url)!r}")
     return options
 
 
@@ -110,4 +111,5 @@ def _seconds(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"busy_timeout must be a number of seconds: {shown(text)}") from None
+        pass  # raised below, where the text is not in the error's context
+    raise ValueError(f"busy_timeout must be a number of seconds: {shown_value(text)}")

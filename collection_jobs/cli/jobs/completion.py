@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 import click
 from click.shell_completion import CompletionItem
 
+from collection_jobs.cli.failure import URL_VARIABLE
 from collection_jobs.cli.harmless import harmless
-from collection_jobs.cli.jobs.opened import URL_VARIABLE
 from collection_jobs.cli.jobs.reading import recent
-from collection_jobs.cli.jobs.urls import looks_like_url
 from collection_jobs.job import CollectionJob
-from collection_jobs.opening import open_repository
+from collection_jobs.opening import looks_like_url, open_repository
 from collection_jobs.status import JobStatus
 
 __all__ = ["complete_ids"]

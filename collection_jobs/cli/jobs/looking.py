@@ -26,11 +26,11 @@ from collection_jobs.cli.jobs.opened import existing, on_store
 from collection_jobs.cli.jobs.reading import recent, totals
 from collection_jobs.cli.jobs.shapes import job_json, stats_json, totals_json
 from collection_jobs.cli.jobs.table import jobs_table
-from collection_jobs.cli.jobs.urls import masked
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
+from collection_jobs.urls import shown_url
 
 __all__ = ["list_command", "show_command", "stats_command", "watch_command"]
 
@@ -63,7 +63,7 @@ def list_command(
         screen.print(jobs_table(jobs, screen))
     else:
         kind = " like these" if statuses or since else ""
-        console(stderr=True).print(f"no jobs{kind} in {harmless(masked(url))}")
+        console(stderr=True).print(f"no jobs{kind} in {harmless(shown_url(url))}")
     if more:
         text = f"The newest {limit:,}; there are more: --limit shows them."
         console(stderr=True).print(Text(text, "dim"))

@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from collection_jobs.cli.failure import Failure, Refused
-from collection_jobs.cli.jobs.urls import masked, without_secrets
 from collection_jobs.errors import CollectionJobError
 from collection_jobs.job import CollectionJob
-from collection_jobs.opening import open_repository
+from collection_jobs.opening import open_repository, without_secrets
 from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.urls import shown_url
 
-__all__ = ["URL_VARIABLE", "existing", "on_store", "opened"]
-
-URL_VARIABLE = "COLLECTION_JOBS_URL"
-"""The environment variable that names the store where the command line does not."""
+__all__ = ["existing", "on_store", "opened"]
 
 _T = TypeVar("_T")
 
@@ -47,26 +44,25 @@ async def opened(url: str) -> AsyncGenerator[CollectionJobRepository]:
             opening = open_repository(url, create=False)
             repository = await stack.enter_async_context(opening)
         except Exception as error:  # whatever an engine raises, it is why the store cannot be read
-            raise Failure(without_secrets(_why_not(url, error), url)) from error
+            raise Failure(_why_not(url, error)) from error
         try:
             yield repository
         except CollectionJobError as error:
-            message = f"{masked(url)} failed: {error}"
-            raise Failure(without_secrets(message, url)) from error
+            raise Failure(f"{shown_url(url)} failed: {without_secrets(str(error), url)}") from error
 
 
 def _why_not(url: str, error: Exception) -> str:
+    said = without_secrets(str(error), url)
     if isinstance(error, ImportError):
-        return f"what opens {masked(url)} cannot be imported ({error}): install what it lacks"
+        return f"what opens {shown_url(url)} cannot be imported ({said}): install what it lacks"
     if isinstance(error, ValueError):  # of open_repository: the URL itself is wrong
-        return f"{error}; correct the URL, or install the package that opens it"
-    said = (
-        str(error) if isinstance(error, CollectionJobError) else f"{type(error).__name__}: {error}"
-    )
+        return f"{said}; correct the URL, or install the package that opens it"
+    if not isinstance(error, CollectionJobError):
+        said = f"{type(error).__name__}: {said}"
     seen = ""
     if isinstance(error.__cause__, FileNotFoundError):
         seen = f" Seen from {Path(os.curdir).absolute()}, nothing is there, and nothing was made."
-    return f"{said}; is {masked(url)} the right URL?{seen}"
+    return f"{said}; is {shown_url(url)} the right URL?{seen}"
 
 
 async def existing(repository: CollectionJobRepository, job_id: str) -> CollectionJob:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from collection_jobs.cli.failure import Failure
-from collection_jobs.cli.jobs.opened import URL_VARIABLE
-from collection_jobs.cli.jobs.urls import looks_like_url
+from collection_jobs.cli.failure import URL_VARIABLE, Failure
+from collection_jobs.opening import looks_like_url
+from collection_jobs.urls import scheme_of_url
 
 __all__ = ["Words", "read_words"]
 
@@ -41,7 +41,7 @@ def read_words(words: Sequence[str], command: str, job: str, commands: Sequence[
     """
     usual = os.environ.get(URL_VARIABLE, "")
     form = f"collection-jobs jobs {command} [URL]{_FORMS[job]}"
-    if job == "none" and words and not _URL.match(words[0]):
+    if job == "none" and words and scheme_of_url(words[0]) is None:
         raise Failure(_no_url(words[0], commands))
     if len(words) > (1 if job == "none" else 2):
         raise Failure(f"{len(words)} words are too many: {form}")
@@ -53,12 +53,11 @@ def read_words(words: Sequence[str], command: str, job: str, commands: Sequence[
     if job == "one" and not ids:
         raise Failure(f"which job? {_EXAMPLES[job]}".format(command))
     url = urls[0]
-    if not _URL.match(url):
+    if scheme_of_url(url) is None:
         raise Failure(_no_url(url, commands))
     return Words(url, ids[0] if ids else "")
 
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _FORMS = {"none": "", "one": " ID", "maybe": " [ID]"}
 _EXAMPLES = {
     "none": "collection-jobs jobs {} sqlite:///jobs.db",

@@ -13,7 +13,14 @@ from itertools import product
 
 from collection_jobs.conformance.caller.corners_beyond import corners_beyond
 from collection_jobs.conformance.caller.session import SPOIL
-from collection_jobs.conformance.caller.strategies import CANDLES, INSTANTS, POOLS, SYMBOLS, TEXTS
+from collection_jobs.conformance.caller.strategies import (
+    CANDLES,
+    INSTANTS,
+    LONG_TEXTS,
+    POOLS,
+    SYMBOLS,
+    TEXTS,
+)
 from collection_jobs.conformance.calls import Change, Held, Program, Step, example_job
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
@@ -34,6 +41,8 @@ def corner_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Pro
     yield tuple(_replacements())
     yield tuple(_changes_of_status())
     yield tuple(_failures())
+    yield tuple(_long_errors())
+    yield tuple(_long_messages())
     yield tuple(_stale_saves())
     yield tuple(_deletions())
     yield tuple(_spoils())
@@ -136,6 +145,23 @@ def _failures() -> Iterator[Step]:
         yield Step("add_failed_symbol", (job_id, symbol, "boom"))
         yield from _look("a")
         yield from _look(job_id)
+
+
+def _long_errors() -> Iterator[Step]:
+    """Errors at and behind the bound: saved and added, they are cut, and cut alike."""
+    for text in LONG_TEXTS:
+        yield from _save(example_job("a", error_message=text, failed_symbols={"ETH": text}))
+        yield Step("add_failed_symbol", ("a", "BTC", text))
+        yield Step("get_by_id", ("a",))
+
+
+def _long_messages() -> Iterator[Step]:
+    """Messages at and behind the bound: a change of status cuts them as well."""
+    for number, text in enumerate(LONG_TEXTS):
+        yield Step("save", (example_job(f"job {number}"),))
+        yield Step("update_status", (f"job {number}", JobStatus.FAILED, text))
+        yield Step("get_by_id", (f"job {number}",))
+    yield Step("list_by_status", (JobStatus.FAILED,))
 
 
 def _stale_saves() -> Iterator[Step]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, cast
 
@@ -18,9 +19,14 @@ __all__ = ["check_inputs"]
 
 LAW = "INPUT-1"
 
+_EXAMPLE = example_job("a")
+_FIELDS = {item.name: getattr(_EXAMPLE, item.name) for item in fields(_EXAMPLE)}
+
 _WRONG_NAMES: tuple[tuple[Any, type[Exception]], ...] = (
     ("", ValueError),
     ("x" * 256, ValueError),
+    ("a\0b", ValueError),
+    ("a\ud800b", ValueError),
     (None, TypeError),
     (7, TypeError),
     (b"a", TypeError),
@@ -31,6 +37,11 @@ _WRONG_COUNTS: tuple[tuple[Any, type[Exception]], ...] = (
     ("5", TypeError),
     (1.5, TypeError),
     (None, TypeError),
+)
+_WRONG_CANDLES: tuple[tuple[Any, type[Exception]], ...] = (
+    *_WRONG_COUNTS,
+    (2**63, ValueError),
+    (2**70, ValueError),
 )
 _WRONG_STATUSES: tuple[tuple[Any, type[Exception]], ...] = (
     ("running", TypeError),
@@ -50,10 +61,13 @@ _WRONG_KEYS: tuple[tuple[Any, type[Exception]], ...] = (
     ((datetime(2024, 3, 1, tzinfo=UTC), None), TypeError),
     ((datetime(2024, 3, 1, 12), "a"), ValueError),  # noqa: DTZ001 - as above
 )
+# The entity is final: no store would keep the fields of a subclass.
+_Subclass = type("CollectionJobSubclass", (CollectionJob,), {"__slots__": ()})
 _WRONG_JOBS: tuple[tuple[Any, type[Exception]], ...] = (
     (None, TypeError),
     ("a", TypeError),
     ({"id": "a"}, TypeError),
+    (_Subclass(**_FIELDS), TypeError),
 )
 
 WrongCall = tuple[Call, Any, type[Exception]]
@@ -88,7 +102,7 @@ def _patterns_beyond() -> Iterator[_Pattern]:
     recorded, pages = "add_completed_symbol", "list_after"
     yield _Pattern(recorded, (None, "BTC", 1), 0, _WRONG_NAMES)
     yield _Pattern(recorded, ("a", None, 1), 1, _WRONG_NAMES)
-    yield _Pattern(recorded, ("a", "BTC", None), 2, _WRONG_COUNTS)
+    yield _Pattern(recorded, ("a", "BTC", None), 2, _WRONG_CANDLES)
     yield _Pattern("save_many", (None,), 0, ((None, TypeError), (7, TypeError)))
     yield _Pattern(pages, (None,), 0, _WRONG_STATUSES)
     yield _Pattern(pages, (JobStatus.PENDING, None, 0), 1, _WRONG_KEYS)

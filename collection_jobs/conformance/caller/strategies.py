@@ -13,6 +13,7 @@ from collection_jobs.status import JobStatus
 __all__ = [
     "CANDLES",
     "INSTANTS",
+    "LONG_TEXTS",
     "POOLS",
     "POOL_SIZE",
     "SYMBOLS",
@@ -64,6 +65,17 @@ TEXTS: tuple[str, ...] = (
     "a\u0301 decomposed",
     "long " * 2000,
 )
+# At and behind the 65,535 bytes of UTF-8 that a free text has: of one, two, three and four bytes a
+# character, so that the cut falls into the middle of some; and of what grows as it is replaced.
+LONG_TEXTS: tuple[str, ...] = (
+    "x" * 65_535,
+    "x" * 65_536,
+    "\u00e9" * 40_000,
+    "x" + "\u65e5" * 30_000,
+    "\U0001f600" * 20_000,
+    "\0" * 30_000,
+    "\ud800" * 21_845,
+)
 _NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 INSTANTS: tuple[datetime, ...] = (
     _NOON,
@@ -76,8 +88,8 @@ INSTANTS: tuple[datetime, ...] = (
     datetime.min.replace(tzinfo=UTC),
     datetime.max.replace(tzinfo=UTC),
 )
-# Around the widths of 32 bits, of a float's mantissa and of 64 bits: the contract sets no bound.
-CANDLES: tuple[int, ...] = (0, 1, 500, 2**31, 2**53 + 1, 2**63 - 1, 2**63)
+# Around the widths of 32 bits and of a float's mantissa, and the most that a symbol may have.
+CANDLES: tuple[int, ...] = (0, 1, 500, 2**31, 2**53 + 1, 2**62, 2**63 - 1)
 _COUNTS = (0, 1, 2, 3, 100, 2**31, 2**63, 10**30)
 
 
@@ -98,7 +110,12 @@ def statuses() -> st.SearchStrategy[JobStatus]:
 
 def texts() -> st.SearchStrategy[str]:
     """Free text, hostile and long."""
-    return st.sampled_from(TEXTS) | st.text(max_size=20)
+    # By its place: Hypothesis shows what it samples from, and warns of what takes long to show.
+    return st.integers(0, len(TEXTS)).map(_text) | st.text(max_size=20)
+
+
+def _text(place: int) -> str:
+    return TEXTS[place] if place < len(TEXTS) else LONG_TEXTS[1]
 
 
 def candles() -> st.SearchStrategy[int]:

@@ -139,7 +139,8 @@ def use_handles(
         linked = _opens_by_link(nursery, new_directory())
         refusal = _refuses_a_second_handle(nursery, new_directory())
         if refusal is not None:
-            used.notes.append(f"not on several handles of one process: {refusal}")
+            said = target.without_secrets(refusal)
+            used.notes.append(f"not on several handles of one process: {said}")
         trial = _Trial(opening, new_directory, nursery, linked)
         for number in range(count):
             progress(number, count)

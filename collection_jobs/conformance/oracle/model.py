@@ -1,13 +1,16 @@
 """The oracle's model: what is known of one job, and what a read may then show of it.
 
 It sees a job only as the plain facts of its fields. What a caller cannot know yet (a revision, a
-time from the adapter's clock) stays open in the state until a read shows it.
+time from the engine's clock) stays open in the state until a read shows it.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple, cast
 
 from collection_jobs.conformance.calls import Call, NoAnswer, Outcome, brief
@@ -32,12 +35,15 @@ __all__ = [
     "unexpected",
 ]
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far the adapter's clock may be from the kit's: less than any two time zones differ."""
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""How far the engine's clock may be from the kit's."""
+
+_LONGEST_TEXT = 65_535  # bytes of UTF-8
+_KEPT_OF_LONGER = 65_471
 
 
 class Span(NamedTuple):
-    """A time that the adapter's clock set during a call, and that no read has shown yet."""
+    """A time that the engine's clock set during a call, and that no read has shown yet."""
 
     first: datetime
     last: datetime
@@ -164,8 +170,22 @@ def _said(value: object) -> str:
         return str(value)
     if isinstance(value, frozenset):
         # Sorted: the order of a set is another in each process, and a finding is to be the same.
-        return shown(dict(sorted(cast("frozenset[tuple[str, object]]", value))))
+        items = sorted(cast("frozenset[tuple[str, object]]", value))
+        if any(_is_long(item) for _, item in items):
+            return f"{{{', '.join(f'{shown(name)}: {_said(item)}' for name, item in items)}}}"
+        return shown(dict(items))
+    if _is_long(value):  # such texts differ at their ends
+        text = str(value)
+        return f"{brief(text)} ({len(text):,} characters, ending in {text[-_END:]!r})"
     return brief(value)
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, str) and len(value) > _LONG
+
+
+_LONG = 10_000
+_END = 32
 
 
 def facts_of(job: CollectionJob) -> Facts:
@@ -302,9 +322,19 @@ def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[B
 
 
 def storable(text: str) -> str:
-    """Free text as the entity holds it: what a database cannot hold becomes U+FFFD."""
-    if text.isascii() and "\0" not in text:
+    """Free text as the entity holds it: replaced where no database holds it, and cut where long."""
+    if not text.isascii() or "\0" in text:
+        text = "".join(
+            "\ufffd" if char == "\0" or 0xD800 <= ord(char) <= 0xDFFF else char for char in text
+        )
+    return text if 4 * len(text) <= _LONGEST_TEXT else _cut(text)
+
+
+@lru_cache(maxsize=64)  # a search judges the same call again and again
+def _cut(text: str) -> str:
+    """What remains of a text: as many characters as fit, and how many bytes do not."""
+    widths = [len(char.encode()) for char in text]
+    if sum(widths) <= _LONGEST_TEXT:
         return text
-    return "".join(
-        "\ufffd" if char == "\0" or 0xD800 <= ord(char) <= 0xDFFF else char for char in text
-    )
+    kept = bisect_right(list(accumulate(widths)), _KEPT_OF_LONGER)
+    return f"{text[:kept]}\n[{sum(widths[kept:])} bytes left out]"

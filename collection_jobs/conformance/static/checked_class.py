@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from collection_jobs.urls import shown_url
 from collection_jobs.validation import shown
 
 __all__ = ["CheckedClass", "CheckedClassError", "load_class"]
@@ -75,9 +77,10 @@ def load_class(name: str) -> CheckedClass:
         CheckedClassError: The name leads nowhere, or to something that is no class.
     """
     module_name, colon, qualname = name.partition(":")
-    if not colon or not module_name or not qualname:
+    parts = f"{module_name}.{qualname}".split(".")
+    if not colon or not all(map(str.isidentifier, parts)):  # it may be a URL
         raise CheckedClassError(
-            f"a class is named module:Class, as in shop.jobs:RedisJobs: {name!r}"
+            f"a class is named module:Class, as in shop.jobs:RedisJobs: {_shown_name(name)!r}"
         )
     found = _import(module_name, name)
     for part in qualname.split("."):
@@ -87,6 +90,10 @@ def load_class(name: str) -> CheckedClass:
     if not inspect.isclass(found):
         raise CheckedClassError(f"{name} is no class but {_kind_of(found)}: {shown(found)}")
     return CheckedClass(found, module_name, qualname)
+
+
+def _shown_name(name: str) -> str:
+    return name if re.fullmatch(r"[\w.]*:?[\w.]*", name) else shown_url(name)
 
 
 def _import(module_name: str, name: str) -> object:

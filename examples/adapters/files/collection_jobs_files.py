@@ -28,6 +28,7 @@ from collection_jobs import (
     StaleJobError,
 )
 from collection_jobs.documents import from_json, to_json
+from collection_jobs.urls import shown_url
 from collection_jobs.validation import (
     check_datetime,
     check_job,
@@ -70,7 +71,9 @@ class FileCollectionJobRepository(ICollectionJobRepository):
         """
         _, _, path = url.partition(":///")
         if not path:
-            raise ValueError(f"files:///directory names a directory, and {url!r} does not")
+            raise ValueError(
+                f"files:///directory names a directory, and {shown_url(url)!r} does not"
+            )
         return cls(unquote(path))
 
     async def __aenter__(self) -> Self:
@@ -112,12 +115,12 @@ class FileCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         return await self._run(lambda: self._store.read(job_id))
 
     @override
     async def delete(self, job_id: str) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         return await self._run(lambda: self._store.delete(job_id))
 
     @override
@@ -125,8 +128,8 @@ class FileCollectionJobRepository(ICollectionJobRepository):
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
         check_status(status)
-        check_limit(limit)
-        check_offset(offset)
+        limit = check_limit(limit)
+        offset = check_offset(offset)
         jobs = await self._run(lambda: self._store.read_all(lambda job: job.status is status))
         return jobs[offset : offset + limit]
 
@@ -134,7 +137,7 @@ class FileCollectionJobRepository(ICollectionJobRepository):
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         first = None if since is None else check_datetime("since", since)
         jobs = await self._run(
             lambda: self._store.read_all(lambda job: first is None or job.created_at >= first)
@@ -151,9 +154,9 @@ class FileCollectionJobRepository(ICollectionJobRepository):
     async def update_status(
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         check_status(status)
-        check_optional_text("error_message", error_message)
+        error_message = check_optional_text("error_message", error_message)
 
         def change(job: CollectionJob) -> CollectionJob | None:
             if not job.status.can_become(status):
@@ -164,9 +167,9 @@ class FileCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        check_name("job_id", job_id)
-        check_name("symbol", symbol)
-        check_text("error", error)
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        error = check_text("error", error)
         changed = await self._run(
             lambda: self._store.change(job_id, lambda job: job.with_failed_symbol(symbol, error))
         )

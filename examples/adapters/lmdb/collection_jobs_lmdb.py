@@ -30,6 +30,7 @@ from collection_jobs import (
     StaleJobError,
 )
 from collection_jobs.documents import from_json, listing_key, to_json
+from collection_jobs.urls import shown_url
 from collection_jobs.validation import (
     check_datetime,
     check_job,
@@ -85,7 +86,9 @@ class LMDBCollectionJobRepository(ICollectionJobRepository):
         """
         _, _, path = url.partition(":///")
         if not path:
-            raise ValueError(f"lmdb:///directory names a directory, and {url!r} does not")
+            raise ValueError(
+                f"lmdb:///directory names a directory, and {shown_url(url)!r} does not"
+            )
         return cls(unquote(path))
 
     async def __aenter__(self) -> Self:
@@ -128,12 +131,12 @@ class LMDBCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         return await self._run(lambda: self._store.read(job_id))
 
     @override
     async def delete(self, job_id: str) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         return await self._run(lambda: self._store.delete(job_id))
 
     @override
@@ -141,15 +144,15 @@ class LMDBCollectionJobRepository(ICollectionJobRepository):
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
         check_status(status)
-        check_limit(limit)
-        check_offset(offset)
+        limit = check_limit(limit)
+        offset = check_offset(offset)
         return await self._run(lambda: self._store.list_by_status(status, limit, offset))
 
     @override
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         first = None if since is None else check_datetime("since", since)
         return await self._run(lambda: self._store.list_recent(limit, first))
 
@@ -161,9 +164,9 @@ class LMDBCollectionJobRepository(ICollectionJobRepository):
     async def update_status(
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         check_status(status)
-        check_optional_text("error_message", error_message)
+        error_message = check_optional_text("error_message", error_message)
 
         def change(job: CollectionJob) -> CollectionJob | None:
             if not job.status.can_become(status):
@@ -174,9 +177,9 @@ class LMDBCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        check_name("job_id", job_id)
-        check_name("symbol", symbol)
-        check_text("error", error)
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        error = check_text("error", error)
         if not await self._run(
             lambda: self._store.change(job_id, lambda job: job.with_failed_symbol(symbol, error))
         ):

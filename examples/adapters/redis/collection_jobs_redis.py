@@ -25,7 +25,7 @@ from collection_jobs import (
     StaleJobError,
     UnknownSymbolError,
 )
-from collection_jobs.documents import candles_from_text, candles_to_text, listing_key
+from collection_jobs.documents import listing_key
 from collection_jobs.validation import (
     check_datetime,
     check_job,
@@ -205,13 +205,13 @@ class RedisCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         found = await self._run("return redis.call('HGETALL', this)", job_id)
         return _job(found) if found else None
 
     @override
     async def delete(self, job_id: str) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         return bool(await self._run(_DELETE, job_id))
 
     @override
@@ -219,15 +219,15 @@ class RedisCollectionJobRepository(ICollectionJobRepository):
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
         check_status(status)
-        check_limit(limit)
-        check_offset(offset)
+        limit = check_limit(limit)
+        offset = check_offset(offset)
         return await self._oldest(status, offset, limit)
 
     @override
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         last = b"-" if since is None else b"[" + listing_key(check_datetime("since", since), "")
         return await self._list("ZREVRANGEBYLEX", "recent", b"+", last, 0, limit)
 
@@ -250,7 +250,7 @@ class RedisCollectionJobRepository(ICollectionJobRepository):
     async def update_status(
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         check_status(status)
         message = check_optional_text("error_message", error_message)
         permitting = [former.value for former in JobStatus if former.can_become(status)]
@@ -264,8 +264,8 @@ class RedisCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        check_name("job_id", job_id)
-        check_name("symbol", symbol)
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
         changes = {f"C{symbol}": None, f"F{symbol}": check_text("error", error)}
         answer = await self._run(_ADD_OUTCOME, job_id, symbol, *_sent(changes))
         if answer == b"no job":
@@ -310,7 +310,7 @@ def _fields(job: CollectionJob) -> Iterator[str]:
         "error_message": job.error_message,
     }
     fields |= {f"S{symbol}": str(position) for position, symbol in enumerate(job.symbols)}
-    fields |= {f"C{symbol}": candles_to_text(n) for symbol, n in job.completed_symbols.items()}
+    fields |= {f"C{symbol}": str(n) for symbol, n in job.completed_symbols.items()}
     fields |= {f"F{symbol}": error for symbol, error in job.failed_symbols.items()}
     return _sent(fields)
 
@@ -339,7 +339,7 @@ def _job(flat: list[bytes]) -> CollectionJob:
             started_at=instant("started_at"),
             finished_at=instant("finished_at"),
             error_message=texts.get("error_message"),
-            completed_symbols={symbol: candles_from_text(n) for symbol, n in completed.items()},
+            completed_symbols={symbol: int(n) for symbol, n in completed.items()},
             failed_symbols={name[1:]: text for name, text in texts.items() if name[0] == "F"},
             revision=int(texts["revision"]),
         )

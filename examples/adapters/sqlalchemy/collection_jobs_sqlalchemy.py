@@ -43,12 +43,7 @@ from collection_jobs import (
     RepositoryError,
     StaleJobError,
 )
-from collection_jobs.documents import (
-    candles_from_text,
-    candles_to_text,
-    from_micros,
-    to_micros,
-)
+from collection_jobs.documents import from_micros, to_micros
 from collection_jobs.validation import (
     check_datetime,
     check_job,
@@ -273,13 +268,13 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         found = await self._read(select(_jobs).where(_jobs.c.id == job_id))
         return found[0] if found else None
 
     @override
     async def delete(self, job_id: str) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         this, last = _jobs.c.id == job_id, _store.c.last_deleted
 
         async def remove(connection: AsyncConnection) -> bool:
@@ -302,8 +297,8 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
         check_status(status)
-        check_limit(limit)
-        check_offset(offset)
+        limit = check_limit(limit)
+        offset = check_offset(offset)
         query = select(_jobs).where(_jobs.c.status == status.value).order_by(*_oldest_first)
         return await self._read(query.limit(min(limit, _MOST)).offset(min(offset, _MOST)))
 
@@ -311,7 +306,7 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         query = select(_jobs).order_by(*(column.desc() for column in _oldest_first))
         if since is not None:
             query = query.where(_jobs.c.created_at >= to_micros(check_datetime("since", since)))
@@ -326,7 +321,7 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
     async def update_status(
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         check_status(status)
         message = check_optional_text("error_message", error_message)
         permitting = [former.value for former in JobStatus if former.can_become(status)]
@@ -340,9 +335,9 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        check_name("job_id", job_id)
-        check_name("symbol", symbol)
-        check_text("error", error)
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        error = check_text("error", error)
         while (job := await self.get_by_id(job_id)) is not None:
             unchanged = _jobs.c.revision == job.revision
             columns = _outcomes(job.with_failed_symbol(symbol, error))
@@ -392,7 +387,7 @@ def _outcomes(job: CollectionJob) -> dict[str, dict[str, str]]:
     # Candles as text: a number of JSON is exact up to 2**53 in some databases.
     completed = job.completed_symbols.items()
     return {
-        "completed_symbols": {symbol: candles_to_text(candles) for symbol, candles in completed},
+        "completed_symbols": {symbol: str(candles) for symbol, candles in completed},
         "failed_symbols": dict(job.failed_symbols),
     }
 
@@ -413,7 +408,7 @@ def _job(row: RowMapping) -> CollectionJob:
             started_at=None if started_at is None else from_micros(started_at),
             finished_at=None if finished_at is None else from_micros(finished_at),
             error_message=row["error_message"],
-            completed_symbols={symbol: candles_from_text(text) for symbol, text in completed},
+            completed_symbols={symbol: int(text) for symbol, text in completed},
             failed_symbols=row["failed_symbols"],
             revision=row["revision"],
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,7 +36,7 @@ JOBS: tuple[CollectionJob, ...] = tuple(
 )
 """What each of the databases holds: a job of every status, and the memory of a deleted one."""
 
-DELETED = replace(JOBS[0], id="deleted")
+DELETED = JOBS[0]._changed(id="deleted")
 
 
 def text(path: Path) -> str:

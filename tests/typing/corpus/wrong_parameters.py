@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Literal
+from typing import Literal, NewType
 from uuid import UUID
 
 from collection_jobs import CollectionJob, JobStats, JobStatus
@@ -190,8 +190,8 @@ class ArgsBehindTheFirst:
     ) -> None: ...
 
 
-class _Candles(CollectionJob):
-    """A narrower job."""
+_Candles = NewType("_Candles", CollectionJob)
+"""A narrower job."""
 
 
 class NarrowerJob:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NewType
 
 from collection_jobs import CollectionJob, JobStats, JobStatus
 
@@ -100,8 +101,8 @@ class RunningCounts:
     async def get_running_jobs(self) -> int: ...  # wrong: get_running_jobs
 
 
-class _Candles(CollectionJob):
-    """A narrower job."""
+_Candles = NewType("_Candles", CollectionJob)
+"""A narrower job."""
 
 
 class ListOfNarrowerJobs:

@@ -150,7 +150,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            candles: The number of candles collected: 0 or more, and less than 2**63.
+            candles: The number of candles collected, 0 or more, and below 2**63.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.

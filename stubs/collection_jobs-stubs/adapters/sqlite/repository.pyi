@@ -165,7 +165,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            candles: The number of candles collected, 0 or more and below 2**63.
+            candles: The number of candles collected, 0 or more, and below 2**63.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.

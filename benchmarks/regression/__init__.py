@@ -1,0 +1,1 @@
+"""Has anything become slower? A former state of the package against this one, interleaved."""
