@@ -1,4 +1,4 @@
-"""Proxying: the URL of a store by way of a proxy in front of its server, for the conformance kit."""
+"""Proxying: the URL of a store by way of a proxy in front of its server, for the kit."""
 
 from __future__ import annotations
 
