@@ -61,7 +61,7 @@ _M = TypeVar("_M", bound=_OfAMethod)
 def not_declared(name: str) -> str:
     """Why the laws of a capability do not apply to an adapter."""
     if name == NETWORK:
-        return "no server is known that a proxy could be put in front of (ScratchStores.network)"
+        return "no server is named"  # by ScratchStores.network, or by a factory
     for method, protocol in METHODS.items():
         if protocol == name:
             return f"{name} is not declared: the class has no method {method}"

@@ -267,7 +267,7 @@ CHECKS: tuple[Check, ...] = (
     Check("concurrent calls", _CONCURRENT_LAWS, _concurrent_calls),
     Check(
         SEVERAL_HANDLES,
-        frozenset({"STATUS-2", "FAILED-2", "ATOMIC-1", "COMPLETED-2", "DURABLE-1"}),
+        _CONCURRENT_LAWS | {"DURABLE-1"},
         _several_handles,
         again=_one_script,
     ),

@@ -76,10 +76,13 @@ class HandlesUsed:
 
     def __str__(self) -> str:
         """What was covered."""
-        handles = f"{self.handles} handles" if self.handles > 1 else "1 handle"
-        tried = f"{handles} of one process, opened and closed {self.openings} times beside"
-        tried += f" {self.processes - self.stores} other processes on {self.stores} stores"
-        tried += f", {self.killed} processes killed, {self.acknowledged} acknowledged calls"
+        tried = (
+            f"{_counted(self.handles, 'handle')} of one process, opened and closed"
+            f" {self.openings} times beside"
+            f" {_counted(self.processes - self.stores, 'other process', 'es')} on"
+            f" {_counted(self.stores, 'store')}, {_counted(self.killed, 'process', 'es')} killed,"
+            f" {self.acknowledged} acknowledged calls"
+        )
         return "; ".join([tried, *self.notes])
 
     @property
@@ -87,6 +90,10 @@ class HandlesUsed:
         """What was seen of ``shared``."""
         broken = ", ".join(sorted(self.findings))
         return Observation("shared", not broken, f"{self}: {broken or 'no law'} broke")
+
+
+def _counted(number: int, what: str, plural: str = "s") -> str:
+    return f"{number} {what}{plural if number != 1 else ''}"
 
 
 @dataclass(frozen=True, slots=True)
