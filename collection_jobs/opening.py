@@ -16,6 +16,7 @@ from collection_jobs.urls import redacted, scheme_of_url, shown_url
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "Network",
     "Opener",
     "Scheme",
     "ScratchStores",
@@ -34,6 +35,28 @@ Opener = Callable[[str], _Opening]
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """How the conformance kit puts a proxy of its own between a repository and its server.
+
+    With it the kit examines TIME-1: that no call waits for ever when the server does not answer.
+
+    Attributes:
+        host: Where the server listens.
+        port: At which TCP port.
+        through: From the URL of a scratch store, and the host and port of a proxy that forwards to
+            the server, to the URL of the same store by way of the proxy. The URL should set short
+            time-outs, of a second or two: the kit waits for them.
+        time_out: Seconds within which every call on a repository opened by such a URL ends, opening
+            and closing included, as the adapter documents it.
+    """
+
+    host: str
+    port: int
+    through: Callable[[str, str, int], str]
+    time_out: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScratchStores:
     """How the conformance kit makes stores of its own beside the one that a URL names.
 
@@ -46,11 +69,14 @@ class ScratchStores:
             for some may be nothing; None where stores keep everything in their directory.
         parent: Where the kit makes the directories, such as the disk that the user's store is on;
             None is where temporary files go.
+        network: How to put a proxy between a repository and its server; None where there is no
+            server, or no way to it through a proxy: then TIME-1 is not examined.
     """
 
     url: Callable[[Path], str]
     discard: Callable[[Sequence[Path]], Awaitable[None]] | None = None
     parent: Path | None = None
+    network: Network | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +221,18 @@ def _open_postgres(
 
 def _scratch_postgres(url: str) -> ScratchStores:
     _demand_asyncpg()
+    from collection_jobs.adapters.postgres.proxying import (
+        PROXIED_TIME_OUT,
+        proxied_url,
+        server_address,
+    )
     from collection_jobs.adapters.postgres.scratch import discard, scratch_url
 
+    address = server_address(url)
     return ScratchStores(
         lambda directory: scratch_url(url, directory),
         lambda directories: discard(url, directories),
+        network=None if address is None else Network(*address, proxied_url, PROXIED_TIME_OUT),
     )
 
 

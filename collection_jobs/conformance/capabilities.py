@@ -8,7 +8,15 @@ from typing import Protocol, TypeVar
 
 from collection_jobs.protocol import PagesByKey, RecordsCompletedSymbols, SavesMany
 
-__all__ = ["DECLARED", "METHODS", "PROTOCOLS", "available", "not_declared", "protocols_of"]
+__all__ = [
+    "DECLARED",
+    "METHODS",
+    "NETWORK",
+    "PROTOCOLS",
+    "available",
+    "not_declared",
+    "protocols_of",
+]
 
 DECLARED = ("durable", "shared", "scales")
 """What an adapter may declare in its class attribute ``capabilities``.
@@ -18,6 +26,9 @@ DECLARED = ("durable", "shared", "scales")
   among them, as it does among the tasks of one.
 * ``scales``: no cost grows in proportion to the number of jobs stored (SCALE-1).
 """
+
+NETWORK = "network"
+"""What a target has, rather than its adapter: a server that a proxy can be put in front of."""
 
 PROTOCOLS: Mapping[str, type] = MappingProxyType(
     {each.__name__: each for each in (RecordsCompletedSymbols, SavesMany, PagesByKey)}
@@ -49,6 +60,8 @@ _M = TypeVar("_M", bound=_OfAMethod)
 
 def not_declared(name: str) -> str:
     """Why the laws of a capability do not apply to an adapter."""
+    if name == NETWORK:
+        return "no server is named"  # by ScratchStores.network, or by a factory
     for method, protocol in METHODS.items():
         if protocol == name:
             return f"{name} is not declared: the class has no method {method}"

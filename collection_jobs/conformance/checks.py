@@ -7,11 +7,15 @@ from typing import Any
 from collection_jobs.conformance.caller.closing import check_closing
 from collection_jobs.conformance.caller.inputs import check_inputs, wrong_calls
 from collection_jobs.conformance.cancellation.cancel import cancel_everything
+from collection_jobs.conformance.capabilities import NETWORK, not_declared
 from collection_jobs.conformance.contention.contend import contend
 from collection_jobs.conformance.crash.damage import check_damage
 from collection_jobs.conformance.crash.kill import crash
 from collection_jobs.conformance.findings import Finding
 from collection_jobs.conformance.growth.compare import compare_costs
+from collection_jobs.conformance.handles.examine import CHECK as SEVERAL_HANDLES
+from collection_jobs.conformance.handles.examine import use_handles, use_handles_again
+from collection_jobs.conformance.network.examine import NoWayThrough, examine_network
 from collection_jobs.conformance.plan import PROFILES, Check, Examination, Plan, Profile
 
 __all__ = ["CHECKS", "PROFILES", "Check", "Examination", "Plan", "Profile"]
@@ -150,6 +154,28 @@ def _concurrent_calls(plan: Plan) -> Examination:
     return Examination(findings, str(found), unchecked, tuple(found.observed))
 
 
+def _several_handles(plan: Plan) -> Examination:
+    if "shared" not in plan.capabilities:
+        return Examination([], "", skipped=not_declared("shared"))
+    if plan.target.spec is None:
+        return Examination([], "", skipped=_NO_SPEC)
+    used = use_handles(
+        plan.target,
+        plan.opening,
+        plan.new_directory,
+        capabilities=plan.capabilities,
+        seed=plan.seed,
+        count=plan.profile.scripts,
+        progress=plan.progress,
+    )
+    return Examination(list(used.findings.values()), str(used), {}, (used.observed,))
+
+
+def _one_script(plan: Plan, token: dict[str, Any]) -> list[Finding]:
+    """The breach that the script of a token shows, if it shows it again."""
+    return use_handles_again(plan.target, plan.opening, plan.new_directory, token)
+
+
 def _cancelled_calls(plan: Plan) -> Examination:
     found = cancel_everything(
         plan.opening,
@@ -159,6 +185,23 @@ def _cancelled_calls(plan: Plan) -> Examination:
         moments=plan.profile.cancellations,
         progress=plan.progress,
     )
+    return Examination([] if found.finding is None else [found.finding], str(found))
+
+
+def _failing_network(plan: Plan) -> Examination:
+    proxied = plan.target.proxied
+    if proxied is None:
+        return Examination([], "", skipped=not_declared(NETWORK))
+    try:
+        found = examine_network(
+            proxied,
+            plan.opening,
+            plan.new_directory,
+            capabilities=plan.capabilities,
+            progress=plan.progress,
+        )
+    except NoWayThrough as error:
+        return Examination([], "", inapplicable={"TIME-1": f"the store does not open {error}"})
     return Examination([] if found.finding is None else [found.finding], str(found))
 
 
@@ -222,7 +265,14 @@ CHECKS: tuple[Check, ...] = (
     Check("interleavings", _CONCURRENT_LAWS, _interleavings, again=_one_schedule),
     Check("damaged stores", frozenset({"ERROR-1"}), _damaged),
     Check("concurrent calls", _CONCURRENT_LAWS, _concurrent_calls),
+    Check(
+        SEVERAL_HANDLES,
+        _CONCURRENT_LAWS | {"DURABLE-1"},
+        _several_handles,
+        again=_one_script,
+    ),
     Check("cancelled calls", frozenset({"CANCEL-1"}), _cancelled_calls),
+    Check("a failing network", frozenset({"TIME-1"}), _failing_network),
     Check("killed processes", frozenset({"DURABLE-1"}), _killed_processes),
     Check("growing stores", frozenset({"SCALE-1", "KEY-3"}), _growing_stores),
 )

@@ -29,7 +29,8 @@ class Law:
         title: What it promises, in a few words.
         sentence: What it promises, as the contract says it.
         capability: What an adapter declares in order to promise it, by name or by having the
-            method of an optional Protocol; None: every adapter promises it.
+            method of an optional Protocol, or that it has a server; None: every adapter promises
+            it.
         methods: The methods that must be written before it can be examined.
     """
 
@@ -194,6 +195,14 @@ _ALL = (
         "cancelled: wholly or not at all",
         "A call cancelled at any point, opening and closing included, took effect wholly or not at"
         " all, and the repository works on, with nothing held.",
+    ),
+    Law(
+        "TIME-1",
+        "no call waits for ever",
+        "When the server of an adapter does not answer, each call ends with a RepositoryError"
+        " within the adapter's documented time-out, and so does one that is cancelled; a write that"
+        " may have happened says so.",
+        capability="network",
     ),
     Law(
         "DURABLE-1",

@@ -36,6 +36,8 @@ class Profile:
         cancellations: At how many random moments each call is cancelled, the suspension points
             aside.
         kills: How many processes are killed.
+        scripts: How many stores are opened and closed on several handles of one process, beside
+            other processes, until that one is killed.
         sizes: How many jobs the small and the large store have whose costs are compared.
         repetitions: How often each cost is measured.
         filling: Seconds that the filling of these stores may take.
@@ -53,6 +55,7 @@ class Profile:
     processes: int
     cancellations: int
     kills: int
+    scripts: int
     sizes: tuple[int, int]
     repetitions: int
     filling: float
@@ -75,6 +78,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 processes=2,
                 cancellations=0,
                 kills=4,
+                scripts=2,
                 sizes=(100, 2_000),
                 repetitions=3,
                 filling=2,
@@ -92,6 +96,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 processes=3,
                 cancellations=8,
                 kills=120,
+                scripts=8,
                 sizes=(100, 10_000),
                 repetitions=7,
                 filling=15,
@@ -108,6 +113,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 processes=4,
                 cancellations=60,
                 kills=1000,
+                scripts=100,
                 sizes=(100, 1_000_000),
                 repetitions=15,
                 filling=900,
@@ -154,6 +160,7 @@ class Examination:
         unchecked: Laws that could not be examined on this target, each with the reason.
         observed: What was seen of the target's capabilities, declared or not.
         skipped: Why the check cannot be made on this target at all, where others may do instead.
+        inapplicable: Laws that this target cannot break, each with the reason.
     """
 
     findings: list[Finding]
@@ -161,6 +168,7 @@ class Examination:
     unchecked: Mapping[str, str] = field(default_factory=dict[str, str])
     observed: tuple[Observation, ...] = ()
     skipped: str | None = None
+    inapplicable: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,22 @@ from tempfile import gettempdir
 from typing import Any, cast
 from urllib.parse import quote
 
-from collection_jobs.opening import BUILT_IN, scheme_name, scheme_of, without_secrets
+from collection_jobs.opening import (
+    BUILT_IN,
+    Network,
+    Scheme,
+    ScratchStores,
+    scheme_name,
+    scheme_of,
+    without_secrets,
+)
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.urls import scheme_of_url, shown_url
 from collection_jobs.validation import shown
 
 __all__ = [
     "Factory",
+    "Proxied",
     "Target",
     "TargetError",
     "find_target",
@@ -36,6 +45,21 @@ class TargetError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Proxied:
+    """How to reach stores by way of a proxy.
+
+    Attributes:
+        server: The host and the port that the proxy has to forward to.
+        factory: Opens the store in a directory, given the proxy's host and port.
+        time_out: Seconds within which every call on a store that is opened so ends.
+    """
+
+    server: tuple[str, int]
+    factory: Callable[[Path, str, int], AbstractAsyncContextManager[CollectionJobRepository]]
+    time_out: float
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A factory of stores to judge.
 
@@ -48,6 +72,7 @@ class Target:
             the target was made in code, and only this process can open its stores. It may hold
             a password.
         discard: Removes what the stores of some directories have left outside of them.
+        proxied: How to reach these stores by way of a proxy; None where no server is known.
     """
 
     name: str
@@ -55,6 +80,7 @@ class Target:
     scratch: Path | None = None
     spec: str | None = field(default=None, repr=False)
     discard: Callable[[Sequence[Path]], Awaitable[None]] | None = None
+    proxied: Proxied | None = None
 
     def without_secrets(self, text: str) -> str:
         """What an adapter said, without the secrets of the URL that its stores are opened by."""
@@ -126,7 +152,17 @@ def _url_target(url: str) -> Target:
     def factory(directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
         return scheme.open(stores.url(directory))
 
-    return Target(shown_to_user, factory, stores.parent, url, stores.discard)
+    proxied = None if stores.network is None else _proxied(scheme, stores, stores.network)
+    return Target(shown_to_user, factory, stores.parent, url, stores.discard, proxied)
+
+
+def _proxied(scheme: Scheme, stores: ScratchStores, network: Network) -> Proxied:
+    def factory(
+        directory: Path, host: str, port: int
+    ) -> AbstractAsyncContextManager[CollectionJobRepository]:
+        return scheme.open(network.through(stores.url(directory), host, port))
+
+    return Proxied((network.host, network.port), factory, network.time_out)
 
 
 def _factory_target(name: str, module_name: str, attribute: str) -> Target:
@@ -153,4 +189,15 @@ def _factory_target(name: str, module_name: str, attribute: str) -> Target:
     if isinstance(factory, type) and hasattr(factory, "open_repository"):
         # A test class, such as one derived from RepositoryConformance.
         factory = cast("Any", factory)().open_repository
-    return Target(name, cast("Factory", factory), spec=name)
+    return Target(name, cast("Factory", factory), spec=name, proxied=_proxied_by(factory, name))
+
+
+def _proxied_by(factory: object, name: str) -> Proxied | None:
+    """What a factory says by a function ``proxied``, if it has one."""
+    proxied: Any = getattr(factory, "proxied", None)
+    if proxied is None:
+        return None
+    found = proxied() if callable(proxied) else proxied
+    if not isinstance(found, Proxied):
+        raise TargetError(f"{name}.proxied must be a function that gives a Proxied: {shown(found)}")
+    return found

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from collection_jobs.conformance.capabilities import DECLARED, not_declared, protocols_of
+from collection_jobs.conformance.capabilities import DECLARED, NETWORK, not_declared, protocols_of
 from collection_jobs.conformance.checks import CHECKS
 from collection_jobs.conformance.claims import compare, of_protocols
 from collection_jobs.conformance.findings import Finding
@@ -166,7 +166,7 @@ class _Probed:
     """What one look at a target tells.
 
     Attributes:
-        capabilities: What its adapter declares of itself.
+        capabilities: What its adapter declares of itself, and whether it has a server.
         unwritten: The methods that it does not have yet.
         adapter: The class of its repository, as ``module:Class``.
     """
@@ -264,7 +264,8 @@ class _Stores:
             )
         adapter = type(repository)
         name = f"{adapter.__module__}:{adapter.__qualname__}"
-        return _Probed(declared | offered, unwritten, name)
+        network = frozenset[str]() if self._target.proxied is None else {NETWORK}
+        return _Probed(declared | offered | network, unwritten, name)
 
 
 _METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
@@ -322,6 +323,8 @@ def _judge(
     if skipped and not mine:
         return LawReport(law.id, "not checked", skipped[0])
     for examination in mine:
+        if law.id in examination.inapplicable:
+            return LawReport(law.id, "not applicable", examination.inapplicable[law.id])
         if law.id in examination.unchecked:
             return LawReport(law.id, "not checked", examination.unchecked[law.id])
     if not mine:

@@ -6,13 +6,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ['ENTRY_POINT_GROUP', 'Opener', 'Scheme', 'ScratchStores', 'open_repository']
+__all__ = ['ENTRY_POINT_GROUP', 'Network', 'Opener', 'Scheme', 'ScratchStores', 'open_repository']
 
 ENTRY_POINT_GROUP: str
 
 _Opening = AbstractAsyncContextManager[CollectionJobRepository]
 
 Opener = Callable[[str], _Opening]
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """How the conformance kit puts a proxy of its own between a repository and its server.
+
+    With it the kit examines TIME-1: that no call waits for ever when the server does not answer.
+
+    Attributes:
+        host: Where the server listens.
+        port: At which TCP port.
+        through: From the URL of a scratch store, and the host and port of a proxy that forwards to
+            the server, to the URL of the same store by way of the proxy. The URL should set short
+            time-outs, of a second or two: the kit waits for them.
+        time_out: Seconds within which every call on a repository opened by such a URL ends, opening
+            and closing included, as the adapter documents it.
+    """
+    host: str
+    port: int
+    through: Callable[[str, str, int], str]
+    time_out: float
 
 @dataclass(frozen=True, slots=True)
 class ScratchStores:
@@ -27,10 +47,13 @@ class ScratchStores:
             for some may be nothing; None where stores keep everything in their directory.
         parent: Where the kit makes the directories, such as the disk that the user's store is on;
             None is where temporary files go.
+        network: How to put a proxy between a repository and its server; None where there is no
+            server, or no way to it through a proxy: then TIME-1 is not examined.
     """
     url: Callable[[Path], str]
     discard: Callable[[Sequence[Path]], Awaitable[None]] | None = ...
     parent: Path | None = ...
+    network: Network | None = ...
 
 @dataclass(frozen=True, slots=True)
 class Scheme:

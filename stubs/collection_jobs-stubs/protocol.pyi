@@ -18,7 +18,8 @@ class CollectionJobRepository(Protocol):
     Any object with these nine methods is one; the ABC's docstrings are the full contract.
     ``isinstance`` looks at the methods' names only: a type checker compares the signatures, and
     the conformance kit the behaviour. For every method hold ATOMIC-1, CANCEL-1, INPUT-1 and
-    ERROR-1, and for adapters that declare them DURABLE-1 and SCALE-1.
+    ERROR-1, for adapters of a server TIME-1, and for adapters that declare them DURABLE-1 and
+    SCALE-1.
     """
     @abstractmethod
     def save(self, job: CollectionJob) -> Coroutine[Any, Any, None]:

@@ -21,6 +21,9 @@ class ICollectionJobRepository(ABC):
       throughout (ATOMIC-1).
     * A call that is cancelled, at whatever point, opening and closing included, took effect wholly
       or not at all; the repository works on and holds nothing for it (CANCEL-1).
+    * No call waits for ever for a server that does not answer: within the adapter's documented
+      time-out it ends with a ``RepositoryError``, which says of a write if it may have happened;
+      so does a cancelled one (TIME-1).
     * An argument of a wrong type is a ``TypeError``, one of a wrong value (an empty or over-long
       id, one with a NUL or a lone surrogate, a negative ``limit`` or ``offset``, a naive
       ``since``) a ``ValueError`` that shows it, and both come before the engine is touched

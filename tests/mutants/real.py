@@ -9,6 +9,7 @@ from tests.mutants import (
     crashing,
     failing,
     growing,
+    handling,
     unusual,
 )
 from tests.mutants.table import BUGS, ODD
@@ -22,5 +23,6 @@ __all__ = [
     "crashing",
     "failing",
     "growing",
+    "handling",
     "unusual",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from collection_jobs.conformance.linearizability.history import Event
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["Client", "Recorder", "Recording", "run_clients"]
+__all__ = ["Answering", "Client", "Recorder", "Recording", "run_answered", "run_clients"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class Client:
     steps: Program
     handle: int = 0
     held: Mapping[str, CollectionJob] = field(default_factory=dict[str, CollectionJob])
+
+
+Answering = Callable[[Client, Call], Awaitable[Outcome] | None]
+"""What a client's call is answered by; None: the call is passed over."""
 
 
 class Recorder(Protocol):
@@ -82,11 +86,23 @@ async def run_clients(
     Returns:
         Whether every call was answered; after one that was not, its client stops.
     """
+    return await run_answered(
+        clients,
+        lambda client, call: make(call, repositories[client.handle]),
+        recorder,
+        start_at,
+    )
+
+
+async def run_answered(
+    clients: Sequence[Client],
+    answering: Answering,
+    recorder: Recorder,
+    start_at: int | None = None,
+) -> bool:
+    """Do the same, with calls that are answered by something else than open repositories."""
     start = asyncio.Event()
-    tasks = [
-        asyncio.create_task(_run(client, repositories[client.handle], recorder, start))
-        for client in clients
-    ]
+    tasks = [asyncio.create_task(_run(client, answering, recorder, start)) for client in clients]
     await asyncio.sleep(0)  # each now waits for the start
     if start_at is not None:
         await asyncio.sleep(max(0, start_at - time.monotonic_ns() - 1_000_000) / 1e9)
@@ -98,7 +114,7 @@ async def run_clients(
 
 async def _run(
     client: Client,
-    repository: CollectionJobRepository,
+    answering: Answering,
     recorder: Recorder,
     start: asyncio.Event,
 ) -> bool:
@@ -106,10 +122,11 @@ async def _run(
     await start.wait()
     for step in client.steps:
         call = step.call(held)
-        if call is None:
+        answer = None if call is None else answering(client, call)
+        if call is None or answer is None:
             continue
         number = recorder.begin(client.name, call)
-        outcome = await make(call, repository)
+        outcome = await answer
         recorder.end(number, outcome)
         if isinstance(outcome.error, NoAnswer):
             return False

@@ -13,7 +13,20 @@ from collection_jobs.conformance.contention.clients import Client
 from collection_jobs.conformance.linearizability.history import Event
 from collection_jobs.errors import CollectionJobError, RepositoryError
 
-__all__ = ["Began", "Close", "Done", "Ended", "Failed", "ForeignError", "Open", "Work", "portable"]
+__all__ = [
+    "Began",
+    "Close",
+    "Done",
+    "Ended",
+    "Failed",
+    "ForeignError",
+    "Leave",
+    "Open",
+    "Told",
+    "Use",
+    "Work",
+    "portable",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +64,32 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """Let clients work on handles that they open and close themselves; each call is told at once.
+
+    Beside calls, a step is ``open(place)``, of the client's handle, or ``close()``.
+
+    Attributes:
+        clients: Who they are and what they do.
+        places: The paths by which the store can be opened.
+        patience: In how many seconds each time.
+        start_at: When they begin, by ``time.monotonic_ns()``; None is at once.
+    """
+
+    clients: tuple[Client, ...]
+    places: tuple[Path, ...]
+    patience: float
+    start_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Close the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """End, as a process does that has nothing more to do; what is open is left open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +107,14 @@ class Ended:
 
     number: int
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A call of clients that use handles, as it is when it begins, or as it is when it ended."""
+
+    number: int
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def tend(pipe: Connection, work: Callable[[Connection, bool], None]) -> None:
         if not pid:
             pipe.close()
             work(Connection(descriptor), asked == COUNTING)
-            os._exit(0)
+            sys.exit()  # with all that the adapter has asked to be done at the end of its process
         os.close(descriptor)
         pipe.send(pid)
 

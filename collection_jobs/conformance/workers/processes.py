@@ -16,7 +16,7 @@ from typing import IO, Any, Protocol, Self
 
 from collection_jobs.conformance.calls import PATIENCE
 from collection_jobs.conformance.targets import Target, TargetError
-from collection_jobs.conformance.workers.messages import Done, Failed
+from collection_jobs.conformance.workers.messages import Done, Failed, Leave
 from collection_jobs.conformance.workers.nursery import COUNTING, NURSERY, PLAIN
 
 __all__ = ["LONG", "Nursery", "Worker", "WorkerDied", "WorkerFailed", "workers"]
@@ -157,6 +157,14 @@ class Worker:
         """Ask for something and wait for the answer."""
         self.order(order)
         return self.answer(patience)
+
+    def leave(self) -> None:
+        """Let it come to its end by itself; kill it if it does not."""
+        with suppress(WorkerDied, WorkerFailed, EOFError, OSError):
+            self.ask(Leave())
+            if self._pipe.poll(PATIENCE):
+                self._pipe.recv()  # the end of the pipe
+        self.close()
 
     def kill(self) -> None:
         """Kill it; what it told before can still be read."""

@@ -10,19 +10,25 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
+from typing_extensions import override
+
 from collection_jobs.conformance.calls import Call, NoAnswer, Outcome
 from collection_jobs.conformance.causes import hidden_cause
-from collection_jobs.conformance.contention.clients import Recording, run_clients
+from collection_jobs.conformance.contention.clients import Recording, run_answered, run_clients
 from collection_jobs.conformance.crash.sites import Sites
 from collection_jobs.conformance.store import patiently
 from collection_jobs.conformance.targets import Target, find_target
+from collection_jobs.conformance.workers.handles import Handles
 from collection_jobs.conformance.workers.messages import (
     Began,
     Close,
     Done,
     Ended,
     Failed,
+    Leave,
     Open,
+    Told,
+    Use,
     Work,
     portable,
 )
@@ -49,6 +55,25 @@ class _Teller:
         self._pipe.send(Ended(number, portable(outcome)))
 
 
+class _EventTeller(Recording):
+    """Tells the kit of every call at once, with when it began and ended."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__()
+        self._pipe = pipe
+
+    @override
+    def begin(self, client: str, call: Call) -> int:
+        number = super().begin(client, call)
+        self._pipe.send(Told(number, self.events[number]))
+        return number
+
+    @override
+    def end(self, number: int, outcome: Outcome) -> None:
+        super().end(number, portable(outcome))
+        self._pipe.send(Told(number, self.events[number]))
+
+
 class _Worker:
     def __init__(self, target: Target, pipe: Connection, sites: Sites | None) -> None:
         self._target = target
@@ -56,6 +81,7 @@ class _Worker:
         self._sites = sites
         self._opened = AsyncExitStack()
         self._repositories: list[CollectionJobRepository] = []
+        self._handles = Handles(target.factory)
 
     async def serve(self) -> None:
         orders: asyncio.Queue[object] = asyncio.Queue()
@@ -63,8 +89,7 @@ class _Worker:
         # The loop must not stop for the pipe: an adapter may have tasks of its own on it.
         threading.Thread(target=_listen, args=(self._pipe, loop, orders), daemon=True).start()
         self._pipe.send(Done())
-        while True:
-            order = await orders.get()
+        while not isinstance(order := await orders.get(), Leave):
             answer: Done | Failed
             try:
                 answer = await self._follow(order)
@@ -72,6 +97,7 @@ class _Worker:
                 ours = isinstance(error, CollectionJobError | NoAnswer)
                 answer = Failed(f"{type(error).__name__}: {error}", ours, hidden_cause(error))
             self._pipe.send(answer)
+        self._pipe.send(Done())
 
     async def _follow(self, order: object) -> Done:
         match order:
@@ -80,6 +106,9 @@ class _Worker:
                 return Done()
             case Work():
                 return await self._work(order)
+            case Use():
+                await self._use(order)
+                return Done()
             case Close():
                 await self._close()
                 return Done()
@@ -95,6 +124,14 @@ class _Worker:
     async def _close(self) -> None:
         self._repositories = []
         await self._opened.aclose()
+
+    async def _use(self, order: Use) -> None:
+        await run_answered(
+            order.clients,
+            lambda client, call: self._handles.answer(order, client, call),
+            _EventTeller(self._pipe),
+            order.start_at,
+        )
 
     async def _work(self, order: Work) -> Done:
         if self._sites is not None:

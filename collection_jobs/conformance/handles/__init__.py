@@ -1,0 +1,1 @@
+"""Several handles of one process on one store, beside other processes, until a kill."""
