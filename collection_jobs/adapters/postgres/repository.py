@@ -198,10 +198,9 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def save(self, job: CollectionJob) -> None:
-        ids = (check_job(job).id,)
-        weight = writes.weight(job)
-        kind = self._save_large if writes.is_large(weight) else self._save
-        await self._opened().write(kind, ids, [job], weight)
+        weight = writes.weight(check_job(job))
+        kind = self._save if weight <= writes.LARGEST_WEIGHT else self._save_large
+        await self._opened().write(kind, (job.id,), [job], weight)
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
@@ -295,7 +294,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         checked = check_jobs(jobs)
         ids = tuple({job.id for job in checked})
         weight = sum(map(writes.weight, checked))
-        several = writes.is_large(weight) or writes.are_several(checked, ids)
+        several = weight > writes.LARGEST_WEIGHT or writes.are_several(checked, ids)
         kind = self._save_large if several else self._save
         await self._opened().write(kind, ids, checked, weight)
 
