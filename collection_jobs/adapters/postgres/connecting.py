@@ -169,15 +169,17 @@ async def _is_shared(connection: Connection, settings: Settings) -> bool:
     One that pools sessions gives the second client another session, or lets it wait for one.
     """
     mine: int = await connection.fetchval("SELECT pg_backend_pid()")
-    other = await connect(settings, settings.connect_timeout)
-    timer = asyncio.get_running_loop().call_later(_PROBE, other.terminate)
+    seconds = min(_PROBE, settings.command_timeout / 4)
     try:
-        theirs: int = await other.fetchval("SELECT pg_backend_pid()")
+        other = await connect(settings, seconds)
+        timer = asyncio.get_running_loop().call_later(seconds, other.terminate)
+        try:
+            theirs: int = await other.fetchval("SELECT pg_backend_pid()")
+        finally:
+            timer.cancel()
+            other.terminate()
     except DRIVER_ERRORS:
         return False
-    finally:
-        timer.cancel()
-        other.terminate()
     return theirs == mine or await connection.fetchval("SELECT pg_backend_pid()") != mine
 
 

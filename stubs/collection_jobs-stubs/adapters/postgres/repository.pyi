@@ -17,10 +17,11 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
     ``async with PostgresCollectionJobRepository("postgresql://user@host/db") as repository:`` opens
     it, creating the schema if there is none, and closes it at the end. It can be opened again after
-    that. It belongs to the event loop that opened it; other loops, threads and processes open their
-    own on the same database. A process that forks opens it after the fork.
+    that. It belongs to the process, thread and event loop that opened it: any other that calls it
+    gets a RepositoryError, and nothing is done. Others open their own on the same database.
 
-    PostgreSQL 13 and later work; the database must hold UTF-8.
+    PostgreSQL 13 and later work; the database must hold UTF-8. PgBouncer works in its session mode,
+    and in its transaction mode with ``statement_cache=0``.
 
     Durable (DURABLE-1): a write is answered after its commit, as the server's settings have it
     (``synchronous_commit``, ``fsync``). It scales (SCALE-1), and nothing in it needs a single
@@ -29,13 +30,18 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     A call that is alone goes at once, on a connection that is held with its statements prepared.
     Calls that wait at the same time travel as one statement, so many callers are served many times
     faster than one. Calls on the same job keep their order. A write that is cancelled while it
-    waits does not happen; one that is cancelled after it was sent first waits for the answer.
+    waits does not happen; if cancelled after it was sent, the call waits for the answer.
 
-    When a connection is lost, a read is made again on another one, and so is a write that was not
-    sent yet. A write whose answer was lost may have happened: that is a RepositoryError that says
-    so. Any method raises RepositoryClosedError while the repository is not open, and
-    RepositoryError when PostgreSQL fails, for instance because another transaction held a job's row
-    for longer than ``lock_timeout``. After an error the repository works on.
+    Every call ends within ``command_timeout`` (TIME-1), a cancelled one and ``close`` included, and
+    an opening within ``connect_timeout`` more. The connection is dropped then. A write that was
+    sent, and whose answer is missing, may have happened: that is a RepositoryError that says so.
+    When a connection is lost, a read is made again on another one while there is time, and so is a
+    write that was not sent yet.
+
+    A call waits up to ``lock_timeout`` for a job that another transaction holds, and others do not
+    wait with it. Any method raises RepositoryClosedError while the repository is not open, and
+    RepositoryError when PostgreSQL fails. After an error the repository works on, also when the
+    schema has been dropped and made again.
 
     No password appears in a message, nor in this object's repr.
     """
@@ -47,7 +53,9 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         schema: str=...,
         connections: int=4,
         connect_timeout: float=10.0,
+        command_timeout: float=30.0,
         lock_timeout: float=5.0,
+        statement_cache: int=100,
         create: bool=True,
     ) -> None:
         """Remember what to open; nothing is opened yet.
@@ -59,7 +67,11 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             schema: The schema that the tables are in; created if there is none.
             connections: The most connections that are held at once; they are opened as needed.
             connect_timeout: Seconds to wait for a connection, also while the server restarts.
+            command_timeout: Seconds in which every call ends, whatever the server does.
             lock_timeout: Seconds that a call waits for another transaction's lock.
+            statement_cache: The most statements that a connection holds prepared. 0 is for poolers
+                that share sessions among transactions: then nothing outlives a transaction, and a
+                call takes three round trips instead of one.
             create: Whether opening makes the tables where there are none; if not, it refuses.
 
         Raises:
@@ -82,10 +94,13 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     async def __aenter__(self) -> Self:
         """Connect; create or migrate the schema. A cancelled call leaves nothing open.
 
+        It ends within ``connect_timeout`` and ``command_timeout`` together.
+
         Raises:
             RepositoryError: The repository is open already; or the server cannot be reached, or
-                refuses; or the schema has another application's tables, or a newer version, or
-                none where they are not to be created.
+                refuses, or does not answer; or a pooler shares sessions and ``statement_cache`` is
+                not 0; or the schema has another application's tables, or a newer version, or one
+                that cannot be migrated, or none where they are not to be created.
         """
     async def __aexit__(
         self,
@@ -97,7 +112,11 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     async def close(self) -> None:
         """Close the repository after the calls under way are answered; again does nothing.
 
-        A cancelled call closes it all the same, but does not wait for it.
+        It takes no longer than ``command_timeout``. A cancelled call closes it all the same, but
+        does not wait for it.
+
+        Raises:
+            RepositoryError: Another process, thread or event loop has opened it; it stays open.
         """
     @override
     async def save(self, job: CollectionJob) -> None: ...
@@ -140,7 +159,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            candles: The number of candles collected, 0 or more, however large.
+            candles: The number of candles collected: 0 or more, and less than 2**63.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.
