@@ -7,7 +7,7 @@ import math
 import os
 import random
 import socket
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 from weakref import WeakSet
@@ -36,19 +36,31 @@ _PROBE = 1.0
 """Seconds in which a pooler that shares sessions serves a second client."""
 
 
-async def connect_patiently(settings: Settings, *, refused: bool) -> Connection:
-    """Connect within ``connect_timeout``; wait for a server that is coming up.
+async def connect_patiently(
+    settings: Settings, prepare: Callable[[Connection], Awaitable[None]], *, refused: bool
+) -> Connection:
+    """Connect and prepare the connection; wait for a server that is coming up.
+
+    The last attempt begins within ``connect_timeout``, and its preparation has ``command_timeout``.
 
     Args:
         settings: Where to connect to.
-        refused: Whether to wait for one that refuses to speak, too.
+        prepare: What is done on each connection before it counts.
+        refused: Whether to wait for a server that refuses, or that hangs up, too.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + settings.connect_timeout
     pause = _FIRST_PAUSE
     while True:
         try:
-            return await connect(settings, max(deadline - loop.time(), _FIRST_PAUSE))
+            connection = await connect(settings, max(deadline - loop.time(), _FIRST_PAUSE))
+            try:
+                with dropped_in_time(connection, settings):
+                    await prepare(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            return connection
         except DRIVER_ERRORS as error:
             patient = is_loss(error) if refused else is_starting(error)
             if not patient or loop.time() + pause > deadline:
@@ -169,15 +181,17 @@ async def _is_shared(connection: Connection, settings: Settings) -> bool:
     One that pools sessions gives the second client another session, or lets it wait for one.
     """
     mine: int = await connection.fetchval("SELECT pg_backend_pid()")
-    other = await connect(settings, settings.connect_timeout)
-    timer = asyncio.get_running_loop().call_later(_PROBE, other.terminate)
+    seconds = min(_PROBE, settings.command_timeout / 4)
     try:
-        theirs: int = await other.fetchval("SELECT pg_backend_pid()")
+        other = await connect(settings, seconds)
+        timer = asyncio.get_running_loop().call_later(seconds, other.terminate)
+        try:
+            theirs: int = await other.fetchval("SELECT pg_backend_pid()")
+        finally:
+            timer.cancel()
+            other.terminate()
     except DRIVER_ERRORS:
         return False
-    finally:
-        timer.cancel()
-        other.terminate()
     return theirs == mine or await connection.fetchval("SELECT pg_backend_pid()") != mine
 
 

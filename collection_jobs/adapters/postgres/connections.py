@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from collection_jobs.adapters.postgres.connecting import (
+    Connection,
     connect_patiently,
-    dropped_in_time,
     is_ready,
     set_up,
 )
@@ -56,17 +56,17 @@ class Connections:
             RepositoryError: The schema is none of ours, or of a newer release.
             DRIVER_ERRORS: PostgreSQL or the network failed.
         """
-        connection = await connect_patiently(self._settings, refused=False)
-        try:
-            with dropped_in_time(connection, self._settings):
-                if not await is_ready(connection, self._settings):
-                    await set_up(connection, self._settings)
-                    await prepare_schema(connection, self._settings)
-        except BaseException:
-            connection.terminate()
-            raise
+        connection = await connect_patiently(self._settings, self._open_first, refused=False)
         self._count += 1
         self._idle.append(PooledConnection(connection, self._settings))
+
+    async def _open_first(self, connection: Connection) -> None:
+        if not await is_ready(connection, self._settings):
+            await set_up(connection, self._settings)
+            await prepare_schema(connection, self._settings)
+
+    async def _open_more(self, connection: Connection) -> None:
+        await set_up(connection, self._settings)
 
     def take(self) -> PooledConnection | None:
         """An idle connection, if there is one."""
@@ -117,13 +117,7 @@ class Connections:
 
     async def _grow(self) -> None:
         try:
-            connection = await connect_patiently(self._settings, refused=True)
-            try:
-                with dropped_in_time(connection, self._settings):
-                    await set_up(connection, self._settings)
-            except BaseException:
-                connection.terminate()
-                raise
+            connection = await connect_patiently(self._settings, self._open_more, refused=True)
         except BaseException as error:
             self._growth = None
             self._count -= 1

@@ -125,8 +125,9 @@ class Engine:
                     if not failure.is_passing or self._loop.time() >= deadline:
                         raise for_caller(failure.error, self._settings) from failure.error
         future: asyncio.Future[Any] = self._loop.create_future()
+        if not self._reads:  # or those before it are watched, whose time is over before its own
+            self._deadlines.watch(deadline)
         self._reads.add(kind, key, future, deadline)
-        self._deadlines.watch(deadline)
         self._pump_soon()
         return await future
 
@@ -171,8 +172,9 @@ class Engine:
                 self._writes.begin(write)
                 await uncancelled(self._run_writes(pooled, [write]))
             else:
+                if not self._writes:  # as above
+                    self._deadlines.watch(deadline)
                 self._writes.add(write)
-                self._deadlines.watch(deadline)
                 self._pump_soon()
             return await write.future
         except asyncio.CancelledError:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from types import MappingProxyType
 
 from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
 from collection_jobs.adapters.postgres.pooled import PooledConnection
-from collection_jobs.adapters.postgres.rows import job_of
+from collection_jobs.adapters.postgres.rows import FIELDS, Outcomes, job_from
 from collection_jobs.job import CollectionJob
 
 __all__ = ["read_in_parts"]
@@ -20,8 +19,6 @@ _OVERHEAD = 40
 """What an outcome's symbol and row come to, in characters."""
 _JOBS_AT_ONCE = 20
 _SNAPSHOT = "REPEATABLE READ, READ ONLY"
-
-_Outcomes = tuple[dict[str, int], dict[str, str]]
 
 
 async def read_in_parts(
@@ -48,16 +45,15 @@ async def read_in_parts(
     for number, row in enumerate(rows):
         if number % _JOBS_AT_ONCE == 0:
             await asyncio.sleep(0)
-        completed, failed = found[row[-2]]
-        jobs.append(job_of(row, MappingProxyType(completed), MappingProxyType(failed)))
+        jobs.append(job_from(tuple(row)[:FIELDS], found[row[-2]]))
     return jobs
 
 
 async def _outcomes(
     pooled: PooledConnection, statement: str, keys: list[int], generations: list[int]
-) -> dict[int, _Outcomes]:
+) -> dict[int, Outcomes]:
     """The outcomes of jobs, by their keys."""
-    found: dict[int, _Outcomes] = {key: ({}, {}) for key in keys}
+    found: dict[int, Outcomes] = {key: ({}, {}) for key in keys}
     await pooled.run(statement, keys, generations)
     wanted = _FIRST
     while rows := await pooled.run(f"FETCH {wanted} FROM outcomes"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from collection_jobs.adapters.postgres.parts import read_in_parts
 from collection_jobs.adapters.postgres.pooled import PooledConnection, Rows
-from collection_jobs.adapters.postgres.rows import is_large, job_from, size
+from collection_jobs.adapters.postgres.rows import job_from, weight_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 
@@ -16,7 +16,7 @@ __all__ = ["Get", "List", "Stats"]
 
 _TOGETHER = 100
 _JOBS_AT_ONCE = 200
-"""Jobs that are built before other tasks run, and the characters of their outcomes."""
+"""Jobs that are built before other tasks run; fewer where all have more errors than this."""
 _TEXT_AT_ONCE = 250_000
 
 
@@ -32,8 +32,9 @@ class _Jobs:
     async def _read(self, pooled: PooledConnection, *args: object) -> list[CollectionJob]:
         """The jobs, all of one snapshot."""
         rows = await pooled.fetch(self._statement, *args)
-        if not any(map(is_large, rows)):
-            return await _jobs_from(rows)
+        weight = weight_of(rows)
+        if weight is not None:
+            return await _jobs_from(rows, weight)
         del rows  # or they would be held beside what follows
         return await read_in_parts(pooled, self._in_parts, args, self._outcomes)
 
@@ -83,14 +84,10 @@ class Stats:
         }
 
 
-async def _jobs_from(rows: Rows) -> list[CollectionJob]:
-    jobs: list[CollectionJob] = []
-    number = text = 0
-    for row in rows:
-        if number == _JOBS_AT_ONCE or text > _TEXT_AT_ONCE:
-            await asyncio.sleep(0)
-            number = text = 0
-        jobs.append(job_from(row))
-        number += 1
-        text += size(row)
+async def _jobs_from(rows: Rows, weight: int) -> list[CollectionJob]:
+    at_once = max(1, _JOBS_AT_ONCE * _TEXT_AT_ONCE // max(weight, _TEXT_AT_ONCE))
+    jobs = [job_from(row) for row in rows[:at_once]]
+    for first in range(at_once, len(rows), at_once):
+        await asyncio.sleep(0)
+        jobs += [job_from(row) for row in rows[first : first + at_once]]
     return jobs

@@ -45,10 +45,11 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
     ``async with PostgresCollectionJobRepository("postgresql://user@host/db") as repository:`` opens
     it, creating the schema if there is none, and closes it at the end. It can be opened again after
-    that. It belongs to the event loop that opened it; other loops, threads and processes open their
-    own on the same database. A process that forks opens it after the fork.
+    that. It belongs to the process, thread and event loop that opened it: any other that calls it
+    gets a RepositoryError, and nothing is done. Others open their own on the same database.
 
-    PostgreSQL 13 and later work; the database must hold UTF-8.
+    PostgreSQL 13 and later work; the database must hold UTF-8. PgBouncer works in its session mode,
+    and in its transaction mode with ``statement_cache=0``.
 
     Durable (DURABLE-1): a write is answered after its commit, as the server's settings have it
     (``synchronous_commit``, ``fsync``). It scales (SCALE-1), and nothing in it needs a single
@@ -57,13 +58,18 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     A call that is alone goes at once, on a connection that is held with its statements prepared.
     Calls that wait at the same time travel as one statement, so many callers are served many times
     faster than one. Calls on the same job keep their order. A write that is cancelled while it
-    waits does not happen; one that is cancelled after it was sent first waits for the answer.
+    waits does not happen; if cancelled after it was sent, the call waits for the answer.
 
-    When a connection is lost, a read is made again on another one, and so is a write that was not
-    sent yet. A write whose answer was lost may have happened: that is a RepositoryError that says
-    so. Any method raises RepositoryClosedError while the repository is not open, and
-    RepositoryError when PostgreSQL fails, for instance because another transaction held a job's row
-    for longer than ``lock_timeout``. After an error the repository works on.
+    Every call ends within ``command_timeout`` (TIME-1), a cancelled one and ``close`` included, and
+    an opening within ``connect_timeout`` more. The connection is dropped then. A write that was
+    sent, and whose answer is missing, may have happened: that is a RepositoryError that says so.
+    When a connection is lost, a read is made again on another one while there is time, and so is a
+    write that was not sent yet.
+
+    A call waits up to ``lock_timeout`` for a job that another transaction holds, and others do not
+    wait with it. Any method raises RepositoryClosedError while the repository is not open, and
+    RepositoryError when PostgreSQL fails. After an error the repository works on, also when the
+    schema has been dropped and made again.
 
     No password appears in a message, nor in this object's repr.
     """
@@ -156,10 +162,13 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     async def __aenter__(self) -> Self:
         """Connect; create or migrate the schema. A cancelled call leaves nothing open.
 
+        It ends within ``connect_timeout`` and ``command_timeout`` together.
+
         Raises:
             RepositoryError: The repository is open already; or the server cannot be reached, or
-                refuses; or the schema has another application's tables, or a newer version, or
-                none where they are not to be created.
+                refuses, or does not answer; or a pooler shares sessions and ``statement_cache`` is
+                not 0; or the schema has another application's tables, or a newer version, or one
+                that cannot be migrated, or none where they are not to be created.
         """
         if self._engine is not None:
             self._engine.owner.check()
@@ -198,10 +207,9 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def save(self, job: CollectionJob) -> None:
-        ids = (check_job(job).id,)
-        weight = writes.weight(job)
-        kind = self._save_large if writes.is_large(weight) else self._save
-        await self._opened().write(kind, ids, [job], weight)
+        weight = writes.weight(check_job(job))
+        kind = self._save if weight <= writes.LARGEST_WEIGHT else self._save_large
+        await self._opened().write(kind, (job.id,), [job], weight)
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
@@ -295,7 +303,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         checked = check_jobs(jobs)
         ids = tuple({job.id for job in checked})
         weight = sum(map(writes.weight, checked))
-        several = writes.is_large(weight) or writes.are_several(checked, ids)
+        several = weight > writes.LARGEST_WEIGHT or writes.are_several(checked, ids)
         kind = self._save_large if several else self._save
         await self._opened().write(kind, ids, checked, weight)
 

@@ -6,19 +6,22 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 
-__all__ = ["array_literal", "is_large", "job_from", "job_of", "size"]
+__all__ = ["FIELDS", "Outcomes", "array_literal", "job_from", "weight_of"]
 
+Outcomes: TypeAlias = tuple[dict[str, int], dict[str, str]]
 _STATUSES = {status.value: status for status in JobStatus}
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-_COMPLETED, _FAILED, _IS_LARGE = 11, 12, 14  # in a row of ``statements.JOB``
+FIELDS = 15
+"""Columns of a row of ``statements.JOB``: those of the entity, and whether the job is large."""
+_FAILED, _IS_LARGE = 12, 14
 _LARGEST_DOCUMENT = 1_000_000
-"""Characters of outcomes that are decoded at once: some milliseconds."""
+"""Characters of errors that are decoded at once: some milliseconds."""
 
 
 def array_literal(texts: Iterable[str]) -> str:
@@ -27,34 +30,43 @@ def array_literal(texts: Iterable[str]) -> str:
     return f'{{"{quoted}"}}'
 
 
-def size(row: Any) -> int:
-    """How many characters of outcomes a row has."""
-    return len(row[_COMPLETED] or "") + len(row[_FAILED] or "")
+def weight_of(rows: Iterable[Any]) -> int | None:
+    """How many characters of errors some rows have; None if a job is to be read in parts.
+
+    It is where its row does not hold all its outcomes, or too much to be decoded at once.
+    """
+    total = 0
+    for row in rows:
+        if row[_IS_LARGE]:
+            return None
+        failed = row[_FAILED]
+        if failed is not None:
+            total += len(failed)
+            if len(failed) > _LARGEST_DOCUMENT:
+                return None
+    return total
 
 
-def is_large(row: Any) -> bool:
-    """Whether a job is to be read in parts: its row does not hold all its outcomes, or too many."""
-    return bool(row[_IS_LARGE]) or size(row) > _LARGEST_DOCUMENT
+def job_from(row: Iterable[Any], outcomes: Outcomes | None = None) -> CollectionJob:
+    """The job in a row of ``statements.JOB``; the schema's constraints stand for the entity's.
 
-
-def job_from(row: Any) -> CollectionJob:
-    """The job in a row of ``statements.JOB``; the schema's constraints stand for the entity's."""
-    completed, failed = row[_COMPLETED], row[_FAILED]
-    return job_of(
-        row,
-        _NOTHING if completed is None else MappingProxyType(_from_json(completed)[0]),
-        _NOTHING if failed is None else MappingProxyType(_from_json(failed)[0]),
-    )
-
-
-def job_of(
-    row: Iterable[Any], completed: Mapping[str, int], failed: Mapping[str, str]
-) -> CollectionJob:
-    """The job in such a row, with outcomes that were read apart, in read-only mappings."""
+    Args:
+        row: The row.
+        outcomes: The completed and the failed symbols if they were read apart.
+    """
     (
         job_id, source, symbols, timeframe, start, end, created_at, status,
-        started_at, finished_at, error_message, _, _, revision, *_,
+        started_at, finished_at, error_message, completed, failed, revision, _,
     ) = row  # fmt: skip
+    if outcomes is None:
+        done: Mapping[str, int] = (
+            _NOTHING if completed is None else MappingProxyType(_from_json(completed)[0])
+        )
+        errors: Mapping[str, str] = (
+            _NOTHING if failed is None else MappingProxyType(_from_json(failed)[0])
+        )
+    else:
+        done, errors = MappingProxyType(outcomes[0]), MappingProxyType(outcomes[1])
     return restore_job(
         (
             job_id,
@@ -68,8 +80,8 @@ def job_of(
             None if started_at is None else _in_utc(started_at),
             None if finished_at is None else _in_utc(finished_at),
             error_message,
-            completed,
-            failed,
+            done,
+            errors,
             revision,
         )
     )

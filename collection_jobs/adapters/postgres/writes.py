@@ -15,13 +15,13 @@ from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbo
 from collection_jobs.job import CollectionJob
 
 __all__ = [
+    "LARGEST_WEIGHT",
     "Delete",
     "PutOutcome",
     "Save",
     "SaveLarge",
     "UpdateStatus",
     "are_several",
-    "is_large",
     "text_weight",
     "weight",
 ]
@@ -29,7 +29,7 @@ __all__ = [
 _GREATEST_REVISION = 2**63 - 1
 _NEVER = -1
 _Outcome: TypeAlias = tuple[str, str, int | None, str | None]
-_LARGEST_WEIGHT = 10_000
+LARGEST_WEIGHT = 10_000
 """Symbols, outcomes and quarters of a kilobyte of text in one statement: 2.5 MB at the most."""
 _TEXT = 250
 _SAVED_TOGETHER = 200
@@ -96,7 +96,7 @@ class SaveLarge:
         self, pooled: PooledConnection, chunk: list[CollectionJob]
     ) -> dict[str, int | None]:
         """Save some jobs of different ids; of one that is large, the outcomes in parts."""
-        if len(chunk) > 1 or weight(chunk[0]) <= _LARGEST_WEIGHT:
+        if len(chunk) > 1 or weight(chunk[0]) <= LARGEST_WEIGHT:
             return await _save(pooled, self._statements, [(job, 0) for job in chunk])
         (job,) = chunk
         rows = [(job, 0)]
@@ -110,11 +110,6 @@ class SaveLarge:
 def are_several(jobs: Sequence[CollectionJob], ids: Sequence[str]) -> bool:
     """Whether jobs do not fit in one statement: they are many, or some have the same id."""
     return len(jobs) > _SAVED_TOGETHER or len(ids) < len(jobs)
-
-
-def is_large(weight: int) -> bool:
-    """Whether so much does not fit in one statement."""
-    return weight > _LARGEST_WEIGHT
 
 
 def weight(job: CollectionJob) -> int:
@@ -151,7 +146,7 @@ def _statements_of(jobs: list[CollectionJob]) -> Iterator[list[CollectionJob]]:
     total = 0
     for job in jobs:
         added = weight(job)
-        if chunk and (len(chunk) == _SAVED_TOGETHER or total + added > _LARGEST_WEIGHT):
+        if chunk and (len(chunk) == _SAVED_TOGETHER or total + added > LARGEST_WEIGHT):
             yield chunk
             chunk, total = [], 0
         chunk.append(job)
@@ -166,7 +161,7 @@ def _parts(outcomes: Iterator[_Outcome]) -> Iterator[list[_Outcome]]:
     for outcome in outcomes:
         part.append(outcome)
         total += 1 + text_weight(outcome[3])
-        if total >= _LARGEST_WEIGHT:
+        if total >= LARGEST_WEIGHT:
             yield part
             part, total = [], 0
     if part:
