@@ -28,9 +28,9 @@ class Beyond(Table):
     """RecordsCompletedSymbols, SavesMany and PagesByKey, on the same tables."""
 
     async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
-        check_name("job_id", job_id)
-        check_name("symbol", symbol)
-        check_candles(candles)
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        candles = check_candles(candles)
 
         def work(connection: Connection) -> None:
             job = self.find(connection, job_id)
@@ -58,7 +58,7 @@ class Beyond(Table):
         self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
     ) -> list[CollectionJob]:
         check_status(status)
-        check_limit(limit)
+        limit = check_limit(limit)
         created_at, job_id = (None, "") if after is None else check_key("after", after)
         first = -ALL if created_at is None else to_column(created_at)
         return await self.select(

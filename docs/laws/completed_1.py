@@ -15,7 +15,7 @@ from docs.laws.beyond import Beyond
 class Breach(Beyond):
     @override
     async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
-        check_candles(candles)
+        candles = check_candles(candles)
         job = await self.get_by_id(job_id)
         before = 0 if job is None else job.completed_symbols.get(symbol, 0)
         await super().add_completed_symbol(job_id, symbol, before + candles)

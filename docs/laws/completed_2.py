@@ -19,8 +19,8 @@ from docs.laws.beyond import Beyond
 class Breach(Beyond):
     @override
     async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
-        check_name("symbol", symbol)
-        check_candles(candles)
+        symbol = check_name("symbol", symbol)
+        candles = check_candles(candles)
         read = await self.get_by_id(job_id)
         if read is None:
             raise JobNotFoundError(job_id)

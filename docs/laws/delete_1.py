@@ -17,7 +17,7 @@ from docs.laws.table import Table
 class Breach(Table):
     @override
     async def delete(self, job_id: str) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
 
         def work(connection: Connection) -> bool:
             connection.execute("DELETE FROM outcomes WHERE job_id = ?", (job_id,))

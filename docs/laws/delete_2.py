@@ -18,7 +18,7 @@ from docs.laws.table import Table
 class Breach(Table):
     @override
     async def delete(self, job_id: str) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         query = "DELETE FROM jobs WHERE id = ?"
         return await self.transaction(
             lambda connection: connection.execute(query, (job_id,)).rowcount == 1

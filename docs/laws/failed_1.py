@@ -19,8 +19,8 @@ from docs.laws.table import Table
 class Breach(Table):
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        check_name("job_id", job_id)
-        check_text("error", error)
+        job_id = check_name("job_id", job_id)
+        error = check_text("error", error)
 
         def work(connection: Connection) -> None:
             job = self.find(connection, job_id)

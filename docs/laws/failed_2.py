@@ -20,8 +20,8 @@ from docs.laws.table import Table
 class Breach(Table):
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        check_name("symbol", symbol)
-        check_text("error", error)
+        symbol = check_name("symbol", symbol)
+        error = check_text("error", error)
         read = await self.get_by_id(job_id)
         if read is None:
             raise JobNotFoundError(job_id)

@@ -18,7 +18,7 @@ from docs.laws.table import Table
 class Breach(Table):
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        check_text("error", error)
+        error = check_text("error", error)
         with suppress(JobNotFoundError):
             await super().add_failed_symbol(job_id, symbol, error)
 

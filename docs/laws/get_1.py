@@ -18,7 +18,7 @@ from docs.laws.table import Table
 class Breach(Table):
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         found = await self.select(
             "WHERE id = ? COLLATE NOCASE ORDER BY id = ? DESC", job_id, job_id
         )

@@ -24,7 +24,7 @@ class Breach(Beyond):
         if after is not None:
             return await super().list_after(status, after, limit)
         check_status(status)
-        check_limit(limit)
+        limit = check_limit(limit)
         return await self.select(
             "WHERE status = ? ORDER BY row LIMIT ?", status.value, min(limit, ALL)
         )

@@ -24,7 +24,7 @@ class Breach(Beyond):
         if after is None:
             return await super().list_after(status, after, limit)
         check_status(status)
-        check_limit(limit)
+        limit = check_limit(limit)
         created_at, job_id = check_key("after", after)
         return await self.select(
             "WHERE status = ? AND created_at >= ? AND id > ? ORDER BY created_at, id LIMIT ?",

@@ -25,7 +25,7 @@ class Breach(Beyond):
         if after is None:
             return await super().list_after(status, after, limit)
         check_status(status)
-        check_limit(limit)
+        limit = check_limit(limit)
         key = check_key("after", after)
 
         def work(connection: Connection) -> list[CollectionJob]:

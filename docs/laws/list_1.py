@@ -19,8 +19,8 @@ class Breach(Table):
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
         check_status(status)
-        check_limit(limit)
-        check_offset(offset)
+        limit = check_limit(limit)
+        offset = check_offset(offset)
         return await self.select(
             "WHERE status = ? ORDER BY created_at, row LIMIT ? OFFSET ?",
             *(status.value, min(limit, ALL), min(offset, ALL)),

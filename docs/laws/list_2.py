@@ -18,8 +18,8 @@ class Breach(Table):
     async def list_by_status(
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
-        check_limit(limit)
-        check_offset(offset)
+        limit = check_limit(limit)
+        offset = check_offset(offset)
         return await super().list_by_status(status, limit, offset * limit)
 
 

@@ -20,7 +20,7 @@ class Breach(Table):
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         first = -ALL if since is None else to_column(check_datetime("since", since))
         return await self.select(
             "WHERE created_at > ? ORDER BY created_at DESC, id DESC LIMIT ?", first, min(limit, ALL)

@@ -18,9 +18,9 @@ from docs.laws.table import Table
 class Breach(Table):
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        check_name("job_id", job_id)
-        check_name("symbol", symbol)
-        check_text("error", error)
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        error = check_text("error", error)
 
         def work(connection: Connection) -> None:
             job = self.find(connection, job_id)

@@ -20,7 +20,7 @@ class Breach(Table):
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         first = None if since is None else check_datetime("since", since)
         jobs = [job for job in await self.select("") if not first or job.created_at >= first]
         return sorted(jobs, key=lambda job: (job.created_at, job.id), reverse=True)[:limit]

@@ -22,9 +22,9 @@ class Breach(Table):
     async def update_status(
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         check_status(status)
-        check_optional_text("error_message", error_message)
+        error_message = check_optional_text("error_message", error_message)
 
         def work(connection: Connection) -> bool:
             job = self.find(connection, job_id)

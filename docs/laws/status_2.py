@@ -23,7 +23,7 @@ class Breach(Table):
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
         check_status(status)
-        check_optional_text("error_message", error_message)
+        error_message = check_optional_text("error_message", error_message)
         seen = await self.get_by_id(job_id)
         if seen is None or not seen.status.can_become(status):
             return False

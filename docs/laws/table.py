@@ -115,12 +115,12 @@ class Table(ICollectionJobRepository):
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         return await self.transaction(lambda connection: self.find(connection, job_id))
 
     @override
     async def delete(self, job_id: str) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
 
         def work(connection: Connection) -> bool:
             connection.execute("DELETE FROM outcomes WHERE job_id = ?", (job_id,))
@@ -133,8 +133,8 @@ class Table(ICollectionJobRepository):
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
         check_status(status)
-        check_limit(limit)
-        check_offset(offset)
+        limit = check_limit(limit)
+        offset = check_offset(offset)
         return await self.select(
             "WHERE status = ? ORDER BY created_at, id LIMIT ? OFFSET ?",
             *(status.value, min(limit, ALL), min(offset, ALL)),
@@ -144,7 +144,7 @@ class Table(ICollectionJobRepository):
     async def list_recent(
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
-        check_limit(limit)
+        limit = check_limit(limit)
         first = -ALL if since is None else to_column(check_datetime("since", since))
         return await self.select(
             "WHERE created_at >= ? ORDER BY created_at DESC, id DESC LIMIT ?",
@@ -159,9 +159,9 @@ class Table(ICollectionJobRepository):
     async def update_status(
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
-        check_name("job_id", job_id)
+        job_id = check_name("job_id", job_id)
         check_status(status)
-        check_optional_text("error_message", error_message)
+        error_message = check_optional_text("error_message", error_message)
 
         def work(connection: Connection) -> bool:
             job = self.find(connection, job_id)
@@ -174,9 +174,9 @@ class Table(ICollectionJobRepository):
 
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        check_name("job_id", job_id)
-        check_name("symbol", symbol)
-        check_text("error", error)
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        error = check_text("error", error)
 
         def work(connection: Connection) -> None:
             job = self.find(connection, job_id)
