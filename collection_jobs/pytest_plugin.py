@@ -14,15 +14,13 @@ from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 
 from collection_jobs.protocol import CollectionJobRepository
 
 if TYPE_CHECKING:
-    from _pytest._code.code import TerminalRepr
-
     from collection_jobs.conformance import LawReport, Report
 
 __all__ = ["RepositoryConformance"]
@@ -160,7 +158,7 @@ class _LawItem(pytest.Item):
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
-    ) -> str | TerminalRepr:
+    ) -> Any:  # what pytest shows of it has no public type
         """What went wrong; without the arguments of the calls, one of which may be a URL."""
         if isinstance(excinfo.value, pytest.fail.Exception):
             return super().repr_failure(excinfo)

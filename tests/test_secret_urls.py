@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from importlib.metadata import EntryPoint, EntryPoints
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,12 +16,15 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from collection_jobs import InMemoryCollectionJobRepository, RepositoryError, open_repository
 from collection_jobs.cli.app import app
 from collection_jobs.cli.jobs.completion import complete_ids
-from collection_jobs.conformance import TargetError, find_target, verify
+from collection_jobs.cli.verify_view import show
+from collection_jobs.conformance import Finding, Report, TargetError, find_target, verify
 from collection_jobs.conformance.checks import CHECKS
+from collection_jobs.conformance.report import LawReport
 from collection_jobs.opening import Scheme, ScratchStores
 from collection_jobs.urls import redacted, shown_url
 from tests.secret_urls import HALF, HARMLESS, MISTYPED, OTHERS, RIGHT, SECRET
@@ -276,3 +280,20 @@ def test_no_report_shows_what_another_package_says_of_its_url(
 def test_a_target_that_is_no_url_is_named_as_it_is() -> None:
     with pytest.raises(TargetError, match=r"'jobs\.db' is no target"):
         find_target("jobs.db")
+
+
+@pytest.mark.parametrize(
+    ("target", "named"),
+    [
+        ("shop.jobs:open_store", "shop.jobs:open_store"),
+        (f"pg://me:{SECRET}@host/base", "'pg://me:***@host/base'"),
+    ],
+)
+def test_a_finding_is_made_again_on_the_target_as_it_may_be_shown(target: str, named: str) -> None:
+    finding = Finding("GET-1", "it is gone", ("await repository.get_by_id('a')",), token="TOKEN")  # noqa: S106 - of a finding
+    laws = (LawReport("GET-1", "broken", finding=finding),)
+    console = Console(file=StringIO(), width=200)
+    show(Report(shown_url(target), "1", "quick", 0, laws), target, console)
+    file: Any = console.file
+    assert f"again: collection-jobs verify {named} --reproduce TOKEN" in file.getvalue()
+    demand_hidden(file.getvalue())

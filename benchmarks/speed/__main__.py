@@ -171,7 +171,7 @@ class _Run:
         self.results.rates |= await measure(MEMORY, stores, self._groups, effort)
 
     async def figures(self) -> None:
-        """The event loop's stalls, also on SQLite with long texts, the import, and the memory of jobs."""
+        """The event loop's stalls, the import, and the memory of jobs in memory."""
         size = self._middle
         path = copy(await original(self._stores, size), self._directory / "stalls.db")
         lags = await stalls(path, size, 0.2 if self.quick else 5.0)

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -293,6 +294,23 @@ async def test_a_batch_that_the_writer_cannot_even_begin_is_answered(
             with pytest.raises(RepositoryError, match=r"the writer .*ended"):
                 await opened.write(writes.save, a_job())
         await opened.close()
+
+
+async def test_where_no_thread_is_to_be_had_calls_say_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with Repository(path) as repository:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_thread)
+            with pytest.raises(RepositoryError, match="no thread is to be had"):
+                await Repository(path).__aenter__()
+            with pytest.raises(RepositoryError, match="no thread is to be had"):
+                await repository.list_recent(limit=1_000)
+        await repository.save(a_job())
+        assert await repository.list_recent(limit=1_000) == [a_job()]
 
 
 async def test_a_process_that_has_no_memory_left_answers_every_call(path: Path) -> None:

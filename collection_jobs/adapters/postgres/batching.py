@@ -22,7 +22,7 @@ from collection_jobs.adapters.postgres.pooled import PooledConnection
 __all__ = ["Read", "ReadKind", "Reads", "Write", "WriteKind", "Writes"]
 
 _LARGEST_WEIGHT = 5_000
-"""Symbols, outcomes and kilobytes in one statement, from which on it takes no other call."""
+"""Weight of one statement, from which on it takes no other call: see `writes.weight`."""
 _FARTHEST = 1_000
 """How many of the waiting calls are looked at for one batch."""
 
@@ -166,7 +166,7 @@ class Write:
         kind: How it is done.
         ids: The jobs that it is about.
         args: What it writes.
-        weight: How many symbols, outcomes and kilobytes of errors that is.
+        weight: How much it is to send: see `writes.weight`.
         future: Whom to answer.
         deadline: When it is answered at the latest, by the event loop's clock.
         locks_until: How long it may wait for another transaction's lock; 0.0: it has not begun.

@@ -17,7 +17,6 @@ __all__ = [
     "is_loss",
     "is_outdated",
     "is_starting",
-    "is_too_large",
     "is_unsent",
     "maybe_done",
     "no_answer",
@@ -45,8 +44,6 @@ _OUTDATED = frozenset({"26000", "3F000"})
 _SHARED_SESSION = frozenset({"26000", "42P05"})  # no such prepared statement; one of that name
 _GONE = frozenset({"3F000", "42P01", "42703", "42704", "42883"})
 _GONE_INSIDE = ("cache lookup failed", "could not open relation")
-_TOO_LARGE = frozenset({"54000", "53200"})
-_TOO_LARGE_INSIDE = "invalid memory alloc request size"
 _INTERNAL = "XX000"
 
 
@@ -78,12 +75,6 @@ def is_outdated(error: BaseException) -> bool:
         or (code.startswith("42") and code != _FORBIDDEN)
         or (code == _INTERNAL and any(text in str(error) for text in _GONE_INSIDE))
     )
-
-
-def is_too_large(error: BaseException) -> bool:
-    """Whether PostgreSQL cannot make one row of what it was asked for."""
-    code = _code(error)
-    return code in _TOO_LARGE or (code == _INTERNAL and _TOO_LARGE_INSIDE in str(error))
 
 
 def is_loss(error: BaseException) -> bool:

@@ -6,9 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import asyncpg
-
-from collection_jobs.adapters.postgres.errors import is_too_large
 from collection_jobs.adapters.postgres.parts import read_in_parts
 from collection_jobs.adapters.postgres.pooled import PooledConnection, Rows
 from collection_jobs.adapters.postgres.rows import is_large, job_from, size
@@ -34,15 +31,10 @@ class _Jobs:
 
     async def _read(self, pooled: PooledConnection, *args: object) -> list[CollectionJob]:
         """The jobs, all of one snapshot."""
-        try:
-            rows = await pooled.fetch(self._statement, *args)
-        except asyncpg.PostgresError as error:
-            if not is_too_large(error):
-                raise
-        else:
-            if not any(map(is_large, rows)):
-                return await _jobs_from(rows)
-            del rows  # or they would be held beside what follows
+        rows = await pooled.fetch(self._statement, *args)
+        if not any(map(is_large, rows)):
+            return await _jobs_from(rows)
+        del rows  # or they would be held beside what follows
         return await read_in_parts(pooled, self._in_parts, args, self._outcomes)
 
 

@@ -28,25 +28,30 @@ from typing import Self
 from collection_jobs.adapters.postgres.identifiers import in_schema
 from collection_jobs.status import TRANSITIONS, JobStatus
 
-__all__ = ["LONGEST_ERROR", "Statements"]
+__all__ = ["Statements"]
 
-LONGEST_ERROR = 4_000
-"""Bytes of an error that is read within its job's row; those of jobs with longer ones are not."""
+_LONGEST_ERROR, _MOST_OUTCOMES = 4_000, 5_000
+"""Bytes of an error, and outcomes of a job, that are read within the job's row."""
 
 _JOB = """
     j.id, j.source, j.symbols, j.timeframe, j.range_start, j.range_end, j.created_at, j.status,
     j.started_at, j.finished_at, j.error_message, o.completed, o.failed, j.revision, o.is_large"""
 
 # One JSON document of outcomes is decoded several times faster than arrays of them. But a row holds
-# no more than 1 GB, and a character of an error takes up to six in JSON: so a job with a long error
-# is told as large, and read again in parts.
+# no more than 1 GB, a character of an error takes up to six in JSON, and whoever decodes a document
+# does nothing else meanwhile. So a job with many outcomes, or with a long error, is told as large
+# and read again in parts; of its outcomes no more than these are looked at here.
 _OUTCOMES = f"""
     CROSS JOIN LATERAL (
         SELECT json_object_agg(symbol, candles) FILTER (WHERE candles IS NOT NULL) AS completed,
             json_object_agg(symbol, error)
-                FILTER (WHERE octet_length(error) <= {LONGEST_ERROR}) AS failed,
-            bool_or(octet_length(error) > {LONGEST_ERROR}) AS is_large
-        FROM {{schema}}.outcomes WHERE job = j.key AND generation = j.generation
+                FILTER (WHERE octet_length(error) <= {_LONGEST_ERROR}) AS failed,
+            count(*) > {_MOST_OUTCOMES} OR bool_or(octet_length(error) > {_LONGEST_ERROR})
+                AS is_large
+        FROM (
+            SELECT symbol, candles, error FROM {{schema}}.outcomes
+            WHERE job = j.key AND generation = j.generation LIMIT {_MOST_OUTCOMES + 1}
+        ) AS first
     ) AS o"""  # noqa: S608 - constant text
 # In parts: the rows without outcomes, and where these are.
 _PLACES = "CROSS JOIN (SELECT NULL AS completed, NULL AS failed, NULL AS is_large) AS o"

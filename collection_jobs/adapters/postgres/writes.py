@@ -30,8 +30,8 @@ _GREATEST_REVISION = 2**63 - 1
 _NEVER = -1
 _Outcome: TypeAlias = tuple[str, str, int | None, str | None]
 _LARGEST_WEIGHT = 10_000
-"""Symbols, outcomes and kilobytes of errors in one statement."""
-_TEXT = 1_000
+"""Symbols, outcomes and quarters of a kilobyte of text in one statement: 2.5 MB at the most."""
+_TEXT = 250
 _SAVED_TOGETHER = 200
 """Jobs in one statement; with 400 and 800 callers were served no faster."""
 _CHANGED_TOGETHER = 100
@@ -118,7 +118,7 @@ def is_large(weight: int) -> bool:
 
 
 def weight(job: CollectionJob) -> int:
-    """How many symbols and outcomes a job has, and kilobytes of errors."""
+    """How many symbols and outcomes a job has, and quarters of a kilobyte of text."""
     failed = job.failed_symbols
     many = len(job.symbols) + len(job.completed_symbols) + len(failed)
     if failed:
@@ -127,7 +127,7 @@ def weight(job: CollectionJob) -> int:
 
 
 def text_weight(text: str | None) -> int:
-    """The kilobytes of a text."""
+    """The quarters of a kilobyte that a text has."""
     return 0 if text is None else len(text) // _TEXT
 
 

@@ -106,9 +106,13 @@ class Engine:
             RepositoryError: The file cannot be opened.
         """
         # A daemon, so that a repository that nobody closed does not keep the interpreter alive.
-        threading.Thread(
+        writer = threading.Thread(
             target=self._serve, name="collection-jobs-sqlite-writer", daemon=True
-        ).start()
+        )
+        try:
+            writer.start()
+        except RuntimeError as error:
+            raise self._no_thread() from error
         try:
             await self._opened
         except asyncio.CancelledError:
@@ -209,11 +213,16 @@ class Engine:
         """Do a read with the helper. A cancelled call leaves nothing."""
         self._check()
         try:
-            return await self._loop.run_in_executor(
-                self._pool, lambda: work(self._helper, argument)
-            )
+            reading = self._loop.run_in_executor(self._pool, lambda: work(self._helper, argument))
+        except RuntimeError as error:  # the system has no thread, or the interpreter ends
+            raise self._no_thread() from error
+        try:
+            return await reading
         except ENGINE_ERRORS as error:
             raise_for_caller(error, self._settings)
+
+    def _no_thread(self) -> RepositoryError:
+        return RepositoryError(f"no thread is to be had for a call on {self._settings.path!r}")
 
     def _check(self) -> float:
         """Refuse what cannot be served; the time by the monotonic clock."""
