@@ -9,7 +9,7 @@ import asyncio
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
@@ -125,7 +125,7 @@ async def write_and_claim(repository: SQLiteCollectionJobRepository, name: str) 
 
 
 @contextmanager
-def little_memory(left: int) -> Iterator[None]:
+def little_memory(left: int) -> Generator[None]:
     """Let the process have so many bytes more."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     _, most = resource.getrlimit(resource.RLIMIT_AS)

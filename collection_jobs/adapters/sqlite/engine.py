@@ -322,7 +322,8 @@ class Engine:
 
     def _next_batch(self) -> bool:
         """Wait for a write, and take those that wait with it; False: it is time to end."""
-        self._batch = batch = []
+        batch: list[Write] = []
+        self._batch = batch
         while (write := self._queue.get()) is not None:
             batch.append(write)
             if len(batch) == _LARGEST_BATCH or self._queue.empty():

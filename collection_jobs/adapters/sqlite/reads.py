@@ -8,7 +8,7 @@ connection refuses documents beyond a limit, and what is beyond it is read in pa
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -246,7 +246,7 @@ def stats(connection: sqlite3.Connection, job_id: str) -> JobStats | None:
 
 
 @contextmanager
-def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+def _snapshot(connection: sqlite3.Connection) -> Generator[None]:
     """Read several statements from one snapshot."""
     connection.execute("BEGIN")
     try:
@@ -256,7 +256,7 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _limited(connection: sqlite3.Connection) -> Iterator[None]:
+def _limited(connection: sqlite3.Connection) -> Generator[None]:
     """Let a statement fail with SQLITE_TOOBIG whose answer is longer than LARGEST_DOCUMENT."""
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_DOCUMENT)
     try:
