@@ -134,6 +134,24 @@ async def test_all_that_wait_end_in_time_however_many(net: Net) -> None:
     await net.works()
 
 
+async def test_what_waits_ends_in_time_though_a_connection_may_take_longer(net: Net) -> None:
+    url = net.url.replace(f"connect_timeout={LIMIT}", "connect_timeout=60")
+    async with Repository.from_url(url) as repository:
+        await repository.save(example_job("a"))
+        net.proxy.stall(*BOTH)
+        calls = [call(repository) for call in (*READS.values(), *WRITES.values())]
+        async with Clock(LIMIT):
+            done = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(one) for one in done} == {RepositoryError}
+        # No connection is left, and none comes.
+        calls = [call(repository) for call in (*READS.values(), *WRITES.values())]
+        async with Clock(LIMIT):
+            done = await asyncio.gather(*calls, return_exceptions=True)
+        assert all("could not begin within" in str(one) for one in done)
+        net.proxy.go_on()
+        assert await repository.get_by_id("a") == example_job("a")
+
+
 async def test_a_call_that_comes_later_ends_in_time_too(net: Net) -> None:
     net.proxy.stall(*BOTH)
     first = asyncio.create_task(net.repository.save(example_job("first")))
