@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self
 from collection_jobs import InMemoryCollectionJobRepository, RepositoryClosedError, RepositoryError
 from collection_jobs.conformance.laws import METHODS
 from collection_jobs.conformance.targets import Proxied
+from collection_jobs.validation import check_job
 
 LONGEST = 2**24
 """Bytes of a line."""
@@ -106,7 +107,9 @@ class Asking:
 def asks(method: str) -> Any:
     """The method of that name."""
 
-    async def call(self: Asking, *arguments: object, **named: object) -> Any:
+    async def call(self: Asking, *arguments: Any, **named: object) -> Any:
+        if method == "save":
+            check_job(arguments[0])  # here, for what is sent is the fields of a job
         return await self.ask(method, *arguments, *named.values())
 
     call.__name__ = method
