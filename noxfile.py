@@ -43,6 +43,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def everything(session: nox.Session) -> None:
+    """Before a release: the tests with those, too, that take long and repeat what others show."""
+    install(session, "test")
+    session.install("--no-deps", "backtesting>=0.6")
+    arguments = session.posargs or ["-n", "2", "--dist", "loadfile"]
+    session.run("pytest", "-m", "release or not release", *arguments)
+
+
+@nox.session
 def types(session: nox.Session) -> None:
     """Six type checkers over the corpus, from the built wheel and from the stubs alone."""
     install(session, "checkers")

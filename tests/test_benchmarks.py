@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 METHODS = {
     *("save", "get_by_id", "delete", "list_by_status", "list_recent", "get_running_jobs"),
@@ -52,3 +54,16 @@ def test_a_quick_run_fills_every_cell(tmp_path: Path) -> None:
         [*command, "--render"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert again.stdout == run.stdout
+
+
+@pytest.mark.release
+def test_a_former_state_is_measured_against_this_one() -> None:
+    command = [sys.executable, "-m", "benchmarks.regression", "HEAD", "--engines", "memory"]
+    brief = ["--rounds", "1", "--size", "200", "--callers", "1", "--most", "1000"]
+    run = subprocess.run([*command, *brief], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    _, _, head, *lines = run.stdout.splitlines()
+    measured = {line.split()[0] for line in lines if line and line.split()[0] in METHODS}
+    assert head.split() == ["callers", "1"]
+    assert measured == METHODS
+    assert lines[-1] == "nothing"

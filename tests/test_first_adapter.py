@@ -55,6 +55,7 @@ def test_the_finished_project_passes_its_own_checks(page: tuple[str, Path]) -> N
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.release
 def test_method_by_method_exactly_the_laws_of_the_readme_are_freed(
     page: tuple[str, Path], tmp_path: Path
 ) -> None:

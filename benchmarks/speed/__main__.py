@@ -107,6 +107,7 @@ class _Run:
         self._middle = self._sizes[len(self._sizes) // 2]
         # A slice that only computes is long, so that each of 256 callers makes many calls in it.
         self._long = 0.001 if self.quick else 0.1
+        self._errors = 8 if self.quick else 800
         self._groups: tuple[str, ...] = {"reads": READS, "writes": WRITES}.get(asked.kind, GROUPS)
         self._asked_callers: list[int] | None = asked.callers
         self._effort = Effort(
@@ -159,7 +160,7 @@ class _Run:
             async with filled as (version, stores):
                 self.results.machine += f", PostgreSQL {version}"
                 self.results.rates |= await measure(POSTGRES, stores, self._groups, effort)
-            longest = await longest_lags(server)
+            longest = await longest_lags(server, self._errors)
             self.results.figures |= {
                 f"long texts: PostgreSQL: {name}": lag for name, lag in longest.items()
             }
@@ -178,7 +179,7 @@ class _Run:
         self.results.anatomy = await anatomy(path, size, 4 if self.quick else 20)
         figures = self.results.figures
         figures |= {f"stall: {name}": lag for name, lag in lags.items()}
-        longest = await longest_lags(f"sqlite:///{self._directory}/long_texts.db")
+        longest = await longest_lags(f"sqlite:///{self._directory}/long_texts.db", self._errors)
         figures |= {f"long texts: SQLite: {name}": lag for name, lag in longest.items()}
         figures["imports"] = imports.ratio(1 if self.quick else 25)
         figures["memory"] = memory_use.ratio(10_000 if self.quick else 1_000_000)

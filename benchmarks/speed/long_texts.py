@@ -16,29 +16,26 @@ from benchmarks.speed.jobs import new_job
 from collection_jobs import CollectionJob, open_repository
 from collection_jobs.validation import MAX_TEXT_BYTES
 
-_SYMBOLS = tuple(f"S{n:03}" for n in range(800))
 _TICK = 0.001
 
 
-def _long_job(number: int) -> CollectionJob:
-    errors = {
-        symbol: ("\x01" if n % 2 else "x") * MAX_TEXT_BYTES for n, symbol in enumerate(_SYMBOLS)
-    }
+def _long_job(number: int, errors: int) -> CollectionJob:
+    failed = {f"S{n:03}": ("\x01" if n % 2 else "x") * MAX_TEXT_BYTES for n in range(errors)}
     first = new_job(number)
     return CollectionJob(
         id=first.id,
         source=first.source,
-        symbols=_SYMBOLS,
+        symbols=tuple(failed),
         timeframe=first.timeframe,
         start=first.start,
         end=first.end,
-        failed_symbols=errors,
+        failed_symbols=failed,
     )
 
 
-async def longest_lags(url: str) -> dict[str, float]:
+async def longest_lags(url: str, errors: int = 800) -> dict[str, float]:
     """The longest lag in seconds, for each kind of call, on an empty store."""
-    jobs = [_long_job(number) for number in range(2)]
+    jobs = [_long_job(number, errors) for number in range(2)]
     async with open_repository(url) as repository:
         store: Any = repository
         calls: dict[str, Callable[[], Awaitable[object]]] = {

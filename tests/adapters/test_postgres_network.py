@@ -64,7 +64,7 @@ class Net:
         assert await asyncio.gather(*(self.repository.get_by_id(one.id) for one in jobs)) == jobs
 
 
-@pytest.fixture(params=["prepared", "unprepared"])
+@pytest.fixture(params=["prepared", pytest.param("unprepared", marks=pytest.mark.release)], ids=str)
 async def net(server: Server, request: pytest.FixtureRequest) -> AsyncGenerator[Net]:
     schema = f"net_{abs(hash(request.node.name))}"
     cache = 0 if request.param == "unprepared" else 100
@@ -99,7 +99,9 @@ class Clock:
 
 async def test_a_slow_network_slows_and_nothing_else(net: Net) -> None:
     net.proxy.delay = 0.02
-    await net.works()
+    patient = net.url.replace(f"command_timeout={LIMIT}", "command_timeout=30")
+    async with Repository.from_url(patient) as repository:
+        await Net(net.proxy, patient, repository).works()
 
 
 @pytest.mark.parametrize("directions", [BOTH, (TO_SERVER,), (TO_CLIENT,)], ids=" ".join)

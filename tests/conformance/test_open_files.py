@@ -78,7 +78,13 @@ def opened_during_a_verdict(target: str, directory: Path) -> list[str]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="it looks into /proc")
-@pytest.mark.parametrize("target", ["tests.mutants.stores:TableStore", "sqlite:///jobs.db"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("tests.mutants.stores:TableStore", marks=pytest.mark.release),
+        "sqlite:///jobs.db",
+    ],
+)
 def test_no_file_of_a_store_is_opened_by_a_process_that_has_it_open(
     target: str, tmp_path: Path
 ) -> None:
