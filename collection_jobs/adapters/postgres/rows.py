@@ -11,15 +11,20 @@ from typing import Any, TypeAlias
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 
-__all__ = ["FIELDS", "Outcomes", "array_literal", "job_from", "weight_of"]
+__all__ = ["FIELDS", "MOST_OUTCOMES", "Outcomes", "array_literal", "job_from", "weight_of"]
 
 Outcomes: TypeAlias = tuple[dict[str, int], dict[str, str]]
 _STATUSES = {status.value: status for status in JobStatus}
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-FIELDS = 15
-"""Columns of a row of ``statements.JOB``: those of the entity, and whether the job is large."""
-_FAILED, _IS_LARGE = 12, 14
+FIELDS = 14
+"""Columns of a row of ``statements.JOB``."""
+MOST_OUTCOMES = 5_000
+"""Outcomes of a job that are read within its row; one more shows that there are more."""
+_COMPLETED, _FAILED = 11, 12
+_LEAST_OF_MANY = 8 * MOST_OUTCOMES  # characters, of which each outcome takes nine or more
+_LONG_ERROR = '" : null'
+_OUTCOME = '" : '
 _LARGEST_DOCUMENT = 1_000_000
 """Characters of errors that are decoded at once: some milliseconds."""
 
@@ -33,18 +38,23 @@ def array_literal(texts: Iterable[str]) -> str:
 def weight_of(rows: Iterable[Any]) -> int | None:
     """How many characters of errors some rows have; None if a job is to be read in parts.
 
-    It is where its row does not hold all its outcomes, or too much to be decoded at once.
+    It is where its row does not hold all its outcomes, or too much to be decoded at once. Such a
+    row is told by its documents as they are written: where an error's text looks like one, the job
+    is read in parts for nothing.
     """
     total = 0
     for row in rows:
-        if row[_IS_LARGE]:
+        completed, failed = row[_COMPLETED] or "", row[_FAILED] or ""
+        total += len(failed)
+        if len(failed) > _LARGEST_DOCUMENT or _LONG_ERROR in failed:
             return None
-        failed = row[_FAILED]
-        if failed is not None:
-            total += len(failed)
-            if len(failed) > _LARGEST_DOCUMENT:
-                return None
+        if len(completed) + len(failed) > _LEAST_OF_MANY and _are_many(completed, failed):
+            return None
     return total
+
+
+def _are_many(*documents: str) -> bool:
+    return sum(document.count(_OUTCOME) for document in documents) > MOST_OUTCOMES
 
 
 def job_from(row: Iterable[Any], outcomes: Outcomes | None = None) -> CollectionJob:
@@ -56,7 +66,7 @@ def job_from(row: Iterable[Any], outcomes: Outcomes | None = None) -> Collection
     """
     (
         job_id, source, symbols, timeframe, start, end, created_at, status,
-        started_at, finished_at, error_message, completed, failed, revision, _,
+        started_at, finished_at, error_message, completed, failed, revision,
     ) = row  # fmt: skip
     if outcomes is None:
         done: Mapping[str, int] = (

@@ -26,35 +26,34 @@ from dataclasses import dataclass
 from typing import Self
 
 from collection_jobs.adapters.postgres.identifiers import in_schema
+from collection_jobs.adapters.postgres.rows import MOST_OUTCOMES
 from collection_jobs.status import TRANSITIONS, JobStatus
 
 __all__ = ["Statements"]
 
-_LONGEST_ERROR, _MOST_OUTCOMES = 4_000, 5_000
-"""Bytes of an error, and outcomes of a job, that are read within the job's row."""
+_LONGEST_ERROR = 4_000  # bytes that are read within the job's row
 
 _JOB = """
     j.id, j.source, j.symbols, j.timeframe, j.range_start, j.range_end, j.created_at, j.status,
-    j.started_at, j.finished_at, j.error_message, o.completed, o.failed, j.revision, o.is_large"""
+    j.started_at, j.finished_at, j.error_message, o.completed, o.failed, j.revision"""
 
 # One JSON document of outcomes is decoded several times faster than arrays of them. But a row holds
 # no more than 1 GB, a character of an error takes up to six in JSON, and whoever decodes a document
-# does nothing else meanwhile. So a job with many outcomes, or with a long error, is told as large
-# and read again in parts; of its outcomes no more than these are looked at here.
+# does nothing else meanwhile. So a long error is null here, and of a job's outcomes no more than
+# these are looked at: such a job is read again in parts, see rows.weight_of.
 _OUTCOMES = f"""
     CROSS JOIN LATERAL (
         SELECT json_object_agg(symbol, candles) FILTER (WHERE candles IS NOT NULL) AS completed,
-            json_object_agg(symbol, error)
-                FILTER (WHERE octet_length(error) <= {_LONGEST_ERROR}) AS failed,
-            count(*) > {_MOST_OUTCOMES} OR bool_or(octet_length(error) > {_LONGEST_ERROR})
-                AS is_large
+            json_object_agg(
+                symbol, CASE WHEN octet_length(error) <= {_LONGEST_ERROR} THEN error END)
+                FILTER (WHERE error IS NOT NULL) AS failed
         FROM (
             SELECT symbol, candles, error FROM {{schema}}.outcomes
-            WHERE job = j.key AND generation = j.generation LIMIT {_MOST_OUTCOMES + 1}
+            WHERE job = j.key AND generation = j.generation LIMIT {MOST_OUTCOMES + 1}
         ) AS first
     ) AS o"""  # noqa: S608 - constant text
 # In parts: the rows without outcomes, and where these are.
-_PLACES = "CROSS JOIN (SELECT NULL AS completed, NULL AS failed, NULL AS is_large) AS o"
+_PLACES = "CROSS JOIN (SELECT NULL AS completed, NULL AS failed) AS o"
 _IN_PARTS = f"{_JOB}, j.key, j.generation"
 
 _GET = "SELECT {columns} FROM {schema}.jobs AS j {outcomes} WHERE j.id = ANY ($1::text[])"
