@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 MOST_JOBS = 2**53 - 1
-"""The greatest limit and offset that a hook is given: every engine's numbers hold it exactly."""
+"""The greatest limit and offset that a hook is given, which every engine's numbers hold exactly."""
 
 _FORMER = {
     status: frozenset(former for former in JobStatus if former.can_become(status))
