@@ -23,7 +23,7 @@ __all__ = ["BASES", "HOOKS", "Base", "Step", "methods_of", "new_adapter_command"
 
 Base = Literal["checked", "abc"]
 
-BASES: dict[Base, type[ICollectionJobRepository]] = {
+BASES: dict[Base, type] = {
     "checked": CheckedRepository,
     "abc": ICollectionJobRepository,
 }
