@@ -20,6 +20,12 @@ from collection_jobs.status import TRANSITIONS, JobStatus
 
 if TYPE_CHECKING:
     from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
+    from collection_jobs.base import (
+        CheckedCompletedSymbols,
+        CheckedPagesByKey,
+        CheckedRepository,
+        CheckedSavesMany,
+    )
     from collection_jobs.opening import open_repository
     from collection_jobs.protocol import (
         CollectionJobRepository,
@@ -31,6 +37,10 @@ else:
     # Loaded when they are asked for: with typing_extensions, they take half as long as the rest of
     # the package and the standard library's modules together, and a service may need neither.
     _HOMES = {
+        "CheckedCompletedSymbols": "base",
+        "CheckedPagesByKey": "base",
+        "CheckedRepository": "base",
+        "CheckedSavesMany": "base",
         "CollectionJobRepository": "protocol",
         "InMemoryCollectionJobRepository": "adapters.memory",
         "PagesByKey": "protocol",
@@ -51,6 +61,10 @@ else:
 
 __all__ = [
     "TRANSITIONS",
+    "CheckedCompletedSymbols",
+    "CheckedPagesByKey",
+    "CheckedRepository",
+    "CheckedSavesMany",
     "CollectionJob",
     "CollectionJobError",
     "CollectionJobRepository",

@@ -50,7 +50,7 @@ MAX_NAME_LENGTH = 255
 """The most characters that an id, a source, a timeframe or a symbol may have."""
 
 MAX_CANDLES = 2**63 - 1
-"""The most candles of one symbol: what the largest integer type of common databases holds."""
+"""The most candles of one symbol, as many as the largest integer type of databases counts."""
 
 MAX_SYMBOLS = 100_000
 """The most symbols of one job."""

@@ -7,18 +7,38 @@ import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import click
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from collection_jobs.base import CheckedRepository
 from collection_jobs.cli.failure import Failure
 from collection_jobs.cli.names import Names, find_names
 from collection_jobs.conformance.capabilities import PROTOCOLS
 from collection_jobs.conformance.laws import LAWS
 from collection_jobs.repository import ICollectionJobRepository
 
-__all__ = ["Step", "contract_methods", "new_adapter_command", "steps", "write_project"]
+__all__ = ["BASES", "HOOKS", "Base", "Step", "methods_of", "new_adapter_command", "steps"]
+
+Base = Literal["checked", "abc"]
+
+BASES: dict[Base, type] = {
+    "checked": CheckedRepository,
+    "abc": ICollectionJobRepository,
+}
+"""What the repository derives from: its abstract methods are what there is to write."""
+
+HOOKS = {
+    "_save": ("save",),
+    "_get": ("get_by_id", "get_stats"),
+    "_delete": ("delete",),
+    "_list_by_status": ("list_by_status", "get_running_jobs"),
+    "_list_recent": ("list_recent",),
+    "_update_status": ("update_status",),
+    "_add_failed_symbol": ("add_failed_symbol",),
+}
+"""For each hook of CheckedRepository, the methods of the contract that need it."""
 
 # What each file of the project is made of.
 _FILES = {
@@ -35,11 +55,19 @@ _FILES = {
 
 @click.command("new-adapter")
 @click.argument("name")
-def new_adapter_command(name: str) -> None:
+@click.option(
+    "--base",
+    type=click.Choice(list(BASES)),
+    default="checked",
+    show_default=True,
+    help="What to derive from: CheckedRepository, which checks arguments and translates errors, so"
+    " that seven hooks are left to write; or ICollectionJobRepository, whose nine methods are.",
+)
+def new_adapter_command(name: str, base: Base) -> None:
     """Begin an adapter: a small project, red until it keeps the contract.
 
     NAME is that of the package, as in redis-jobs: a folder of that name is made here. In it are
-    the nine methods with their contracts, a test for each law, strict type checks, and a README
+    the methods to write with their contracts, a test for each law, strict type checks, and a README
     that tells the way. Nothing that is there already is touched.
 
     Exits with 0 (written) or 2 (not written).
@@ -49,7 +77,7 @@ def new_adapter_command(name: str) -> None:
     except ValueError as error:
         raise Failure(str(error)) from error
     folder = Path(names.distribution)
-    write_project(folder, names)
+    _write_project(folder, names, base)
     click.echo(f"{folder}/ is written: a repository in {names.module}/, a test for each law.")
     click.echo("Next:")
     click.echo(f"    cd {folder}")
@@ -58,7 +86,7 @@ def new_adapter_command(name: str) -> None:
     click.echo("The tests say what to write first; README.md tells the whole way.")
 
 
-def write_project(folder: Path, names: Names) -> None:
+def _write_project(folder: Path, names: Names, base: Base) -> None:
     """Write the project into a folder that is not there yet.
 
     Raises:
@@ -73,7 +101,7 @@ def write_project(folder: Path, names: Names) -> None:
     except OSError as error:
         raise Failure(f"{str(folder)!r} cannot be made here: {error.strerror}") from error
     try:
-        for path, text in _rendered(names):
+        for path, text in _rendered(names, base):
             target = folder / path
             target.parent.mkdir(exist_ok=True)
             target.write_text(text, encoding="utf-8")
@@ -82,7 +110,7 @@ def write_project(folder: Path, names: Names) -> None:
         raise Failure(f"{str(folder)!r} cannot be written: {error.strerror}") from error
 
 
-def _rendered(names: Names) -> Iterator[tuple[str, str]]:
+def _rendered(names: Names, base: Base) -> Iterator[tuple[str, str]]:
     templates = Environment(
         loader=PackageLoader("collection_jobs", "cli/adapter_project"),
         autoescape=False,  # noqa: S701 - these are programs and plain text, and names are checked
@@ -95,22 +123,31 @@ def _rendered(names: Names) -> Iterator[tuple[str, str]]:
         text = templates.get_template(template).render(
             names=names,
             version=version("collection-jobs"),
-            methods=contract_methods(),
-            steps=steps(),
+            base=base,
+            base_class=BASES[base].__name__,
+            methods=methods_of(base),
+            hooks=HOOKS,
+            steps=steps(base),
         )
         yield path.format(module=names.module), text
 
 
-def contract_methods() -> list[str]:
-    """The source of the nine methods, taken from the contract itself: only the bodies are new."""
+def methods_of(base: Base) -> list[str]:
+    """The source of the methods to write, taken from the base itself: only the bodies are new."""
     methods: list[str] = []
-    for name in vars(ICollectionJobRepository):
-        method = getattr(ICollectionJobRepository, name)
-        if getattr(method, "__isabstractmethod__", False):
-            source = inspect.getsource(method).rstrip()
-            source = source.replace("@abstractmethod", "@override", 1)
-            methods.append(f"{source}\n        raise NotImplementedError")
+    for name in _names_of(base):
+        source = inspect.getsource(getattr(BASES[base], name)).rstrip()
+        source = source.replace("@abstractmethod", "@override", 1)
+        methods.append(f"{source}\n        raise NotImplementedError")
     return methods
+
+
+def _names_of(base: Base) -> list[str]:
+    return [
+        name
+        for name, method in vars(BASES[base]).items()
+        if getattr(method, "__isabstractmethod__", False)
+    ]
 
 
 class Step(NamedTuple):
@@ -125,17 +162,18 @@ class Step(NamedTuple):
     laws: tuple[str, ...]
 
 
-def steps() -> list[Step]:
-    """The way: as few methods at a time, in the contract's order, as free some law.
+def steps(base: Base) -> list[Step]:
+    """The way: as few methods at a time, in the base's order, as free some law.
 
     The laws beyond the nine methods are not on it: the project has none of those methods.
     """
     found: list[Step] = []
-    rest = [name for name in vars(ICollectionJobRepository) if not name.startswith("_")]
+    names = _names_of(base)
     waiting = {law.id: law for law in LAWS.values() if law.capability not in PROTOCOLS}
     written: list[str] = []
-    while rest:
-        written.append(rest.pop(0))
+    for count, name in enumerate(names, 1):
+        written.append(name)
+        rest = [method for later in names[count:] for method in HOOKS.get(later, (later,))]
         free = tuple(law.id for law in waiting.values() if not law.waits_for(rest))
         if free:
             found.append(Step(tuple(written), free))

@@ -14,6 +14,12 @@ from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import TRANSITIONS, JobStatus
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
+from collection_jobs.base import (
+    CheckedCompletedSymbols,
+    CheckedPagesByKey,
+    CheckedRepository,
+    CheckedSavesMany,
+)
 from collection_jobs.opening import open_repository
 from collection_jobs.protocol import (
     CollectionJobRepository,
@@ -22,4 +28,4 @@ from collection_jobs.protocol import (
     SavesMany,
 )
 
-__all__ = ['TRANSITIONS', 'CollectionJob', 'CollectionJobError', 'CollectionJobRepository', 'ForbiddenTransitionError', 'ICollectionJobRepository', 'InMemoryCollectionJobRepository', 'JobNotFoundError', 'JobStats', 'JobStatus', 'PagesByKey', 'RecordsCompletedSymbols', 'RepositoryClosedError', 'RepositoryError', 'SavesMany', 'StaleJobError', 'UnknownSymbolError', 'open_repository']
+__all__ = ['TRANSITIONS', 'CheckedCompletedSymbols', 'CheckedPagesByKey', 'CheckedRepository', 'CheckedSavesMany', 'CollectionJob', 'CollectionJobError', 'CollectionJobRepository', 'ForbiddenTransitionError', 'ICollectionJobRepository', 'InMemoryCollectionJobRepository', 'JobNotFoundError', 'JobStats', 'JobStatus', 'PagesByKey', 'RecordsCompletedSymbols', 'RepositoryClosedError', 'RepositoryError', 'SavesMany', 'StaleJobError', 'UnknownSymbolError', 'open_repository']

@@ -14,10 +14,10 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner, Result
 
-from collection_jobs import ICollectionJobRepository, open_repository
+from collection_jobs import CheckedRepository, ICollectionJobRepository, open_repository
 from collection_jobs.cli.app import app
 from collection_jobs.cli.names import find_names
-from collection_jobs.cli.new_adapter import contract_methods, steps
+from collection_jobs.cli.new_adapter import BASES, HOOKS, Base, methods_of, steps
 from collection_jobs.conformance import LAWS
 from collection_jobs.conformance.capabilities import PROTOCOLS
 from tests.environment import of_a_reader
@@ -26,8 +26,8 @@ NINE = [name for name in vars(ICollectionJobRepository) if not name.startswith("
 ROOT = Path(__file__).parents[2]
 
 
-def new_adapter(name: str) -> Result:
-    return CliRunner().invoke(app, ["new-adapter", name])
+def new_adapter(name: str, *options: str) -> Result:
+    return CliRunner().invoke(app, ["new-adapter", name, *options])
 
 
 def in_project(
@@ -51,8 +51,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "shop-jobs"
 
 
+@pytest.fixture
+def over_the_abc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    result = new_adapter("abc-jobs", "--base", "abc")
+    assert result.exit_code == 0, result.output
+    return tmp_path / "abc-jobs"
+
+
 def loaded(project: Path) -> ModuleType:
-    path = project / "shop_jobs" / "repository.py"
+    path = project / project.name.replace("-", "_") / "repository.py"
     spec = importlib.util.spec_from_file_location("generated_repository", path)
     assert spec is not None
     assert spec.loader is not None
@@ -79,29 +87,44 @@ def test_the_project_is_complete(project: Path) -> None:
         assert text.endswith("\n") or not text
 
 
-def test_the_skeleton_s_methods_are_the_contract_s_to_the_letter(project: Path) -> None:
-    written = loaded(project).ShopJobsRepository
-    assert len(contract_methods()) == len(NINE) == 9
-    for name in NINE:
-        ours, theirs = getattr(ICollectionJobRepository, name), getattr(written, name)
-        assert inspect.getdoc(theirs) == inspect.getdoc(ours)
+def has_the_methods_of(written: type, base: type, names: list[str]) -> None:
+    assert written.__bases__ == (base,)
+    for name in names:
+        ours, theirs = getattr(base, name), getattr(written, name)
+        assert name in vars(written)
         assert theirs.__doc__ == ours.__doc__
         assert inspect.signature(theirs) == inspect.signature(ours)
         assert inspect.iscoroutinefunction(theirs)
 
 
+def test_the_skeleton_s_hooks_are_the_base_s_to_the_letter(project: Path) -> None:
+    assert list(HOOKS) == sorted(CheckedRepository.__abstractmethods__, key=list(HOOKS).index)
+    assert len(methods_of("checked")) == 7
+    has_the_methods_of(loaded(project).ShopJobsRepository, CheckedRepository, list(HOOKS))
+
+
+def test_the_skeleton_s_methods_are_the_contract_s_to_the_letter(over_the_abc: Path) -> None:
+    assert len(methods_of("abc")) == len(NINE) == 9
+    written = loaded(over_the_abc).AbcJobsRepository
+    has_the_methods_of(written, ICollectionJobRepository, NINE)
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("name", "base"),
     [
-        "shop-jobs",
-        *(pytest.param(it, marks=pytest.mark.release) for it in ("a", "Z" * 30, "a-" * 14 + "b")),
+        *(("shop-jobs", "checked"), ("a", "abc")),
+        *(
+            pytest.param(*case, marks=pytest.mark.release)
+            for case in (("a", "checked"), ("Z" * 30, "checked"), ("a-" * 14 + "b", "checked"))
+        ),
+        pytest.param("Z" * 30, "abc", marks=pytest.mark.release),
     ],
 )
 def test_what_is_written_passes_its_own_linter_and_type_checker(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, base: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = new_adapter(name)
+    result = new_adapter(name, "--base", base)
     assert result.exit_code == 0, result.output
     (project,) = tmp_path.iterdir()
     for check in (["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy", "--strict"]):
@@ -134,12 +157,41 @@ def test_its_tests_are_red_with_one_finding_that_says_what_to_write(project: Pat
         assert "passed" not in in_project(project, "pytest", "-q", *options).stdout
 
 
-def test_the_readme_tells_a_way_on_which_every_law_is_met_once(project: Path) -> None:
-    assert [method for step in steps() for method in step.methods] == NINE
-    due = [law.id for law in LAWS.values() if law.capability not in PROTOCOLS]
-    assert sorted(law for step in steps() for law in step.laws) == sorted(due)
-    readme = (project / "README.md").read_text()
+def test_over_the_abc_its_tests_are_red_with_the_same_finding(over_the_abc: Path) -> None:
+    ran = in_project(over_the_abc, "pytest", "-q")
+    assert "1 failed, 11 skipped, 24 xfailed" in ran.stdout
+    assert "Write save and get_by_id next: SAVE-1, SAVE-2 and GET-1 can then" in ran.stdout
+    readme = (over_the_abc / "README.md").read_text()
     assert "| save, get_by_id | SAVE-1, SAVE-2, GET-1 |\n| delete | SAVE-3, SAVE-5" in readme
+    assert "`check_name`" in readme
+    assert "hook" not in readme
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_the_way_meets_every_method_and_every_law_once(base: Base) -> None:
+    due = [law.id for law in LAWS.values() if law.capability not in PROTOCOLS]
+    names = {"abc": NINE, "checked": list(HOOKS)}[base]
+    assert [method for step in steps(base) for method in step.methods] == names
+    assert sorted(law for step in steps(base) for law in step.laws) == sorted(due)
+
+
+def test_the_readme_tells_the_way_and_what_each_hook_answers(project: Path) -> None:
+    assert sorted(name for methods in HOOKS.values() for name in methods) == sorted(NINE)
+    readme = (project / "README.md").read_text()
+    way = "| _save, _get | SAVE-1, SAVE-2, GET-1, STATS-1 |\n| _delete | SAVE-3, SAVE-5, DELETE-2 |"
+    assert way in readme
+    assert "| `_get` | `get_by_id`, `get_stats` |" in readme
+    assert "`check_name`" not in readme
+
+
+def test_a_base_that_there_is_not_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = new_adapter("shop-jobs", "--base", "none")
+    assert result.exit_code == 2
+    assert "'none' is not one of 'checked', 'abc'" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_its_url_opens_a_directory_and_looks_without_making_one(

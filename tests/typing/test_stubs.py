@@ -118,6 +118,10 @@ def test_the_protocol_stays_checkable_at_run_time() -> None:
             "class A:\n    def __init__(self) -> None: ...",
         ),
         (
+            "class A:\n    __a: int = 3\n    def __b(self) -> int: ...\n    c: int",
+            "class A:\n    c: int",
+        ),
+        (
             "__all__ = ['a']\nfrom os import path as a, sep",
             "from os import path as a\n\n__all__ = ['a']",
         ),
@@ -125,6 +129,14 @@ def test_the_protocol_stays_checkable_at_run_time() -> None:
 )
 def test_a_stub_keeps_what_types_need(source: str, stub: str, tmp_path: Path) -> None:
     assert stub_of(source, tmp_path) == stub
+
+
+def test_the_methods_that_an_adapter_overrides_are_kept() -> None:
+    """`@override` of a protected method is an error for a type checker where the base lacks it."""
+    stub = (STUBS / "base.pyi").read_text(encoding="utf-8")
+    assert "    @abstractmethod\n    async def _save(self, job: CollectionJob) -> None:" in stub
+    assert "async def _open(self) -> None:" in (STUBS / "openable.pyi").read_text(encoding="utf-8")
+    assert "def _put" not in (STUBS / "adapters" / "memory.pyi").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

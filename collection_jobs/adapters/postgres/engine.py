@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from collection_jobs.adapters.owner import Owner
 from collection_jobs.adapters.postgres.batching import (
     Read,
     ReadKind,
@@ -32,6 +31,7 @@ from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.retries import Failure
 from collection_jobs.adapters.postgres.settings import Settings
 from collection_jobs.adapters.postgres.shield import uncancelled
+from collection_jobs.owner import Owner
 
 __all__ = ["Engine"]
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple
 
-from collection_jobs.adapters.owner import Owner
 from collection_jobs.adapters.sqlite.committer import Committer, Write, copy_log
 from collection_jobs.adapters.sqlite.failures import (
     ENGINE_ERRORS,
@@ -30,6 +29,7 @@ from collection_jobs.adapters.sqlite.schema import connect, connect_to_read
 from collection_jobs.adapters.sqlite.settings import Settings
 from collection_jobs.adapters.sqlite.turns import Turns
 from collection_jobs.errors import RepositoryError
+from collection_jobs.owner import Owner
 
 __all__ = ["CACHE_KIB", "Engine"]
 

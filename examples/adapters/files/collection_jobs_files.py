@@ -8,37 +8,25 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 from urllib.parse import unquote
 
 from typing_extensions import override
 
 from collection_jobs import (
+    CheckedRepository,
     CollectionJob,
-    ICollectionJobRepository,
     JobNotFoundError,
-    JobStats,
     JobStatus,
-    RepositoryClosedError,
     RepositoryError,
     StaleJobError,
 )
 from collection_jobs.documents import from_json, to_json
+from collection_jobs.openable import run_to_end
 from collection_jobs.urls import shown_url
-from collection_jobs.validation import (
-    check_datetime,
-    check_job,
-    check_limit,
-    check_name,
-    check_offset,
-    check_optional_text,
-    check_status,
-    check_text,
-)
 
 __all__ = ["FileCollectionJobRepository"]
 
@@ -46,21 +34,21 @@ _T = TypeVar("_T")
 _LAYOUT = "1"
 
 
-class FileCollectionJobRepository(ICollectionJobRepository):
+class FileCollectionJobRepository(CheckedRepository):
     """A repository that a person can read with ``cat`` and copy with ``cp``.
 
     Every call runs on one thread of the repository's own, since files block. A call that is
-    cancelled while it waits for the thread does not happen; one that has begun runs to its end.
+    cancelled runs to its end first.
 
     Not declared is ``scales``: a listing reads every file.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared"})
+    driver_errors = (OSError,)
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         """Remember the directory; it is made when the repository is opened."""
         self._store = _Store(Path(directory))
-        self._thread: ThreadPoolExecutor | None = None
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -76,118 +64,68 @@ class FileCollectionJobRepository(ICollectionJobRepository):
             )
         return cls(unquote(path))
 
-    async def __aenter__(self) -> Self:
-        """Open the directory, and make it if there is none."""
-        if self._thread is not None:
-            raise RepositoryError(f"{self._store.directory} is open already")
-        self._thread = ThreadPoolExecutor(1, "collection-jobs-files")
-        try:
-            await self._run(self._store.prepare)
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the repository."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Wait for the call that runs, and end the thread; again does nothing."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            await asyncio.to_thread(thread.shutdown)
-
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        if self._thread is None:
-            raise RepositoryClosedError(f"{self._store.directory} is not open")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _translated, work)
+    @override
+    def _describe_store(self) -> str:
+        return f"the repository in {self._store.directory}"
 
     @override
-    async def save(self, job: CollectionJob) -> None:
-        check_job(job)
+    async def _open(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "collection-jobs-files")
+        await self._run(self._store.prepare)
+
+    @override
+    async def _close(self) -> None:
+        self._thread.shutdown(wait=False)  # no call is under way: it ends at once
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        return await run_to_end(asyncio.wrap_future(self._thread.submit(work)))
+
+    @override
+    async def _save(self, job: CollectionJob) -> None:
         await self._run(lambda: self._store.save(job))
 
     @override
-    async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        job_id = check_name("job_id", job_id)
+    async def _get(self, job_id: str) -> CollectionJob | None:
         return await self._run(lambda: self._store.read(job_id))
 
     @override
-    async def delete(self, job_id: str) -> bool:
-        job_id = check_name("job_id", job_id)
+    async def _delete(self, job_id: str) -> bool:
         return await self._run(lambda: self._store.delete(job_id))
 
     @override
-    async def list_by_status(
-        self, status: JobStatus, limit: int = 100, offset: int = 0
+    async def _list_by_status(
+        self, status: JobStatus, limit: int, offset: int
     ) -> list[CollectionJob]:
-        check_status(status)
-        limit = check_limit(limit)
-        offset = check_offset(offset)
         jobs = await self._run(lambda: self._store.read_all(lambda job: job.status is status))
         return jobs[offset : offset + limit]
 
     @override
-    async def list_recent(
-        self, limit: int = 100, since: datetime | None = None
-    ) -> list[CollectionJob]:
-        limit = check_limit(limit)
-        first = None if since is None else check_datetime("since", since)
+    async def _list_recent(self, limit: int, since: datetime | None) -> list[CollectionJob]:
         jobs = await self._run(
-            lambda: self._store.read_all(lambda job: first is None or job.created_at >= first)
+            lambda: self._store.read_all(lambda job: since is None or job.created_at >= since)
         )
         return jobs[::-1][:limit]
 
     @override
-    async def get_running_jobs(self) -> list[CollectionJob]:
-        return await self._run(
-            lambda: self._store.read_all(lambda job: job.status is JobStatus.RUNNING)
-        )
-
-    @override
-    async def update_status(
-        self, job_id: str, status: JobStatus, error_message: str | None = None
+    async def _update_status(
+        self,
+        job_id: str,
+        status: JobStatus,
+        error_message: str | None,
+        former: frozenset[JobStatus],
     ) -> bool:
-        job_id = check_name("job_id", job_id)
-        check_status(status)
-        error_message = check_optional_text("error_message", error_message)
-
         def change(job: CollectionJob) -> CollectionJob | None:
-            if not job.status.can_become(status):
-                return None
-            return job.with_status(status, error_message=error_message, at=datetime.now(UTC))
+            permitted = job.status in former
+            return job.with_status(status, error_message=error_message) if permitted else None
 
-        return await self._run(lambda: self._store.change(job_id, change)) is not None
+        return await self._run(lambda: self._store.change(job_id, change))
 
     @override
-    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        job_id = check_name("job_id", job_id)
-        symbol = check_name("symbol", symbol)
-        error = check_text("error", error)
-        changed = await self._run(
+    async def _add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        if not await self._run(
             lambda: self._store.change(job_id, lambda job: job.with_failed_symbol(symbol, error))
-        )
-        if changed is None:
+        ):
             raise JobNotFoundError(job_id)
-
-    @override
-    async def get_stats(self, job_id: str) -> JobStats | None:
-        job = await self.get_by_id(job_id)
-        return None if job is None else JobStats.from_job(job)
-
-
-def _translated(work: Callable[[], _T]) -> _T:
-    """The one place where what the file system says becomes the contract's error."""
-    try:
-        return work()
-    except OSError as error:
-        raise RepositoryError(f"the file system failed: {error}") from error
 
 
 class _Store:
@@ -224,16 +162,15 @@ class _Store:
                 raise StaleJobError(job.id, job.revision, found)
             self._write(job, self._last_deleted() if found is None else found)
 
-    def change(
-        self, job_id: str, how: Callable[[CollectionJob], CollectionJob | None]
-    ) -> CollectionJob | None:
-        """Change a stored job; None if there is none, or none of the change."""
+    def change(self, job_id: str, how: Callable[[CollectionJob], CollectionJob | None]) -> bool:
+        """Change a stored job; False if there is none, or none of the change."""
         with self._lock(fcntl.LOCK_EX):
             stored = self.read(job_id)
             changed = None if stored is None else how(stored)
-            if stored is not None and changed is not None:
-                self._write(changed, stored.revision or 0)
-            return changed
+            if stored is None or changed is None:
+                return False
+            self._write(changed, stored.revision or 0)
+            return True
 
     def delete(self, job_id: str) -> bool:
         with self._lock(fcntl.LOCK_EX):

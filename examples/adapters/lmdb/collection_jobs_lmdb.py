@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from itertools import groupby, islice, takewhile
 from pathlib import Path
-from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 from urllib.parse import unquote
 
@@ -20,27 +18,16 @@ import lmdb
 from typing_extensions import override
 
 from collection_jobs import (
+    CheckedRepository,
     CollectionJob,
-    ICollectionJobRepository,
     JobNotFoundError,
-    JobStats,
     JobStatus,
-    RepositoryClosedError,
     RepositoryError,
     StaleJobError,
 )
 from collection_jobs.documents import from_json, listing_key, to_json
+from collection_jobs.openable import run_to_end
 from collection_jobs.urls import shown_url
-from collection_jobs.validation import (
-    check_datetime,
-    check_job,
-    check_limit,
-    check_name,
-    check_offset,
-    check_optional_text,
-    check_status,
-    check_text,
-)
 
 __all__ = ["LMDBCollectionJobRepository"]
 
@@ -49,21 +36,20 @@ _GIBIBYTE = 2**30
 _LAYOUT = b"1"
 _CUT = 511 - 32
 """Bytes of a key of an index; longer ones go on with the hash of the id."""
-_MOST = sys.maxsize
-"""The greatest number that islice takes."""
 
 
-class LMDBCollectionJobRepository(ICollectionJobRepository):
+class LMDBCollectionJobRepository(CheckedRepository):
     """A repository in an LMDB environment, for any number of processes on one machine.
 
     LMDB has one writer at a time, over all processes, and readers that see a snapshot and wait for
     nobody. A transaction belongs to the thread that began it and may wait for the writer's lock,
     so each call is one transaction, from its beginning to its end on a thread of the repository's
-    own. A call that is cancelled while it waits for the thread does not happen; one that has begun
-    runs to its end. A process that forks opens the repository after the fork.
+    own. A call that is cancelled runs to its end first. A process that forks opens the repository
+    after the fork.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared", "scales"})
+    driver_errors = (lmdb.Error, OSError)
 
     def __init__(
         self, directory: str | os.PathLike[str], *, map_size: int = 16 * _GIBIBYTE
@@ -75,7 +61,6 @@ class LMDBCollectionJobRepository(ICollectionJobRepository):
             map_size: The most bytes that the store may ever have; address space, not disk.
         """
         self._store = _Store(Path(directory), map_size)
-        self._thread: ThreadPoolExecutor | None = None
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -91,112 +76,65 @@ class LMDBCollectionJobRepository(ICollectionJobRepository):
             )
         return cls(unquote(path))
 
-    async def __aenter__(self) -> Self:
-        """Open the environment, and make it if there is none."""
-        if self._thread is not None:
-            raise RepositoryError(f"{self._store.directory} is open already")
-        self._thread = ThreadPoolExecutor(1, "collection-jobs-lmdb")
-        try:
-            await self._run(self._store.open)
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the repository."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Wait for the call that runs, and close the environment; again does nothing."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.submit(self._store.close)
-            await asyncio.to_thread(thread.shutdown)
-
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        if self._thread is None:
-            raise RepositoryClosedError(f"{self._store.directory} is not open")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _translated, work)
+    @override
+    def _describe_store(self) -> str:
+        return f"the repository in {self._store.directory}"
 
     @override
-    async def save(self, job: CollectionJob) -> None:
-        check_job(job)
+    async def _open(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "collection-jobs-lmdb")
+        await self._run(self._store.open)
+
+    @override
+    async def _close(self) -> None:
+        await self._run(self._store.close)
+        self._thread.shutdown(wait=False)  # it has nothing to do any more, and ends at once
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        return await run_to_end(asyncio.wrap_future(self._thread.submit(work)))
+
+    @override
+    async def _save(self, job: CollectionJob) -> None:
         await self._run(lambda: self._store.save(job))
 
     @override
-    async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        job_id = check_name("job_id", job_id)
+    async def _get(self, job_id: str) -> CollectionJob | None:
         return await self._run(lambda: self._store.read(job_id))
 
     @override
-    async def delete(self, job_id: str) -> bool:
-        job_id = check_name("job_id", job_id)
+    async def _delete(self, job_id: str) -> bool:
         return await self._run(lambda: self._store.delete(job_id))
 
     @override
-    async def list_by_status(
-        self, status: JobStatus, limit: int = 100, offset: int = 0
+    async def _list_by_status(
+        self, status: JobStatus, limit: int, offset: int
     ) -> list[CollectionJob]:
-        check_status(status)
-        limit = check_limit(limit)
-        offset = check_offset(offset)
         return await self._run(lambda: self._store.list_by_status(status, limit, offset))
 
     @override
-    async def list_recent(
-        self, limit: int = 100, since: datetime | None = None
-    ) -> list[CollectionJob]:
-        limit = check_limit(limit)
-        first = None if since is None else check_datetime("since", since)
-        return await self._run(lambda: self._store.list_recent(limit, first))
+    async def _list_recent(self, limit: int, since: datetime | None) -> list[CollectionJob]:
+        return await self._run(lambda: self._store.list_recent(limit, since))
 
     @override
-    async def get_running_jobs(self) -> list[CollectionJob]:
-        return await self._run(lambda: self._store.list_by_status(JobStatus.RUNNING, None, 0))
-
-    @override
-    async def update_status(
-        self, job_id: str, status: JobStatus, error_message: str | None = None
+    async def _update_status(
+        self,
+        job_id: str,
+        status: JobStatus,
+        error_message: str | None,
+        former: frozenset[JobStatus],
     ) -> bool:
-        job_id = check_name("job_id", job_id)
-        check_status(status)
-        error_message = check_optional_text("error_message", error_message)
-
         def change(job: CollectionJob) -> CollectionJob | None:
-            if not job.status.can_become(status):
-                return None
-            return job.with_status(status, error_message=error_message, at=datetime.now(UTC))
+            permitted = job.status in former
+            return job.with_status(status, error_message=error_message) if permitted else None
 
         return await self._run(lambda: self._store.change(job_id, change))
 
     @override
-    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        job_id = check_name("job_id", job_id)
-        symbol = check_name("symbol", symbol)
-        error = check_text("error", error)
+    async def _add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
         if not await self._run(
             lambda: self._store.change(job_id, lambda job: job.with_failed_symbol(symbol, error))
         ):
             raise JobNotFoundError(job_id)
-
-    @override
-    async def get_stats(self, job_id: str) -> JobStats | None:
-        job = await self.get_by_id(job_id)
-        return None if job is None else JobStats.from_job(job)
-
-
-def _translated(work: Callable[[], _T]) -> _T:
-    """The one place where LMDB's errors become the contract's."""
-    try:
-        return work()
-    except (lmdb.Error, OSError) as error:
-        raise RepositoryError(f"LMDB failed: {error}") from error
 
 
 class _Environment:
@@ -302,9 +240,7 @@ class _Store:
         with self._lmdb.begin() as transaction:
             return self._get(transaction, _hash(job_id))
 
-    def list_by_status(
-        self, status: JobStatus, limit: int | None, offset: int
-    ) -> list[CollectionJob]:
+    def list_by_status(self, status: JobStatus, limit: int, offset: int) -> list[CollectionJob]:
         prefix = _prefix(status)
         with self._lmdb.begin() as transaction, transaction.cursor(self._status) as cursor:
             if not cursor.set_range(prefix):
@@ -322,13 +258,12 @@ class _Store:
         self,
         transaction: lmdb.Transaction,
         entries: Iterator[tuple[bytes, bytes]],
-        limit: int | None,
+        limit: int,
         offset: int,
         *,
         reverse: bool = False,
     ) -> list[CollectionJob]:
-        stop = None if limit is None else min(offset + limit, _MOST)
-        hashes = islice(self._exactly(transaction, entries, reverse), min(offset, _MOST), stop)
+        hashes = islice(self._exactly(transaction, entries, reverse), offset, offset + limit)
         return [self._existing(transaction, hashed) for hashed in hashes]
 
     def _exactly(

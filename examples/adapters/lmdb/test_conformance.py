@@ -43,9 +43,11 @@ async def test_ids_longer_than_a_key_are_listed_in_order(tmp_path: Path) -> None
 
 async def test_a_full_map_is_a_repository_error_and_the_store_works_on(tmp_path: Path) -> None:
     """LMDB's file does not grow beyond what was said when it was opened."""
+    symbols = tuple("abcde")  # each with as long an error as a job keeps
+    large = example_job("b", symbols=symbols, failed_symbols=dict.fromkeys(symbols, "x" * 2**16))
     async with LMDBCollectionJobRepository(tmp_path, map_size=2**18) as repository:
         await repository.save(example_job("a"))
         with pytest.raises(RepositoryError, match="MDB_MAP_FULL"):
-            await repository.save(example_job("b", error_message="x" * 2**18))
+            await repository.save(large)
         await repository.save(example_job("c"))
         assert [job.id for job in await repository.list_recent()] == ["c", "a"]

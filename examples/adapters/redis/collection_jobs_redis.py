@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -15,32 +13,19 @@ from redis.exceptions import RedisError
 from typing_extensions import override
 
 from collection_jobs import (
+    CheckedRepository,
     CollectionJob,
-    ICollectionJobRepository,
     JobNotFoundError,
-    JobStats,
     JobStatus,
-    RepositoryClosedError,
     RepositoryError,
     StaleJobError,
     UnknownSymbolError,
 )
 from collection_jobs.documents import listing_key
-from collection_jobs.validation import (
-    check_datetime,
-    check_job,
-    check_limit,
-    check_name,
-    check_offset,
-    check_optional_text,
-    check_status,
-    check_text,
-)
 
 __all__ = ["RedisCollectionJobRepository"]
 
 _LAYOUT = b"1"
-_MOST = 2**62
 
 # Redis runs one script at a time and nothing beside it: each call is one instant.
 #
@@ -115,7 +100,7 @@ return jobs
 """
 
 
-class RedisCollectionJobRepository(ICollectionJobRepository):
+class RedisCollectionJobRepository(CheckedRepository):
     """A repository on a Redis server, for any number of processes and machines.
 
     Not declared is ``durable``: what Redis has acknowledged is in the server's memory, and on its
@@ -126,6 +111,7 @@ class RedisCollectionJobRepository(ICollectionJobRepository):
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"shared", "scales"})
+    driver_errors = (RedisError, OSError)
 
     def __init__(self, url: str, *, prefix: str = "collection-jobs") -> None:
         """Remember the server; nothing is asked of it yet.
@@ -136,66 +122,31 @@ class RedisCollectionJobRepository(ICollectionJobRepository):
         """
         self._url = url
         self._prefix = f"{{{prefix}}}"
-        self._client: Redis | None = None
 
-    async def __aenter__(self) -> Self:
-        """Connect, and see that the store is of this layout.
-
-        Raises:
-            RepositoryError: The server does not answer, or the layout is another.
-        """
-        if self._client is not None:
-            raise RepositoryError("the repository is open already")
+    @override
+    async def _open(self) -> None:
+        """Connect, and see that the store is of this layout."""
         self._client = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] # its options
             self._url, retry=Retry(NoBackoff(), 0)
         )
-        try:
-            layout = await self._run(
-                "redis.call('SETNX', name('layout'), ARGV[2])"
-                " return redis.call('GET', name('layout'))",
-                "",
-                _LAYOUT,
-            )
-            if layout != _LAYOUT:
-                raise RepositoryError(f"the store has layout {layout!r}, not {_LAYOUT!r}")
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the repository."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections; again does nothing. A cancelled call closes them all the same."""
-        client, self._client = self._client, None
-        if client is not None:
-            closing = asyncio.ensure_future(client.aclose())
-            try:
-                await asyncio.shield(closing)
-            except asyncio.CancelledError:
-                await closing  # one closed half-way would be left to the garbage collector
-                raise
-
-    async def _run(self, script: str, job_id: str, *arguments: str | bytes | int) -> Any:
-        """Run a script; the one place where Redis's errors become the contract's."""
-        if self._client is None:
-            raise RepositoryClosedError("the repository is not open: use it within async with")
-        call = self._client.register_script(_HEAD + script)
-        try:
-            return await call(keys=[self._prefix], args=[job_id, *arguments])
-        except (RedisError, OSError) as error:
-            raise RepositoryError(f"Redis failed: {error}") from error
+        layout = await self._run(
+            "redis.call('SETNX', name('layout'), ARGV[2]) return redis.call('GET', name('layout'))",
+            "",
+            _LAYOUT,
+        )
+        if layout != _LAYOUT:
+            raise RepositoryError(f"the store has layout {layout!r}, not {_LAYOUT!r}")
 
     @override
-    async def save(self, job: CollectionJob) -> None:
-        check_job(job)
+    async def _close(self) -> None:
+        await self._client.aclose()
+
+    async def _run(self, script: str, job_id: str, *arguments: str | bytes | int) -> Any:
+        call = self._client.register_script(_HEAD + script)
+        return await call(keys=[self._prefix], args=[job_id, *arguments])
+
+    @override
+    async def _save(self, job: CollectionJob) -> None:
         expected = "" if job.revision is None else str(job.revision)
         key = listing_key(job.created_at, job.id)
         answer = await self._run(_SAVE, job.id, expected, key, job.status.value, *_fields(job))
@@ -204,79 +155,50 @@ class RedisCollectionJobRepository(ICollectionJobRepository):
             raise StaleJobError(job.id, int(expected), found)
 
     @override
-    async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        job_id = check_name("job_id", job_id)
+    async def _get(self, job_id: str) -> CollectionJob | None:
         found = await self._run("return redis.call('HGETALL', this)", job_id)
         return _job(found) if found else None
 
     @override
-    async def delete(self, job_id: str) -> bool:
-        job_id = check_name("job_id", job_id)
+    async def _delete(self, job_id: str) -> bool:
         return bool(await self._run(_DELETE, job_id))
 
     @override
-    async def list_by_status(
-        self, status: JobStatus, limit: int = 100, offset: int = 0
+    async def _list_by_status(
+        self, status: JobStatus, limit: int, offset: int
     ) -> list[CollectionJob]:
-        check_status(status)
-        limit = check_limit(limit)
-        offset = check_offset(offset)
-        return await self._oldest(status, offset, limit)
-
-    @override
-    async def list_recent(
-        self, limit: int = 100, since: datetime | None = None
-    ) -> list[CollectionJob]:
-        limit = check_limit(limit)
-        last = b"-" if since is None else b"[" + listing_key(check_datetime("since", since), "")
-        return await self._list("ZREVRANGEBYLEX", "recent", b"+", last, 0, limit)
-
-    @override
-    async def get_running_jobs(self) -> list[CollectionJob]:
-        return await self._oldest(JobStatus.RUNNING, 0, _MOST)
-
-    async def _oldest(self, status: JobStatus, offset: int, limit: int) -> list[CollectionJob]:
         index = f"status:{status.value}"
         return await self._list("ZRANGEBYLEX", index, b"-", b"+", offset, limit)
 
-    async def _list(
-        self, command: str, index: str, first: bytes, last: bytes, offset: int, limit: int
-    ) -> list[CollectionJob]:
-        page = min(offset, _MOST), min(limit, _MOST)
-        jobs = await self._run(_LIST, "", command, index, first, last, *page)
-        return [_job(fields) for fields in jobs]
+    @override
+    async def _list_recent(self, limit: int, since: datetime | None) -> list[CollectionJob]:
+        last = b"-" if since is None else b"[" + listing_key(since, "")
+        return await self._list("ZREVRANGEBYLEX", "recent", b"+", last, 0, limit)
+
+    async def _list(self, *arguments: str | bytes | int) -> list[CollectionJob]:
+        return [_job(fields) for fields in await self._run(_LIST, "", *arguments)]
 
     @override
-    async def update_status(
-        self, job_id: str, status: JobStatus, error_message: str | None = None
+    async def _update_status(
+        self,
+        job_id: str,
+        status: JobStatus,
+        error_message: str | None,
+        former: frozenset[JobStatus],
     ) -> bool:
-        job_id = check_name("job_id", job_id)
-        check_status(status)
-        message = check_optional_text("error_message", error_message)
-        permitting = [former.value for former in JobStatus if former.can_become(status)]
-        changes = {"error_message": message, **_instants(status, datetime.now(UTC).isoformat())}
-        sent = _sent(changes)
-        return bool(
-            await self._run(
-                _UPDATE_STATUS, job_id, status.value, f" {' '.join(permitting)} ", *sent
-            )
-        )
+        permitting = f" {' '.join(status.value for status in former)} "
+        now = datetime.now(UTC).isoformat()
+        changes = _sent({"error_message": error_message, **_instants(status, now)})
+        return bool(await self._run(_UPDATE_STATUS, job_id, status.value, permitting, *changes))
 
     @override
-    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        job_id = check_name("job_id", job_id)
-        symbol = check_name("symbol", symbol)
-        changes = {f"C{symbol}": None, f"F{symbol}": check_text("error", error)}
-        answer = await self._run(_ADD_OUTCOME, job_id, symbol, *_sent(changes))
+    async def _add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        changes = _sent({f"C{symbol}": None, f"F{symbol}": error})
+        answer = await self._run(_ADD_OUTCOME, job_id, symbol, *changes)
         if answer == b"no job":
             raise JobNotFoundError(job_id)
         if answer == b"no symbol":
             raise UnknownSymbolError(job_id, symbol)
-
-    @override
-    async def get_stats(self, job_id: str) -> JobStats | None:
-        job = await self.get_by_id(job_id)
-        return None if job is None else JobStats.from_job(job)
 
 
 def _instants(status: JobStatus, now: str) -> dict[str, str | None]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
 from sqlalchemy import (
@@ -34,26 +32,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from typing_extensions import override
 
 from collection_jobs import (
+    CheckedRepository,
     CollectionJob,
-    ICollectionJobRepository,
     JobNotFoundError,
-    JobStats,
     JobStatus,
-    RepositoryClosedError,
     RepositoryError,
     StaleJobError,
 )
 from collection_jobs.documents import from_micros, to_micros
-from collection_jobs.validation import (
-    check_datetime,
-    check_job,
-    check_limit,
-    check_name,
-    check_offset,
-    check_optional_text,
-    check_status,
-    check_text,
-)
+from collection_jobs.openable import run_to_end
 
 __all__ = ["SQLAlchemyCollectionJobRepository", "metadata"]
 
@@ -107,7 +94,7 @@ _store = Table(
 _LOCK = update(_store).values(last_deleted=_store.c.last_deleted)
 
 
-class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
+class SQLAlchemyCollectionJobRepository(CheckedRepository):
     """A repository in any database that SQLAlchemy has an async driver for.
 
     A change of status is one UPDATE whose WHERE names the statuses that permit it. A change that
@@ -117,6 +104,7 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared", "scales"})
+    driver_errors = (SQLAlchemyError, OSError)
 
     def __init__(self, engine: AsyncEngine, *, dispose: bool = False) -> None:
         """Remember the engine; nothing is asked of it yet.
@@ -127,8 +115,6 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
         """
         self._engine = engine
         self._dispose = dispose
-        self._is_open = False
-        self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -145,42 +131,21 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         return cls(engine, dispose=True)
 
-    async def __aenter__(self) -> Self:
+    @override
+    async def _open(self) -> None:
         """Create the tables where there are none, and see that they are of this layout."""
-        self._is_open = True
-        try:
-            await self._prepare()
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the repository."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the repository, and the engine if it is its own; again does nothing."""
-        self._is_open = False
-        if self._running:
-            await asyncio.wait(self._running)
-        if self._dispose:
-            # A connection whose closing is cancelled half-way is left to the garbage collector.
-            await asyncio.shield(self._engine.dispose())
-
-    async def _prepare(self) -> None:
         try:
             await self._create_tables()
-        except RepositoryError:  # another process may have created them at the same moment
+        except SQLAlchemyError:  # another process may have created them at the same moment
             await self._create_tables()
         layout = await self._value(select(_store.c.layout))
         if layout != _LAYOUT:
             raise RepositoryError(f"the tables have layout {layout!r}, not {_LAYOUT}")
+
+    @override
+    async def _close(self) -> None:
+        if self._dispose:
+            await self._engine.dispose()
 
     async def _create_tables(self) -> None:
         async def create(connection: AsyncConnection) -> None:
@@ -197,25 +162,12 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
         A driver that is interrupted in the middle of a transaction may leave it open, and with it
         the locks, until somebody collects the connection.
         """
-        if not self._is_open:
-            raise RepositoryClosedError("the repository is not open: use it within async with")
-        task = asyncio.create_task(self._transaction(work))
-        self._running.add(task)
-        task.add_done_callback(self._done)
-        return await asyncio.shield(task)
 
-    async def _transaction(self, work: _Work[_T]) -> _T:
-        """The one place where the engine's errors become the contract's."""
-        try:
+        async def transaction() -> _T:
             async with self._engine.begin() as connection:
                 return await work(connection)
-        except (SQLAlchemyError, OSError) as error:
-            raise RepositoryError(f"the database failed: {error}") from error
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # looked at: nobody is left to hear it if the caller was cancelled
+        return await run_to_end(transaction())
 
     async def _changes(self, *where: ColumnElement[bool], **values: Any) -> bool:
         """Change a row and give it the next revision; whether one was as described."""
@@ -240,8 +192,7 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
         return await self._run(read)
 
     @override
-    async def save(self, job: CollectionJob) -> None:
-        check_job(job)
+    async def _save(self, job: CollectionJob) -> None:
         columns, this = _columns(job), _jobs.c.id == job.id
         if job.revision is None:
             while not (await self._changes(this, **columns) or await self._create(columns)):
@@ -267,14 +218,12 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
         return await self._run(create)
 
     @override
-    async def get_by_id(self, job_id: str) -> CollectionJob | None:
-        job_id = check_name("job_id", job_id)
+    async def _get(self, job_id: str) -> CollectionJob | None:
         found = await self._read(select(_jobs).where(_jobs.c.id == job_id))
         return found[0] if found else None
 
     @override
-    async def delete(self, job_id: str) -> bool:
-        job_id = check_name("job_id", job_id)
+    async def _delete(self, job_id: str) -> bool:
         this, last = _jobs.c.id == job_id, _store.c.last_deleted
 
         async def remove(connection: AsyncConnection) -> bool:
@@ -293,62 +242,43 @@ class SQLAlchemyCollectionJobRepository(ICollectionJobRepository):
         return await self._run(remove)
 
     @override
-    async def list_by_status(
-        self, status: JobStatus, limit: int = 100, offset: int = 0
+    async def _list_by_status(
+        self, status: JobStatus, limit: int, offset: int
     ) -> list[CollectionJob]:
-        check_status(status)
-        limit = check_limit(limit)
-        offset = check_offset(offset)
         query = select(_jobs).where(_jobs.c.status == status.value).order_by(*_oldest_first)
-        return await self._read(query.limit(min(limit, _MOST)).offset(min(offset, _MOST)))
+        return await self._read(query.limit(limit).offset(offset))
 
     @override
-    async def list_recent(
-        self, limit: int = 100, since: datetime | None = None
-    ) -> list[CollectionJob]:
-        limit = check_limit(limit)
+    async def _list_recent(self, limit: int, since: datetime | None) -> list[CollectionJob]:
         query = select(_jobs).order_by(*(column.desc() for column in _oldest_first))
         if since is not None:
-            query = query.where(_jobs.c.created_at >= to_micros(check_datetime("since", since)))
-        return await self._read(query.limit(min(limit, _MOST)))
+            query = query.where(_jobs.c.created_at >= to_micros(since))
+        return await self._read(query.limit(limit))
 
     @override
-    async def get_running_jobs(self) -> list[CollectionJob]:
-        running = _jobs.c.status == JobStatus.RUNNING.value
-        return await self._read(select(_jobs).where(running).order_by(*_oldest_first))
-
-    @override
-    async def update_status(
-        self, job_id: str, status: JobStatus, error_message: str | None = None
+    async def _update_status(
+        self,
+        job_id: str,
+        status: JobStatus,
+        error_message: str | None,
+        former: frozenset[JobStatus],
     ) -> bool:
-        job_id = check_name("job_id", job_id)
-        check_status(status)
-        message = check_optional_text("error_message", error_message)
-        permitting = [former.value for former in JobStatus if former.can_become(status)]
         return await self._changes(
             _jobs.c.id == job_id,
-            _jobs.c.status.in_(permitting),
+            _jobs.c.status.in_([status.value for status in former]),
             status=status.value,
-            error_message=message,
+            error_message=error_message,
             **_instants(status, to_micros(datetime.now(UTC))),
         )
 
     @override
-    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        job_id = check_name("job_id", job_id)
-        symbol = check_name("symbol", symbol)
-        error = check_text("error", error)
-        while (job := await self.get_by_id(job_id)) is not None:
+    async def _add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        while (job := await self._get(job_id)) is not None:
             unchanged = _jobs.c.revision == job.revision
             columns = _outcomes(job.with_failed_symbol(symbol, error))
             if await self._changes(_jobs.c.id == job_id, unchanged, **columns):
                 return
         raise JobNotFoundError(job_id)
-
-    @override
-    async def get_stats(self, job_id: str) -> JobStats | None:
-        job = await self.get_by_id(job_id)
-        return None if job is None else JobStats.from_job(job)
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

@@ -1,0 +1,283 @@
+"""CheckedRepository: the short way to an adapter, whose author writes what the engine does.
+
+The public methods are here: each brings its arguments into their normal form, sees that the
+repository is open and that the caller may use it, and asks a protected coroutine, a *hook*, which
+the adapter writes. `collection_jobs.openable` has opening, closing, and the errors of the driver.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from datetime import datetime
+
+from typing_extensions import override
+
+from collection_jobs.job import CollectionJob
+from collection_jobs.openable import Openable
+from collection_jobs.repository import ICollectionJobRepository
+from collection_jobs.stats import JobStats
+from collection_jobs.status import JobStatus
+from collection_jobs.validation import (
+    check_candles,
+    check_job,
+    check_jobs,
+    check_key,
+    check_limit,
+    check_name,
+    check_offset,
+    check_optional_datetime,
+    check_optional_text,
+    check_status,
+    check_text,
+)
+
+__all__ = [
+    "MOST_JOBS",
+    "CheckedCompletedSymbols",
+    "CheckedPagesByKey",
+    "CheckedRepository",
+    "CheckedSavesMany",
+]
+
+MOST_JOBS = 2**53 - 1
+"""The greatest limit and offset that a hook is given, which every engine's numbers hold exactly."""
+
+_FORMER = {
+    status: frozenset(former for former in JobStatus if former.can_become(status))
+    for status in JobStatus
+}
+
+
+class CheckedRepository(Openable, ICollectionJobRepository):
+    """The contract's nine methods over seven hooks: what is the same for every engine is done here.
+
+    An adapter writes ``_save``, ``_get``, ``_delete``, ``_list_by_status``, ``_list_recent``,
+    ``_update_status`` and ``_add_failed_symbol``, and ``_open`` and ``_close`` where there is
+    something to open. A hook is called
+
+    * with arguments in their normal form (INPUT-1): plain values, datetimes in UTC, texts that fit;
+    * while the repository is open, by the process, thread and event loop that opened it;
+    * and what it raises of ``driver_errors`` becomes a ``RepositoryError`` (ERROR-1).
+
+    All other laws are the hooks' to keep. A call that is cancelled is cancelled in its hook: it
+    must take effect wholly or not at all; `collection_jobs.openable.run_to_end` helps where the
+    engine does not.
+
+    What an engine can do beyond the nine is added by deriving from `CheckedCompletedSymbols`,
+    `CheckedSavesMany` or `CheckedPagesByKey` too. An adapter may as well derive from
+    `ICollectionJobRepository`, or from nothing: the checks take about a microsecond of each call,
+    which is little beside a disk or a network, and much beside a dict. The adapters that come
+    with the package derive from the ABC, for speed.
+    """
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        job = check_job(job)
+        with self._call():
+            await self._save(job)
+
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        job_id = check_name("job_id", job_id)
+        with self._call():
+            return await self._get(job_id)
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        job_id = check_name("job_id", job_id)
+        with self._call():
+            return await self._delete(job_id)
+
+    @override
+    async def list_by_status(
+        self, status: JobStatus, limit: int = 100, offset: int = 0
+    ) -> list[CollectionJob]:
+        status = check_status(status)
+        limit = min(check_limit(limit), MOST_JOBS)
+        offset = min(check_offset(offset), MOST_JOBS)
+        with self._call():
+            return await self._list_by_status(status, limit, offset) if limit else []
+
+    @override
+    async def list_recent(
+        self, limit: int = 100, since: datetime | None = None
+    ) -> list[CollectionJob]:
+        limit = min(check_limit(limit), MOST_JOBS)
+        since = check_optional_datetime("since", since)
+        with self._call():
+            return await self._list_recent(limit, since) if limit else []
+
+    @override
+    async def get_running_jobs(self) -> list[CollectionJob]:
+        with self._call():
+            return await self._get_running_jobs()
+
+    @override
+    async def update_status(
+        self, job_id: str, status: JobStatus, error_message: str | None = None
+    ) -> bool:
+        job_id = check_name("job_id", job_id)
+        status = check_status(status)
+        error_message = check_optional_text("error_message", error_message)
+        with self._call():
+            return await self._update_status(job_id, status, error_message, _FORMER[status])
+
+    @override
+    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        error = check_text("error", error)
+        with self._call():
+            await self._add_failed_symbol(job_id, symbol, error)
+
+    @override
+    async def get_stats(self, job_id: str) -> JobStats | None:
+        job_id = check_name("job_id", job_id)
+        with self._call():
+            return await self._get_stats(job_id)
+
+    @abstractmethod
+    async def _save(self, job: CollectionJob) -> None:
+        """Store a job whole under a revision that its id never had: create it, or replace it.
+
+        Raises:
+            StaleJobError: ``job.revision`` is not None, and is not that of the stored job.
+        """
+
+    @abstractmethod
+    async def _get(self, job_id: str) -> CollectionJob | None:
+        """Read one job as last written, with its revision; None for an unknown id."""
+
+    @abstractmethod
+    async def _delete(self, job_id: str) -> bool:
+        """Remove one job and its outcomes; whether this call did. No revision of it comes again."""
+
+    @abstractmethod
+    async def _list_by_status(
+        self, status: JobStatus, limit: int, offset: int
+    ) -> list[CollectionJob]:
+        """List the jobs with one status by ``created_at``, then by ``id`` in code-point order.
+
+        Args:
+            status: The status.
+            limit: The most jobs to return: 1 to ``MOST_JOBS``, which means all.
+            offset: How many jobs to pass over first: 0 to ``MOST_JOBS``.
+        """
+
+    @abstractmethod
+    async def _list_recent(self, limit: int, since: datetime | None) -> list[CollectionJob]:
+        """List the jobs by ``created_at`` descending, then by ``id`` descending.
+
+        Args:
+            limit: The most jobs to return: 1 to ``MOST_JOBS``, which means all.
+            since: Leave out the jobs created before this instant, in UTC; None leaves out nothing.
+        """
+
+    async def _get_running_jobs(self) -> list[CollectionJob]:
+        """List all RUNNING jobs; by ``_list_by_status`` where it is not overridden."""
+        return await self._list_by_status(JobStatus.RUNNING, MOST_JOBS, 0)
+
+    @abstractmethod
+    async def _update_status(
+        self,
+        job_id: str,
+        status: JobStatus,
+        error_message: str | None,
+        former: frozenset[JobStatus],
+    ) -> bool:
+        """Change the status if it is one of ``former``; whether this call did.
+
+        Looking and changing are one step of the engine: ``UPDATE ... WHERE status IN (former)``.
+        What else the change sets and clears is what `CollectionJob.with_status` does.
+
+        Args:
+            job_id: The job's id.
+            status: The new status.
+            error_message: What the job remembers of this change, None included.
+            former: The statuses from which the lifecycle permits the change; never empty.
+        """
+
+    @abstractmethod
+    async def _add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+        """Record a failure in place of the symbol's former outcome, beside all concurrent calls.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+            UnknownSymbolError: The job does not collect this symbol.
+        """
+
+    async def _get_stats(self, job_id: str) -> JobStats | None:
+        """Aggregate the outcomes of one job; by ``_get`` where it is not overridden."""
+        job = await self._get(job_id)
+        return None if job is None else JobStats.from_job(job)
+
+
+class CheckedCompletedSymbols(Openable, ABC):
+    """Gives a `CheckedRepository` the method of `RecordsCompletedSymbols`, over one hook."""
+
+    async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
+        """Record that one symbol was collected, see `RecordsCompletedSymbols`."""
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        candles = check_candles(candles)
+        with self._call():
+            await self._add_completed_symbol(job_id, symbol, candles)
+
+    @abstractmethod
+    async def _add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
+        """Record a completion in place of the symbol's former outcome; as ``_add_failed_symbol``.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+            UnknownSymbolError: The job does not collect this symbol.
+        """
+
+
+class CheckedSavesMany(Openable, ABC):
+    """Gives a `CheckedRepository` the method of `SavesMany`, over one hook."""
+
+    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+        """Save all of the jobs or none, see `SavesMany`."""
+        checked = check_jobs(jobs)
+        with self._call():
+            if checked:
+                await self._save_many(checked)
+
+    @abstractmethod
+    async def _save_many(self, jobs: list[CollectionJob]) -> None:
+        """Save each of the jobs in their order, as ``_save`` does, at one instant; or none.
+
+        Args:
+            jobs: At least one; an id may occur more than once.
+
+        Raises:
+            StaleJobError: A job carries a revision that is not the stored one at its turn.
+        """
+
+
+class CheckedPagesByKey(Openable, ABC):
+    """Gives a `CheckedRepository` the method of `PagesByKey`, over one hook."""
+
+    async def list_after(
+        self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
+    ) -> list[CollectionJob]:
+        """List the jobs with one status behind a key, see `PagesByKey`."""
+        status = check_status(status)
+        after = None if after is None else check_key("after", after)
+        limit = min(check_limit(limit), MOST_JOBS)
+        with self._call():
+            return await self._list_after(status, after, limit) if limit else []
+
+    @abstractmethod
+    async def _list_after(
+        self, status: JobStatus, after: tuple[datetime, str] | None, limit: int
+    ) -> list[CollectionJob]:
+        """List the jobs with one status behind a key, in the order of ``_list_by_status``.
+
+        Args:
+            status: The status.
+            after: The ``created_at``, in UTC, and the ``id`` behind which to begin, which need not
+                be those of a stored job; None begins with the oldest.
+            limit: The most jobs to return: 1 to ``MOST_JOBS``, which means all.
+        """
