@@ -9,14 +9,15 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from collection_jobs import JobStatus, RepositoryError
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, engine, writes
-from collection_jobs.adapters.sqlite.committer import Committer
+from collection_jobs.adapters.sqlite.committer import Committer, Write
 from collection_jobs.adapters.sqlite.engine import Engine
 from collection_jobs.adapters.sqlite.settings import Settings
 from tests.adapters.sqlite_support import a_job, plain_connection
@@ -174,7 +175,9 @@ async def test_a_link_that_leads_elsewhere_is_noticed(path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
-@pytest.mark.parametrize("when", ["used", "idle", "collected", "closed before", "closed after"])
+@pytest.mark.parametrize(
+    "when", ["used", "idle", "collected", "cancels", "closed before", "closed after"]
+)
 async def test_a_forked_child_loses_nothing_and_takes_nothing(path: Path, when: str) -> None:
     process = await a_module("tests.adapters.sqlite_fork", str(path), when)
     output, errors = await asyncio.wait_for(process.communicate(), 30)
@@ -294,6 +297,50 @@ async def test_a_batch_that_the_writer_cannot_even_begin_is_answered(
             with pytest.raises(RepositoryError, match=r"the writer .*ended"):
                 await opened.write(writes.save, a_job())
         await opened.close()
+
+
+async def test_a_writer_that_ends_within_a_transaction_leaves_it_at_once(
+    opened: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(_: Write) -> bool:
+        raise MemoryError
+
+    async with asyncio.timeout(10):
+        with monkeypatch.context() as patch:
+            patch.setattr(Write, "start", ends)
+            with pytest.raises(RepositoryError, match="the writer .*ended"):
+                await opened.write(writes.save, a_job())
+            with pytest.raises(RepositoryError, match="the writer .*ended"):
+                await opened.write(writes.save, a_job())
+        with plain_connection(path) as other:  # nothing is locked before the repository is closed
+            other.execute("BEGIN IMMEDIATE")
+            assert other.execute("SELECT id FROM jobs").fetchall() == []
+        await opened.close()
+
+
+async def test_a_lack_of_memory_that_goes_on_leaves_no_caller_without_an_answer(
+    opened: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(real: Callable[..., object], times: int) -> Callable[..., object]:
+        left = iter([MemoryError] * times)
+
+        def call(*args: Any) -> object:
+            for error in left:
+                raise error
+            return real(*args)
+
+        return call
+
+    monkeypatch.setattr(Committer, "commit", lacking(Committer.commit, 1))
+    monkeypatch.setattr(Engine, "_fail", lacking(Engine._fail, 2))
+    async with asyncio.timeout(10):
+        calls = [opened.write(writes.save, a_job(str(n))) for n in range(3)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {RepositoryError}
+        with suppress(RepositoryError):
+            await opened.close()
+    with plain_connection(path) as other:
+        other.execute("BEGIN EXCLUSIVE")
 
 
 async def test_where_no_thread_is_to_be_had_calls_say_so(
