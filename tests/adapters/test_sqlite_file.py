@@ -238,3 +238,21 @@ async def test_a_path_that_leads_through_a_file_is_a_repository_error(tmp_path: 
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(RepositoryError, match="cannot be opened"):
         await open_and_close(tmp_path / "file" / "jobs.db")
+
+
+@pytest.mark.parametrize("length", [248, 251, 252, 255])
+@pytest.mark.parametrize("there", [False, True])
+async def test_a_name_so_long_that_its_log_can_have_none_is_refused_untouched(
+    tmp_path: Path, length: int, there: bool
+) -> None:
+    path = tmp_path / ("a" * length)
+    if there:
+        path.touch()
+    with pytest.raises(RepositoryError, match=r"keeps its log in .*: File name too long"):
+        await SQLiteCollectionJobRepository(path).__aenter__()
+    assert files_in(tmp_path) == ([path.name] if there else [])
+
+
+def test_a_path_that_no_file_system_can_spell_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"path must be one .*\\ud800"):
+        SQLiteCollectionJobRepository("a\ud800")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from collection_jobs import JobStatus, RepositoryError
-from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, engine, writes
+from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, engine, files, writes
 from collection_jobs.adapters.sqlite.committer import Committer, Write
 from collection_jobs.adapters.sqlite.engine import Engine
 from collection_jobs.adapters.sqlite.settings import Settings
@@ -171,6 +171,53 @@ async def test_a_link_that_leads_elsewhere_is_noticed(path: Path) -> None:
             await repository.save(a_job("later"))
 
 
+@pytest.mark.parametrize("step", ["connect", "connect_to_read"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_file_that_is_replaced_while_it_is_opened_is_refused(
+    path: Path, step: str, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _filled(path)
+    await _filled(path.with_name("other.db"))
+    real: Callable[..., sqlite3.Connection] = getattr(engine, step)
+
+    def replacing(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = real(*args, **options) if after else None
+        if path.with_name("other.db").exists():
+            path.with_name("other.db").replace(path)
+        return connection or real(*args, **options)
+
+    monkeypatch.setattr(engine, step, replacing)
+    with pytest.raises(RepositoryError, match="replaced"):
+        async with Repository(path) as repository:
+            await repository.save(a_job("lost"))
+    async with Repository(path) as repository:
+        assert await repository.list_recent() == [a_job("of the other file")]
+
+
+async def test_a_folder_that_another_of_the_same_instant_replaces_is_noticed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_SETTLED_AFTER", 0)
+    former, other = path.parent / "former" / "jobs", path.parent / "other" / "jobs"
+    for folder in (former, other):
+        folder.mkdir(parents=True)
+    async with Repository(former / "jobs.db") as repository:
+        await repository.save(a_job("before"))
+        await repository.list_recent(limit=1_000)
+        for _ in range(10_000):
+            (former / "file").touch()
+            (other / "file").touch()
+            if former.stat().st_ctime_ns == other.stat().st_ctime_ns:
+                break
+            (former / "file").unlink()
+            (other / "file").unlink()
+        await repository.save(a_job("settled"))
+        former.parent.rename(path.parent / "kept")
+        other.parent.rename(former.parent)
+        with pytest.raises(RepositoryError, match="renamed"):
+            await repository.save(a_job("later"))
+
+
 # Another process, thread or event loop.
 
 
@@ -308,9 +355,9 @@ async def test_a_writer_that_ends_within_a_transaction_leaves_it_at_once(
     async with asyncio.timeout(10):
         with monkeypatch.context() as patch:
             patch.setattr(Write, "start", ends)
-            with pytest.raises(RepositoryError, match="the writer .*ended"):
+            with pytest.raises(RepositoryError, match=r"the writer .*ended"):
                 await opened.write(writes.save, a_job())
-            with pytest.raises(RepositoryError, match="the writer .*ended"):
+            with pytest.raises(RepositoryError, match=r"the writer .*ended"):
                 await opened.write(writes.save, a_job())
         with plain_connection(path) as other:  # nothing is locked before the repository is closed
             other.execute("BEGIN IMMEDIATE")

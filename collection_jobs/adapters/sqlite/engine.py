@@ -23,7 +23,7 @@ from collection_jobs.adapters.sqlite.failures import (
     primary_code,
     raise_for_caller,
 )
-from collection_jobs.adapters.sqlite.files import Files
+from collection_jobs.adapters.sqlite.files import Files, identity_of
 from collection_jobs.adapters.sqlite.handles import Handles, check_allowed
 from collection_jobs.adapters.sqlite.rows import LARGEST_DOCUMENT
 from collection_jobs.adapters.sqlite.schema import connect, connect_to_read
@@ -325,13 +325,15 @@ class Engine:
         check_allowed(settings.path)
         self._handles = handles = Handles(settings.path)
         try:
+            before = identity_of(settings.path)
             writer = handles.add(connect(settings, lambda: self._stopped))
+            self._files = Files(settings.path, before)
+            handles.identity = self._files.database
             self._helper = handles.add(connect_to_read(settings, settings.busy_timeout))
             self._reader = handles.add(connect_to_read(settings, 0.0, cache_kib=CACHE_KIB))
             self._reader.set_progress_handler(self._tick, _TICK)
             self._reader.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_DOCUMENT)
-            self._files = Files(settings.path)
-            handles.identity = self._files.database
+            self._files.check()  # all three are connected to the same file
         except BaseException:
             handles.close()
             raise
@@ -396,7 +398,7 @@ def _absolute(path: str) -> str:
 
 def _answer(batch: list[Write]) -> None:
     for write in batch:
-        # For want of memory, asyncio may fail to wake one caller: the others are woken all the same.
+        # For want of memory, asyncio may fail to wake one caller: the others are woken.
         with suppress(MemoryError):
             write.answer()
 

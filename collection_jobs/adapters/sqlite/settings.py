@@ -37,6 +37,12 @@ class Settings:
         """Check every value."""
         if not self.path or "\0" in self.path:
             raise ValueError(f"path must name a file: {shown(self.path)}")
+        try:
+            os.fsencode(self.path)
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"path must be one that the file system can spell: {shown(self.path)}"
+            ) from None
         if self.path == ":memory:":
             raise ValueError(
                 "path must name a file, not ':memory:'; for a repository in memory open memory:"
