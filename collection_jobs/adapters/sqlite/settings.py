@@ -82,6 +82,12 @@ class Settings:
                 "a SQLite URL reads sqlite:///relative.db or sqlite:////absolute/path.db: "
                 f"{shown_url(url)!r}"
             )
+        # Such a path would stand in every message, and what is mistyped here has a password.
+        if shown_url(place) == f"{scheme}:***":
+            raise ValueError(
+                "a SQLite URL names a file, and no user, password or host; a relative path that has"
+                f" a ':' before an '@' is given as an absolute one: {shown_url(url)!r}"
+            )
         options = _options(url, query)
         return cls.of(
             _decoded(url, rest.removeprefix("///")),
