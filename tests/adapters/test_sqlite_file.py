@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, reads
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT, connect
 from collection_jobs.adapters.sqlite.settings import Settings
 from tests.adapters.sqlite_support import a_job, files_in, plain_connection
+from tests.liars import LyingStr, PretendsToBeInt
 
 
 async def test_what_was_saved_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
@@ -157,6 +159,31 @@ def test_a_wrong_setting_is_refused() -> None:
         SQLiteCollectionJobRepository("jobs.db", busy_timeout="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - the wrong one
     with pytest.raises(ValueError, match="memory:"):
         SQLiteCollectionJobRepository(":memory:")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"path": 5}, "path must be .*: 5"),
+        ({"path": None}, "path must be .*: None"),
+        ({"synchronous": None}, "synchronous must be .*: None"),
+        ({"synchronous": LyingStr("OFF")}, "synchronous must be FULL or NORMAL: 'OFF'"),
+        ({"busy_timeout": PretendsToBeInt()}, "busy_timeout must be a number"),
+        ({"busy_timeout": 10**5_000}, "busy_timeout must be 0 to 86400 seconds"),
+        ({"create": 1}, "create must be a bool, not int: 1"),
+    ],
+)
+def test_a_setting_of_a_wrong_type_is_named_and_shown(
+    settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        SQLiteCollectionJobRepository(**{"path": "jobs.db"} | settings)
+
+
+async def test_a_path_that_lies_is_the_path_that_it_is(tmp_path: Path) -> None:
+    async with SQLiteCollectionJobRepository(LyingStr(tmp_path / "jobs.db")) as repository:
+        await repository.save(a_job())
+    assert files_in(tmp_path) == ["jobs.db"]
 
 
 async def test_open_repository_opens_the_file_of_the_url(tmp_path: Path) -> None:

@@ -356,7 +356,8 @@ class Engine:
 
     def _next_batch(self) -> bool:
         """Wait for a write, and take those that wait with it; False: it is time to end."""
-        self._batch = batch = []
+        batch: list[Write] = []
+        self._batch = batch
         while (write := self._queue.get()) is not None:
             self._taken = write  # so that it has an answer even where it finds no place in the list
             batch.append(write)
