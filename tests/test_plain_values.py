@@ -184,8 +184,9 @@ class _Unreadable(Mapping[Any, Any]):
 @pytest.mark.parametrize("field", ["completed_symbols", "failed_symbols"])
 @pytest.mark.parametrize("items", [["a"], [1], [(1, 2, 3)], 5, None], ids=repr)
 def test_a_mapping_that_cannot_be_read_is_named(field: str, items: Any) -> None:
+    outcomes: Any = _Unreadable(items)
     with pytest.raises(TypeError, match=f"{field} must be a mapping .* raised .*<unreadable>"):
-        CollectionJob(**PLAIN | {field: _Unreadable(items)})
+        CollectionJob(**PLAIN | {field: outcomes})
 
 
 class _Nameless(type):

@@ -176,8 +176,9 @@ def test_a_wrong_setting_is_refused() -> None:
 def test_a_setting_of_a_wrong_type_is_named_and_shown(
     settings: dict[str, Any], message: str
 ) -> None:
+    path: Any = "jobs.db"
     with pytest.raises((TypeError, ValueError), match=message):
-        SQLiteCollectionJobRepository(**{"path": "jobs.db"} | settings)
+        SQLiteCollectionJobRepository(**{"path": path} | settings)
 
 
 async def test_a_path_that_lies_is_the_path_that_it_is(tmp_path: Path) -> None:
