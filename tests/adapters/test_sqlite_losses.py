@@ -223,7 +223,7 @@ async def test_a_folder_that_another_of_the_same_instant_replaces_is_noticed(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 @pytest.mark.parametrize(
-    "when", ["used", "idle", "collected", "cancels", "closed before", "closed after"]
+    "when", ["used", "idle", "collected", "cancels", "importing", "closed before", "closed after"]
 )
 async def test_a_forked_child_loses_nothing_and_takes_nothing(path: Path, when: str) -> None:
     process = await a_module("tests.adapters.sqlite_fork", str(path), when)
