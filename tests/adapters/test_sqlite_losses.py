@@ -11,14 +11,21 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from collection_jobs import JobStatus, RepositoryError
-from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, engine, files, writes
+from collection_jobs.adapters.sqlite import (
+    SQLiteCollectionJobRepository,
+    engine,
+    files,
+    reads,
+    writes,
+)
 from collection_jobs.adapters.sqlite.committer import Committer, Write
 from collection_jobs.adapters.sqlite.engine import Engine
+from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
 from collection_jobs.adapters.sqlite.settings import Settings
 from tests.adapters.sqlite_support import a_job, plain_connection
 from tests.adapters.test_sqlite_processes import a_module, a_process
@@ -388,6 +395,32 @@ async def test_a_lack_of_memory_that_goes_on_leaves_no_caller_without_an_answer(
             await opened.close()
     with plain_connection(path) as other:
         other.execute("BEGIN EXCLUSIVE")
+
+
+class _LacksMemory(sqlite3.Connection):
+    """A connection on which so many statements of some text fail for want of memory."""
+
+    lacking: ClassVar[dict[str, int]] = {}
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if self.lacking.get(sql, 0):
+            self.lacking[sql] -= 1
+            raise MemoryError
+        return super().execute(sql, *parameters)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 10])
+async def test_a_read_that_lacks_memory_even_at_its_end_keeps_no_snapshot_from_the_next(
+    path: Path, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Repository(path) as repository:
+        await repository.save(a_job())
+    keys = (reads.RECENT, (FIRST_INSTANT, 10))
+    with closing(sqlite3.connect(path, factory=_LacksMemory, isolation_level=None)) as connection:
+        monkeypatch.setitem(_LacksMemory.lacking, "COMMIT", times)
+        for _ in range(4):
+            assert reads.list_all(connection, keys) == [a_job()]
+        assert not connection.in_transaction
 
 
 async def test_where_no_thread_is_to_be_had_calls_say_so(

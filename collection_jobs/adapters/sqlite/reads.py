@@ -8,8 +8,8 @@ connection refuses documents beyond a limit, and what is beyond it is read in pa
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from collection_jobs.adapters.sqlite.failures import primary_code
@@ -43,6 +43,8 @@ __all__ = [
 _UNLIMITED = 2**31 - 1  # SQLite takes its own maximum instead, usually a billion
 _FIRST_PART, _LARGEST_PART = 16, 100  # jobs
 _SYMBOLS_PER_PART = 1_000
+# A snapshot that stays keeps the log from beginning anew; a lack of memory may pass.
+_MOST_COMMITS = 3
 _FEW_ROWS = 16  # may be read one by one, if they are long
 
 # Both statements walk an index in its order and stop at the limit: nothing is sorted.
@@ -246,17 +248,22 @@ def stats(connection: sqlite3.Connection, job_id: str) -> JobStats | None:
 
 
 @contextmanager
-def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+def _snapshot(connection: sqlite3.Connection) -> Generator[None]:
     """Read several statements from one snapshot."""
+    if connection.in_transaction:  # of a call that lacked the memory even to end it
+        connection.execute("ROLLBACK")
     connection.execute("BEGIN")
     try:
         yield
     finally:
-        connection.execute("COMMIT")
+        for _ in range(_MOST_COMMITS):
+            with suppress(MemoryError):
+                connection.execute("COMMIT")
+                break
 
 
 @contextmanager
-def _limited(connection: sqlite3.Connection) -> Iterator[None]:
+def _limited(connection: sqlite3.Connection) -> Generator[None]:
     """Let a statement fail with SQLITE_TOOBIG whose answer is longer than LARGEST_DOCUMENT."""
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_DOCUMENT)
     try:
