@@ -23,6 +23,7 @@ from collection_jobs.validation import (
     check_symbols,
     check_text,
     shown,
+    type_name,
 )
 
 __all__ = ["CollectionJob", "restore_job"]
@@ -305,11 +306,17 @@ def _items_of(name: str, outcomes: Mapping[str, _V]) -> list[tuple[str, _V]]:
     if issubclass(type(outcomes), dict):
         of_dict: Callable[[object], Iterable[tuple[str, _V]]] = vars(dict)["items"]
         return list(of_dict(outcomes))
-    if not isinstance(outcomes, Mapping):
+    if not issubclass(type(outcomes), Mapping):
         raise TypeError(
-            f"{name} must be a mapping of symbols, not {type(outcomes).__name__}: {shown(outcomes)}"
+            f"{name} must be a mapping of symbols, not {type_name(outcomes)}: {shown(outcomes)}"
         )
-    return list(outcomes.items())
+    try:
+        return [(symbol, value) for symbol, value in outcomes.items()]
+    except Exception as error:
+        raise TypeError(
+            f"{name} must be a mapping that can be read, and it raised {type_name(error)}: "
+            f"{shown(outcomes)}"
+        ) from error
 
 
 def _read_only(name: str, checked: dict[str, _V], items: list[tuple[str, _V]]) -> Mapping[str, _V]:

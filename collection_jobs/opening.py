@@ -13,6 +13,7 @@ from typing import cast
 
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.urls import redacted, scheme_of_url, shown_url
+from collection_jobs.validation import type_name
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -135,7 +136,7 @@ def _without_creating(opener: Callable[..., _Opening]) -> Opener:
 def scheme_name(url: str) -> str:
     """The scheme of a repository URL; never shows the rest of it, which may hold a password."""
     if not issubclass(type(url), str):
-        raise TypeError(f"a repository URL must be a str, not {type(url).__name__}")
+        raise TypeError(f"a repository URL must be a str, not {type_name(url)}")
     scheme = scheme_of_url(str.__str__(url))
     if scheme is None:
         raise ValueError(

@@ -44,6 +44,7 @@ __all__ = [
     "check_symbols",
     "check_text",
     "shown",
+    "type_name",
 ]
 
 MAX_NAME_LENGTH = 255
@@ -65,7 +66,7 @@ def shown(value: object) -> str:
     try:
         text = str.__str__(repr(_begun(value)))
     except Exception:  # noqa: BLE001 - a value's own repr may raise anything, and the message must still come
-        text = f"a {type(value).__name__} that cannot be shown"
+        text = f"a {type_name(value)} that cannot be shown"
     text = " ".join(text.splitlines())  # a table of pandas has several
     if len(text) > _SHOWN_LENGTH:
         text = f"{text[:_SHOWN_LENGTH]}..."
@@ -92,8 +93,16 @@ def _is(value: object, kind: type) -> bool:
     return issubclass(type(value), kind)
 
 
+_name_of_class: Callable[[type], str] = vars(type)["__name__"].__get__
+
+
+def type_name(value: object) -> str:
+    """The name of a value's type, by what it is and not by what a metaclass says of it."""
+    return _name_of_class(type(value))
+
+
 def _wrong_type(field: str, value: object, expected: str) -> TypeError:
-    return TypeError(f"{field} must be {expected}, not {type(value).__name__}: {shown(value)}")
+    return TypeError(f"{field} must be {expected}, not {type_name(value)}: {shown(value)}")
 
 
 def _items_of(kind: type[tuple[Any, ...] | list[Any]], value: object) -> tuple[Any, ...]:
@@ -195,7 +204,7 @@ def _utc_offset(field: str, value: datetime) -> timedelta | None:
     except Exception as error:
         raise ValueError(
             f"{field} must have a time zone that gives an offset, and"
-            f" {shown(zone)} raised {type(error).__name__}: {shown(value)}"
+            f" {shown(zone)} raised {type_name(error)}: {shown(value)}"
         ) from error
 
 
@@ -278,7 +287,7 @@ def check_status(value: JobStatus) -> JobStatus:
 
 def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:
     """Accept jobs, and go through them, which may be possible only once."""
-    if not isinstance(value, Iterable):
+    if not _is(value, Iterable):
         raise _wrong_type("jobs", value, "an iterable of CollectionJob")
     return [check_job(job) for job in value]
 

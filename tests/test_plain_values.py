@@ -159,6 +159,50 @@ def test_two_outcomes_of_one_symbol_are_refused_and_none_is_lost(field: str) -> 
         example_job(symbols=(Folded("BTC"), Folded("BTC")))
 
 
+class _Unreadable(Mapping[Any, Any]):
+    """A mapping whose items are what it is given."""
+
+    def __init__(self, items: Any) -> None:
+        self._items = items
+
+    def __getitem__(self, key: Any) -> Any:
+        raise KeyError(key)
+
+    def __iter__(self) -> Any:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def items(self) -> Any:
+        return super().items() if self._items == ["a"] else self._items
+
+    def __repr__(self) -> str:
+        return "<unreadable>"
+
+
+@pytest.mark.parametrize("field", ["completed_symbols", "failed_symbols"])
+@pytest.mark.parametrize("items", [["a"], [1], [(1, 2, 3)], 5, None], ids=repr)
+def test_a_mapping_that_cannot_be_read_is_named(field: str, items: Any) -> None:
+    outcomes: Any = _Unreadable(items)
+    with pytest.raises(TypeError, match=f"{field} must be a mapping .* raised .*<unreadable>"):
+        CollectionJob(**PLAIN | {field: outcomes})
+
+
+class _Nameless(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]  # it is what a metaclass may do
+        raise LieError
+
+
+@pytest.mark.parametrize("field", sorted(PLAIN))
+def test_a_type_that_hides_its_name_is_named(field: str) -> None:
+    hidden: Any = _Nameless("Hidden", (), {})
+    value = hidden()
+    with pytest.raises(TypeError, match=f"{field} must be .*Hidden"):
+        CollectionJob(**PLAIN | {field: value})
+
+
 @pytest.mark.parametrize("kind", [UserDict, OrderedDict, MappingProxyType])
 def test_any_mapping_of_outcomes_is_taken(kind: Any) -> None:
     job = example_job(completed_symbols=kind({"BTC": 1}))

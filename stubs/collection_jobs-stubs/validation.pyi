@@ -6,7 +6,7 @@ from collection_jobs.free_text import MAX_TEXT_BYTES
 from collection_jobs.status import JobStatus
 from collection_jobs.job import CollectionJob
 
-__all__ = ['MAX_CANDLES', 'MAX_NAME_LENGTH', 'MAX_SYMBOLS', 'MAX_TEXT_BYTES', 'check_candles', 'check_datetime', 'check_job', 'check_jobs', 'check_key', 'check_limit', 'check_name', 'check_offset', 'check_optional_datetime', 'check_optional_text', 'check_revision', 'check_status', 'check_symbols', 'check_text', 'shown']
+__all__ = ['MAX_CANDLES', 'MAX_NAME_LENGTH', 'MAX_SYMBOLS', 'MAX_TEXT_BYTES', 'check_candles', 'check_datetime', 'check_job', 'check_jobs', 'check_key', 'check_limit', 'check_name', 'check_offset', 'check_optional_datetime', 'check_optional_text', 'check_revision', 'check_status', 'check_symbols', 'check_text', 'shown', 'type_name']
 
 MAX_NAME_LENGTH: int
 
@@ -16,6 +16,9 @@ MAX_SYMBOLS: int
 
 def shown(value: object) -> str:
     """Show a value in an error message: its repr, shortened, whatever its type does."""
+
+def type_name(value: object) -> str:
+    """The name of a value's type, by what it is and not by what a metaclass says of it."""
 
 def check_name(field: str, value: str) -> str:
     """Accept an id, source, timeframe or symbol: 1..255 characters, no NUL, no lone surrogate."""

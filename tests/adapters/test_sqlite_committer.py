@@ -39,7 +39,9 @@ class Writer:
         self.connection = connection
         self.statements: list[str] = []
         connection.set_trace_callback(self.statements.append)
-        self._committer = Committer(connection, Files(str(path)), settings, self.checkpoints.start)
+        self._committer = Committer(
+            connection, Files(str(path), None), settings, self.checkpoints.start
+        )
         self._count = 0
 
     def commit(self, *ends_a_checkpoint: int) -> None:

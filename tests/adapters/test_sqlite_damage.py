@@ -74,6 +74,53 @@ async def _use(path: Path) -> list[object]:
     return errors
 
 
+# What would make a job that the entity refuses, or leave nothing to count revisions by.
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE symbols SET position = 0",
+        "UPDATE symbols SET position = -1",
+        "UPDATE symbols SET position = 2 WHERE position = 1",
+        "UPDATE symbols SET symbol = '' WHERE position = 1",
+        "UPDATE symbols SET candles = 1, error = 'both' WHERE position IN (1, 30)",
+        "DELETE FROM symbols",
+        "UPDATE jobs SET range_end = range_start",
+    ],
+)
+async def test_no_job_is_read_that_the_entity_would_refuse(
+    tmp_path: Path, sound: bytes, statement: str
+) -> None:
+    path = tmp_path / "jobs.db"
+    path.write_bytes(sound)
+    _change(path, statement)
+    async with SQLiteCollectionJobRepository(path) as repository:
+        for call in (
+            repository.get_by_id("before"),
+            repository.list_recent(limit=10),
+            repository.list_recent(limit=1_000),
+            repository.get_running_jobs(),
+        ):
+            with pytest.raises(RepositoryError, match=r"damaged: what is stored is no job"):
+                await call
+
+
+async def test_a_file_that_counts_no_revisions_any_more_is_damaged(
+    tmp_path: Path, sound: bytes
+) -> None:
+    path = tmp_path / "jobs.db"
+    path.write_bytes(sound)
+    _change(path, "DELETE FROM store")
+    async with SQLiteCollectionJobRepository(path) as repository:
+        with pytest.raises(RepositoryError, match="the table store has lost its row"):
+            await repository.save(a_job("new"))
+
+
+def _change(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA ignore_check_constraints = ON")
+        other.execute(statement)
+
+
 async def _error_of(call: Awaitable[object]) -> object:
     (answer,) = await asyncio.gather(call, return_exceptions=True)
     return answer if isinstance(answer, BaseException) else None
@@ -114,9 +161,7 @@ async def test_what_is_no_job_is_a_repository_error_that_names_the_file(
 ) -> None:
     path = tmp_path / "jobs.db"
     path.write_bytes(sound)
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("PRAGMA ignore_check_constraints = ON")
-        other.execute(statement)
+    _change(path, statement)
     async with SQLiteCollectionJobRepository(path) as repository:
         for call in (
             repository.get_by_id("before"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, reads
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT, connect
 from collection_jobs.adapters.sqlite.settings import Settings
 from tests.adapters.sqlite_support import a_job, files_in, plain_connection
+from tests.liars import LyingStr, PretendsToBeInt
 
 
 async def test_what_was_saved_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
@@ -159,6 +161,32 @@ def test_a_wrong_setting_is_refused() -> None:
         SQLiteCollectionJobRepository(":memory:")
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"path": 5}, "path must be .*: 5"),
+        ({"path": None}, "path must be .*: None"),
+        ({"synchronous": None}, "synchronous must be .*: None"),
+        ({"synchronous": LyingStr("OFF")}, "synchronous must be FULL or NORMAL: 'OFF'"),
+        ({"busy_timeout": PretendsToBeInt()}, "busy_timeout must be a number"),
+        ({"busy_timeout": 10**5_000}, "busy_timeout must be 0 to 86400 seconds"),
+        ({"create": 1}, "create must be a bool, not int: 1"),
+    ],
+)
+def test_a_setting_of_a_wrong_type_is_named_and_shown(
+    settings: dict[str, Any], message: str
+) -> None:
+    path: Any = "jobs.db"
+    with pytest.raises((TypeError, ValueError), match=message):
+        SQLiteCollectionJobRepository(**{"path": path} | settings)
+
+
+async def test_a_path_that_lies_is_the_path_that_it_is(tmp_path: Path) -> None:
+    async with SQLiteCollectionJobRepository(LyingStr(tmp_path / "jobs.db")) as repository:
+        await repository.save(a_job())
+    assert files_in(tmp_path) == ["jobs.db"]
+
+
 async def test_open_repository_opens_the_file_of_the_url(tmp_path: Path) -> None:
     async with open_repository(f"sqlite:///{tmp_path}/jobs.db?synchronous=NORMAL") as repository:
         await repository.save(a_job())
@@ -238,3 +266,21 @@ async def test_a_path_that_leads_through_a_file_is_a_repository_error(tmp_path: 
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(RepositoryError, match="cannot be opened"):
         await open_and_close(tmp_path / "file" / "jobs.db")
+
+
+@pytest.mark.parametrize("length", [248, 251, 252, 255])
+@pytest.mark.parametrize("there", [False, True])
+async def test_a_name_so_long_that_its_log_can_have_none_is_refused_untouched(
+    tmp_path: Path, length: int, there: bool
+) -> None:
+    path = tmp_path / ("a" * length)
+    if there:
+        path.touch()
+    with pytest.raises(RepositoryError, match=r"keeps its log in .*: File name too long"):
+        await SQLiteCollectionJobRepository(path).__aenter__()
+    assert files_in(tmp_path) == ([path.name] if there else [])
+
+
+def test_a_path_that_no_file_system_can_spell_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"path must be one .*\\ud800"):
+        SQLiteCollectionJobRepository("a\ud800")

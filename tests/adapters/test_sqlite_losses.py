@@ -9,15 +9,23 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from collection_jobs import JobStatus, RepositoryError
-from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, engine, writes
-from collection_jobs.adapters.sqlite.committer import Committer
+from collection_jobs.adapters.sqlite import (
+    SQLiteCollectionJobRepository,
+    engine,
+    files,
+    reads,
+    writes,
+)
+from collection_jobs.adapters.sqlite.committer import Committer, Write
 from collection_jobs.adapters.sqlite.engine import Engine
+from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
 from collection_jobs.adapters.sqlite.settings import Settings
 from tests.adapters.sqlite_support import a_job, plain_connection
 from tests.adapters.test_sqlite_processes import a_module, a_process
@@ -170,11 +178,60 @@ async def test_a_link_that_leads_elsewhere_is_noticed(path: Path) -> None:
             await repository.save(a_job("later"))
 
 
+@pytest.mark.parametrize("step", ["connect", "connect_to_read"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_file_that_is_replaced_while_it_is_opened_is_refused(
+    path: Path, step: str, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _filled(path)
+    await _filled(path.with_name("other.db"))
+    real: Callable[..., sqlite3.Connection] = getattr(engine, step)
+
+    def replacing(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = real(*args, **options) if after else None
+        if path.with_name("other.db").exists():
+            path.with_name("other.db").replace(path)
+        return connection or real(*args, **options)
+
+    monkeypatch.setattr(engine, step, replacing)
+    with pytest.raises(RepositoryError, match="replaced"):
+        async with Repository(path) as repository:
+            await repository.save(a_job("lost"))
+    async with Repository(path) as repository:
+        assert await repository.list_recent() == [a_job("of the other file")]
+
+
+async def test_a_folder_that_another_of_the_same_instant_replaces_is_noticed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_SETTLED_AFTER", 0)
+    former, other = path.parent / "former" / "jobs", path.parent / "other" / "jobs"
+    for folder in (former, other):
+        folder.mkdir(parents=True)
+    async with Repository(former / "jobs.db") as repository:
+        await repository.save(a_job("before"))
+        await repository.list_recent(limit=1_000)
+        for _ in range(10_000):
+            (former / "file").touch()
+            (other / "file").touch()
+            if former.stat().st_ctime_ns == other.stat().st_ctime_ns:
+                break
+            (former / "file").unlink()
+            (other / "file").unlink()
+        await repository.save(a_job("settled"))
+        former.parent.rename(path.parent / "kept")
+        other.parent.rename(former.parent)
+        with pytest.raises(RepositoryError, match="renamed"):
+            await repository.save(a_job("later"))
+
+
 # Another process, thread or event loop.
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
-@pytest.mark.parametrize("when", ["used", "idle", "collected", "closed before", "closed after"])
+@pytest.mark.parametrize(
+    "when", ["used", "idle", "collected", "cancels", "importing", "closed before", "closed after"]
+)
 async def test_a_forked_child_loses_nothing_and_takes_nothing(path: Path, when: str) -> None:
     process = await a_module("tests.adapters.sqlite_fork", str(path), when)
     output, errors = await asyncio.wait_for(process.communicate(), 30)
@@ -294,6 +351,76 @@ async def test_a_batch_that_the_writer_cannot_even_begin_is_answered(
             with pytest.raises(RepositoryError, match=r"the writer .*ended"):
                 await opened.write(writes.save, a_job())
         await opened.close()
+
+
+async def test_a_writer_that_ends_within_a_transaction_leaves_it_at_once(
+    opened: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(_: Write) -> bool:
+        raise MemoryError
+
+    async with asyncio.timeout(10):
+        with monkeypatch.context() as patch:
+            patch.setattr(Write, "start", ends)
+            with pytest.raises(RepositoryError, match=r"the writer .*ended"):
+                await opened.write(writes.save, a_job())
+            with pytest.raises(RepositoryError, match=r"the writer .*ended"):
+                await opened.write(writes.save, a_job())
+        with plain_connection(path) as other:  # nothing is locked before the repository is closed
+            other.execute("BEGIN IMMEDIATE")
+            assert other.execute("SELECT id FROM jobs").fetchall() == []
+        await opened.close()
+
+
+async def test_a_lack_of_memory_that_goes_on_leaves_no_caller_without_an_answer(
+    opened: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(real: Callable[..., object], times: int) -> Callable[..., object]:
+        left = iter([MemoryError] * times)
+
+        def call(*args: Any) -> object:
+            for error in left:
+                raise error
+            return real(*args)
+
+        return call
+
+    monkeypatch.setattr(Committer, "commit", lacking(Committer.commit, 1))
+    monkeypatch.setattr(Engine, "_fail", lacking(Engine._fail, 2))
+    async with asyncio.timeout(10):
+        calls = [opened.write(writes.save, a_job(str(n))) for n in range(3)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {RepositoryError}
+        with suppress(RepositoryError):
+            await opened.close()
+    with plain_connection(path) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+
+class _LacksMemory(sqlite3.Connection):
+    """A connection on which so many statements of some text fail for want of memory."""
+
+    lacking: ClassVar[dict[str, int]] = {}
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if self.lacking.get(sql, 0):
+            self.lacking[sql] -= 1
+            raise MemoryError
+        return super().execute(sql, *parameters)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 10])
+async def test_a_read_that_lacks_memory_even_at_its_end_keeps_no_snapshot_from_the_next(
+    path: Path, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Repository(path) as repository:
+        await repository.save(a_job())
+    keys = (reads.RECENT, (FIRST_INSTANT, 10))
+    with closing(sqlite3.connect(path, factory=_LacksMemory, isolation_level=None)) as connection:
+        monkeypatch.setitem(_LacksMemory.lacking, "COMMIT", times)
+        for _ in range(4):
+            assert reads.list_all(connection, keys) == [a_job()]
+        assert not connection.in_transaction
 
 
 async def test_where_no_thread_is_to_be_had_calls_say_so(

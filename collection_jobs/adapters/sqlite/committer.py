@@ -157,6 +157,12 @@ class Committer:
             elif self._connection.total_changes > self._copied_changes:
                 copy_log(self._connection)
 
+    def let_go(self) -> None:
+        """Hold no transaction any more, so that other connections can write."""
+        with suppress(sqlite3.ProgrammingError):  # the connection was closed already
+            if not self._roll_back():
+                self._connection.close()
+
     def _begin(self) -> None:
         try:
             self._execute("BEGIN IMMEDIATE")

@@ -22,7 +22,7 @@ from collection_jobs.adapters.sqlite.failures import (
     primary_code,
     raise_for_caller,
 )
-from collection_jobs.adapters.sqlite.files import Files
+from collection_jobs.adapters.sqlite.files import Files, identity_of
 from collection_jobs.adapters.sqlite.handles import Handles, check_allowed
 from collection_jobs.adapters.sqlite.rows import LARGEST_DOCUMENT
 from collection_jobs.adapters.sqlite.schema import connect, connect_to_read
@@ -55,7 +55,8 @@ _LONG_LISTINGS_LAST = 1.0
 # Seconds between two looks whether the files are still there, for who only reads.
 _LOOK_EVERY = 1.0
 _AT_ONCE = float("-inf")
-_ATTEMPTS_TO_ANSWER = 100
+# Seconds between two attempts where memory lacks: nothing tells when others have freed some.
+_UNTIL_MEMORY = 0.01
 
 # What ends a read on the event loop's thread, and not with the helper: it took too many steps or
 # too long, is too large, or another connection recovers the log.
@@ -89,6 +90,7 @@ class Engine:
         self._failure: str | None = None
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._batch: list[Write] = []
+        self._taken: Write | None = None
         self._pool = ThreadPoolExecutor(1, "collection-jobs-sqlite-helper")
         self._handles: Handles
         self._files: Files
@@ -117,7 +119,7 @@ class Engine:
             await self._opened
         except asyncio.CancelledError:
             self.stop()
-            await _settled(self._closed)
+            await self._settled(self._closed)
             _forget(self._opened)
             raise
         self._is_open = True
@@ -132,8 +134,22 @@ class Engine:
     async def close(self) -> None:
         """Stop, and wait for the end. A cancelled call does so, too, before it raises."""
         self.stop()
-        await _settled(self._closed)
+        await self._settled(self._closed)
         self._closed.result()
+
+    async def _settled(self, future: asyncio.Future[None]) -> None:
+        """Wait until a future is done, even if cancelled; the cancellation is raised then.
+
+        In a forked child, which has no writer, nothing is waited for.
+        """
+        cancelled = None
+        while not future.done() and self.owner.is_this_process:
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     async def write(self, work: Callable[[sqlite3.Connection, *_Ts], _T], *args: *_Ts) -> _T:
         """Do one write in a transaction, and return after its commit.
@@ -147,7 +163,8 @@ class Engine:
         try:
             result: _T = await write.future
         except asyncio.CancelledError:
-            while write.started and not write.answered:
+            # A forked child, which cancels what its parent awaits, has no writer that could answer.
+            while write.started and not write.answered and self.owner.is_this_process:
                 write.future = self._loop.create_future()
                 with suppress(asyncio.CancelledError, Exception):
                     await write.future
@@ -262,8 +279,7 @@ class Engine:
         try:
             committer = self._connect()
         except BaseException as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
-            self._post(self._opened, for_caller(error, self._settings))
-            self._post(self._closed)
+            _insist(self._refuse_to_open, error)
             return
         self._post(self._opened)
         try:
@@ -271,35 +287,53 @@ class Engine:
                 committer.commit(self._batch)
                 self._call(_answer, self._batch)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
-            self._refuse_all(error)
-        self._post(self._closed, self._disconnect(committer))
+            _insist(self._refuse_all, committer, error)
+        _insist(self._post_the_end, committer)
 
-    def _refuse_all(self, error: BaseException) -> None:
-        """Answer the writes under way and all that come, until the repository is closed."""
-        failure = (
-            str(error)
-            if isinstance(error, RepositoryError)
-            else f"the writer on {self._settings.path!r} ended ({error!r}): close the repository, "
-            "and open it anew"
-        )
-        self._fail(failure)
+    def _refuse_to_open(self, error: BaseException) -> None:
+        self._post(self._opened, for_caller(error, self._settings))
+        self._post(self._closed)
+
+    def _refuse_all(self, committer: Committer, error: BaseException) -> None:
+        """Answer the writes under way and all that come, until the repository is closed.
+
+        May be called again where memory lacked: a write that has its answer takes no other.
+        """
+        if self._failure is None:
+            self._fail(
+                str(error)
+                if isinstance(error, RepositoryError)
+                else f"the writer on {self._settings.path!r} ended ({error!r}): close the "
+                "repository, and open it anew"
+            )
+        committer.let_go()
         self._call(_answer, self._batch)
-        while (write := self._queue.get()) is not None:
-            write.error = RepositoryError(failure)
-            self._call(_answer, [write])
+        while True:
+            if self._taken is not None:
+                if self._taken not in self._batch:
+                    self._taken.error = RepositoryError(self._failure)
+                self._call(self._taken.answer)
+            self._taken = self._queue.get()
+            if self._taken is None:
+                return
+
+    def _post_the_end(self, committer: Committer) -> None:
+        self._post(self._closed, self._disconnect(committer))
 
     def _connect(self) -> Committer:
         settings = self._settings
         check_allowed(settings.path)
         self._handles = handles = Handles(settings.path)
         try:
+            before = identity_of(settings.path)
             writer = handles.add(connect(settings, lambda: self._stopped))
+            self._files = Files(settings.path, before)
+            handles.identity = self._files.database
             self._helper = handles.add(connect_to_read(settings, settings.busy_timeout))
             self._reader = handles.add(connect_to_read(settings, 0.0, cache_kib=CACHE_KIB))
             self._reader.set_progress_handler(self._tick, _TICK)
             self._reader.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_DOCUMENT)
-            self._files = Files(settings.path)
-            handles.identity = self._files.database
+            self._files.check()  # all three are connected to the same file
         except BaseException:
             handles.close()
             raise
@@ -325,6 +359,7 @@ class Engine:
         batch: list[Write] = []
         self._batch = batch
         while (write := self._queue.get()) is not None:
+            self._taken = write  # so that it has an answer even where it finds no place in the list
             batch.append(write)
             if len(batch) == _LARGEST_BATCH or self._queue.empty():
                 return True
@@ -337,15 +372,19 @@ class Engine:
 
     def _call(self, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
         """Have the event loop's thread call something."""
-        for _ in range(_ATTEMPTS_TO_ANSWER):
-            try:
-                self._loop.call_soon_threadsafe(callback, *args)
-            except RuntimeError:
-                return  # the loop was closed meanwhile: then nobody waits for the answer either
-            except MemoryError:
-                time.sleep(0.01)  # until others have freed some; nothing tells when
-            else:
-                return
+        with suppress(RuntimeError):  # the loop was closed: then nobody waits for an answer either
+            _insist(self._loop.call_soon_threadsafe, callback, *args)
+
+
+def _insist(step: Callable[[*_Ts], object], *args: *_Ts) -> None:
+    """Repeat a step until there is memory for it: what it does must be done."""
+    while True:
+        try:
+            step(*args)
+        except MemoryError:
+            time.sleep(_UNTIL_MEMORY)
+        else:
+            return
 
 
 _OTHER_LOG = "its log was replaced while it was open, and closing it would have mixed the two logs"
@@ -360,25 +399,15 @@ def _absolute(path: str) -> str:
 
 def _answer(batch: list[Write]) -> None:
     for write in batch:
-        write.answer()
+        # For want of memory, asyncio may fail to wake one caller: the others are woken.
+        with suppress(MemoryError):
+            write.answer()
 
 
 def _forget(future: asyncio.Future[Any]) -> None:
     """Mark an error as seen that a cancelled call cannot raise: asyncio would log it as lost."""
     if not future.cancelled() and future.done():
         future.exception()
-
-
-async def _settled(future: asyncio.Future[None]) -> None:
-    """Wait until a future is done, even if cancelled meanwhile; the cancellation is raised then."""
-    cancelled = None
-    while not future.done():
-        try:
-            await asyncio.wait([future])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
 
 
 def _settle(future: asyncio.Future[None], error: Exception | None) -> None:

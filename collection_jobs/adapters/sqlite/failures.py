@@ -11,9 +11,13 @@ from collection_jobs.errors import RepositoryClosedError, RepositoryError
 
 __all__ = ["ENGINE_ERRORS", "for_caller", "not_open", "primary_code", "raise_for_caller"]
 
-# The driver refuses a text of more than 2 GiB with an OverflowError, and fails with the last one
-# where a damaged file gives SQLite no UTF-8 for its own message.
-ENGINE_ERRORS = (sqlite3.Error, UndecodableError, MemoryError, OverflowError, UnicodeDecodeError)
+# The driver refuses a text of more than 2 GiB with an OverflowError, and fails with a SystemError
+# where memory lacks for its own error, and with the last one where a damaged file gives SQLite no
+# UTF-8 for its own message.
+ENGINE_ERRORS = (
+    *(sqlite3.Error, UndecodableError, MemoryError, OverflowError),
+    *(SystemError, UnicodeDecodeError),
+)
 """What SQLite, its driver and the decoding of what is stored raise where they fail."""
 
 

@@ -40,7 +40,10 @@ _MOVED = (
 
 # A later change within the clock's resolution, up to 2 s on some file systems, shows no other time.
 _SETTLED_AFTER = 3 * 10**9
-_NEVER = -1
+
+_State = tuple[int, int, int]
+"""A folder's device and inode, and when it was changed: of two folders, one may be moved to where
+the other was, and they may be of the same instant."""
 
 
 def identity_of(path: str) -> Identity | None:
@@ -60,23 +63,29 @@ class Files:
         database: The identity of the database file.
     """
 
-    __slots__ = ("_changed", "_folder", "_side_files", "database", "path")
+    __slots__ = ("_folder", "_seen", "_side_files", "database", "path")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, before: Identity | None) -> None:
         """Remember the files of a database that is open in WAL mode.
 
+        Args:
+            path: The absolute path.
+            before: What was there before it was opened, if anything was.
+
         Raises:
-            RepositoryError: One of them is gone already.
+            RepositoryError: One of them is gone already, or was replaced.
         """
         self.path = path
         self.database: Identity = self._found(path)
+        if before not in (None, self.database):
+            raise RepositoryError(_MOVED.format(path))
         # SQLite follows symbolic links, and names the other files after where they lead.
         resolved = os.path.realpath(path)
         self._side_files = [
             (name, self._found(name)) for name in (f"{resolved}-wal", f"{resolved}-shm")
         ]
         self._folder = str(Path(path).parent)
-        self._changed = _NEVER
+        self._seen: _State | None = None
 
     def _found(self, name: str) -> Identity:
         identity = identity_of(name)
@@ -94,10 +103,11 @@ class Files:
             RepositoryError: One was.
         """
         try:
-            changed = stat_of(self._folder).st_ctime_ns
+            found = stat_of(self._folder)
         except OSError:
-            changed = _NEVER
-        if changed != self._changed or changed == _NEVER:
+            self.check()
+            return
+        if (found.st_dev, found.st_ino, found.st_ctime_ns) != self._seen:
             self.check()
 
     def check(self) -> None:
@@ -106,7 +116,7 @@ class Files:
         Raises:
             RepositoryError: One was deleted, renamed or replaced, or the database was emptied.
         """
-        changed = self._settled_change()
+        state = self._settled_state()
         try:
             found = stat_of(self.path)
         except OSError:
@@ -118,18 +128,20 @@ class Files:
             or any(identity_of(name) != identity for name, identity in self._side_files)
         ):
             raise RepositoryError(_MOVED.format(self.path))
-        self._changed = changed
+        self._seen = state
 
-    def _settled_change(self) -> int:
-        """When the folder was changed, if every further change will show another time."""
+    def _settled_state(self) -> _State | None:
+        """The state of the folder, if every further change will show another time."""
         # A link leads through another folder; and on Windows st_ctime is the time of the creation.
         if os.name == "nt" or os.path.realpath(self.path) != self.path:
-            return _NEVER
+            return None
         try:
-            changed = stat_of(self._folder).st_ctime_ns
+            found = stat_of(self._folder)
         except OSError:
-            return _NEVER
-        return changed if changed < time.time_ns() - _SETTLED_AFTER else _NEVER
+            return None
+        if found.st_ctime_ns >= time.time_ns() - _SETTLED_AFTER:
+            return None
+        return found.st_dev, found.st_ino, found.st_ctime_ns
 
     @property
     def database_is_in_place(self) -> bool:
@@ -162,6 +174,7 @@ def check_openable(path: str, create: bool) -> None:
         if not create:
             raise RepositoryError(f"there is no file {path!r}") from error
         _check_folder(path, error)
+        _check_side_files(path)
         return
     except (OSError, ValueError) as error:  # ValueError: no file can have such a name
         raise RepositoryError(
@@ -201,11 +214,25 @@ def _check_kind(path: str, found: os.stat_result) -> None:
             f"{path!r} has {found.st_nlink} names (hard links), and SQLite keeps a log for each "
             "name, which damages the file: remove the other names, or use a symbolic link"
         )
+    _check_side_files(path)
+
+
+def _check_side_files(path: str) -> None:
+    """Refuse a place where SQLite cannot have its log, before it has made an empty database."""
     resolved = os.path.realpath(path)
     for suffix in ("-wal", "-shm", "-journal"):
-        beside = Path(resolved + suffix)
-        if beside.exists() and not beside.is_file():
-            raise RepositoryError(f"{str(beside)!r}, where SQLite keeps its log, is not a file")
+        beside = resolved + suffix
+        try:
+            regular = stat.S_ISREG(stat_of(beside).st_mode)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise RepositoryError(
+                f"{path!r} cannot be opened: SQLite keeps its log in {beside!r}, "
+                f"and there it gets: {error.strerror}"
+            ) from error
+        if not regular:
+            raise RepositoryError(f"{beside!r}, where SQLite keeps its log, is not a file")
 
 
 def _application_id(path: str) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from importlib import import_module
 
 from collection_jobs.adapters.sqlite.files import Identity, identity_of
 from collection_jobs.errors import RepositoryError
@@ -95,10 +96,16 @@ _FORKED = (
 )
 
 
+def _prepare() -> None:
+    """Import what the child needs: it would wait for ever for a thread that is importing it."""
+    if _open:
+        import_module("ctypes")
+
+
 def _abandon_all() -> None:
     for handles in list(_open.values()):
         handles.abandon(_FORKED)
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_abandon_all)
+    os.register_at_fork(before=_prepare, after_in_child=_abandon_all)

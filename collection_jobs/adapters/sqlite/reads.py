@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from collection_jobs.adapters.sqlite.failures import primary_code
@@ -43,6 +43,8 @@ __all__ = [
 _UNLIMITED = 2**31 - 1  # SQLite takes its own maximum instead, usually a billion
 _FIRST_PART, _LARGEST_PART = 16, 100  # jobs
 _SYMBOLS_PER_PART = 1_000
+# A snapshot that stays keeps the log from beginning anew; a lack of memory may pass.
+_MOST_COMMITS = 3
 _FEW_ROWS = 16  # may be read one by one, if they are long
 
 # Both statements walk an index in its order and stop at the limit: nothing is sorted.
@@ -248,11 +250,16 @@ def stats(connection: sqlite3.Connection, job_id: str) -> JobStats | None:
 @contextmanager
 def _snapshot(connection: sqlite3.Connection) -> Generator[None]:
     """Read several statements from one snapshot."""
+    if connection.in_transaction:  # of a call that lacked the memory even to end it
+        connection.execute("ROLLBACK")
     connection.execute("BEGIN")
     try:
         yield
     finally:
-        connection.execute("COMMIT")
+        for _ in range(_MOST_COMMITS):
+            with suppress(MemoryError):
+                connection.execute("COMMIT")
+                break
 
 
 @contextmanager

@@ -159,9 +159,14 @@ def job_from(document: Iterable[Any]) -> CollectionJob:
         started_at, finished_at, error_message, revision,
         (names, positions, completed, failed),
     ) = document  # fmt: skip
-    symbols = names[:]
+    symbols: list[str] = [""] * len(names)
     for position, name in zip(positions, names, strict=True):
         symbols[position] = name
+    # A damaged file may hold what no CHECK let in: what costs next to nothing is looked at again.
+    if not symbols or not all(symbols):
+        raise ValueError("a position without a symbol")
+    if start >= end or (completed and failed and not completed.keys().isdisjoint(failed)):
+        raise ValueError("an empty range, or a symbol with two outcomes")
     return restore_job(
         (
             job_id,

@@ -8,7 +8,7 @@ from typing import Literal, Self, cast
 from urllib.parse import unquote
 
 from collection_jobs.urls import option_pairs, shown_option, shown_url, shown_value
-from collection_jobs.validation import shown
+from collection_jobs.validation import shown, type_name
 
 __all__ = ["Settings", "Synchronous"]
 
@@ -37,6 +37,12 @@ class Settings:
         """Check every value."""
         if not self.path or "\0" in self.path:
             raise ValueError(f"path must name a file: {shown(self.path)}")
+        try:
+            os.fsencode(self.path)
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"path must be one that the file system can spell: {shown(self.path)}"
+            ) from None
         if self.path == ":memory:":
             raise ValueError(
                 "path must name a file, not ':memory:'; for a repository in memory open memory:"
@@ -57,14 +63,22 @@ class Settings:
         create: bool = True,
     ) -> Self:
         """The settings as a caller without a type checker may give them."""
-        text = os.fspath(path)
-        if not isinstance(text, str):
+        text = path if issubclass(type(path), str) else _path_of(path)
+        if not issubclass(type(text), str):
             raise TypeError(f"path must be a str or a path of str: {shown(path)}")
-        if not isinstance(busy_timeout, int | float) or isinstance(busy_timeout, bool):
+        if not issubclass(type(synchronous), str):
+            raise TypeError(f"synchronous must be a str, FULL or NORMAL: {shown(synchronous)}")
+        kind = type(busy_timeout)
+        if not issubclass(kind, int | float) or kind is bool:
             raise TypeError(f"busy_timeout must be a number of seconds: {shown(busy_timeout)}")
-        if not isinstance(create, bool):
-            raise TypeError(f"create must be a bool, not {type(create).__name__}: {shown(create)}")
-        return cls(text, synchronous, float(busy_timeout), create)
+        if type(create) is not bool:
+            raise TypeError(f"create must be a bool, not {type_name(create)}: {shown(create)}")
+        try:
+            seconds = float(busy_timeout)
+        except OverflowError:  # an int that no float holds
+            seconds = float("inf")
+        spelt = cast("Synchronous", str.__str__(synchronous))
+        return cls(str.__str__(cast("str", text)), spelt, seconds, create)
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -76,12 +90,25 @@ class Settings:
                 "a SQLite URL reads sqlite:///relative.db or sqlite:////absolute/path.db: "
                 f"{shown_url(url)!r}"
             )
+        # Such a path would stand in every message, and what is mistyped here has a password.
+        if shown_url(place) == f"{scheme}:***":
+            raise ValueError(
+                "a SQLite URL names a file, and no user, password or host; a relative path that has"
+                f" a ':' before an '@' is given as an absolute one: {shown_url(url)!r}"
+            )
         options = _options(url, query)
         return cls.of(
             _decoded(url, rest.removeprefix("///")),
             cast("Synchronous", options.get("synchronous", "FULL")),
             _seconds(options.get("busy_timeout", "5.0")),
         )
+
+
+def _path_of(path: object) -> object:
+    try:
+        return os.fspath(cast("os.PathLike[str]", path))
+    except TypeError:
+        return None  # no path at all
 
 
 def _decoded(url: str, text: str) -> str:

@@ -100,7 +100,8 @@ def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
     # Compared here and not in SQL, since a revision that a caller gives may exceed 64 bits.
     if job.revision is not None and job.revision != found:
         raise StaleJobError(job.id, job.revision, found)
-    assert stored is not None  # noqa: S101 - without a revision the insertion has just met it
+    if stored is None:  # without a revision, the insertion has just met it
+        raise sqlite3.DatabaseError("the table store has lost its row")
     stays = stored.created_at == columns[5] and stored.status == columns[6]
     connection.execute(_REPLACE_JOB + ("" if stays else _AND_MOVE_JOB) + _WITH_ID, columns)
     _replace_outcomes(connection, job, stored.outcomes)
