@@ -178,7 +178,8 @@ class Engine:
                 self._pump_soon()
             return await write.future
         except asyncio.CancelledError:
-            while write.started and not write.answered:
+            # A forked child, which cancels what its parent awaits, has nobody who could answer.
+            while write.started and not write.answered and self.owner.is_this_process:
                 write.abandoned = True
                 write.future = self._loop.create_future()
                 with suppress(asyncio.CancelledError, Exception):
