@@ -31,6 +31,7 @@ def tables(output: str) -> dict[str, list[list[str]]]:
     return found
 
 
+@pytest.mark.release
 def test_a_quick_run_fills_every_cell(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
     command = [sys.executable, "-m", "benchmarks.speed", "--quick", "--results", str(results)]

@@ -111,6 +111,7 @@ def test_a_law_that_waits_is_red_where_nothing_else_tells(
     result.stdout.fnmatch_lines(["STATS-1 applies and went unchecked: waits for get_stats"])
 
 
+@pytest.mark.release
 def test_a_class_that_processes_share_is_judged_by_processes(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_shared="from collection_jobs import open_repository\n"

@@ -95,6 +95,7 @@ def test_no_file_of_a_store_is_opened_by_a_process_that_has_it_open(
     assert [line for line in opened if line.startswith("while open")] == []
 
 
+@pytest.mark.release
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="it looks into /proc")
 def test_an_adapter_that_does_is_seen(tmp_path: Path) -> None:
     opened = opened_during_a_verdict("tests.mutants.handling:ReadsTheHeader", tmp_path)
