@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collection_jobs.conformance.laws import LAWS, Law
     from collection_jobs.conformance.report import LawReport, Report
     from collection_jobs.conformance.store import OpenStore
-    from collection_jobs.conformance.targets import Target, TargetError, find_target
+    from collection_jobs.conformance.targets import Proxied, Target, TargetError, find_target
     from collection_jobs.conformance.verdict import reproduce, verify
 else:
     # Loaded when they are asked for: the static checks live in this package too, and importing
@@ -26,6 +26,7 @@ else:
         "LawReport": "report",
         "LifecycleMachine": "caller.machine",
         "OpenStore": "store",
+        "Proxied": "targets",
         "Report": "report",
         "Target": "targets",
         "TargetError": "targets",
@@ -53,6 +54,7 @@ __all__ = [
     "LawReport",
     "LifecycleMachine",
     "OpenStore",
+    "Proxied",
     "Report",
     "Target",
     "TargetError",
