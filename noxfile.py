@@ -12,6 +12,9 @@ nox.options.sessions = ["lint", "tests", "docs"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 ADAPTERS = [path.parent.name for path in sorted(Path("examples/adapters").glob("*/pyproject.toml"))]
+# By files: a worker keeps what a module's tests share, such as a verdict. tests/conftest.py has the
+# longest of them begin first.
+TWO_WORKERS = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 PROGRAMS = "Scripts" if sys.platform == "win32" else "bin"
 
 
@@ -38,8 +41,7 @@ def tests(session: nox.Session) -> None:
     install(session, "test")
     # For the candles that it ships; what it needs to run is no need of ours.
     session.install("--no-deps", "backtesting>=0.6")
-    # By files: a worker keeps what a module's tests share, such as a verdict.
-    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "loadfile"]))
+    session.run("pytest", *(session.posargs or TWO_WORKERS))
 
 
 @nox.session
@@ -47,8 +49,7 @@ def everything(session: nox.Session) -> None:
     """Before a release: the tests with those, too, that take long and repeat what others show."""
     install(session, "test")
     session.install("--no-deps", "backtesting>=0.6")
-    arguments = session.posargs or ["-n", "2", "--dist", "loadfile"]
-    session.run("pytest", "-m", "release or not release", *arguments)
+    session.run("pytest", "-m", "release or not release", *(session.posargs or TWO_WORKERS))
 
 
 @nox.session

@@ -135,7 +135,7 @@ class Worker:
         while pending := await self._repository.list_by_status(JobStatus.PENDING, limit=PAGE):
             for job in pending:
                 with self._leases.of(job.id) as mine:
-                    if mine and await self._repository.update_status(job.id, JobStatus.RUNNING):
+                    if mine:
                         await self._collect_or_give_back(job.id)
 
     async def _give_back(self, job_id: str) -> None:
@@ -147,8 +147,10 @@ class Worker:
 
     async def _collect_or_give_back(self, job_id: str) -> None:
         try:
-            await self._collect(job_id)
+            if await self._repository.update_status(job_id, JobStatus.RUNNING):
+                await self._collect(job_id)
         except asyncio.CancelledError:
+            # A claim that was cancelled may have happened all the same.
             await self._give_back(job_id)
             raise
 
