@@ -29,7 +29,7 @@ BASES: dict[Base, type] = {
 }
 """What the repository derives from: its abstract methods are what there is to write."""
 
-HOOKS = {
+HOOKS: dict[str, tuple[str, ...]] = {
     "_save": ("save",),
     "_get": ("get_by_id", "get_stats"),
     "_delete": ("delete",),

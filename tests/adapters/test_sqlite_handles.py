@@ -28,8 +28,8 @@ def path(tmp_path: Path) -> Path:
 def locks_on(path: Path) -> list[str]:
     """The locks that this process has on a file, as the kernel has them.
 
-    The kernel shows its locks a page at a time, and skips some where others come and go meanwhile.
-    A lock that is gone is in no look, though: so the longest of some looks is taken.
+    The kernel shows its locks a page at a time, and skips or repeats some where others come and go
+    meanwhile. A lock that is gone is in no look, though: so the longest of some looks is taken.
     """
     return max((_look_at_locks(path) for _ in range(5)), key=len)
 
@@ -38,9 +38,11 @@ def _look_at_locks(path: Path) -> list[str]:
     inode = f":{path.stat().st_ino}"
     rows = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
     return sorted(
-        " ".join(row[1:4] + row[6:])
-        for row in rows
-        if row[4] == str(os.getpid()) and row[5].endswith(inode)
+        {
+            " ".join(row[1:4] + row[6:])
+            for row in rows
+            if row[4] == str(os.getpid()) and row[5].endswith(inode)
+        }
     )
 
 

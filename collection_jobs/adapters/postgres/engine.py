@@ -57,7 +57,7 @@ class Engine:
             settings: What to open.
             locked_jobs: The statement that tells which of some jobs others have locked.
         """
-        self.owner = Owner(settings.name)
+        self.owner: Owner = Owner(settings.name)
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._connections = Connections(settings, self._pump_soon, self._no_connection)

@@ -40,12 +40,12 @@ class Failure:
         if is_loss(error):
             pooled.terminate()
         lost = pooled.is_lost
-        self.is_in_doubt = lost and pooled.sent and not is_unsent(error)
-        self.is_outdated = not lost and is_outdated(error)
-        self.is_locked = not lost and is_locked(error)
+        self.is_in_doubt: bool = lost and pooled.sent and not is_unsent(error)
+        self.is_outdated: bool = not lost and is_outdated(error)
+        self.is_locked: bool = not lost and is_locked(error)
         stray = pooled.was_cancelled and is_cancelled(error)
         self._is_certain = not (self.is_outdated or stray)
-        self.is_passing = lost or is_conflict(error) or self.is_outdated or stray
+        self.is_passing: bool = lost or is_conflict(error) or self.is_outdated or stray
         self.error: Exception = (
             no_answer(settings, error)
             if pooled.is_late or not isinstance(error, Exception)

@@ -82,7 +82,7 @@ class Engine:
         """
         # A process may change its directory, and all connections must have one file.
         self._settings = replace(settings, path=_absolute(settings.path))
-        self.owner = Owner(repr(self._settings.path))
+        self.owner: Owner = Owner(repr(self._settings.path))
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._closed: asyncio.Future[None] = self._loop.create_future()

@@ -13,6 +13,7 @@ import os
 import sqlite3
 import stat
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -25,7 +26,7 @@ APPLICATION_ID = int.from_bytes(b"CJob", "big")
 """What the header of a store has since its first commit, which is made before the WAL is on."""
 
 # Called for each commit: the path is a str, as SQLite wants it, and looked up no more than needed.
-stat_of = os.stat
+_stat: Callable[[str], os.stat_result] = os.stat
 
 Identity = tuple[int, int]
 """A file's device and inode, which no other file has while this one is open."""
@@ -49,7 +50,7 @@ the other was, and they may be of the same instant."""
 def identity_of(path: str) -> Identity | None:
     """The device and inode of the file at a path, or None where there is none."""
     try:
-        found = stat_of(path)
+        found = _stat(path)
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -75,7 +76,7 @@ class Files:
         Raises:
             RepositoryError: One of them is gone already, or was replaced.
         """
-        self.path = path
+        self.path: str = path
         self.database: Identity = self._found(path)
         if before not in (None, self.database):
             raise RepositoryError(_MOVED.format(path))
@@ -103,7 +104,7 @@ class Files:
             RepositoryError: One was.
         """
         try:
-            found = stat_of(self._folder)
+            found = _stat(self._folder)
         except OSError:
             self.check()
             return
@@ -118,7 +119,7 @@ class Files:
         """
         state = self._settled_state()
         try:
-            found = stat_of(self.path)
+            found = _stat(self.path)
         except OSError:
             found = None
         if (
@@ -136,7 +137,7 @@ class Files:
         if os.name == "nt" or os.path.realpath(self.path) != self.path:
             return None
         try:
-            found = stat_of(self._folder)
+            found = _stat(self._folder)
         except OSError:
             return None
         if found.st_ctime_ns >= time.time_ns() - _SETTLED_AFTER:
@@ -169,7 +170,7 @@ def check_openable(path: str, create: bool) -> None:
         RepositoryError: What is there is not to be opened; it was not touched.
     """
     try:
-        found = stat_of(path)
+        found = _stat(path)
     except FileNotFoundError as error:
         if not create:
             raise RepositoryError(f"there is no file {path!r}") from error
@@ -223,7 +224,7 @@ def _check_side_files(path: str) -> None:
     for suffix in ("-wal", "-shm", "-journal"):
         beside = resolved + suffix
         try:
-            regular = stat.S_ISREG(stat_of(beside).st_mode)
+            regular = stat.S_ISREG(_stat(beside).st_mode)
         except FileNotFoundError:
             continue
         except OSError as error:

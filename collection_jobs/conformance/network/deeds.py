@@ -132,8 +132,10 @@ class Caller:
         self.deed = deed
         self.complaint: str | None = None
         self.ready: asyncio.Future[Exception | None] = loop.create_future()
-        self.done, self.at_rest = asyncio.Event(), asyncio.Event()
-        self.failed, self.back = asyncio.Event(), asyncio.Event()
+        self.done: asyncio.Event = asyncio.Event()
+        self.at_rest: asyncio.Event = asyncio.Event()
+        self.failed: asyncio.Event = asyncio.Event()
+        self.back: asyncio.Event = asyncio.Event()
         self._opening = opening
         self._recording = recording
         self._limit = limit

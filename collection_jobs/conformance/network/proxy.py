@@ -26,7 +26,8 @@ class Proxy:
 
     def __init__(self, host: str, port: int) -> None:
         """Prepare to forward to that host and port."""
-        self.host, self.port = "127.0.0.1", 0
+        self.host: str = "127.0.0.1"
+        self.port: int = 0
         self._server = host, port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="collection-jobs-proxy", daemon=True)
