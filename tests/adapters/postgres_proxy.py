@@ -69,7 +69,7 @@ class Proxy:
 
     async def listen(self) -> None:
         """Take connections, at the former port."""
-        self._listener = await asyncio.start_server(self._link, "127.0.0.1", self.port)
+        self._listener = await asyncio.start_server(self._start, "127.0.0.1", self.port)
         self.port = self._listener.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:
@@ -85,11 +85,16 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _start(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: asyncio logs an error of its own where one that it made is cancelled.
+        self._tasks.add(asyncio.get_running_loop().create_task(self._link(reader, writer)))
+
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        their_reader, their_writer = await asyncio.open_connection(*self._target)
+        try:
+            their_reader, their_writer = await asyncio.open_connection(*self._target)
+        except BaseException:
+            writer.transport.abort()
+            raise
         link = Link(writer, their_writer)
         self.links.append(link)
         with suppress(OSError, asyncio.CancelledError):

@@ -125,6 +125,41 @@ async def test_a_call_ends_in_time_when_the_network_is_silent_and_works_when_it_
     await net.works()
 
 
+class SetLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock stands still unless it is set."""
+
+    clock = 100.0
+
+    def time(self) -> float:
+        return self.clock
+
+
+def test_a_call_whose_time_is_over_a_little_early_does_not_begin_again(server: Server) -> None:
+    # One timer serves all calls: that of a call just before rings half a millisecond early for it.
+    async def scenario(loop: SetLoop) -> None:
+        async with a_proxy(server.tcp_url) as (proxy, url):
+            url += f"?schema=early&command_timeout={LIMIT}&sslmode=disable"
+            async with Repository.from_url(url) as repository:
+                await repository.get_by_id("a")
+                loop.clock += 0.0005
+                proxy.stall(*BOTH)
+                call = loop.create_task(repository.get_by_id("a"))
+                await asyncio.sleep(0)
+                loop.clock += LIMIT - 0.0005
+                while not call.done():
+                    loop.clock += 1e-6
+                    await asyncio.sleep(0)
+                assert loop.clock < 100 + LIMIT + 0.0005
+                assert f"no answer within {LIMIT:g} s" in str(call.exception())
+                proxy.go_on()
+        await server.execute("DROP SCHEMA early CASCADE")
+
+    with asyncio.Runner(loop_factory=SetLoop) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, SetLoop)
+        runner.run(scenario(loop))
+
+
 async def test_all_that_wait_end_in_time_however_many(net: Net) -> None:
     net.proxy.stall(*BOTH)
     calls = [READS[name](net.repository) for name in READS for _ in range(20)]

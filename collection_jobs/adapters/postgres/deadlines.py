@@ -13,7 +13,8 @@ from collection_jobs.adapters.postgres.pooled import PooledConnection
 
 __all__ = ["Deadlines"]
 
-_PRECISION = 0.001  # seconds by which a timer may come early
+_PRECISION = 0.001
+"""Seconds by which a deadline may be taken as over early: an event loop's timer may come so."""
 
 
 class Deadlines:
@@ -41,6 +42,14 @@ class Deadlines:
         """A connection does not wait any more."""
         self._waiting.discard(pooled)
 
+    def now(self) -> float:
+        """The time up to which deadlines are over.
+
+        Whoever asks whether a call has time left must ask by this clock: by the event loop's own, a
+        call whose connection was dropped early would begin again, for less than a millisecond.
+        """
+        return self._loop.time() + _PRECISION
+
     def watch(self, deadline: float) -> None:
         """See to it that the timer comes then, or before."""
         if self._timer is None:
@@ -57,7 +66,7 @@ class Deadlines:
 
     def _ring(self) -> None:
         self._timer = None
-        now = self._loop.time() + _PRECISION
+        now = self.now()
         for pooled in self._waiting:
             if pooled.deadline <= now and not pooled.is_late:
                 pooled.drop_late()

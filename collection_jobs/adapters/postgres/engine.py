@@ -122,7 +122,7 @@ class Engine:
                     return await self._read_alone(pooled, kind, key, deadline)
                 except DRIVER_ERRORS as error:
                     failure = self._failure(pooled, error)
-                    if not failure.is_passing or self._loop.time() >= deadline:
+                    if not failure.is_passing or self._deadlines.now() >= deadline:
                         raise for_caller(failure.error, self._settings) from failure.error
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._reads:  # or those before it are watched, whose time is over before its own
@@ -282,7 +282,7 @@ class Engine:
     def _reads_failed(self, batch: list[Read], failure: Failure) -> None:
         for read in batch:
             read.attempts += 1
-            now = self._loop.time() if failure.permits(read.attempts) else math.inf
+            now = self._deadlines.now() if failure.permits(read.attempts) else math.inf
             read.fail(lambda: for_caller(failure.error, self._settings), now)
             if read.callers:
                 self._reads.put_back([read])
@@ -340,7 +340,7 @@ class Engine:
 
     def _repeated(self, batch: list[Write], again: list[Write], error: Exception) -> list[Write]:
         """Those to repeat that have time left, and are waited for; the others get the error."""
-        now = self._loop.time()
+        now = self._deadlines.now()
         repeated: list[Write] = []
         for write in batch:
             write.started = False
