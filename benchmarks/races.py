@@ -18,8 +18,8 @@ from typing import cast
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from collection_jobs.conformance.interleavings.explore import explore_pairs
-from collection_jobs.conformance.interleavings.pairs import triples
+from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
+from collection_jobs.conformance.checks.interleavings.pairs import triples
 from collection_jobs.protocol import CollectionJobRepository
 from tests.mutants import races, torn
 from tests.mutants.race_table import BEYOND_PAIRS, RACES

@@ -23,7 +23,7 @@ from collection_jobs import JobStatus
 from collection_jobs.adapters.sqlite.schema import connect
 from collection_jobs.adapters.sqlite.settings import Settings
 from collection_jobs.adapters.sqlite.writes import delete, save, update_status
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 
 _ROUNDS, _CALLS, _GROUP = 7, 2048, 64
 _DROP = "DROP INDEX jobs_by_status;"

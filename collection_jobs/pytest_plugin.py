@@ -110,7 +110,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     target: str | None = session.config.getoption("--collection-jobs")
     if target is not None:
         _demand_kit()
-        from collection_jobs.conformance.targets import shown_target
+        from collection_jobs.conformance.running.targets import shown_target
 
         # The name stands in lists of tests and in reports.
         name = shown_target(target)
@@ -162,7 +162,7 @@ class _LawItem(pytest.Item):
         """What went wrong; without the arguments of the calls, one of which may be a URL."""
         if isinstance(excinfo.value, pytest.fail.Exception):
             return super().repr_failure(excinfo)
-        from collection_jobs.conformance.targets import said_of_target
+        from collection_jobs.conformance.running.targets import said_of_target
 
         text = "".join(traceback.format_exception(excinfo.value))
         return said_of_target(text, str(self.config.getoption("--collection-jobs")))

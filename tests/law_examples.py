@@ -22,11 +22,11 @@ from rich.console import Console
 from collection_jobs import JobStatus
 from collection_jobs.cli.verify_view import show_again
 from collection_jobs.conformance import LAWS, Report, find_target, verify
-from collection_jobs.conformance.calls import Step, example_job
-from collection_jobs.conformance.checks import CHECKS
-from collection_jobs.conformance.interleavings.explore import explore_pairs
-from collection_jobs.conformance.interleavings.programs import Program
-from collection_jobs.conformance.plan import Check, Examination, Plan
+from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
+from collection_jobs.conformance.checks.interleavings.programs import Program
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.running.configuration import Check, Examination, Plan
+from collection_jobs.conformance.spec.calls import Step, example_job
 from tests.documentation import ROOT
 
 PAGE = ROOT / "docs" / "laws.md"

@@ -31,7 +31,7 @@ from collection_jobs import (
 )
 from collection_jobs.base import MOST_JOBS
 from collection_jobs.conformance import verify
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.conformance.static import check_class
 from collection_jobs.openable import run_to_end
 from collection_jobs.validation import MAX_TEXT_BYTES

@@ -10,7 +10,7 @@ import pytest
 
 from collection_jobs import CollectionJobRepository, ICollectionJobRepository, protocol
 from collection_jobs.conformance import LAWS
-from collection_jobs.conformance.capabilities import METHODS, PROTOCOLS
+from collection_jobs.conformance.spec.capabilities import METHODS, PROTOCOLS
 
 PAGE = Path(__file__).parent.parent / "docs" / "contract.md"
 LAW_ID = re.compile(r"\b[A-Z]+-[0-9]\b")

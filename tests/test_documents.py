@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collection_jobs import JobStatus
-from collection_jobs.conformance.caller.strategies import fields
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.checks.sequential.strategies import fields
+from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.documents import (
     from_document,
     from_json,

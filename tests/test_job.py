@@ -21,7 +21,7 @@ from collection_jobs import (
     JobStatus,
     UnknownSymbolError,
 )
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.job import restore_job
 from tests.jobs import jobs
 

@@ -17,7 +17,7 @@ from collection_jobs import (
     RepositoryError,
     open_repository,
 )
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 
 
 async def test_memory_opens_a_new_store_each_time() -> None:

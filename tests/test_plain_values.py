@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from collection_jobs import CollectionJob, JobStatus, open_repository
 from collection_jobs import validation as v
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.free_text import MAX_TEXT_BYTES
 from tests.liars import (
     FickleZone,

@@ -23,8 +23,8 @@ from collection_jobs.cli.app import app
 from collection_jobs.cli.jobs.completion import complete_ids
 from collection_jobs.cli.verify_view import show
 from collection_jobs.conformance import Finding, Report, TargetError, find_target, verify
-from collection_jobs.conformance.checks import CHECKS
-from collection_jobs.conformance.report import LawReport
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.report.report import LawReport
 from collection_jobs.opening import Scheme, ScratchStores
 from collection_jobs.urls import redacted, shown_url
 from tests.secret_urls import HALF, HARMLESS, MISTYPED, OTHERS, RIGHT, SECRET

@@ -9,7 +9,7 @@ from typing import cast
 
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance import Target, find_target
-from collection_jobs.conformance.checks import CHECKS
+from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.protocol import CollectionJobRepository
 from tests.mutants import beyond, beyond_races, race_table, races, real, sequential, torn
 from tests.mutants.right import RIGHT

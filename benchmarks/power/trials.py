@@ -10,8 +10,8 @@ from time import perf_counter
 
 from benchmarks.power.cases import Case
 from collection_jobs.conformance import Finding, Report, verify
-from collection_jobs.conformance.checks import CHECKS
-from collection_jobs.conformance.plan import PROFILES
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.running.configuration import PROFILES
 
 __all__ = ["Conviction", "Kept", "Trial", "acquit", "convict"]
 

@@ -11,7 +11,7 @@ from typing import IO, Any
 import click
 from typing_extensions import override
 
-from collection_jobs.cli.harmless import harmless
+from collection_jobs.cli.escape import harmless
 from collection_jobs.opening import looks_like_url
 from collection_jobs.urls import shown_url
 

@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from collection_jobs.base import CheckedRepository
 from collection_jobs.cli.failure import Failure
 from collection_jobs.cli.names import Names, find_names
-from collection_jobs.conformance.capabilities import PROTOCOLS
-from collection_jobs.conformance.laws import LAWS
+from collection_jobs.conformance.spec.capabilities import PROTOCOLS
+from collection_jobs.conformance.spec.laws import LAWS
 from collection_jobs.repository import ICollectionJobRepository
 
 __all__ = ["BASES", "HOOKS", "Base", "Step", "methods_of", "new_adapter_command", "steps"]

@@ -27,10 +27,10 @@ from collection_jobs.conformance import (
     reproduce,
     verify,
 )
-from collection_jobs.conformance.caches import user_cache
-from collection_jobs.conformance.junit import junit_xml
-from collection_jobs.conformance.plan import PROFILES
-from collection_jobs.conformance.signatures import signatures_of
+from collection_jobs.conformance.report.junit import junit_xml
+from collection_jobs.conformance.running.configuration import PROFILES
+from collection_jobs.conformance.static.signatures import signatures_of
+from collection_jobs.conformance.static.user_cache import user_cache
 
 __all__ = ["verify_command"]
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collection_jobs.conformance import LAWS, Finding, Report
-from collection_jobs.conformance.targets import shown_target
+from collection_jobs.conformance.running.targets import shown_target
 
 __all__ = ["sentence", "show", "show_again"]
 
@@ -47,7 +47,7 @@ def show(report: Report, target: str | None, console: Console) -> None:
             console.print(Text(f"again: collection-jobs verify {again}", "dim"), soft_wrap=True)
     if report.findings:
         console.print()
-        names = "from collection_jobs.conformance.histories import *"
+        names = "from collection_jobs.conformance.prelude import *"
         console.print(Text(f"The names in the calls: {names}", "dim"))
     console.print()
     console.print(Text(f"Verdict: {sentence(report)}", "bold"))

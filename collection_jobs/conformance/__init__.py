@@ -7,33 +7,38 @@ a report; the command ``collection-jobs verify`` shows it. The kit knows no test
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collection_jobs.conformance.caller.machine import LifecycleMachine
-    from collection_jobs.conformance.calls import example_job
-    from collection_jobs.conformance.findings import Finding, LawBroken
-    from collection_jobs.conformance.laws import LAWS, Law
-    from collection_jobs.conformance.report import LawReport, Report
-    from collection_jobs.conformance.store import OpenStore
-    from collection_jobs.conformance.targets import Proxied, Target, TargetError, find_target
-    from collection_jobs.conformance.verdict import reproduce, verify
+    from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
+    from collection_jobs.conformance.report.findings import Finding, LawBroken
+    from collection_jobs.conformance.report.report import LawReport, Report
+    from collection_jobs.conformance.run import reproduce, verify
+    from collection_jobs.conformance.running.open_store import OpenStore
+    from collection_jobs.conformance.running.targets import (
+        Proxied,
+        Target,
+        TargetError,
+        find_target,
+    )
+    from collection_jobs.conformance.spec.calls import example_job
+    from collection_jobs.conformance.spec.laws import LAWS, Law
 else:
     # Loaded when they are asked for: the static checks live in this package too, and importing
     # hypothesis takes longer than they do.
     _HOMES = {
-        "LAWS": "laws",
-        "Finding": "findings",
-        "Law": "laws",
-        "LawBroken": "findings",
-        "LawReport": "report",
-        "LifecycleMachine": "caller.machine",
-        "OpenStore": "store",
-        "Proxied": "targets",
-        "Report": "report",
-        "Target": "targets",
-        "TargetError": "targets",
-        "example_job": "calls",
-        "find_target": "targets",
-        "reproduce": "verdict",
-        "verify": "verdict",
+        "LAWS": "spec.laws",
+        "Finding": "report.findings",
+        "Law": "spec.laws",
+        "LawBroken": "report.findings",
+        "LawReport": "report.report",
+        "LifecycleMachine": "checks.sequential.machine",
+        "OpenStore": "running.open_store",
+        "Proxied": "running.targets",
+        "Report": "report.report",
+        "Target": "running.targets",
+        "TargetError": "running.targets",
+        "example_job": "spec.calls",
+        "find_target": "running.targets",
+        "reproduce": "run",
+        "verify": "run",
     }
 
     def __getattr__(name):

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from collection_jobs import InMemoryCollectionJobRepository, RepositoryClosedError, RepositoryError
-from collection_jobs.conformance.laws import METHODS
-from collection_jobs.conformance.targets import Proxied
+from collection_jobs.conformance.running.targets import Proxied
+from collection_jobs.conformance.spec.laws import METHODS
 from collection_jobs.validation import check_job
 
 LONGEST = 2**24

@@ -23,7 +23,7 @@ from collection_jobs import (
     UnknownSymbolError,
     open_repository,
 )
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 KEYS = [(NOON + timedelta(seconds=number // 3), f"job {number % 3}") for number in range(10)]

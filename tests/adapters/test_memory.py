@@ -14,7 +14,7 @@ from collection_jobs import InMemoryCollectionJobRepository, JobStatus, Reposito
 from collection_jobs.adapters import sorted_keys
 from collection_jobs.adapters.sorted_keys import Key, SortedKeys
 from collection_jobs.conformance import LifecycleMachine, OpenStore
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -20,7 +20,7 @@ from collection_jobs import (
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.adapters.postgres.batching import Write, Writes
 from collection_jobs.adapters.postgres.pooled import PooledConnection
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import Database
 
 

@@ -14,7 +14,7 @@ from collection_jobs import CollectionJob, JobStatus, RepositoryError, StaleJobE
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.adapters.postgres.session import SESSION
 from collection_jobs.adapters.postgres.statements import Statements
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import Database
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 
 from collection_jobs import JobStatus, RepositoryError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import Server
 
 SYMBOLS = tuple(f"S{number}" for number in range(400))

@@ -14,7 +14,7 @@ from collection_jobs import JobStatus, RepositoryError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.adapters.postgres.identifiers import in_schema, literal, quoted
 from collection_jobs.adapters.postgres.settings import Settings
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import Server
 
 HOSTILE = [

@@ -14,7 +14,7 @@ import pytest
 
 from collection_jobs import JobStatus, RepositoryClosedError, RepositoryError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import Server
 
 Repository = PostgresCollectionJobRepository
@@ -160,7 +160,7 @@ async def test_a_forked_child_is_refused_and_its_end_ends_no_session_of_the_pare
 SCRIPT = """
 import asyncio, gc, os, sys
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 
 async def main(url):
     repository = PostgresCollectionJobRepository.from_url(url)

@@ -11,7 +11,7 @@ import pytest
 from collection_jobs import JobStatus, RepositoryError, StaleJobError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository, connecting
 from collection_jobs.adapters.postgres.statements import Statements
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import PGBOUNCER, Database, Server, a_pooler
 
 pytestmark = pytest.mark.skipif(

@@ -11,7 +11,7 @@ from collection_jobs.adapters.postgres.proxying import (
 )
 from collection_jobs.adapters.postgres.settings import Settings
 from collection_jobs.conformance import find_target, verify
-from collection_jobs.conformance.checks import CHECKS
+from collection_jobs.conformance.checks.registry import CHECKS
 from tests.adapters.postgres_server import Server
 
 CHECK = [check for check in CHECKS if check.name == "a failing network"]

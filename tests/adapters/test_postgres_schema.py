@@ -13,7 +13,7 @@ import pytest
 from collection_jobs import RepositoryError, open_repository
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.adapters.postgres.migrations import MIGRATIONS, SCHEMA_VERSION, Migration
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import Database, Server
 
 

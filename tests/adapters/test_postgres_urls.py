@@ -16,7 +16,7 @@ from collection_jobs import RepositoryError, open_repository
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.adapters.postgres.settings import Settings
 from collection_jobs.conformance import find_target
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.urls import shown_url
 from tests.adapters.postgres_server import PASSWORD, Database, Server
 

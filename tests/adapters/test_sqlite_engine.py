@@ -21,7 +21,12 @@ from collection_jobs import (
     RepositoryError,
     StaleJobError,
 )
-from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, committer, reads, writes
+from collection_jobs.adapters.sqlite import (
+    SQLiteCollectionJobRepository,
+    group_commit,
+    reads,
+    writes,
+)
 from collection_jobs.adapters.sqlite.engine import Engine
 from collection_jobs.adapters.sqlite.settings import Settings
 from tests.adapters.sqlite_support import a_job, files_in, plain_connection
@@ -476,8 +481,8 @@ def jobs_without_log(path: Path) -> int:
 async def test_the_log_begins_anew_although_the_writer_never_rests(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(committer, "_CHANGES_PER_CHECKPOINT", 20)
-    monkeypatch.setattr(committer, "_LONG_LOG", 100)
+    monkeypatch.setattr(group_commit, "_CHANGES_PER_CHECKPOINT", 20)
+    monkeypatch.setattr(group_commit, "_LONG_LOG", 100)
     log = path.with_name("jobs.db-wal")
     beginnings: set[bytes] = set()
     async with SQLiteCollectionJobRepository(path, synchronous="NORMAL") as repository:

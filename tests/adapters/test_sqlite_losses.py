@@ -23,8 +23,8 @@ from collection_jobs.adapters.sqlite import (
     reads,
     writes,
 )
-from collection_jobs.adapters.sqlite.committer import Committer, Write
 from collection_jobs.adapters.sqlite.engine import Engine
+from collection_jobs.adapters.sqlite.group_commit import Committer, Write
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
 from collection_jobs.adapters.sqlite.settings import Settings
 from tests.adapters.sqlite_support import a_job, plain_connection

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from collection_jobs import CollectionJob, JobStatus, open_repository
 from collection_jobs.cli.app import app
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 

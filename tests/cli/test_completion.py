@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from collection_jobs.cli.jobs.completion import _joined
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from tests.cli.support import fill, one_of_each
 
 

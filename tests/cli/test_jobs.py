@@ -25,10 +25,10 @@ from collection_jobs import (
     RepositoryError,
     open_repository,
 )
-from collection_jobs.cli.jobs import reading
-from collection_jobs.cli.jobs.changes import retried
-from collection_jobs.cli.jobs.reading import recent
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.cli.jobs import queries
+from collection_jobs.cli.jobs.queries import recent
+from collection_jobs.cli.jobs.transitions import retried
+from collection_jobs.conformance.spec.calls import example_job
 from tests.cli.support import NOW, fill, jobs, one_of_each, stored
 
 EVIL = "\x1b]0;owned\x07\x1b[2J[bold]x[/bold]\u202egnp"
@@ -81,7 +81,7 @@ def test_what_is_left_out_is_said(url: str) -> None:
 
 
 async def test_common_and_rare_statuses_are_found_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_PAGE", 4)
+    monkeypatch.setattr(queries, "_PAGE", 4)
     async with InMemoryCollectionJobRepository() as repository:
         for number in range(40):
             job = example_job(f"{number:02}", created_at=NOW + timedelta(hours=number))
@@ -221,13 +221,13 @@ def test_stats_of_one_job_and_of_the_store(url: str) -> None:
 
 
 def test_sums_reach_beyond_a_page_with_and_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_PAGE", 3)
+    monkeypatch.setattr(queries, "_PAGE", 3)
     without = type("ByOffset", (InMemoryCollectionJobRepository,), {"list_after": None})
 
     async def count(repository: InMemoryCollectionJobRepository) -> int:
         for number in range(10):
             await repository.save(example_job(f"{number}"))
-        return (await reading.totals(repository))[JobStatus.PENDING].jobs
+        return (await queries.totals(repository))[JobStatus.PENDING].jobs
 
     assert asyncio.run(count(InMemoryCollectionJobRepository())) == 10
     assert asyncio.run(count(without())) == 10

@@ -19,7 +19,7 @@ from collection_jobs.cli.app import app
 from collection_jobs.cli.names import find_names
 from collection_jobs.cli.new_adapter import BASES, HOOKS, Base, methods_of, steps
 from collection_jobs.conformance import LAWS
-from collection_jobs.conformance.capabilities import PROTOCOLS
+from collection_jobs.conformance.spec.capabilities import PROTOCOLS
 from tests.environment import of_a_reader
 
 NINE = [name for name in vars(ICollectionJobRepository) if not name.startswith("_")]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from collection_jobs.conformance.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job
 from tests.cli.support import fill, jobs, one_of_each
 from tests.environment import of_a_reader
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from collection_jobs.conformance import LAWS, Report, verify
-from collection_jobs.conformance.capabilities import PROTOCOLS
-from collection_jobs.conformance.checks import CHECKS
-from collection_jobs.conformance.interleavings.explore import explore_pairs
-from collection_jobs.conformance.interleavings.pairs import pairs
+from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
+from collection_jobs.conformance.checks.interleavings.pairs import pairs
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.spec.capabilities import PROTOCOLS
 from tests.conformance.support import target_of
 from tests.mutants.beyond import BUGS, ODD, Bare, Full
 from tests.mutants.beyond_races import RACES, Whole

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from collection_jobs.conformance.calls import code
+from collection_jobs.conformance.spec.calls import code
 
 
 @pytest.mark.parametrize(

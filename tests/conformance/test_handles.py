@@ -14,15 +14,22 @@ import pytest
 
 from collection_jobs import CollectionJob, JobStatus, RepositoryClosedError, RepositoryError
 from collection_jobs.conformance import Finding, Report, Target, find_target, reproduce, verify
-from collection_jobs.conformance.calls import Call, Outcome, Step, example_job
-from collection_jobs.conformance.capabilities import PROTOCOLS
-from collection_jobs.conformance.checks import CHECKS
-from collection_jobs.conformance.handles.losses import find_losses
-from collection_jobs.conformance.handles.play import Played, play
-from collection_jobs.conformance.handles.script import CLOSE, KILL, OPEN, SERVICE, Line, script
-from collection_jobs.conformance.handles.shrink import shrink
-from collection_jobs.conformance.linearizability.history import Event
-from collection_jobs.conformance.workers.processes import Nursery
+from collection_jobs.conformance.checks.handles.losses import find_losses
+from collection_jobs.conformance.checks.handles.play import Played, play
+from collection_jobs.conformance.checks.handles.script import (
+    CLOSE,
+    KILL,
+    OPEN,
+    SERVICE,
+    Line,
+    script,
+)
+from collection_jobs.conformance.checks.handles.shrinking import shrink
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.history.history import Event
+from collection_jobs.conformance.running.processes import ForkServer
+from collection_jobs.conformance.spec.calls import Call, Outcome, Step, example_job
+from collection_jobs.conformance.spec.capabilities import PROTOCOLS
 from tests.mutants import handling
 from tests.mutants.stores import FileStore
 from tests.mutants.table import ODD
@@ -39,7 +46,7 @@ def judged(target: str, seed: int = 0, profile: str = "quick") -> Report:
 @pytest.fixture
 def untold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spend no time on telling a finding in fewer lines."""
-    monkeypatch.setattr("collection_jobs.conformance.handles.shrink._SECONDS", 0.0)
+    monkeypatch.setattr("collection_jobs.conformance.checks.handles.shrinking._SECONDS", 0.0)
 
 
 # What it convicts, and what it does not
@@ -138,15 +145,17 @@ def test_a_script_opens_closes_visits_and_kills(seed: int) -> None:
 
 
 @pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    with Nursery(find_target("tests.mutants.stores:TableStore")) as nursery:
-        yield nursery
+def fork_server() -> Iterator[ForkServer]:
+    with ForkServer(find_target("tests.mutants.stores:TableStore")) as fork_server:
+        yield fork_server
 
 
-def test_a_process_is_killed_at_work_and_another_looks(nursery: Nursery, tmp_path: Path) -> None:
+def test_a_process_is_killed_at_work_and_another_looks(
+    fork_server: ForkServer, tmp_path: Path
+) -> None:
     saves = [Step("save", (example_job(f"job {number}"),)) for number in range(9)]
     lines = [Line(1, "A", 1, step) for step in (Step(OPEN, (0,)), *saves)]
-    played = play(nursery, (tmp_path,), [*lines, Line(1, "A", 0, Step(KILL, (7,)))])
+    played = play(fork_server, (tmp_path,), [*lines, Line(1, "A", 0, Step(KILL, (7,)))])
     assert played.killed == ["A"]
     assert played.killed_at is not None
     told = [event for event in played.calls if event.client == "A1" and event.outcome]
@@ -155,9 +164,9 @@ def test_a_process_is_killed_at_work_and_another_looks(nursery: Nursery, tmp_pat
     assert find_losses(played) == []
 
 
-def test_what_is_not_open_is_not_called(nursery: Nursery, tmp_path: Path) -> None:
+def test_what_is_not_open_is_not_called(fork_server: ForkServer, tmp_path: Path) -> None:
     lines = [Line(1, "A", 1, Step("get_by_id", ("a",))), Line(1, "A", 1, Step(CLOSE))]
-    assert play(nursery, (tmp_path,), lines).events[0].client == "Z1"
+    assert play(fork_server, (tmp_path,), lines).events[0].client == "Z1"
 
 
 # Judging

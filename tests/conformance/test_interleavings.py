@@ -13,12 +13,12 @@ from typing import Any, cast
 import pytest
 
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
-from collection_jobs.conformance.interleavings.explore import (
+from collection_jobs.conformance.checks.interleavings.explore import (
     Exploration,
     explore_pairs,
     explore_random,
 )
-from collection_jobs.conformance.interleavings.pairs import pairs, triples
+from collection_jobs.conformance.checks.interleavings.pairs import pairs, triples
 from collection_jobs.protocol import CollectionJobRepository
 from tests.mutants import races, torn
 from tests.mutants.race_table import BEYOND_PAIRS, RACES
@@ -138,7 +138,7 @@ class ThreadLock(Rows):
 def test_a_blocked_event_loop_is_found_and_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.interleavings.watchdog.PATIENCE", 0.5)
+    monkeypatch.setattr("collection_jobs.conformance.checks.interleavings.watchdog.PATIENCE", 0.5)
     (finding,) = explore(ThreadLock, tmp_path).findings
     assert finding.law == "ATOMIC-1"
     assert "a step blocks the event loop for good at test_interleavings.py:" in finding.message
@@ -177,7 +177,9 @@ def test_it_claims_no_bound_that_it_did_not_reach(tmp_path: Path) -> None:
 def test_it_says_of_how_many_programs_it_ran_not_every_schedule(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.interleavings.explore._MOST_SCHEDULES", 30)
+    monkeypatch.setattr(
+        "collection_jobs.conformance.checks.interleavings.explore._MOST_SCHEDULES", 30
+    )
     found = explore(SpinLock, tmp_path, programs=islice(pairs(["pending"]), 5))
     assert found.cut > 0
     assert f"({found.cut} had more than were run)" in str(found)

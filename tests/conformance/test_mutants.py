@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from collection_jobs.conformance import LAWS, Report, histories, verify
-from collection_jobs.conformance.calls import Call, Outcome, make
-from collection_jobs.conformance.capabilities import PROTOCOLS
-from collection_jobs.conformance.checks import CHECKS as ALL
+from collection_jobs.conformance import LAWS, Report, prelude, verify
+from collection_jobs.conformance.checks.registry import CHECKS as ALL
+from collection_jobs.conformance.spec.calls import Call, Outcome, make
+from collection_jobs.conformance.spec.capabilities import PROTOCOLS
 from tests.conformance.support import target_of
 from tests.mutants.sequential import BUGS, ODD, Memory
 
@@ -75,7 +75,7 @@ def run_as_python(mutant: type[Memory], history: tuple[str, ...]) -> list[Outcom
     if history[0].startswith("async with"):
         return [Outcome(*(MOMENT, MOMENT))]  # the history of a closed repository opens it itself
     source = "async def body(repository):\n" + textwrap.indent("\n".join(history), "    ")
-    names: dict[str, object] = {name: getattr(histories, name) for name in histories.__all__}
+    names: dict[str, object] = {name: getattr(prelude, name) for name in prelude.__all__}
     exec(source, names)  # noqa: S102 - that it can be executed is what is tested
     body: Any = names["body"]
     asyncio.run(body(Recorder(mutant())))

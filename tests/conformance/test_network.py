@@ -13,9 +13,9 @@ import pytest
 
 from collection_jobs import CollectionJobRepository
 from collection_jobs.conformance import LawReport, Report, Target, TargetError, find_target, verify
-from collection_jobs.conformance.checks import CHECKS
-from collection_jobs.conformance.network.proxy import Proxy
-from collection_jobs.conformance.targets import Factory, Proxied
+from collection_jobs.conformance.checks.network.proxy import Proxy
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.running.targets import Factory, Proxied
 from collection_jobs.opening import Network, Scheme, ScratchStores
 from docs.laws.served import Served, Server
 from tests.mutants.networked import RIGHT, TIME_OUT, WAITS, Remote
@@ -32,8 +32,8 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.interleavings.watchdog.PATIENCE", 2.5)
-    monkeypatch.setattr("collection_jobs.conformance.network.examine.PATIENCE", 1.0)
+    monkeypatch.setattr("collection_jobs.conformance.checks.interleavings.watchdog.PATIENCE", 2.5)
+    monkeypatch.setattr("collection_jobs.conformance.checks.network.examine.PATIENCE", 1.0)
 
 
 def judged(store: type[Remote], server: Server, port: int | None = None) -> Report:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from collection_jobs.conformance import LAWS, Report, find_target, verify
-from collection_jobs.conformance.checks import CHECKS
-from collection_jobs.conformance.plan import PROFILES
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.running.configuration import PROFILES
 from tests.mutants import races, sequential, torn
 from tests.mutants.origins import ORIGINS
 from tests.mutants.real import BUGS, ODD
@@ -35,7 +35,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a call for hung after one second: those that are hung never answer anyway."""
     for module in ("calls", "store", "cancellation.trials"):
         monkeypatch.setattr(f"collection_jobs.conformance.{module}.PATIENCE", 1.0)
-    monkeypatch.setattr("collection_jobs.conformance.interleavings.watchdog.PATIENCE", 2.5)
+    monkeypatch.setattr("collection_jobs.conformance.checks.interleavings.watchdog.PATIENCE", 2.5)
 
 
 def judged(store: type[Any], check: str | None = None, seed: int = 0) -> Report:

@@ -14,30 +14,35 @@ import pytest
 
 from collection_jobs import InMemoryCollectionJobRepository, JobStatus
 from collection_jobs.conformance import Target, TargetError, find_target, verify
-from collection_jobs.conformance.calls import Call, NoAnswer, Outcome, Step, example_job
-from collection_jobs.conformance.cancellation.stepping import Cut, Stepped
-from collection_jobs.conformance.cancellation.victims import scene, scenes
-from collection_jobs.conformance.capabilities import METHODS as BEYOND
-from collection_jobs.conformance.capabilities import PROTOCOLS
-from collection_jobs.conformance.checks import CHECKS
-from collection_jobs.conformance.claims import Claim, Observation, compare
-from collection_jobs.conformance.contention.clients import Client, Recording, run_clients
-from collection_jobs.conformance.contention.judging import is_hung, judge
-from collection_jobs.conformance.contention.rounds import KINDS, hand_over, rounds, shorter
-from collection_jobs.conformance.crash.ledger import Ledger
-from collection_jobs.conformance.crash.lives import IDS, life
-from collection_jobs.conformance.growth.compare import compare_costs
-from collection_jobs.conformance.growth.filling import RARE, fill
-from collection_jobs.conformance.linearizability.history import Event
-from collection_jobs.conformance.store import OpenStore, patiently
-from collection_jobs.conformance.workers.messages import Close, ForeignError, Open, Work, portable
-from collection_jobs.conformance.workers.processes import (
-    Nursery,
+from collection_jobs.conformance.checks.cancellation.cancel_points import Cut, Stepped
+from collection_jobs.conformance.checks.cancellation.scenarios import scene, scenes
+from collection_jobs.conformance.checks.contention.history_adapter import is_hung, judge
+from collection_jobs.conformance.checks.contention.workloads import (
+    KINDS,
+    hand_over,
+    rounds,
+    shorter,
+)
+from collection_jobs.conformance.checks.crash.durability_checker import Ledger
+from collection_jobs.conformance.checks.crash.workload import IDS, life
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.checks.scaling.examine import compare_costs
+from collection_jobs.conformance.checks.scaling.filling import RARE, fill
+from collection_jobs.conformance.history.history import Event
+from collection_jobs.conformance.report.capability_report import Claim, Observation, compare
+from collection_jobs.conformance.running.clients import Client, Recording, run_clients
+from collection_jobs.conformance.running.messages import Close, ForeignError, Open, Work, portable
+from collection_jobs.conformance.running.open_store import OpenStore, patiently
+from collection_jobs.conformance.running.processes import (
+    ForkServer,
     Worker,
     WorkerDied,
     WorkerFailed,
     workers,
 )
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome, Step, example_job
+from collection_jobs.conformance.spec.capabilities import METHODS as BEYOND
+from collection_jobs.conformance.spec.capabilities import PROTOCOLS
 from tests.mutants.stores import FileStore
 
 NOW = datetime(2024, 3, 2, tzinfo=UTC)
@@ -193,7 +198,7 @@ async def test_clients_begin_together_and_each_holds_what_it_read() -> None:
 async def test_a_client_stops_at_a_call_that_is_not_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.calls.PATIENCE", 0.01)
+    monkeypatch.setattr("collection_jobs.conformance.spec.calls.PATIENCE", 0.01)
 
     class Hangs(InMemoryCollectionJobRepository):
         async def get_stats(self, job_id: str) -> None:
@@ -293,7 +298,7 @@ async def test_what_goes_wrong_within_is_told_rather_than_what_the_closing_makes
 
 
 def test_a_task_that_cannot_be_cancelled_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.store.PATIENCE", 0.05)
+    monkeypatch.setattr("collection_jobs.conformance.running.open_store.PATIENCE", 0.05)
 
     async def stubborn() -> None:
         while True:
@@ -339,10 +344,10 @@ def test_a_worker_that_cannot_import_its_target_says_why() -> None:
         worker.ask(Close())
 
 
-def test_a_nursery_whose_target_cannot_be_imported_says_why() -> None:
+def test_a_fork_server_whose_target_cannot_be_imported_says_why() -> None:
     target = Target("nowhere", FileStore, spec="no_such_module:factory")
-    with Nursery(target) as nursery, pytest.raises(TargetError, match="no_such_module"):
-        nursery.worker(counting=False)
+    with ForkServer(target) as fork_server, pytest.raises(TargetError, match="no_such_module"):
+        fork_server.worker(counting=False)
 
 
 def test_workers_are_gone_when_they_are_not_needed_any_more() -> None:
@@ -355,28 +360,28 @@ def test_workers_are_gone_when_they_are_not_needed_any_more() -> None:
 
 
 @pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    with Nursery(SQLITE) as nursery:
-        yield nursery
+def fork_server() -> Iterator[ForkServer]:
+    with ForkServer(SQLITE) as fork_server:
+        yield fork_server
 
 
-def test_a_forked_worker_that_is_killed_is_gone(nursery: Nursery, tmp_path: Path) -> None:
-    with nursery.worker(counting=False) as worker:
+def test_a_forked_worker_that_is_killed_is_gone(fork_server: ForkServer, tmp_path: Path) -> None:
+    with fork_server.worker(counting=False) as worker:
         worker.ask(Open(tmp_path, 1, 5))
         worker.kill()
         with pytest.raises(WorkerDied, match=f"code {-signal.SIGKILL}"):
             worker.ask(Close())
 
 
-def test_a_worker_dies_at_the_site_that_it_is_told(nursery: Nursery, tmp_path: Path) -> None:
+def test_a_worker_dies_at_the_site_that_it_is_told(fork_server: ForkServer, tmp_path: Path) -> None:
     (tmp_path / "first").mkdir()
     save = Work((Client("A", (Step("save", (example_job("a"),)),)),))
-    with nursery.worker(counting=True) as worker:
+    with fork_server.worker(counting=True) as worker:
         worker.ask(Open(tmp_path / "first", 1, 5))
         sites = worker.ask(save).sites
     assert not [site for site in sites if "clients.py" in site or "worker.py" in site]
     begin = min(site for site in sites if site.startswith("after execute at committer.py"))
-    with nursery.worker(counting=True) as worker:
+    with fork_server.worker(counting=True) as worker:
         worker.ask(Open(tmp_path, 1, 5))
         dying = Work(save.clients, told=True, die_at=(begin, 1))
         worker.order(dying)

@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import pytest
 
-from collection_jobs.conformance.interleavings.loop import (
+from collection_jobs.conformance.checks.interleavings.loop import (
     Deadlock,
     DeterministicLoop,
     Livelock,
     Scheduler,
     Unsupported,
 )
-from collection_jobs.conformance.interleavings.programs import Replay
+from collection_jobs.conformance.checks.interleavings.programs import Replay
 
 make_loop = cast("Callable[..., DeterministicLoop]", DeterministicLoop)
 

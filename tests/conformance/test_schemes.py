@@ -12,7 +12,7 @@ import pytest
 
 from collection_jobs import InMemoryCollectionJobRepository, open_repository
 from collection_jobs.conformance import TargetError, find_target, verify
-from collection_jobs.conformance.checks import CHECKS
+from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.opening import Scheme, ScratchStores
 
 STORES: dict[str, InMemoryCollectionJobRepository] = {}

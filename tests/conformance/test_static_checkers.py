@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from collection_jobs.conformance.caches import user_cache
 from collection_jobs.conformance.static.checkers import (
     CHECKERS,
     Checker,
@@ -25,6 +24,7 @@ from collection_jobs.conformance.static.diagnostics import (
     read_zuban,
 )
 from collection_jobs.conformance.static.mypy_run import run_mypy
+from collection_jobs.conformance.static.user_cache import user_cache
 
 MYPY = """\
 {"file": "p.py", "line": 3, "message": "Wrong", "code": "assignment", "severity": "error"}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collection_jobs import CollectionJob, JobStatus
-from collection_jobs.conformance.calls import Change, Held, Once, Step
-from collection_jobs.conformance.tokens import pack, unpack
+from collection_jobs.conformance.report.tokens import pack, unpack
+from collection_jobs.conformance.spec.calls import Change, Held, Once, Step
 from tests.jobs import jobs
 
 CHANGES = (

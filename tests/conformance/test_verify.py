@@ -27,10 +27,10 @@ from collection_jobs.conformance import (
     reproduce,
     verify,
 )
-from collection_jobs.conformance.checks import CHECKS
-from collection_jobs.conformance.findings import Finding
-from collection_jobs.conformance.report import LawReport
-from collection_jobs.conformance.tokens import pack
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.report.report import LawReport
+from collection_jobs.conformance.report.tokens import pack
 from tests.conformance.support import ROOT, command, target_of
 from tests.mutants.races import LockOrder
 from tests.mutants.sequential import (

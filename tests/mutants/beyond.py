@@ -19,7 +19,7 @@ from collection_jobs import (
     StaleJobError,
     UnknownSymbolError,
 )
-from collection_jobs.conformance.capabilities import METHODS
+from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.validation import check_candles, check_jobs, check_key, check_name
 
 Full = InMemoryCollectionJobRepository

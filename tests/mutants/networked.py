@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from typing_extensions import override
 
 from collection_jobs import RepositoryClosedError, RepositoryError
-from collection_jobs.conformance.capabilities import METHODS as BEYOND
+from collection_jobs.conformance.spec.capabilities import METHODS as BEYOND
 from docs.laws.served import Served, asks, decoded, encoded
 
 TIME_OUT = 0.4

@@ -12,7 +12,7 @@ from typing import cast
 from typing_extensions import override
 
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
-from collection_jobs.conformance.calls import Call
+from collection_jobs.conformance.spec.calls import Call
 from collection_jobs.errors import JobNotFoundError
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository

@@ -26,7 +26,7 @@ from collection_jobs import (
     StaleJobError,
     UnknownSymbolError,
 )
-from collection_jobs.conformance.capabilities import METHODS
+from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.validation import (
     check_job,
     check_limit,

@@ -30,7 +30,7 @@ from collection_jobs import (
     StaleJobError,
 )
 from collection_jobs.adapters.sorted_keys import SortedKeys
-from collection_jobs.conformance.capabilities import METHODS
+from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.validation import (
     check_datetime,
     check_job,

@@ -14,8 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple
 
-from collection_jobs.adapters.sqlite.committer import Committer, Write, copy_log
-from collection_jobs.adapters.sqlite.failures import (
+from collection_jobs.adapters.sqlite.errors import (
     ENGINE_ERRORS,
     for_caller,
     not_open,
@@ -23,11 +22,12 @@ from collection_jobs.adapters.sqlite.failures import (
     raise_for_caller,
 )
 from collection_jobs.adapters.sqlite.files import Files, identity_of
+from collection_jobs.adapters.sqlite.group_commit import Committer, Write, copy_log
 from collection_jobs.adapters.sqlite.handles import Handles, check_allowed
+from collection_jobs.adapters.sqlite.read_scheduler import ReadScheduler
 from collection_jobs.adapters.sqlite.rows import LARGEST_DOCUMENT
 from collection_jobs.adapters.sqlite.schema import connect, connect_to_read
 from collection_jobs.adapters.sqlite.settings import Settings
-from collection_jobs.adapters.sqlite.turns import Turns
 from collection_jobs.errors import RepositoryError
 from collection_jobs.owner import Owner
 
@@ -99,7 +99,7 @@ class Engine:
         self._ticks = 0
         self._deadline = self._long_listings_until = 0.0
         self._next_look = _AT_ONCE
-        self._turns = Turns(self._loop)
+        self._turns = ReadScheduler(self._loop)
 
     async def open(self) -> None:
         """Open the file. A cancelled call has closed what it opened when it raises.

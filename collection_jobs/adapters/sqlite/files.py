@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from collection_jobs.adapters.sqlite.failures import primary_code
+from collection_jobs.adapters.sqlite.errors import primary_code
 from collection_jobs.errors import RepositoryError
 
 __all__ = ["APPLICATION_ID", "Files", "Identity", "check_openable", "foreign", "identity_of"]

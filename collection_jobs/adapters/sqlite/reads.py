@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from collection_jobs.adapters.sqlite.failures import primary_code
+from collection_jobs.adapters.sqlite.errors import primary_code
 from collection_jobs.adapters.sqlite.rows import (
     HEADER,
     JOB_DOCUMENT,

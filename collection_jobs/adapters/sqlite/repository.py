@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from collection_jobs.adapters.sqlite import reads, writes
 from collection_jobs.adapters.sqlite.engine import Engine
-from collection_jobs.adapters.sqlite.failures import not_open
+from collection_jobs.adapters.sqlite.errors import not_open
 from collection_jobs.adapters.sqlite.rows import MAX_INTEGER, to_micros
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
 from collection_jobs.adapters.sqlite.settings import Settings, Synchronous

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from collection_jobs.adapters.sqlite.failures import primary_code
+from collection_jobs.adapters.sqlite.errors import primary_code
 from collection_jobs.adapters.sqlite.files import APPLICATION_ID, check_openable, foreign
 from collection_jobs.adapters.sqlite.migrations import migrate, take_steps
 from collection_jobs.adapters.sqlite.settings import Settings

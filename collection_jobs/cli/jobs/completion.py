@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 import click
 from click.shell_completion import CompletionItem
 
+from collection_jobs.cli.escape import harmless
 from collection_jobs.cli.failure import URL_VARIABLE
-from collection_jobs.cli.harmless import harmless
-from collection_jobs.cli.jobs.reading import recent
+from collection_jobs.cli.jobs.queries import recent
 from collection_jobs.job import CollectionJob
 from collection_jobs.opening import looks_like_url, open_repository
 from collection_jobs.status import JobStatus

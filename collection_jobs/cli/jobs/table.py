@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from collection_jobs.cli.harmless import harmless
-from collection_jobs.cli.jobs.looks import bar, instant, span, status, took
+from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.jobs.formatting import bar, instant, span, status, took
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 

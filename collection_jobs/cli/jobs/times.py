@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from collection_jobs.cli.harmless import harmless
+from collection_jobs.cli.escape import harmless
 
 __all__ = ["since"]
 

@@ -13,9 +13,9 @@ import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from collection_jobs.cli.harmless import harmless
-from collection_jobs.cli.jobs.looks import instant
-from collection_jobs.cli.jobs.shapes import job_json
+from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.jobs.formatting import instant
+from collection_jobs.cli.jobs.json_output import job_json
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 

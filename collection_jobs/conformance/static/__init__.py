@@ -3,7 +3,7 @@
 from collection_jobs.conformance.static.check import check_class
 from collection_jobs.conformance.static.checked_class import CheckedClass, CheckedClassError
 from collection_jobs.conformance.static.checkers import CHECKERS
-from collection_jobs.conformance.static.fault import Fault, FaultKind
+from collection_jobs.conformance.static.issues import Fault, FaultKind
 from collection_jobs.conformance.static.location import Location
 from collection_jobs.conformance.static.probe import make_probe
 from collection_jobs.conformance.static.report import (

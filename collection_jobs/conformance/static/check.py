@@ -16,14 +16,14 @@ from collection_jobs.conformance.static.contract import (
     contract_methods,
     methods_beyond,
 )
+from collection_jobs.conformance.static.diagnosis import method_faults
 from collection_jobs.conformance.static.diagnostics import Diagnostic
-from collection_jobs.conformance.static.fault import Fault, FaultKind
-from collection_jobs.conformance.static.faults import method_faults
-from collection_jobs.conformance.static.found import find_method
+from collection_jobs.conformance.static.issues import Fault, FaultKind
 from collection_jobs.conformance.static.location import class_location, method_location
 from collection_jobs.conformance.static.mypy_run import run_mypy
 from collection_jobs.conformance.static.probe import Probe, make_probe
 from collection_jobs.conformance.static.report import CheckerRun, MethodReport, StaticReport
+from collection_jobs.conformance.static.runtime_signature import find_method
 
 __all__ = ["check_class", "methods_named"]
 

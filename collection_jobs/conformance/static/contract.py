@@ -11,7 +11,7 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
-from collection_jobs.conformance.capabilities import METHODS, PROTOCOLS
+from collection_jobs.conformance.spec.capabilities import METHODS, PROTOCOLS
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.validation import shown
 

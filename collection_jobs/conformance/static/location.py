@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 
-from collection_jobs.conformance.static.found import FoundMethod
+from collection_jobs.conformance.static.runtime_signature import FoundMethod
 
 __all__ = ["Location", "class_location", "method_location"]
 

@@ -7,9 +7,9 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from collection_jobs.conformance.caches import user_cache
 from collection_jobs.conformance.static.checkers import CHECKERS, CheckerError, Job
 from collection_jobs.conformance.static.diagnostics import Diagnostic
+from collection_jobs.conformance.static.user_cache import user_cache
 
 __all__ = ["run_mypy"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from collection_jobs.conformance.static.fault import Fault
+from collection_jobs.conformance.static.issues import Fault
 from collection_jobs.conformance.static.location import Location
 
 __all__ = ["CheckerRun", "MethodReport", "StaticReport", "Verdict"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collection_jobs import JobStatus, RepositoryError, open_repository
-from collection_jobs.conformance.histories import example_job
+from collection_jobs.conformance.prelude import example_job
 from collection_jobs.pytest_plugin import RepositoryConformance
 from collection_jobs_lmdb import LMDBCollectionJobRepository
 

@@ -7,7 +7,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from collection_jobs import CollectionJob, RepositoryError, open_repository
-from collection_jobs.conformance.histories import example_job
+from collection_jobs.conformance.prelude import example_job
 from collection_jobs.pytest_plugin import RepositoryConformance
 from collection_jobs_redis import RedisCollectionJobRepository
 from redis_server import Server, shared_url

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from collection_jobs import RepositoryError, open_repository
-from collection_jobs.conformance.histories import example_job
+from collection_jobs.conformance.prelude import example_job
 from collection_jobs.pytest_plugin import RepositoryConformance
 from collection_jobs_sqlalchemy import SQLAlchemyCollectionJobRepository
 

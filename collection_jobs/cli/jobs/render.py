@@ -1,0 +1,153 @@
+"""One job, its numbers, and those of a whole store, as they look on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from collection_jobs.cli.escape import harmless, harmless_lines
+from collection_jobs.cli.jobs.formatting import STATUS_STYLES, ago, bar, instant, span, status, took
+from collection_jobs.cli.jobs.queries import StatusTotals
+from collection_jobs.job import CollectionJob
+from collection_jobs.stats import JobStats
+from collection_jobs.status import JobStatus
+
+__all__ = ["job_view", "stats_view", "totals_view"]
+
+_WIDEST_BAR = 60
+
+
+def job_view(job: CollectionJob, console: Console, now: datetime | None = None) -> RenderableType:
+    """Everything about a job: what it collects, how far it is, when, and each outcome."""
+    now = now or datetime.now(UTC)
+    stats = JobStats.from_job(job)
+    parts: list[RenderableType] = [
+        Text.assemble((harmless(job.id), "bold"), "  ", status(job)),
+        Text(
+            f"{harmless(job.source)}, {harmless(job.timeframe)} candles"
+            f" from {span(job.start, job.end)} UTC",
+            "dim",
+        ),
+        Text(),
+        _progress(stats, console),
+        Text(),
+        _facts(job, now),
+    ]
+    if job.completed_symbols or job.failed_symbols:
+        parts += [Text(), _outcomes(job)]
+    done = job.completed_symbols.keys() | job.failed_symbols.keys()
+    pending = [symbol for symbol in job.symbols if symbol not in done]
+    if pending:
+        parts += [Text(), _pending(pending)]
+    return Group(*parts)
+
+
+def stats_view(job_id: str, stats: JobStats, console: Console) -> RenderableType:
+    """The numbers of one job."""
+    return Group(Text(harmless(job_id), "bold"), _progress(stats, console))
+
+
+def totals_view(totals: Mapping[JobStatus, StatusTotals]) -> RenderableType:
+    """The numbers of a store, status by status."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, show_footer=True)
+    everything = _sum(totals)
+    table.add_column("status", footer="all")
+    for title, value in (
+        ("jobs", everything.jobs),
+        ("symbols", everything.symbols.total),
+        ("completed", everything.symbols.completed),
+        ("failed", everything.symbols.failed),
+        ("candles", everything.symbols.total_candles),
+    ):
+        table.add_column(title, justify="right", footer=f"{value:,}", overflow="fold")
+    for one, sums in totals.items():
+        numbers = (sums.jobs, sums.symbols.total, sums.symbols.completed)
+        more = (sums.symbols.failed, sums.symbols.total_candles)
+        table.add_row(Text(one.value, STATUS_STYLES[one]), *(f"{n:,}" for n in (*numbers, *more)))
+    return table
+
+
+def _sum(totals: Mapping[JobStatus, StatusTotals]) -> StatusTotals:
+    parts = list(totals.values())
+    sums = JobStats(
+        total=sum(part.symbols.total for part in parts),
+        completed=sum(part.symbols.completed for part in parts),
+        failed=sum(part.symbols.failed for part in parts),
+        total_candles=sum(part.symbols.total_candles for part in parts),
+    )
+    return StatusTotals(sum(part.jobs for part in parts), sums)
+
+
+def _progress(stats: JobStats, console: Console) -> RenderableType:
+    percent = f" {int(stats.progress * 100)} %"
+    width = max(min(console.width - len(percent), _WIDEST_BAR), 10)
+    drawn = bar(stats, width, ascii_only=console.options.ascii_only)
+    drawn.append(percent, "bold")
+    numbers = Text(f"{stats.completed:,} of {_counted(stats.total, 'symbol')} completed")
+    numbers.append(", ").append(f"{stats.failed:,} failed", "red" if stats.failed else "")
+    numbers.append(f", {stats.pending:,} pending; {_counted(stats.total_candles, 'candle')}")
+    return Group(drawn, numbers)
+
+
+def _facts(job: CollectionJob, now: datetime) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, text in _times(job, now):
+        table.add_row(name, text)
+    if job.error_message is not None:
+        table.add_row("error", Text("\n".join(harmless_lines(job.error_message)), "red"))
+    if job.revision is not None:
+        table.add_row("revision", f"{job.revision}")
+    return table
+
+
+def _times(job: CollectionJob, now: datetime) -> Iterator[tuple[str, Text]]:
+    yield "created", _when(job.created_at, ago(job.created_at, now))
+    if job.started_at is not None:
+        running = job.status is JobStatus.RUNNING
+        yield "started", _when(job.started_at, f"running for {took(job, now)}" if running else "")
+    if job.finished_at is not None:
+        lasted = took(job, now)
+        yield "finished", _when(job.finished_at, f"took {lasted}" if lasted else "")
+
+
+def _when(at: datetime, note: str) -> Text:
+    text = Text(f"{instant(at, seconds=True)} UTC")
+    return text.append(f"  {note}" if note else "", "dim")
+
+
+def _outcomes(job: CollectionJob) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("symbol", overflow="fold", max_width=40)
+    table.add_column("candles", justify="right")
+    if job.failed_symbols:
+        table.add_column("error", overflow="fold")
+    for symbol in job.symbols:
+        if symbol in job.completed_symbols:
+            candles = f"{job.completed_symbols[symbol]:,}"
+            table.add_row(Text(harmless(symbol)), Text(candles, "green"))
+        elif symbol in job.failed_symbols:
+            lines = harmless_lines(job.failed_symbols[symbol])
+            table.add_row(Text(harmless(symbol)), Text("failed", "red"), Text("\n".join(lines)))
+    return table
+
+
+def _pending(symbols: list[str]) -> RenderableType:
+    shown = ", ".join(map(harmless, symbols[:_SHOWN_PENDING]))
+    rest = len(symbols) - _SHOWN_PENDING
+    text = Text.assemble(("pending  ", "dim"), shown + (f" and {rest:,} more" if rest > 0 else ""))
+    return Padding(text, 0)
+
+
+_SHOWN_PENDING = 50
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

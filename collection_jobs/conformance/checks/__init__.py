@@ -1,0 +1,1 @@
+"""The checks: one room for each way to look for breaches."""

@@ -1,0 +1,229 @@
+"""CANCEL-1: every method cancelled at every suspension, and what the repository does after that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from random import Random
+
+from collection_jobs.conformance.checks.cancellation.cancel_points import Cut
+from collection_jobs.conformance.checks.cancellation.open_close import Doors, cancel_doors
+from collection_jobs.conformance.checks.cancellation.scenarios import scene, scenes
+from collection_jobs.conformance.checks.cancellation.trials import Running, Trial
+from collection_jobs.conformance.checks.contention.topologies import Opening, several
+from collection_jobs.conformance.checks.interleavings.watchdog import Blocked, watched
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.open_store import OpenStore, Pulse
+from collection_jobs.conformance.spec.calls import NoAnswer
+from collection_jobs.protocol import CollectionJobRepository
+
+__all__ = ["Cancellations", "cancel_everything"]
+
+LAW = "CANCEL-1"
+
+_MOST_SUSPENSIONS = 60
+"""A call that is suspended more often is cancelled at its first suspensions only."""
+_STEADY = 3
+"""How often a scene must go well without a cancellation before one is blamed; once will do where no
+random moments are tried, for then nothing rests on how long it takes."""
+
+_LEAST_GRACE = 0.004
+"""Seconds for what a cancelled call began to come to its end."""
+
+
+@dataclass(slots=True)
+class Cancellations:
+    """What came of it.
+
+    Attributes:
+        finding: The breach, if there is one.
+        calls: How many calls were cancelled.
+        places: Where in the adapter.
+        skipped: The scenes that fail without a cancellation, too.
+        doors: How often the opening or the closing of a store was cancelled.
+    """
+
+    finding: Finding | None = None
+    calls: int = 0
+    places: set[str] = field(default_factory=set[str])
+    skipped: list[str] = field(default_factory=list[str])
+    doors: int = 0
+
+    def __str__(self) -> str:
+        """What was covered."""
+        tried = f"{self.calls} calls cancelled, at {len(self.places)} places in the adapter"
+        if not self.calls:
+            tried = "no call can be cancelled half-way, for none is ever suspended"
+        if self.doors:
+            tried += f"; {self.doors} openings and closings"
+        if self.skipped:
+            tried += f"; not tried, for they fail uncancelled: {', '.join(self.skipped)}"
+        return tried
+
+
+Handles = Sequence[CollectionJobRepository]
+
+
+@contextmanager
+def _stage(
+    opening: Opening, directory: Path, pulse: Pulse, *, shared: bool
+) -> Generator[OpenStore[Handles]]:
+    """The store, and another handle on it where there can be one."""
+    # A store that gives no answers may give none when it is closed; that is known by then.
+    with suppress(NoAnswer), ExitStack() as opened:
+        store: OpenStore[Handles] | None = None
+        if shared:
+            # It may be open to many processes and still not twice in one.
+            with suppress(Exception):
+                store = opened.enter_context(OpenStore(several(opening, directory, 2), pulse=pulse))
+        one = several(opening, directory, 1)
+        yield store or opened.enter_context(OpenStore(one, pulse=pulse))
+
+
+def cancel_everything(
+    opening: Opening,
+    new_directory: Callable[[], Path],
+    *,
+    capabilities: frozenset[str],
+    seed: int,
+    moments: int,
+    progress: Callable[[int, int], None],
+) -> Cancellations:
+    """Cancel each method at each of its suspensions, alone and in a crowd, until a law breaks.
+
+    Args:
+        opening: Opens the store in a directory.
+        new_directory: Gives a new one.
+        capabilities: What the adapter declares: a shared store is looked at through a second
+            handle, too, and a durable one after it was opened again.
+        seed: Where the moments come from.
+        moments: At how many random moments each call is cancelled besides.
+        progress: Told how many scenes of how many are done.
+    """
+    found = Cancellations()
+    pulse = Pulse()
+
+    doors = Doors()
+
+    def cancel() -> None:
+        _cancel(trials, opening, new_directory(), capabilities, pulse, progress)
+        if found.finding is None:
+            cancel_doors(opening, new_directory, pulse, doors)
+            found.finding, found.doors = doors.finding, doors.times
+
+    trials = _Trials(found, Random(f"{seed} cancellation"), moments)  # noqa: S311 - not for secrets
+    try:
+        watched(cancel, lambda: pulse.beats)
+    except Blocked as blocked:
+        found.finding = trials.blocked(blocked)
+    return found
+
+
+def _cancel(
+    trials: _Trials,
+    opening: Opening,
+    directory: Path,
+    capabilities: frozenset[str],
+    pulse: Pulse,
+    progress: Callable[[int, int], None],
+) -> None:
+    with _stage(opening, directory, pulse, shared="shared" in capabilities) as stage:
+        names = scenes(capabilities)
+        for number, name in enumerate(names):
+            progress(number, len(names))
+            if not trials.run(stage, name):
+                return
+    if "durable" in capabilities:
+        with _stage(opening, directory, pulse, shared=False) as stage:
+            trials.look_again(stage)
+
+
+class _Trials:
+    """All the trials on one store."""
+
+    def __init__(self, found: Cancellations, random: Random, moments: int) -> None:
+        self._found = found
+        self._random = random
+        self._moments = moments
+        self._steady = _STEADY if moments else 1
+        self._numbers = count(1)
+        self._kept: list[Running] = []
+        self._latest: Running | None = None
+        self._grace = _LEAST_GRACE
+
+    def run(self, stage: OpenStore[Handles], name: str) -> bool:
+        """Run one scene uncancelled; then cancelled at each suspension and at random moments.
+
+        Returns:
+            Whether to go on with the next scene.
+        """
+        self._grace = _LEAST_GRACE
+        plain = [self._try(stage, name, Cut()).result() for _ in range(self._steady)]
+        self._grace = max(_LEAST_GRACE, 2 * max(trial.seconds for trial in plain))
+        if any(trial.breach for trial in plain):
+            self._found.skipped.append(name)
+            return True
+        running = None
+        for cut in _cuts(plain, self._random, self._moments):
+            if running is not None:
+                stage.run(running.remove())
+            running = self._try(stage, name, cut)
+            if not self._goes_well(running.result()):
+                return False
+        if running is not None:
+            self._kept.append(running)
+        return True
+
+    def look_again(self, stage: OpenStore[Handles]) -> None:
+        """See what the last trial of each scene left in a store that was opened again."""
+        for running in self._kept:
+            (repository,) = stage.repository
+            stage.run(running.ask("opened again", running.scene.elsewhere, repository))
+            if not self._goes_well(running.result()):
+                return
+
+    def _try(self, stage: OpenStore[Handles], name: str, cut: Cut) -> Running:
+        scene_ = scene(name, f"job {next(self._numbers)}")
+        running = Running(scene_, cut, stage.repository, self._grace)
+        self._latest = running
+        stage.run(running.play())
+        return running
+
+    def blocked(self, blocked: Blocked) -> Finding | None:
+        """The finding where a call after a cancellation blocked the event loop for good."""
+        trial = None if self._latest is None else self._latest.result()
+        if trial is None or not (trial.place or self._found.calls):
+            return None  # it blocks without any cancellation
+        return _finding(replace(trial, breach=(str(blocked), tuple(map(str, trial.events)))), 0)
+
+    def _goes_well(self, trial: Trial) -> bool:
+        if trial.place is None:
+            return True  # it was done before its time came: then it is no business of this law
+        if trial.breach is not None:
+            self._found.finding = _finding(trial, self._found.calls)
+            return False
+        self._found.calls += 1
+        self._found.places.add(trial.place)
+        return True
+
+
+def _cuts(plain: Sequence[Trial], random: Random, moments: int) -> Iterator[Cut]:
+    suspensions = max(trial.suspensions for trial in plain)
+    for at in range(1, min(suspensions, _MOST_SUSPENSIONS) + 1):
+        yield Cut(at)
+        yield Cut(at, twice=True)
+    if suspensions:
+        seconds = max(trial.seconds for trial in plain)
+        for _ in range(moments):
+            at = random.randint(1, suspensions)
+            yield Cut(at, after=random.uniform(0, 1.2 * seconds), twice=random.random() < 0.3)
+
+
+def _finding(trial: Trial, earlier: int) -> Finding:
+    assert trial.breach is not None  # noqa: S101 - the caller looked; this tells the type checker
+    message = f"{trial.scene.victim} was cancelled {trial.cut}; then {trial.breach[0]}"
+    known = (f"# {earlier} calls were cancelled on this repository before.",) if earlier else ()
+    return Finding(LAW, message, (*known, *trial.history))

@@ -1,0 +1,139 @@
+"""Victims: the calls that are cancelled, what is done before them, and who works beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from collection_jobs.conformance.spec.calls import Call, Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.capabilities import available
+from collection_jobs.job import CollectionJob
+from collection_jobs.status import JobStatus
+
+__all__ = ["Scene", "scene", "scenes"]
+
+_SYMBOLS = ("S0", "S1", "S2", "S3", "S4")
+_ALL = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One call to cancel.
+
+    Attributes:
+        name: Which call, and in what company.
+        id: The job that it is about.
+        other: A job beside it.
+        setup: What is done before.
+        victim: The call.
+        before: Calls of others that are under way when it is made.
+        behind: Calls of others that are made after it, before it is answered.
+    """
+
+    name: str
+    id: str
+    other: str
+    setup: Program
+    victim: Step
+    before: tuple[Call, ...] = ()
+    behind: tuple[Call, ...] = ()
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Every job that the scene is about."""
+        more = (f"{self.id} {word}" for word in ("new", "more", "third"))
+        return frozenset({self.id, self.other, *more})
+
+    @property
+    def follow_ups(self) -> tuple[Call, ...]:
+        """What is asked of the same repository afterwards; it must answer all of it."""
+        saved = self.victim.arguments[0] if self.victim.method == "save_many" else ()
+        return (
+            *(Call("get_by_id", (job.id,)) for job in saved if isinstance(job, CollectionJob)),
+            Call("get_by_id", (self.id,)),
+            Call("get_stats", (self.id,)),
+            Call("list_by_status", (JobStatus.PENDING, _ALL)),
+            Call("list_by_status", (JobStatus.RUNNING, _ALL)),
+            Call("get_by_id", (self.id,)),
+            Call("get_stats", (self.id,)),
+            Call("update_status", (self.other, JobStatus.RUNNING)),
+            Call("add_failed_symbol", (self.id, "S4", "after")),
+            Call("get_by_id", (self.id,)),
+        )
+
+    @property
+    def elsewhere(self) -> tuple[Call, ...]:
+        """What is asked of another handle on the same store."""
+        return (
+            Call("get_by_id", (self.id,)),
+            Call("add_failed_symbol", (self.other, "S4", "elsewhere")),
+        )
+
+
+def _job(id_: str) -> CollectionJob:
+    created_at = datetime(2024, 3, 1, tzinfo=UTC)
+    return example_job(
+        id_,
+        symbols=_SYMBOLS,
+        created_at=created_at,
+        completed_symbols={"S0": 500},
+        failed_symbols={"S1": "boom"},
+    )
+
+
+def _victims(id_: str) -> dict[str, Step]:
+    """Every method; those that write, in every way that may take steps of its own."""
+    replaced = example_job(id_, symbols=_SYMBOLS, timeframe="4h", completed_symbols={"S2": 7})
+    changed = Held("copy", (Change("with_completed_symbol", ("S2", 7)),))
+    return {
+        "save of a new job": Step("save", (_job(f"{id_} new"),)),
+        "save over a job": Step("save", (replaced,)),
+        "save of a copy": Step("save", (changed,)),
+        "update_status": Step("update_status", (id_, JobStatus.RUNNING)),
+        "add_failed_symbol": Step("add_failed_symbol", (id_, "S0", "timeout")),
+        "delete": Step("delete", (id_,)),
+        "get_by_id": Step("get_by_id", (id_,)),
+        "get_stats": Step("get_stats", (id_,)),
+        "list_by_status": Step("list_by_status", (JobStatus.PENDING, _ALL)),
+        "list_recent": Step("list_recent", (_ALL,)),
+        "get_running_jobs": Step("get_running_jobs"),
+        "save_many": Step("save_many", ((_job(f"{id_} new"), changed, _job(f"{id_} more")),)),
+        "add_completed_symbol": Step("add_completed_symbol", (id_, "S1", 7)),
+        "list_after": Step("list_after", (JobStatus.PENDING, None, _ALL)),
+    }
+
+
+_ALONE, _IN_A_CROWD = ", alone", ", among others"
+
+
+def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """The names of all scenes: every victim alone, then every victim in a crowd.
+
+    Args:
+        capabilities: What the adapter can do beyond the nine methods.
+    """
+    known = {name: step for name, step in _victims("a").items() if available((step,), capabilities)}
+    return tuple(f"{name}{company}" for company in (_ALONE, _IN_A_CROWD) for name in known)
+
+
+def scene(name: str, id_: str) -> Scene:
+    """The scene of that name, about a job of that id and some whose ids begin with it."""
+    other = f"{id_} other"
+    setup = (
+        Step("save", (_job(id_),)),
+        Step("save", (_job(other),)),
+        Step("get_by_id", (id_,), keep="copy"),
+    )
+    if name.endswith(_ALONE):
+        return Scene(name, id_, other, setup, _victims(id_)[name.removesuffix(_ALONE)])
+    before = (
+        Call("add_failed_symbol", (other, "S2", "first")),
+        Call("save", (_job(f"{id_} third"),)),
+    )
+    behind = (
+        Call("add_failed_symbol", (id_, "S3", "second")),
+        Call("get_by_id", (other,)),
+        Call("add_failed_symbol", (other, "S3", "third")),
+    )
+    victim = _victims(id_)[name.removesuffix(_IN_A_CROWD)]
+    return Scene(name, id_, other, setup, victim, before, behind)

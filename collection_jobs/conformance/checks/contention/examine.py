@@ -1,0 +1,365 @@
+"""Contention: many callers on one job at once, and what they did, held against the laws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from collection_jobs.conformance.checks.contention.history_adapter import is_hung, judge
+from collection_jobs.conformance.checks.contention.sharing import check_sharing
+from collection_jobs.conformance.checks.contention.topologies import (
+    Opening,
+    Setting,
+    in_one_process,
+    in_processes,
+)
+from collection_jobs.conformance.checks.contention.workloads import (
+    Round,
+    hand_over,
+    kinds,
+    rounds,
+    shorter,
+)
+from collection_jobs.conformance.checks.interleavings.watchdog import Blocked, watched
+from collection_jobs.conformance.history.checker import Refusal
+from collection_jobs.conformance.history.history import Event
+from collection_jobs.conformance.report.capability_report import Observation
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.open_store import Pulse
+from collection_jobs.conformance.running.processes import WorkerDied, WorkerFailed
+from collection_jobs.conformance.running.targets import Target
+from collection_jobs.conformance.spec.calls import Call, Step
+from collection_jobs.job import CollectionJob
+
+__all__ = ["Contention", "contend"]
+
+_SHORT_PATIENCE = 1.0
+"""Seconds for an adapter to open a store in a second process that it does not say it can."""
+_GLANCE = 2
+"""Rounds of each kind for an adapter that does not declare what they would show."""
+_SHORTER = 60
+"""Rounds of few calls that are tried to tell a breach in few words."""
+_OF_THEIR_OWN = frozenset({"SAVE-3", "SAVE-4", "SAVE-5", "STATS-1"})
+"""Laws that a handle that lags behind can break for a reason of their own."""
+
+_VAGUE = frozenset(
+    {"ATOMIC-1", "FAILED-1", "GET-1", "SAVE-1", "SAVE-4", "STATS-1", "STATUS-1", "STATUS-3"}
+)
+"""What a history of many lost changes may look like."""
+
+
+@dataclass(slots=True)
+class Contention:
+    """What came of it.
+
+    Attributes:
+        findings: The broken laws, one of each.
+        settings: Where the clients ran.
+        rounds: How many rounds there were.
+        notes: What could not be tried, and why.
+        observed: What was seen of ``shared``.
+    """
+
+    findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
+    settings: list[str] = field(default_factory=list[str])
+    rounds: int = 0
+    notes: list[str] = field(default_factory=list[str])
+    observed: list[Observation] = field(default_factory=list[Observation])
+
+    def __str__(self) -> str:
+        """What was covered."""
+        tried = f"{self.rounds} rounds of concurrent calls, {', '.join(self.settings)}"
+        return "; ".join([tried, *self.notes])
+
+
+@dataclass(frozen=True, slots=True)
+class _Contest:
+    """What all the settings have in common."""
+
+    opening: Opening
+    new_directory: Callable[[], Path]
+    seed: int
+    capabilities: frozenset[str]
+    found: Contention
+    progress: Callable[[int], None]
+    convicted: set[str] = field(default_factory=set[str])
+    pulse: Pulse = field(default_factory=Pulse)
+    blocked: list[str] = field(default_factory=list[str])
+
+    def hold(self, setting: Setting, count: int) -> None:
+        """Run the rounds in one setting, until a call is not answered any more."""
+        self.found.settings.append(setting.name)
+        if setting.handles > 1 and not self._handed_over(setting):
+            return
+        for round_ in rounds(self.seed, count, self.capabilities):
+            if round_.kind in self.convicted:
+                continue
+            self.found.rounds += 1
+            self.progress(self.found.rounds)
+            events = _play(setting, round_)
+            refusals = judge(round_.ids, events)
+            hung = any(map(is_hung, events))
+            if refusals and self._one_caller_is_served(round_):
+                self.convicted.add(round_.kind)
+                finding = None if hung else self._shorter(setting, round_)
+                self.add(finding or _finding(refusals[0], round_, setting))
+            if hung:
+                return
+
+    def _handed_over(self, setting: Setting) -> bool:
+        """Whether each handle sees what the others did, when nothing is done at once."""
+        round_, events = _hand_over(setting, self.capabilities)
+        refusals = judge(round_.ids, events)
+        if not refusals or not self._one_caller_is_served(_in_one_go(round_, events)):
+            return True
+        finding = _finding(refusals[0], round_, setting)
+        # On one handle the same calls keep every law; whichever is broken here, it is because what
+        # one handle was told did not take effect for the other.
+        law = finding.law if finding.law in _OF_THEIR_OWN else "ATOMIC-1"
+        self.add(replace(finding, law=law))
+        return False
+
+    def _shorter(self, setting: Setting, round_: Round) -> Finding | None:
+        """The same breach among fewer calls, if it shows among them."""
+        for short in shorter(round_, self.seed, _SHORTER):
+            events = _play(setting, short)
+            refusals = judge(short.ids, events)
+            if refusals and self._one_caller_is_served(short):
+                return _finding(refusals[0], short, setting)
+            if any(map(is_hung, events)):
+                break
+        return None
+
+    def add(self, finding: Finding) -> None:
+        """Keep the first finding of each law."""
+        self.found.findings.setdefault(finding.law, finding)
+
+    def _one_caller_is_served(self, round_: Round) -> bool:
+        """Whether the same calls, made by one caller one after another, keep every law.
+
+        If they do not, the breach is one that a caller alone can see: it is found as such, and
+        would only be blamed on a wrong law here.
+        """
+        for turn in range(2):
+            with in_one_process(self.opening, self.new_directory(), 1, self.pulse) as setting:
+                if judge(round_.ids, _play_alone(setting, round_, in_turns=bool(turn))):
+                    return False
+        return True
+
+
+def contend(
+    opening: Opening,
+    new_directory: Callable[[], Path],
+    *,
+    target: Target,
+    capabilities: frozenset[str],
+    seed: int,
+    count: int,
+    processes: int,
+    progress: Callable[[int, int], None],
+) -> Contention:
+    """Run rounds of concurrent calls on one handle and, where they are shared, on several.
+
+    Args:
+        opening: Opens the store in a directory.
+        new_directory: Gives a new one.
+        target: The adapter, as worker processes find it.
+        capabilities: What the adapter declares: whether several processes may open a store, and
+            what it can do beyond the nine methods.
+        seed: Where the programs come from. The same number gives the same programs; when each
+            call is made beside which others is up to the machine.
+        count: Rounds of each kind in each setting.
+        processes: How many processes.
+        progress: Told how many rounds of how many are done.
+    """
+    found = Contention()
+    shared = "shared" in capabilities
+    total = count * len(kinds(capabilities)) * (3 if shared else 1)
+    contest = _Contest(
+        opening,
+        new_directory,
+        seed,
+        capabilities,
+        found,
+        lambda done: progress(min(done, total), total),
+    )
+    _unless_it_blocks(contest, lambda: _hold_on_one_handle(contest, count))
+    if shared and not contest.blocked:
+        _unless_it_blocks(contest, lambda: _hold_on_handles(contest, processes, count))
+    if shared:
+        if target.spec is not None:
+            _hold_in_processes(contest, target, processes, count)
+    elif target.spec is not None and not found.findings:
+        _glance(contest, target)
+    return found
+
+
+def _unless_it_blocks(contest: _Contest, hold: Callable[[], None]) -> None:
+    """Hold rounds in this process, on a thread that is left behind if a call blocks it for good."""
+    try:
+        watched(hold, lambda: contest.pulse.beats)
+    except Blocked as blocked:
+        contest.blocked.append(str(blocked))
+        history = ("# Concurrent calls, in one process:", f"# {blocked}")
+        contest.add(Finding("ATOMIC-1", f"among concurrent calls, {blocked}", history))
+
+
+def _hold_on_one_handle(contest: _Contest, count: int) -> None:
+    directory = contest.new_directory()
+    with in_one_process(contest.opening, directory, 1, contest.pulse) as setting:
+        contest.hold(setting, count)
+
+
+def _hold_on_handles(contest: _Contest, handles: int, count: int) -> None:
+    """A store may be open to many processes and still not twice in one: then that is noted."""
+    try:
+        directory = contest.new_directory()
+        setting = in_one_process(contest.opening, directory, handles, contest.pulse)
+        opened = _Entered(setting)
+    except Exception as error:  # noqa: BLE001 - whatever it raises, it does not open there
+        contest.found.notes.append(f"not on {handles} handles of one process: {error}")
+        return
+    with opened as entered:
+        contest.hold(entered, count)
+        finding = check_sharing(entered)
+        if finding is not None:
+            contest.add(finding)
+
+
+class _Entered:
+    """A context that is entered already: an error of the entering is told from later ones."""
+
+    def __init__(self, context: AbstractContextManager[Setting]) -> None:
+        self._context = context
+        self._setting = context.__enter__()
+
+    def __enter__(self) -> Setting:
+        return self._setting
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._context.__exit__(*exc_info)  # type: ignore[arg-type] # passed on as it came
+
+
+def _hold_in_processes(contest: _Contest, target: Target, processes: int, count: int) -> None:
+    before = set(contest.found.findings)
+    try:
+        with in_processes(target, contest.new_directory(), processes) as setting:
+            contest.hold(setting, count)
+    except (WorkerFailed, WorkerDied) as error:
+        text = f"{target.name} declares shared, but among {processes} processes: {error}"
+        history = (
+            "# In one process:",
+            "async with opening as repository:",
+            "    # In another, meanwhile:",
+            "    async with opening as repository:",
+            "        ...",
+        )
+        contest.found.findings.setdefault("STATUS-2", Finding("STATUS-2", text, history))
+    broken = sorted(set(contest.found.findings) - before)
+    how = f"{processes} processes worked on one store at once"
+    how += f", and {', '.join(broken)} broke" if broken else ", and no law broke"
+    contest.found.observed.append(Observation("shared", not broken, how))
+
+
+def _glance(contest: _Contest, target: Target) -> None:
+    """See whether several processes can share a store though the adapter does not say so."""
+
+    def tell_nobody(done: int) -> None:
+        pass
+
+    aside = replace(contest, found=Contention(), progress=tell_nobody)
+    try:
+        directory = contest.new_directory()
+        with in_processes(target, directory, 2, patience=_SHORT_PATIENCE) as setting:
+            round_, events = _hand_over(setting, contest.capabilities)
+            if judge(round_.ids, events):
+                shown, came = False, "one did not see what the other had done"
+            else:
+                aside.hold(setting, _GLANCE)
+                shown, came = not aside.found.findings, "no law broke"
+                if not shown:
+                    came = f"{', '.join(sorted(aside.found.findings))} broke"
+    except (WorkerFailed, WorkerDied) as error:
+        shown, came = False, str(error)
+    how = f"2 processes opened one store at once: {came}"
+    contest.found.observed.append(Observation("shared", shown, how))
+
+
+def _play(setting: Setting, round_: Round) -> list[Event]:
+    """Make a round's calls, look at the jobs afterwards, and remove them."""
+    clients = [
+        Client(chr(ord("A") + number), steps, number % setting.handles)
+        for number, steps in enumerate(round_.clients)
+    ]
+    events = setting.run([Client("before", round_.setup)])
+    events += setting.run(clients)
+    events += setting.run([Client("after", _steps(round_.looks), setting.handles - 1)])
+    if not any(map(is_hung, events)):
+        setting.run([Client("end", tuple(Step("delete", (id_,)) for id_ in round_.ids))])
+    return events
+
+
+def _play_alone(setting: Setting, round_: Round, *, in_turns: bool) -> list[Event]:
+    """Make a round's calls one after another: client by client, or each a step in turn."""
+    programs = [list(steps) for steps in round_.clients]
+    events = setting.run([Client("before", round_.setup)])
+    if not in_turns:
+        for number, steps in enumerate(programs):
+            events += setting.run([Client(str(number), tuple(steps))])
+    held: dict[int, dict[str, CollectionJob]] = {}
+    while in_turns and any(programs):
+        for number, steps in enumerate(programs):
+            if steps:
+                step = steps.pop(0)
+                mine = held.setdefault(number, {})
+                made = setting.run([Client(str(number), (step,), held=mine)])
+                events += made
+                _keep(mine, step, made)
+    return [*events, *setting.run([Client("after", _steps(round_.looks))])]
+
+
+def _hand_over(setting: Setting, capabilities: frozenset[str]) -> tuple[Round, list[Event]]:
+    """Make calls one after another, each on another handle than the one before."""
+    round_, steps = hand_over(setting.handles, capabilities)
+    events: list[Event] = []
+    held: dict[str, CollectionJob] = {}
+    for handle, step in steps:
+        made = setting.run([Client(f"handle {handle + 1}", (step,), handle, held)])
+        _keep(held, step, made)
+        events += made
+        if any(map(is_hung, made)):
+            break
+    setting.run([Client("end", tuple(Step("delete", (id_,)) for id_ in round_.ids))])
+    return round_, events
+
+
+def _in_one_go(round_: Round, events: Sequence[Event]) -> Round:
+    """The calls that were handed over, as those of one client."""
+    steps = tuple(Step(event.call.method, event.call.arguments) for event in events)
+    return replace(round_, clients=(steps,))
+
+
+def _keep(held: dict[str, CollectionJob], step: Step, made: Iterable[Event]) -> None:
+    for event in made:
+        if event.outcome is not None and isinstance(event.outcome.value, CollectionJob):
+            held[step.keep or ""] = event.outcome.value
+
+
+def _steps(calls: Iterable[Call]) -> tuple[Step, ...]:
+    return tuple(Step(call.method, call.arguments) for call in calls)
+
+
+def _finding(refusal: Refusal, round_: Round, setting: Setting) -> Finding:
+    # Where each call is one of the same few, it is told which law they are about; who lost what to
+    # whom can often not be told any more.
+    law = round_.law if refusal.law in _VAGUE and round_.law is not None else refusal.law
+    history = (
+        f"# {round_.about}, {setting.name}. The seed makes the same calls again, not their timing.",
+        *map(str, round_.setup),
+        "# What each call saw, and when:",
+        *refusal.timeline,
+    )
+    return Finding(law, refusal.message, history)

@@ -1,0 +1,59 @@
+"""GET-2 among several handles on one store: none of them shares a job with a caller or another."""
+
+from __future__ import annotations
+
+from collection_jobs.conformance.checks.contention.topologies import Setting
+from collection_jobs.conformance.checks.sequential.oracle_runner import spoil
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.spec.calls import Step, code, example_job
+from collection_jobs.conformance.spec.model import Facts, facts_of
+from collection_jobs.job import CollectionJob
+
+__all__ = ["check_sharing"]
+
+LAW = "GET-2"
+
+_ID = "given out"
+_JOB = example_job(_ID, completed_symbols={"BTC": 500}, failed_symbols={"ETH": "boom"})
+_GET = Step("get_by_id", (_ID,))
+
+
+def check_sharing(setting: Setting) -> Finding | None:
+    """Misuse a job that one handle gave out, and see that the other still has it as it was.
+
+    Args:
+        setting: A store that is open twice in this process.
+    """
+    setting.run([Client("1", (Step("save", (_JOB,)),), 0)])
+    held, other = _get(setting, 0), _get(setting, 1)
+    if held is None or other is None:
+        return None  # what is wrong then is not this law's business
+    before = facts_of(other)
+    spoil(held)
+    again = _get(setting, 1)
+    setting.run([Client("1", (Step("delete", (_ID,)),), 0)])
+    after = None if again is None else facts_of(again)
+    if after == before and facts_of(other) == before:
+        return None
+    return _finding(before, facts_of(other), after)
+
+
+def _get(setting: Setting, handle: int) -> CollectionJob | None:
+    (event,) = setting.run([Client("1", (_GET,), handle)])
+    value = None if event.outcome is None else event.outcome.value
+    return value if isinstance(value, CollectionJob) else None
+
+
+def _finding(before: Facts, other: Facts, after: Facts | None) -> Finding:
+    now = "None" if after is None else dict(after.completed_symbols)
+    what = "a job that a caller held from one handle" if other != before else "the stored job"
+    message = f"{what} changed when a caller misused the job that another handle had given it"
+    history = (
+        f"await first.save({code(_JOB)})",
+        f"job = await first.get_by_id({_ID!r})",
+        f"other = await second.get_by_id({_ID!r})",
+        "spoil(job)",
+        f"await second.get_by_id({_ID!r})  # now it has completed {now}",
+    )
+    return Finding(LAW, message, history)

@@ -1,0 +1,310 @@
+"""Rounds: what several clients do to a job or two at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from types import MappingProxyType
+
+from collection_jobs.conformance.spec.calls import Call, Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.capabilities import METHODS, PROTOCOLS, available
+from collection_jobs.job import CollectionJob
+from collection_jobs.status import JobStatus
+
+__all__ = ["KINDS", "Round", "hand_over", "kinds", "rounds", "shorter"]
+
+CLIENTS = 8
+"""Callers in a round: more of them on one job make its history too hard to judge."""
+
+_JOBS = 6
+"""Jobs that all clients of a round are after, one after another: each is one more chance that two
+of them meet."""
+_SYMBOLS = tuple(f"S{number}" for number in range(2 * CLIENTS))
+_ALL = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round.
+
+    Attributes:
+        kind: Which of the kinds it is, by its short name.
+        about: What it is about, in a few words.
+        ids: The jobs that it is about; no other round is about them.
+        setup: What is done before, by one caller.
+        clients: What each of the clients does.
+    """
+
+    kind: str
+    about: str
+    ids: tuple[str, ...]
+    setup: Program
+    clients: tuple[Program, ...]
+
+    @property
+    def law(self) -> str | None:
+        """The law that it is about where it is about one; None where many calls meet."""
+        return _LAWS.get(self.kind)
+
+    @property
+    def looks(self) -> tuple[Call, ...]:
+        """What shows the jobs afterwards."""
+        of_jobs = [
+            Call(method, (id_,)) for id_ in self.ids for method in ("get_by_id", "get_stats")
+        ]
+        listings = [Call("list_by_status", (status, _ALL)) for status in JobStatus]
+        return (*of_jobs, *listings, Call("list_recent", (_ALL,)), Call("get_running_jobs"))
+
+
+def _job(id_: str, age: int = 0) -> CollectionJob:
+    created_at = datetime(2024, 3, 1, tzinfo=UTC) + timedelta(days=age)
+    return example_job(id_, symbols=_SYMBOLS, created_at=created_at)
+
+
+def _ids(id_: str, jobs: int) -> tuple[str, ...]:
+    return (id_,) if jobs == 1 else tuple(f"{id_}.{number}" for number in range(jobs))
+
+
+def _becomes(id_: str, status: JobStatus) -> Step:
+    return Step("update_status", (id_, status))
+
+
+def _fails(id_: str, symbol: str) -> Step:
+    return Step("add_failed_symbol", (id_, symbol, "timeout"))
+
+
+def _claim(id_: str, random: Random, jobs: int) -> Round:
+    """All want the same jobs, in the same order."""
+    ids = _ids(id_, jobs)
+    claims = tuple(_becomes(one, JobStatus.RUNNING) for one in ids)
+    setup = tuple(Step("save", (_job(one),)) for one in ids)
+    return Round("claim", "jobs claimed by all", ids, setup, (claims,) * CLIENTS)
+
+
+def _failures(id_: str, random: Random, jobs: int) -> Round:
+    """Each records failures of symbols of its own."""
+    ids = _ids(id_, jobs)
+    setup = tuple(Step("save", (_job(one),)) for one in ids)
+    clients = tuple(
+        tuple(_fails(one, _SYMBOLS[number]) for one in ids) for number in range(CLIENTS)
+    )
+    return Round("failures", "outcomes recorded by all", ids, setup, clients)
+
+
+def _work(id_: str, random: Random, jobs: int) -> Round:
+    """Some record failures, some move the job through its lifecycle, some look on."""
+    moves = (_becomes(id_, JobStatus.RUNNING), _becomes(id_, JobStatus.PENDING)) * 2
+    looks = (Step("get_by_id", (id_,)), Step("get_stats", (id_,))) * 2
+    failures = [tuple(_fails(id_, _SYMBOLS[4 * one + two]) for two in range(4)) for one in range(4)]
+    clients = (*failures, moves, moves, looks, looks)
+    return Round("work", "a job at work", (id_,), (Step("save", (_job(id_),)),), clients)
+
+
+def _copies(id_: str, random: Random, jobs: int) -> Round:
+    """Each reads a job, changes its copy and saves that, one job after another."""
+    ids = _ids(id_, jobs)
+    setup = tuple(Step("save", (_job(one),)) for one in ids)
+    clients = tuple(
+        tuple(step for one in ids for step in _saves_a_copy(one, _SYMBOLS[number]))
+        for number in range(CLIENTS)
+    )
+    return Round("copies", "copies saved by all", ids, setup, clients)
+
+
+def _saves_a_copy(id_: str, symbol: str) -> tuple[Step, Step]:
+    changed = Held("copy", (Change("with_completed_symbol", (symbol, 7)),))
+    return Step("get_by_id", (id_,), keep="copy"), Step("save", (changed,))
+
+
+def _lives(id_: str, random: Random, jobs: int) -> Round:
+    """The job is deleted and comes back while others work on it."""
+    delete, save = Step("delete", (id_,)), Step("save", (_job(id_, age=1),))
+    clients = (
+        (delete, delete),
+        (delete, delete),
+        (save, save),
+        (save, Step("get_by_id", (id_,))),
+        (_fails(id_, "S0"), _fails(id_, "S1")),
+        (_becomes(id_, JobStatus.RUNNING), Step("get_stats", (id_,))),
+    )
+    return Round(
+        "lives", "a job deleted and saved again", (id_,), (Step("save", (_job(id_),)),), clients
+    )
+
+
+def _anything(id_: str, random: Random, jobs: int) -> Round:
+    """Clients do anything to two jobs, at random."""
+    ids = (f"{id_} a", f"{id_} b")
+    setup = tuple(Step("save", (_job(one, age),)) for age, one in enumerate(ids))
+    menu = [step for age, one in enumerate(ids) for step in _menu(one, age)]
+    menu += [
+        Step("list_by_status", (JobStatus.PENDING, _ALL)),
+        Step("list_by_status", (JobStatus.RUNNING, _ALL)),
+        Step("list_recent", (_ALL,)),
+        Step("get_running_jobs"),
+    ]
+    clients = tuple(tuple(random.choices(menu, k=4)) for _ in range(6))
+    return Round("anything", "anything at random", ids, setup, clients)
+
+
+def _completions(id_: str, random: Random, jobs: int) -> Round:
+    """Each records completions of symbols of its own."""
+    ids = _ids(id_, jobs)
+    setup = tuple(Step("save", (_job(one),)) for one in ids)
+    clients = tuple(tuple(_completes(one, number) for one in ids) for number in range(CLIENTS))
+    return Round("completions", "completions recorded by all", ids, setup, clients)
+
+
+def _outcomes(id_: str, random: Random, jobs: int) -> Round:
+    """Some record completions, the others failures, each of symbols of its own."""
+    ids = _ids(id_, jobs)
+    setup = tuple(Step("save", (_job(one),)) for one in ids)
+    clients = tuple(
+        tuple(
+            _completes(one, number) if number % 2 else _fails(one, _SYMBOLS[number]) for one in ids
+        )
+        for number in range(CLIENTS)
+    )
+    return Round("outcomes", "outcomes of both kinds recorded by all", ids, setup, clients)
+
+
+def _completes(id_: str, number: int) -> Step:
+    return Step("add_completed_symbol", (id_, _SYMBOLS[number], number))
+
+
+def _together(id_: str, random: Random, jobs: int) -> Round:
+    """Two save some jobs together, again and again; others look at the first and the last."""
+    ids = _ids(id_, _JOBS)
+    setup = tuple(Step("save", (_job(one, age),)) for age, one in enumerate(ids))
+    savers = tuple(
+        tuple(_saves_all(ids, f"{saver} {number}") for number in range(3)) for saver in range(2)
+    )
+    ends = tuple(Step("get_by_id", (one,)) for one in (ids[0], ids[-1]))
+    # The first on one handle saves while the first on the next looks on: where calls never
+    # suspend, each is done before another on its handle begins.
+    clients = (savers[0], ends * 12, ends[::-1] * 12, savers[1])
+    return Round("together", "jobs saved together", ids, setup, clients)
+
+
+def _saves_all(ids: Iterable[str], source: str) -> Step:
+    jobs = (replace(_job(one, age), source=source) for age, one in enumerate(ids))
+    return Step("save_many", (tuple(jobs),))
+
+
+def _menu(id_: str, age: int) -> Iterator[Step]:
+    yield from (_becomes(id_, status) for status in JobStatus)
+    yield from (_fails(id_, symbol) for symbol in _SYMBOLS[:4])
+    yield Step("save", (_job(id_, age),))
+    yield Step("delete", (id_,))
+    yield Step("get_by_id", (id_,), keep="copy")
+    yield Step("save", (Held("copy", (Change("with_completed_symbol", ("S5", 7)),)),))
+    yield Step("get_by_id", (id_,))
+    yield Step("get_stats", (id_,))
+
+
+KINDS = MappingProxyType(
+    {
+        "claim": _claim,
+        "failures": _failures,
+        "work": _work,
+        "copies": _copies,
+        "lives": _lives,
+        "anything": _anything,
+    }
+)
+"""Every kind of round, by a short name."""
+
+_BEYOND = MappingProxyType(
+    {
+        "completions": ("add_completed_symbol", _completions),
+        "outcomes": ("add_completed_symbol", _outcomes),
+        "together": ("save_many", _together),
+    }
+)
+"""The kinds for what an adapter may be able to do beyond the nine methods, and the method."""
+
+_IN_TURN = ("completions", "outcomes")
+"""Kinds that are so much alike that each time only one of them is run."""
+
+_LAWS = {
+    "claim": "STATUS-2",
+    "failures": "FAILED-2",
+    "copies": "SAVE-3",
+    "completions": "COMPLETED-2",
+}
+
+_Maker = Callable[[str, Random, int], Round]
+
+
+def kinds(capabilities: frozenset[str]) -> dict[str, _Maker]:
+    """The kinds of rounds for an adapter that can do this beyond the nine methods."""
+    beyond = {
+        name: maker for name, (method, maker) in _BEYOND.items() if METHODS[method] in capabilities
+    }
+    return {**KINDS, **beyond}
+
+
+def rounds(seed: int, count: int, capabilities: frozenset[str] = frozenset()) -> Iterator[Round]:
+    """Each kind of round so many times, in turn; the same seed, the same rounds."""
+    random = Random(f"{seed} rounds")  # noqa: S311 - not for secrets
+    makers = kinds(capabilities)
+    for number in range(count):
+        for name, maker in makers.items():
+            if name in _IN_TURN and name != _IN_TURN[number % len(_IN_TURN)]:
+                continue
+            yield maker(f"{name} {number}", random, _JOBS)
+
+
+def shorter(round_: Round, seed: int, count: int) -> Iterator[Round]:
+    """The same kind of round, with two of its clients and a step or two of each: a short story."""
+    random = Random(f"{seed} shorter")  # noqa: S311 - not for secrets
+    for number in range(count):
+        maker = kinds(frozenset(PROTOCOLS))[round_.kind]
+        whole = maker(f"{round_.kind} {number} again", random, 1)
+        steps = 1 if number < count // 2 and round_.kind not in ("copies", "together") else 2
+        pair = random.sample(range(len(whole.clients)), 2)
+        yield replace(whole, clients=tuple(whole.clients[at][:steps] for at in sorted(pair)))
+
+
+def hand_over(
+    handles: int, capabilities: frozenset[str] = frozenset()
+) -> tuple[Round, tuple[tuple[int, Step], ...]]:
+    """Calls one after another, each on another handle than the one before.
+
+    Args:
+        handles: How many there are.
+        capabilities: What the adapter can do beyond the nine methods.
+
+    Returns:
+        A round that says which jobs they are about, and the calls, each with its handle.
+    """
+    id_ = "handed over"
+    changes = (
+        Step("save", (_job(id_),)),
+        _becomes(id_, JobStatus.RUNNING),
+        _fails(id_, "S0"),
+        Step("save", (Held("copy", (Change("with_completed_symbol", ("S1", 7)),)),)),
+        _fails(id_, "S1"),
+        _becomes(id_, JobStatus.FAILED),
+        Step("delete", (id_,)),
+        Step("save", (_job(id_, age=1),)),
+        Step("add_completed_symbol", (id_, "S2", 7)),
+        Step("save_many", ((replace(_job(id_, age=1), source="kraken"),),)),
+    )
+    pages = available((Step("list_after", (JobStatus.PENDING, None, _ALL)),), capabilities)
+    steps: list[tuple[int, Step]] = []
+    for number, change in enumerate(available(changes, capabilities)):
+        steps.append((number % handles, change))
+        for other in range(1, handles + 1):
+            handle = (number + other) % handles
+            keep = "copy" if other == 1 else None
+            steps.append((handle, Step("get_by_id", (id_,), keep=keep)))
+            steps.append((handle, Step("get_stats", (id_,))))
+            steps.append((handle, Step("list_recent", (_ALL,))))
+            steps += [(handle, Step("list_by_status", (status, _ALL))) for status in JobStatus]
+            steps += [(handle, page) for page in pages]
+    return Round(
+        "hand over", "one caller after another, on different handles", (id_,), (), ()
+    ), tuple(steps)

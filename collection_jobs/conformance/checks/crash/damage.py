@@ -1,0 +1,197 @@
+"""ERROR-1, the part that shows when the engine fails: stores whose files are damaged."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from collection_jobs.conformance.history.history import Event
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.messages import Close, Open, Work
+from collection_jobs.conformance.running.processes import Worker, WorkerDied, WorkerFailed
+from collection_jobs.conformance.running.targets import Target
+from collection_jobs.conformance.spec.calls import PATIENCE, NoAnswer, Program, Step, example_job
+from collection_jobs.conformance.spec.capabilities import available
+from collection_jobs.errors import CollectionJobError
+from collection_jobs.status import JobStatus
+
+__all__ = ["DAMAGES", "check_damage"]
+
+LAW = "ERROR-1"
+
+_JOBS: Program = tuple(Step("save", (example_job(f"job {number}"),)) for number in range(20))
+_CALLS: Program = (
+    Step("get_by_id", ("job 1",)),
+    Step("get_stats", ("job 2",)),
+    Step("list_recent"),
+    Step("list_by_status", (JobStatus.PENDING,)),
+    Step("get_running_jobs"),
+    Step("update_status", ("job 3", JobStatus.RUNNING)),
+    Step("add_failed_symbol", ("job 4", "BTC", "boom")),
+    Step("save", (example_job("job 5", source="other"),)),
+    Step("save", (example_job("new"),)),
+    Step("delete", ("job 6",)),
+)
+_BEYOND: Program = (
+    Step("add_completed_symbol", ("job 7", "BTC", 1)),
+    Step("save_many", ((example_job("job 8"), example_job("another")),)),
+    Step("list_after", (JobStatus.PENDING,)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One way to damage a store.
+
+    Attributes:
+        told: What is done, as Python.
+        do: Does it to a directory.
+        while_open: Whether the store is open then.
+    """
+
+    told: str
+    do: Callable[[Path, Random], None]
+    while_open: bool = False
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    return (path for path in sorted(directory.rglob("*")) if path.is_file())
+
+
+def _all_garbage(directory: Path, random: Random) -> None:
+    for path in _files(directory):
+        path.write_bytes(random.randbytes(path.stat().st_size))
+
+
+def _half_garbage(directory: Path, random: Random) -> None:
+    for path in _files(directory):
+        content = path.read_bytes()
+        half = len(content) // 2
+        path.write_bytes(content[:half] + random.randbytes(len(content) - half))
+
+
+def _cut(directory: Path, random: Random) -> None:
+    for path in _files(directory):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def _removed(directory: Path, random: Random) -> None:
+    shutil.rmtree(directory)
+
+
+def _a_file(directory: Path, random: Random) -> None:
+    shutil.rmtree(directory)
+    directory.write_bytes(b"")
+
+
+DAMAGES: tuple[Damage, ...] = (
+    Damage("every file of the store is filled with random bytes", _all_garbage),
+    Damage("the second half of every file is filled with random bytes", _half_garbage),
+    Damage("every file of the store is cut to two thirds", _cut),
+    Damage("the store's directory is removed while it is open", _removed, while_open=True),
+    Damage("a file stands where the store's directory was", _a_file),
+)
+"""Files are never changed while they are open: an engine may have mapped them into memory."""
+
+
+def check_damage(
+    target: Target,
+    new_directory: Callable[[], Path],
+    capabilities: frozenset[str],
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> tuple[list[Finding], int]:
+    """Damage stores in every way, and call every method; how many had files to damage.
+
+    What a damaged store answers is not judged, for it may have lost anything. But an error must be
+    one of the contract's, and there must be an answer.
+
+    Args:
+        target: The adapter; worker processes find it by its spec, for an engine may take its
+            process with it.
+        new_directory: Gives a new directory.
+        capabilities: What the adapter can do beyond the nine methods.
+        seed: Where the garbage comes from.
+        progress: Told how many of how many stores are done.
+    """
+    random = Random(f"{seed} damage")  # noqa: S311 - not for secrets
+    calls = (*_CALLS, *available(_BEYOND, capabilities))
+    damaged = 0
+    with Worker.start(target) as worker:
+        for number, damage in enumerate(DAMAGES):
+            progress(number, len(DAMAGES))
+            complaint = _complaint(worker, new_directory(), damage, calls, random)
+            if complaint == _NOTHING_THERE:
+                break
+            damaged += 1
+            if complaint is not None:
+                return [_finding(damage, complaint)], damaged
+    return [], damaged
+
+
+_NOTHING_THERE = "the store keeps no files in its directory"
+
+
+def _complaint(
+    worker: Worker, directory: Path, damage: Damage, calls: Program, random: Random
+) -> str | None:
+    opening = Open(directory, 1, PATIENCE)
+    try:
+        worker.ask(opening)
+        worker.ask(Work((Client("kit", _JOBS),)))
+        if not damage.while_open:
+            worker.ask(Close())
+        if not any(_files(directory)):
+            return _NOTHING_THERE
+    except (WorkerFailed, WorkerDied):
+        return _NOTHING_THERE  # what is wrong with an undamaged store is not this law's business
+    damage.do(directory, random)
+    what = "opening the store"
+    try:
+        if not damage.while_open:
+            worker.ask(opening)
+        what = "a call"
+        for event in worker.ask(Work((Client("kit", calls),))).events:
+            wrong = _wrong_answer(event)
+            if wrong is not None:
+                return wrong
+        what = "closing the store"
+        worker.ask(Close())
+    except WorkerFailed as error:
+        if error.hidden is not None:
+            return f"{what} raised {error}{_hides(error.hidden)}"
+        return None if error.ours else f"{what} raised {error}"
+    except WorkerDied as error:
+        return f"{what} ended the process: {error}"
+    return None
+
+
+def _wrong_answer(event: Event) -> str | None:
+    """What is wrong with what a call of a damaged store answered, or None."""
+    outcome = event.outcome
+    if outcome is None or outcome.error is None:
+        return None
+    if isinstance(outcome.error, NoAnswer):
+        return f"{event.call} gave no answer"
+    if not isinstance(outcome.error, CollectionJobError):
+        return f"{event.call} {outcome}"
+    return None if outcome.hidden is None else f"{event.call} {outcome}{_hides(outcome.hidden)}"
+
+
+def _hides(cause: str) -> str:
+    return f", whose __cause__ is None and should be {cause}"
+
+
+def _finding(damage: Damage, complaint: str) -> Finding:
+    text = "an engine's failure must arrive as RepositoryError, its error as the cause"
+    history = [
+        "async with opening as repository:",
+        '    await repository.save(example_job("job 1"))',
+        f"{'    ' * damage.while_open}# Then {damage.told}.",
+        f"# {complaint}",
+    ]
+    return Finding(LAW, f"when {damage.told}, {complaint}; {text}", tuple(history))

@@ -1,0 +1,251 @@
+"""DURABLE-1: processes killed at work, and what the store holds when it is opened again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from collection_jobs.conformance.checks.crash.durability_checker import Ledger, Loss
+from collection_jobs.conformance.checks.crash.workload import IDS, life, looks
+from collection_jobs.conformance.history.history import Event
+from collection_jobs.conformance.report.capability_report import Observation
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.crash_points import ENGINE
+from collection_jobs.conformance.running.messages import Began, Close, Ended, Open, Work
+from collection_jobs.conformance.running.processes import (
+    ForkServer,
+    Worker,
+    WorkerDied,
+    WorkerFailed,
+)
+from collection_jobs.conformance.running.targets import Target
+from collection_jobs.conformance.spec.calls import PATIENCE, Step
+
+__all__ = ["Crashes", "crash"]
+
+LAW = "DURABLE-1"
+
+_CHANGES = 6
+"""Changes that each client makes in one life, if it is not killed before."""
+_MORE = 3
+"""Kills after the first loss, in search of one that is told in fewer calls."""
+_AT_ENGINE, _AT_SITE = 0.5, 0.7
+"""How many of the processes die behind a call into the engine, and how many at a site at all."""
+_WITHIN_MANY = 0.6
+"""How many of the others are killed within a ``save_many``, where the adapter has it."""
+_GLANCE = 4
+"""Kills for an adapter that does not declare to be durable."""
+_LOOK = (Client("kit", tuple(Step(call.method, call.arguments) for call in looks())),)
+
+
+@dataclass(slots=True)
+class Crashes:
+    """What came of it.
+
+    Attributes:
+        findings: The broken laws, one of each.
+        kills: How many processes were killed.
+        acknowledged: How many calls they had acknowledged.
+        observed: What was seen of ``durable``.
+    """
+
+    findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
+    kills: int = 0
+    acknowledged: int = 0
+    observed: Observation | None = None
+
+    def __str__(self) -> str:
+        """What was covered."""
+        return f"{self.kills} processes killed, after {self.acknowledged} acknowledged calls"
+
+
+def crash(
+    target: Target,
+    directory: Path,
+    *,
+    capabilities: frozenset[str],
+    seed: int,
+    kills: int,
+    progress: Callable[[int, int], None],
+) -> Crashes:
+    """Kill processes that work on one store, one after another.
+
+    Args:
+        target: The adapter; worker processes find it by its spec.
+        directory: A new directory for the store.
+        capabilities: What the adapter declares. If it is not to be durable, it is only looked at
+            whether it is.
+        seed: Where the programs and the moments come from; the same number gives the same
+            programs, but a moment is not hit twice.
+        kills: How many processes to kill.
+        progress: Told how many of how many were killed.
+    """
+    declared = "durable" in capabilities
+    random = Random(f"{seed} crash")  # noqa: S311 - not for secrets
+    history = _History(target, directory, random, capabilities)
+    kills = kills if declared else min(kills, _GLANCE)
+    history.first_life()
+    last = kills
+    try:
+        while history.crashes.kills < last:
+            progress(history.crashes.kills, kills)
+            if not history.next_life(dies=True):
+                break
+            if history.losses:
+                last = min(kills, history.crashes.kills + _MORE) if declared else 0
+        else:
+            history.next_life(dies=False)
+    finally:
+        history.end()
+    return _conclude(history.crashes, history.losses, declared=declared)
+
+
+def _conclude(crashes: Crashes, losses: list[Loss], *, declared: bool) -> Crashes:
+    lost = any(loss.law == LAW for loss in losses)
+    how = f"{crashes.kills} processes were killed at work, after {crashes.acknowledged}"
+    how += f" acknowledged calls, and {'not all was there' if lost else 'all was there'}"
+    crashes.observed = Observation("durable", not lost, f"{how} when the store was opened again")
+    if lost and not declared:
+        return crashes
+    if lost:
+        # That revisions start again in a store that lost its jobs is no news.
+        losses = [loss for loss in losses if loss.law == LAW]
+    for loss in sorted(losses, key=lambda loss: len(loss.history)):
+        crashes.findings.setdefault(loss.law, Finding(loss.law, loss.message, loss.history))
+    return crashes
+
+
+class _History:
+    """One store and the processes that worked on it."""
+
+    def __init__(
+        self, target: Target, directory: Path, random: Random, capabilities: frozenset[str]
+    ) -> None:
+        self.crashes = Crashes()
+        self.losses: list[Loss] = []
+        self._directory = directory
+        self._random = random
+        self._capabilities = capabilities
+        self._ledger = Ledger(IDS)
+        self._sites: dict[str, int] = {}
+        self._seconds = 0.0
+        self._many_seconds = 0.0
+        self._first = True
+        self._fork_server = ForkServer(target)
+
+    def end(self) -> None:
+        """Let go of all processes."""
+        self._fork_server.close()
+
+    def first_life(self) -> None:
+        """A process that comes to its end and closes the store: the measure for those killed."""
+        worker = self._open(counting=True)
+        if worker is None:
+            return
+        with worker, suppress(WorkerDied):
+            began = time.monotonic()
+            worker.order(Work(life(self._random, _CHANGES, self._capabilities), told=True))
+            self._sites = self._follow(worker)
+            self._seconds = time.monotonic() - began
+            self._ledger.note_wrong(_look(worker))
+            worker.ask(Close())
+        self._first = False
+
+    def next_life(self, *, dies: bool) -> bool:
+        """Open the store, look at it, and work on it until the end; whether it could be opened."""
+        site = self._site() if dies else None
+        worker = self._open(counting=site is not None)
+        if worker is None:
+            return False
+        with worker:
+            try:
+                self.losses += self._ledger.reopened(_look(worker))
+            except (WorkerDied, WorkerFailed) as error:
+                self._cannot("read", str(error))
+                return False
+            if dies:
+                self._live_and_die(worker, site)
+        return True
+
+    def _open(self, *, counting: bool) -> Worker | None:
+        worker = self._fork_server.worker(counting=counting)
+        try:
+            worker.ask(Open(self._directory, 1, PATIENCE), PATIENCE + 2)
+        except (WorkerDied, WorkerFailed) as error:
+            worker.close()
+            self._cannot("opened", str(error))
+            return None
+        return worker
+
+    def _cannot(self, what: str, error: str) -> None:
+        when = "after its process was killed" if self.crashes.kills else "again"
+        text = f"the store could not be {what} {when}: {error}"
+        calls = "# Calls on the store are under way when the process is killed. Then:"
+        self.losses.append(Loss(LAW, text, (calls, "async with opening as repository:")))
+
+    def _live_and_die(self, worker: Worker, site: tuple[str, int] | None) -> None:
+        clients = life(self._random, _CHANGES, self._capabilities)
+        calls = self._random.randrange(sum(len(client.steps) for client in clients))
+        delay = self._random.uniform(0, 2 * self._seconds / max(1, self._ledger.acknowledged))
+        within = site is None and self._many_seconds and self._random.random() < _WITHIN_MANY
+        if within:
+            delay = self._random.uniform(0, self._many_seconds)
+        with suppress(WorkerDied):
+            worker.order(Work(clients, told=True, die_at=site))
+            until = "save_many" if within else None
+            self._follow(worker, calls if site is None and not within else None, until)
+            time.sleep(delay)
+        worker.kill()
+        self.crashes.kills += 1
+        with suppress(WorkerDied):
+            self._follow(worker)
+        self.crashes.acknowledged = self._ledger.acknowledged
+
+    def _site(self) -> tuple[str, int] | None:
+        """Where the process is to kill itself; None where it is killed at a random moment."""
+        chance = self._random.random()
+        engine = [site for site in self._sites if site.startswith(ENGINE)]
+        sites = engine if engine and chance < _AT_ENGINE else list(self._sites)
+        if not sites or chance > _AT_SITE:
+            return None
+        site = self._random.choice(sites)
+        # Each life is another: it may pass the site less often than the first did.
+        return site, self._random.randint(1, max(1, self._sites[site] // 2))
+
+    def _follow(
+        self, worker: Worker, calls: int | None = None, until: str | None = None
+    ) -> dict[str, int]:
+        """Keep account of so many calls, or of all, or until a method is called.
+
+        Returns:
+            The sites that the work passed, if it is done.
+
+        Raises:
+            WorkerDied: The process ended.
+        """
+        while calls is None or calls > 0:
+            match worker.tell():
+                case Began(number, _, call):
+                    self._ledger.began(number, call)
+                    if call.method == until:
+                        break
+                case Ended(number, outcome):
+                    if self._first and self._ledger.method(number) == "save_many":
+                        seconds = (outcome.ended - outcome.began).total_seconds()
+                        self._many_seconds = min(self._many_seconds or seconds, 2 * seconds)
+                    loss = self._ledger.ended(number, outcome, first_life=self._first)
+                    if loss is not None:
+                        self.losses.append(loss)
+                    calls = None if calls is None else calls - 1
+                case done:
+                    return dict(getattr(done, "sites", {}))
+        return {}
+
+
+def _look(worker: Worker) -> tuple[Event, ...]:
+    return worker.ask(Work(_LOOK)).events

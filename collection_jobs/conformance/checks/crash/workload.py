@@ -1,0 +1,97 @@
+"""Lives: what a process does to a store until it is killed, drawn from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.spec.calls import Call, Change, Held, Step, example_job
+from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.job import CollectionJob
+from collection_jobs.status import JobStatus
+
+__all__ = ["IDS", "life", "looks"]
+
+_CLIENTS = ("A", "B", "C", "D")
+_JOBS = (1, 2)
+_SYMBOLS = ("S0", "S1", "S2", "S3")
+_ALL = 1_000_000
+_BEYOND = ("save_many", "save_many", "save_many", "add_completed_symbol")
+"""Most often what can be half done in more ways than one."""
+
+IDS = tuple(f"{client}{number}" for client in _CLIENTS for number in _JOBS)
+"""Every job that a life is about; each belongs to one client, who works on no other's."""
+
+
+def life(
+    random: Random, changes: int, capabilities: frozenset[str] = frozenset()
+) -> tuple[Client, ...]:
+    """What each client does: so many changes, and after each a look at what came of it.
+
+    Args:
+        random: Where it comes from.
+        changes: How many.
+        capabilities: What the adapter can do beyond the nine methods.
+    """
+    beyond = [name for name in _BEYOND if METHODS[name] in capabilities]
+    return tuple(
+        Client(
+            name, tuple(_steps(random, [f"{name}{number}" for number in _JOBS], changes, beyond))
+        )
+        for name in _CLIENTS
+    )
+
+
+def _steps(random: Random, ids: list[str], changes: int, beyond: list[str]) -> Iterator[Step]:
+    for id_ in ids:
+        yield Step("get_by_id", (id_,), keep=id_)
+    for _ in range(changes):
+        id_ = random.choice(ids)
+        yield _change(random, id_, ids, beyond)
+        yield Step("get_by_id", (id_,), keep=id_)
+
+
+def _change(random: Random, id_: str, ids: list[str], beyond: list[str]) -> Step:
+    symbol, text = random.choice(_SYMBOLS), random.choice(("timeout", "refused", "e" * 5_000))
+    kind = random.randrange(8 + len(beyond))
+    if kind >= 8 and beyond[kind - 8] == "save_many":
+        jobs = (_job(random, one) for one in ids)
+        return Step("save_many", (tuple(jobs),))
+    if kind >= 8:
+        return Step("add_completed_symbol", (id_, symbol, random.randrange(1_000)))
+    match kind:
+        case 0 | 1:
+            return Step("save", (_job(random, id_),))
+        case 2:
+            change = Change("with_completed_symbol", (symbol, random.randrange(1, 1_000)))
+            return Step("save", (Held(id_, (change,)),))
+        case 3:
+            return Step("delete", (id_,))
+        case 4 | 5:
+            return Step("update_status", (id_, random.choice(list(JobStatus)), text))
+        case _:
+            return Step("add_failed_symbol", (id_, symbol, text))
+
+
+def _job(random: Random, id_: str) -> CollectionJob:
+    return example_job(
+        id_,
+        source=random.choice(("binance", "kraken")),
+        symbols=_SYMBOLS,
+        created_at=datetime(2024, 3, 1, tzinfo=UTC) + timedelta(hours=random.randrange(1_000)),
+        status=random.choice(list(JobStatus)),
+        completed_symbols={"S0": random.randrange(1_000)},
+        failed_symbols={"S1": "boom", "S2": "e" * random.choice((1, 5_000))},
+    )
+
+
+def looks() -> Iterator[Call]:
+    """What shows all that a store holds: every job, its stats, and every listing."""
+    for id_ in IDS:
+        yield Call("get_by_id", (id_,))
+        yield Call("get_stats", (id_,))
+    yield from (Call("list_by_status", (status, _ALL)) for status in JobStatus)
+    yield Call("list_recent", (_ALL,))
+    yield Call("get_running_jobs")

@@ -1,0 +1,254 @@
+"""Several handles of one process, opened and closed while others write; other processes; a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from collection_jobs.conformance.checks.contention.history_adapter import judge
+from collection_jobs.conformance.checks.contention.topologies import Opening, in_one_process
+from collection_jobs.conformance.checks.handles.losses import find_losses
+from collection_jobs.conformance.checks.handles.play import Played, play
+from collection_jobs.conformance.checks.handles.script import (
+    KILL,
+    OPEN,
+    SERVICE,
+    Line,
+    is_call,
+    script,
+    stages,
+)
+from collection_jobs.conformance.checks.handles.shrinking import shrink
+from collection_jobs.conformance.report.capability_report import Observation
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.report.tokens import pack
+from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.messages import Close, Open, Work
+from collection_jobs.conformance.running.processes import ForkServer, WorkerDied, WorkerFailed
+from collection_jobs.conformance.running.targets import Target
+from collection_jobs.conformance.spec.calls import PATIENCE, Step, example_job
+
+__all__ = ["CHECK", "HandlesUsed", "use_handles", "use_handles_again"]
+
+CHECK = "several handles"
+"""The check's name, which its tokens hold."""
+_AGAIN = 10
+"""How often a script is played that is to show its finding again: the timing is the machine's."""
+
+
+@dataclass(slots=True)
+class HandlesUsed:
+    """What came of it.
+
+    Attributes:
+        findings: The broken laws, one of each.
+        stores: How many scripts were played, each on a store of its own.
+        handles: How many handles of one process were open at once, at most.
+        openings: How often a handle was opened.
+        processes: How many processes opened a store.
+        killed: How many of them were killed.
+        acknowledged: How many calls were.
+        notes: What could not be tried, and why.
+    """
+
+    findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
+    stores: int = 0
+    handles: int = 0
+    openings: int = 0
+    processes: int = 0
+    killed: int = 0
+    acknowledged: int = 0
+    notes: list[str] = field(default_factory=list[str])
+
+    def add(self, played: Played) -> None:
+        """Count what was played."""
+        self.stores += 1
+        self.killed += len(played.killed)
+        self.processes += len({event.client[0] for event in played.events})
+        self.openings += sum(event.call.method == OPEN for event in played.events)
+        self.acknowledged += sum(event.outcome is not None for event in played.calls)
+        mine = {event.client for event in played.events if event.client[0] == SERVICE}
+        self.handles = max(self.handles, len(mine) - 1)
+
+    def __str__(self) -> str:
+        """What was covered."""
+        tried = (
+            f"{_counted(self.handles, 'handle')} of one process, opened and closed"
+            f" {self.openings} times beside"
+            f" {_counted(self.processes - self.stores, 'other process', 'es')} on"
+            f" {_counted(self.stores, 'store')}, {_counted(self.killed, 'process', 'es')} killed,"
+            f" {self.acknowledged} acknowledged calls"
+        )
+        return "; ".join([tried, *self.notes])
+
+    @property
+    def observed(self) -> Observation:
+        """What was seen of ``shared``."""
+        broken = ", ".join(sorted(self.findings))
+        return Observation("shared", not broken, f"{self}: {broken or 'no law'} broke")
+
+
+def _counted(number: int, what: str, plural: str = "s") -> str:
+    return f"{number} {what}{plural if number != 1 else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What plays scripts on new stores."""
+
+    opening: Opening
+    new_directory: Callable[[], Path]
+    fork_server: ForkServer
+    linked: bool
+
+    def play(self, lines: Sequence[Line]) -> Played:
+        directory = self.new_directory()
+        return play(self.fork_server, _places(directory, linked=self.linked), lines)
+
+    def is_served_alone(self, lines: Sequence[Line]) -> bool:
+        """Whether the same calls keep every law when one caller makes them on one handle."""
+        steps = tuple(line.step for part in stages(lines) for line in part if is_call(line))
+        with in_one_process(self.opening, self.new_directory(), 1) as setting:
+            events = setting.run([Client("alone", steps)])
+        return not judge({id_ for event in events for id_ in event.call.job_ids}, events)
+
+
+def use_handles(
+    target: Target,
+    opening: Opening,
+    new_directory: Callable[[], Path],
+    *,
+    capabilities: frozenset[str],
+    seed: int,
+    count: int,
+    progress: Callable[[int, int], None],
+) -> HandlesUsed:
+    """Play scripts, each on a new store, until one shows a breach; then tell it in few lines.
+
+    Args:
+        target: The adapter; worker processes find it by its spec.
+        opening: Opens the store in a directory.
+        new_directory: Gives a new one.
+        capabilities: What the adapter declares, the optional Protocols included. Processes are
+            killed if it is durable.
+        seed: Where the scripts come from. The same number gives the same scripts; when each call is
+            made is up to the machine.
+        count: How many scripts.
+        progress: Told how many of how many were played.
+    """
+    random = Random(f"{seed} handles")  # noqa: S311 - not for secrets
+    used = HandlesUsed()
+    with ForkServer(target) as fork_server:
+        linked = _opens_by_link(fork_server, new_directory())
+        refusal = _refuses_a_second_handle(fork_server, new_directory())
+        if refusal is not None:
+            said = target.without_secrets(refusal)
+            used.notes.append(f"not on several handles of one process: {said}")
+        trial = _Trial(opening, new_directory, fork_server, linked)
+        for number in range(count):
+            progress(number, count)
+            kills, places = "durable" in capabilities, 2 if linked else 1
+            lines = script(random, capabilities, places=places, kills=kills)
+            used.findings = _found(trial, lines if refusal is None else _on_one_handle(lines), used)
+            if used.findings:
+                break
+    return used
+
+
+def _found(trial: _Trial, lines: tuple[Line, ...], used: HandlesUsed) -> dict[str, Finding]:
+    """Play a script; what it shows, unless one caller alone would see it too."""
+    played = trial.play(lines)
+    used.add(played)
+    found = find_losses(played)
+    return _told_shortly(trial, lines, found) if found and trial.is_served_alone(lines) else {}
+
+
+def use_handles_again(
+    target: Target, opening: Opening, new_directory: Callable[[], Path], token: dict[str, Any]
+) -> list[Finding]:
+    """Play the script of a token some times, until it shows its finding again."""
+    lines = [Line(*one) for one in token["lines"]]
+    with ForkServer(target) as fork_server:
+        trial = _Trial(opening, new_directory, fork_server, bool(token["linked"]))
+        for _ in range(_AGAIN):
+            found = [one for one in find_losses(trial.play(lines)) if one.law == token["law"]]
+            if found:
+                return found
+    return []
+
+
+def _told_shortly(
+    trial: _Trial, lines: tuple[Line, ...], found: list[Finding]
+) -> dict[str, Finding]:
+    """The first of the findings with the shortest script that shows it, and the others as found."""
+    first = found[0]
+
+    def shows(shorter: tuple[Line, ...]) -> Finding | None:
+        again = find_losses(trial.play(shorter))
+        return next((one for one in again if one.law == first.law), None)
+
+    short, first = shrink(lines, first, shows)
+    told = {first.law: _with_token(trial, first, short)}
+    return {one.law: _with_token(trial, one, lines) for one in found} | told
+
+
+def _with_token(trial: _Trial, finding: Finding, lines: Sequence[Line]) -> Finding:
+    plain = [(one.stage, one.process, one.handle, one.step) for one in lines]
+    held = {"check": CHECK, "law": finding.law, "linked": trial.linked, "lines": tuple(plain)}
+    return replace(finding, token=pack(held))
+
+
+def _on_one_handle(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """The script for an adapter that opens a store once in each process: handle 1 does it all."""
+    opens = next(line for line in lines if line.step.method == OPEN)
+    return tuple(
+        line if line.process != SERVICE or line.step.method == KILL else replace(line, handle=1)
+        for line in lines
+        if line.process != SERVICE or line is opens or is_call(line) or line.step.method == KILL
+    )
+
+
+def _places(directory: Path, *, linked: bool) -> tuple[Path, ...]:
+    if not linked:
+        return (directory,)
+    link = directory.with_name(f"{directory.name}-link")
+    link.symlink_to(directory, target_is_directory=True)
+    return directory, link
+
+
+def _refuses_a_second_handle(fork_server: ForkServer, directory: Path) -> str | None:
+    """What an adapter says that opens no store twice in one process, with nothing else going on."""
+    with fork_server.worker(counting=False) as worker, suppress(WorkerDied):
+        try:
+            worker.ask(Open(directory, 1, PATIENCE))
+            worker.ask(Close())
+            worker.ask(Open(directory, 2, PATIENCE))
+        except WorkerFailed as error:
+            return str(error) if error.ours else None
+    return None
+
+
+def _opens_by_link(fork_server: ForkServer, directory: Path) -> bool:
+    """Whether a symbolic link to a store's directory opens that store.
+
+    It is tried where a store keeps files in its directory: only these are sure to be the same by
+    another path, and what the kit does not know of is not left behind elsewhere.
+    """
+    save = Work((Client("kit", (Step("save", (example_job("a"),)),)),))
+    look = Work((Client("kit", (Step("get_by_id", ("a",)),)),))
+    with fork_server.worker(counting=False) as worker, suppress(WorkerFailed, WorkerDied, OSError):
+        worker.ask(Open(directory, 1, PATIENCE))
+        worker.ask(save)
+        worker.ask(Close())
+        if not any(path.is_file() for path in directory.rglob("*")):
+            return False
+        _, link = _places(directory, linked=True)
+        worker.ask(Open(link, 1, PATIENCE))
+        (event,) = worker.ask(look).events
+        worker.ask(Close())
+        return event.outcome is not None and event.outcome.value is not None
+    return False

@@ -1,0 +1,488 @@
+"""A deterministic event loop: virtual time, no I/O, and every choice of who goes on made outside.
+
+The unit of choice is a step: what a task does between two suspensions. Work that is handed to an
+executor is a step too. Whatever runs under this loop does the same again for the same choices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import sys
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from contextvars import Context, copy_context
+from itertools import count
+from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
+
+from collection_jobs.conformance.checks.interleavings.suspensions import where
+
+__all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler", "Unsupported"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_STEP_LIMIT = 20_000
+_PATIENCE = 100
+_THREAD_GRACE = 2.0
+_MAIN = "main"
+
+
+class Unsupported(Exception):  # noqa: N818 - what the adapter needs, not an error of anybody's
+    """Something runs under the loop that no such loop can run: the message says what."""
+
+
+class Deadlock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
+    """Tasks are left, and nothing will ever wake them; the message says where each waits."""
+
+
+class Livelock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
+    """Tasks go on for ever without coming to an end."""
+
+
+class Scheduler(Protocol):
+    """Chooses the next step."""
+
+    def choose(self, options: int, free: int) -> int:
+        """Choose among several steps that could be next.
+
+        Args:
+            options: How many there are: first the next step of the task that ran last, if it can
+                go on, then the others of its owner, then those of other owners, each in the order
+                in which they became ready.
+            free: How many of the first of them are no preemption. That is the task that ran last
+                alone if it can go on; else those of its owner, if there are any; else all.
+
+        Returns:
+            The number of the choice, from 0, which goes on with whoever ran last.
+        """
+        ...
+
+
+class _Step(asyncio.Handle):
+    """A callback that is ready, and on whose behalf it runs."""
+
+    __slots__ = ("arguments", "callback", "owner", "task", "within")
+
+    def __init__(
+        self,
+        loop: DeterministicLoop,
+        callback: Callable[..., object],
+        arguments: tuple[Any, ...],
+        context: Context | None,
+        owner: str,
+        task: object = None,
+    ) -> None:
+        self.within = copy_context() if context is None else context
+        super().__init__(callback, arguments, loop, self.within)
+        self.callback = callback
+        self.arguments = arguments
+        self.owner = owner
+        self.task = task
+
+
+class _Timer(asyncio.TimerHandle):
+    """A callback that is due at some virtual time."""
+
+    __slots__ = ("arguments", "callback", "owner", "within")
+
+    def __init__(
+        self,
+        when: float,
+        loop: DeterministicLoop,
+        callback: Callable[..., object],
+        arguments: tuple[Any, ...],
+        context: Context | None,
+    ) -> None:
+        self.within = copy_context() if context is None else context
+        super().__init__(when, callback, list(arguments), loop, self.within)
+        self.callback = callback
+        self.arguments = arguments
+        self.owner = loop.owner
+
+
+class DeterministicLoop(asyncio.AbstractEventLoop):
+    """Runs one coroutine, and all that it starts, step by step as a scheduler chooses.
+
+    A task belongs to the owner that created it, and so does the work that it hands to an executor:
+    to go on with any of these is no preemption of that owner. Callbacks of asyncio itself are run
+    at once; other callbacks are steps of their own, in the order in which they were scheduled.
+
+    Args:
+        scheduler: Chooses the next step while `exploring` is set; else whoever ran last goes on.
+
+    Attributes:
+        exploring: Whether the scheduler is asked.
+        owner: On whose behalf the current step runs.
+        switched: Called with the owner and whether its predecessor was preempted, at each change.
+    """
+
+    def __init__(self, scheduler: Scheduler, *, step_limit: int = _STEP_LIMIT) -> None:
+        """Make a loop for one run."""
+        self.exploring: bool = False
+        self.owner: str = _MAIN
+        self.switched: Callable[[str, bool], None] | None = None
+        self.steps: int = 0
+        self._scheduler = scheduler
+        self._step_limit = step_limit
+        self._ready: list[_Step] = []
+        self._internal: deque[_Step] = deque()
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._sequence = count()
+        self._now = 0.0
+        self._in_a_row = 0
+        self._last: object = None
+        self._owners: dict[asyncio.Task[Any], str] = {}
+        self._quiet: list[asyncio.Future[None]] = []
+        self._factory: Any = None
+        self._running = False
+        self._closed = False
+        self._thread = threading.get_ident()
+        self._threads_before = frozenset(threading.enumerate())
+        self._foreign = threading.Event()
+        self._unsupported: str | None = None
+
+    # Running
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end.
+
+        Raises:
+            Deadlock: It, or a task that it waits for, will never go on.
+            Livelock: It takes more steps than the limit.
+            Unsupported: Something needs more than this loop has.
+        """
+        # Both are there for those who write event loops, as the documentation of asyncio says.
+        outer = asyncio._get_running_loop()
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(finalizer=self._finalize)
+        asyncio._set_running_loop(self)
+        self._running = True
+        try:
+            task = self.start(main, _MAIN)
+            while not task.done():
+                self._run_once()
+            if self._unsupported is not None:
+                raise Unsupported(self._unsupported)
+            return task.result()
+        finally:
+            self._wind_up()
+            self._running = False
+            self._closed = True
+            asyncio._set_running_loop(outer)
+            sys.set_asyncgen_hooks(*hooks)
+
+    def _run_once(self) -> None:
+        if self._unsupported is not None:
+            raise Unsupported(self._unsupported)
+        while self._internal:
+            self._execute(self._internal.popleft())
+        ready = [step for step in self._ready if not step.cancelled()]
+        self._ready = ready
+        if not ready:
+            self._wait()
+            return
+        step = ready[0] if len(ready) == 1 else self._choose(ready)
+        ready.remove(step)
+        if step.owner != self.owner:
+            self._switch(step.owner, preempted=any(one.owner == self.owner for one in ready))
+        self._last = step.task
+        self._in_a_row += 1
+        self.steps += 1
+        if self.steps > self._step_limit:
+            raise Livelock(f"no end after {self._step_limit} steps; {self._pending()}")
+        self._execute(step)
+
+    def _choose(self, ready: list[_Step]) -> _Step:
+        others = [step for step in ready if step.owner != self.owner]
+        own = [step for step in ready if step.owner == self.owner]
+        if own and others and self._in_a_row >= _PATIENCE:
+            # Who waits for another by asking again and again would wait for ever otherwise.
+            return others[0]
+        free = len(own) or len(others)
+        for at, step in enumerate(own):
+            if step.task is self._last and step.task is not None:
+                own.insert(0, own.pop(at))
+                free = 1
+                break
+        options = own + others
+        if not self.exploring:
+            return options[0]
+        return options[self._scheduler.choose(len(options), free)]
+
+    def _switch(self, owner: str, *, preempted: bool) -> None:
+        self.owner = owner
+        self._in_a_row = 0
+        if self.switched is not None:
+            self.switched(owner, preempted)
+
+    def _execute(self, step: _Step | _Timer) -> None:
+        if step.cancelled():
+            return
+        try:
+            step.within.run(step.callback, *step.arguments)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as asyncio does with what a callback raises
+            self.call_exception_handler({"message": "a callback raised", "exception": error})
+
+    def _wait(self) -> None:
+        """Nothing is ready: tell who waits for that, else let time pass, else give up."""
+        if self._quiet:
+            for future in self._quiet:
+                if not future.done():
+                    future.set_result(None)
+            self._quiet.clear()
+            return
+        while self._timers and self._timers[0][2].cancelled():
+            heapq.heappop(self._timers)
+        if not self._timers:
+            self._give_up()
+        self._now = max(self._now, self._timers[0][0])
+        while self._timers and self._timers[0][0] <= self._now:
+            timer = heapq.heappop(self._timers)[2]
+            if not timer.cancelled():
+                self._schedule(timer.callback, timer.arguments, timer.within, timer.owner)
+
+    def _give_up(self) -> NoReturn:
+        threads = [one for one in threading.enumerate() if one not in self._threads_before]
+        if threads and not self._foreign.wait(_THREAD_GRACE):
+            self._unsupported = f"it waits for a thread of its own, {threads[0].name!r}"
+        if self._unsupported is not None:
+            raise Unsupported(self._unsupported)
+        raise Deadlock(f"nothing will ever go on; {self._pending()}")
+
+    def _pending(self) -> str:
+        waiting = [task for task in self._owners if not task.done() and task.get_name() != _MAIN]
+        return "; ".join(f"{self._owners[task]} is at {where(task)}" for task in waiting)
+
+    def _wind_up(self) -> None:
+        """Cancel what is left and let it come to an end, so that nothing is reported as lost."""
+        self.exploring = False
+        self._step_limit = self.steps + _STEP_LIMIT
+        for _ in range(3):
+            left = [task for task in self._owners if not task.done()]
+            if not left:
+                break
+            for task in left:
+                task.cancel()
+            self._drain()
+        for task in self._owners:
+            if task.done() and not task.cancelled():
+                task.exception()  # looked at, so that asyncio does not report it as forgotten
+
+    def _drain(self) -> None:
+        while self._internal or any(not step.cancelled() for step in self._ready):
+            self._unsupported = None
+            try:
+                self._run_once()
+            except Livelock:
+                self._ready.clear()
+                return
+
+    async def quiet(self, seconds: float = 1.0) -> None:
+        """Wait until nothing is left to do, timers of the next seconds included."""
+        if self._timers:
+            await asyncio.sleep(seconds)
+        future = self.create_future()
+        self._quiet.append(future)
+        await future
+
+    # What asyncio and its users call
+
+    def _schedule(
+        self,
+        callback: Callable[..., object],
+        arguments: tuple[Any, ...],
+        context: Context | None,
+        owner: str,
+    ) -> _Step:
+        holder: object = getattr(callback, "__self__", None)
+        if isinstance(holder, asyncio.Task):
+            task = cast("Any", holder)
+            owner = self._owners.get(task, owner)
+            step = _Step(self, callback, arguments, context, owner, task)
+            self._ready.append(step)
+        elif _is_internal(callback, holder):
+            step = _Step(self, callback, arguments, context, owner)
+            self._internal.append(step)
+        else:
+            step = _Step(self, callback, arguments, context, "callbacks")
+            self._ready.append(step)
+        return step
+
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """As asyncio says; the callback becomes a step, or is run at once where it is its own."""
+        return self._schedule(callback, args, context, self.owner)
+
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """From the thread of the loop, call_soon; from another, what cannot be run here."""
+        if threading.get_ident() == self._thread:
+            return self.call_soon(callback, *args, context=context)
+        name = threading.current_thread().name
+        self._unsupported = f"it has a thread of its own, {name!r}, which answers to the loop"
+        self._foreign.set()
+        return _Step(self, callback, args, context, "foreign")
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As asyncio says, in virtual time."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As asyncio says, in virtual time."""
+        timer = _Timer(when, self, callback, args, context)
+        heapq.heappush(self._timers, (when, next(self._sequence), timer))
+        return timer
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """A timer was cancelled: it is passed over when its time comes."""
+
+    def time(self) -> float:
+        """The virtual time, which passes only when nothing is ready."""
+        return self._now
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """A future of this loop."""
+        return asyncio.Future(loop=self)
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        """A task that belongs to whoever creates it."""
+        if self._factory is None:
+            task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, **options)
+        else:
+            task = self._factory(self, coro, **options)
+        self._owners[task] = self.owner
+        return task
+
+    def start(self, coro: Coroutine[Any, Any, T], owner: str) -> asyncio.Task[T]:
+        """Start a task that is an owner of its own."""
+        creator, self.owner = self.owner, owner
+        try:
+            return self.create_task(coro, name=owner)
+        finally:
+            self.owner = creator
+
+    def task_of(self, owner: str) -> asyncio.Task[Any] | None:
+        """The first task of an owner that has not come to its end."""
+        tasks = (task for task, name in self._owners.items() if name == owner)
+        return next((task for task in tasks if not task.done()), None)
+
+    def set_task_factory(self, factory: Any) -> None:
+        """As asyncio says."""
+        self._factory = factory
+
+    def get_task_factory(self) -> Any:
+        """As asyncio says."""
+        return self._factory
+
+    def run_in_executor(
+        self, executor: Any, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        """The work becomes a step; it is done also when nobody waits for it any more."""
+        future: asyncio.Future[T] = self.create_future()
+
+        def work() -> None:
+            try:
+                value = func(*args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - an executor hands on whatever is raised
+                if not future.done():
+                    future.set_exception(error)
+            else:
+                if not future.done():
+                    future.set_result(value)
+
+        self._ready.append(_Step(self, work, (), None, self.owner))
+        return future
+
+    def set_default_executor(self, executor: Any) -> None:
+        """No executor is ever used."""
+
+    async def shutdown_default_executor(self) -> None:
+        """There is none."""
+
+    async def shutdown_asyncgens(self) -> None:
+        """They end with the loop."""
+
+    def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:
+        if not self._closed:
+            self.create_task(generator.aclose())
+
+    def get_debug(self) -> bool:
+        """Always False: the slow checks of asyncio are not for thousands of runs."""
+        return False
+
+    def set_debug(self, enabled: bool) -> None:
+        """There is nothing more to tell."""
+
+    def is_running(self) -> bool:
+        """Whether the one run is under way."""
+        return self._running
+
+    def is_closed(self) -> bool:
+        """Whether the one run is over."""
+        return self._closed
+
+    def close(self) -> None:
+        """The loop closes itself at the end of its one run."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """What went wrong beside the calls shows in what they return, or not at all."""
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """As call_exception_handler."""
+        self.call_exception_handler(context)
+
+    def set_exception_handler(self, handler: Any) -> None:
+        """As call_exception_handler."""
+
+    def get_exception_handler(self) -> Any:
+        """There is none."""
+        return None
+
+    def refuse(self, operation: str) -> NoReturn:
+        """Note that something needs an operation that this loop does not have."""
+        self._unsupported = f"it calls {operation} of the event loop"
+        raise Unsupported(self._unsupported)
+
+
+def _is_internal(callback: Callable[..., object], holder: object) -> bool:
+    """Whether a callback is asyncio's own way to wake somebody."""
+    function = getattr(callback, "func", callback)  # of a functools.partial
+    module = getattr(function, "__module__", None) or ""
+    return module.partition(".")[0] in ("asyncio", "_asyncio") or isinstance(holder, asyncio.Future)
+
+
+def _refuse_rest(supported: Iterable[str]) -> None:
+    """Let every operation of an event loop that is not written out above be noted and refused."""
+
+    def refusal(name: str) -> Callable[..., NoReturn]:
+        def refuse(self: DeterministicLoop, *args: Any, **options: Any) -> NoReturn:
+            self.refuse(name)
+
+        return refuse
+
+    for name, function in vars(asyncio.AbstractEventLoop).items():
+        if callable(function) and not name.startswith("_") and name not in supported:
+            setattr(DeterministicLoop, name, refusal(name))
+
+
+_refuse_rest(vars(DeterministicLoop))

@@ -1,0 +1,146 @@
+"""Pairs and triples of calls that can get into each other's way, at each stage of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import combinations_with_replacement, product
+
+from collection_jobs.conformance.checks.interleavings.programs import Program
+from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.spec.capabilities import available
+from collection_jobs.status import JobStatus
+
+__all__ = ["CALLS", "CALLS_BEYOND", "STAGES", "pairs", "triples"]
+
+_JOB = example_job("a")
+_LATER = _JOB.created_at + timedelta(days=1)
+_SAVE = Step("save", (_JOB,))
+_SAVE_OTHER = Step("save", (example_job("b", created_at=_LATER),))
+_HOLD = Step("get_by_id", ("a",), keep="held")
+
+
+def _becomes(status: JobStatus, job_id: str = "a") -> Step:
+    return Step("update_status", (job_id, status))
+
+
+STAGES: dict[str, tuple[Step, ...]] = {
+    "pending": (_SAVE, _SAVE_OTHER, _HOLD),
+    "running": (
+        _SAVE,
+        _SAVE_OTHER,
+        _becomes(JobStatus.RUNNING),
+        Step("add_failed_symbol", ("a", "ETH", "refused")),
+        _HOLD,
+    ),
+    "absent": (_SAVE_OTHER,),
+    "deleted": (_SAVE, _SAVE_OTHER, _HOLD, Step("delete", ("a",))),
+    "failed": (_SAVE, _SAVE_OTHER, _becomes(JobStatus.FAILED), _HOLD),
+    "completed": (
+        _SAVE,
+        _SAVE_OTHER,
+        _becomes(JobStatus.RUNNING),
+        _becomes(JobStatus.COMPLETED),
+        _HOLD,
+    ),
+}
+"""How job ``a`` is brought to each stage of its lifecycle; job ``b`` is pending beside it."""
+
+CALLS: tuple[Step, ...] = (
+    *(_becomes(status) for status in JobStatus),
+    Step("add_failed_symbol", ("a", "BTC", "timeout")),
+    Step("add_failed_symbol", ("a", "ETH", "banned")),
+    Step("save", (example_job("a", timeframe="4h", completed_symbols={"BTC": 10}),)),
+    Step("save", (Held("held", (Change("with_completed_symbol", ("BTC", 20)),)),)),
+    Step("save", (Held("held", (Change("replace", (), (("timeframe", "1d"),)),)),)),
+    Step("delete", ("a",)),
+    Step("get_by_id", ("a",)),
+    Step("get_stats", ("a",)),
+    Step("list_by_status", (JobStatus.PENDING,)),
+    Step("list_by_status", (JobStatus.RUNNING,)),
+    Step("list_recent"),
+    Step("get_running_jobs"),
+    _becomes(JobStatus.RUNNING, "b"),
+    Step("add_failed_symbol", ("b", "BTC", "timeout")),
+    Step("save", (example_job("c", created_at=_LATER),)),
+    Step("delete", ("b",)),
+)
+"""The calls that are made beside each other: on the job, on every job, and on other jobs."""
+
+
+_MANY = Step("save_many", ((example_job("a", timeframe="4h"), _SAVE_OTHER.arguments[0]),))
+_MANY_COPIES = Step(
+    "save_many",
+    (
+        (
+            example_job("b", timeframe="4h", created_at=_LATER),
+            Held("held", (Change("replace", (), (("timeframe", "1d"),)),)),
+        ),
+    ),
+)
+CALLS_BEYOND: tuple[Step, ...] = (
+    Step("add_completed_symbol", ("a", "BTC", 30)),
+    _MANY,
+    _MANY_COPIES,
+    Step("list_after", (JobStatus.PENDING, (_JOB.created_at, "a"), 1)),
+)
+"""What is made beside all of these on an adapter that has the methods."""
+_STAGES_BEYOND = ("pending", "running", "deleted")
+"""At which stages: at the others they do nothing that they do not do at one of these."""
+
+_LOOKS = (
+    (Step("get_by_id", ("a",)), Step("get_by_id", ("b",))),
+    (Step("get_by_id", ("b",)), Step("get_by_id", ("a",))),
+)
+
+_FEW: tuple[Step, ...] = (
+    _becomes(JobStatus.RUNNING),
+    _becomes(JobStatus.PENDING),
+    Step("add_failed_symbol", ("a", "BTC", "timeout")),
+    Step("add_failed_symbol", ("a", "ETH", "banned")),
+    Step("save", (Held("held", (Change("with_completed_symbol", ("BTC", 20)),)),)),
+    Step("delete", ("a",)),
+    Step("get_by_id", ("a",)),
+)
+
+
+def pairs(
+    stages: Sequence[str] = tuple(STAGES), capabilities: frozenset[str] = frozenset()
+) -> Iterator[Program]:
+    """Every two calls at every stage, each call once beside itself too.
+
+    Beside a call that changes two jobs at one instant, another client also looks at one after the
+    other.
+
+    Args:
+        stages: Which stages.
+        capabilities: What the adapter can do beyond the nine methods.
+    """
+    beyond = available(CALLS_BEYOND, capabilities)
+    for stage in stages:
+        setup = STAGES[stage]
+        every = (*CALLS, *beyond) if stage in _STAGES_BEYOND else CALLS
+        calls = [call for call in every if _HOLD in setup or not _needs_held(call)]
+        for first, second in combinations_with_replacement(calls, 2):
+            yield Program(setup, ((first,), (second,)))
+        for many, looks in product((_MANY, _MANY_COPIES), _LOOKS):
+            if many in calls:
+                yield Program(setup, ((many,), looks))
+
+
+def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[Program]:
+    """Every three changes of one job, or two and a read; all at once, or one beside the others.
+
+    Some races need a third call: a retry that gives up, a lock that is forgotten while somebody
+    waits for it. There are too many triples for all the calls that pairs are made of.
+    """
+    for stage in stages:
+        for calls in combinations_with_replacement(_FEW, 3):
+            yield Program(STAGES[stage], tuple((call,) for call in calls))
+        for first, second, third in product(_FEW, repeat=3):
+            yield Program(STAGES[stage], ((first,), (second, third)))
+
+
+def _needs_held(step: Step) -> bool:
+    arguments = step.arguments[0] if step.method == "save_many" else step.arguments
+    return any(isinstance(argument, Held) for argument in arguments)

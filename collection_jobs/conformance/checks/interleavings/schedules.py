@@ -1,0 +1,85 @@
+"""All schedules of a program, those of fewest preemptions first."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from collection_jobs.conformance.checks.interleavings.programs import (
+    Choice,
+    Execution,
+    OpenRepository,
+    Program,
+    Replay,
+    execute,
+)
+from collection_jobs.conformance.checks.interleavings.trace import Trace
+
+__all__ = ["Frontier", "Prefix", "Runner"]
+
+Prefix = tuple[int, ...]
+"""The first choices of a schedule; after them, whoever ran last goes on."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs programs, each on a new store; counts the runs and knows which program is run."""
+
+    open_repository: OpenRepository
+    directory: Path
+    runs: int = 0
+    program: Program | None = None
+    _used: int = 0
+
+    def run(
+        self, program: Program, prefix: Prefix = (), trace: Trace | None = None
+    ) -> tuple[Execution, list[Choice]]:
+        """Run a program under one schedule; return what came of it, and every choice there was."""
+        self.runs += 1
+        self.program = program
+        schedule = Replay(prefix)
+        directory = self.directory / f"store-{self._used}"
+        execution = execute(program, self.open_repository, directory, schedule, trace)
+        if not directory.exists():
+            self._used += 1  # it was used, and an adapter may remember stores by their paths
+        return execution, schedule.choices
+
+
+class Frontier:
+    """The schedules of one program that were not run yet, by how many preemptions they have.
+
+    Every schedule follows from just one other: the one that makes the same choices up to its last
+    that is not 0. So each is run once, and after all those of fewer preemptions.
+    """
+
+    def __init__(self, program: Program) -> None:
+        """Start with the schedule in which everybody goes on while it can."""
+        self.program = program
+        self._waiting: dict[int, deque[Prefix]] = {0: deque([()])}
+        self._twins = len(set(program.clients)) == 1
+
+    def run(self, runner: Runner, preemptions: int) -> Iterator[tuple[Prefix, Execution]]:
+        """Run every schedule of just so many preemptions; those of fewer must have been run."""
+        waiting = self._waiting.setdefault(preemptions, deque())
+        while waiting:
+            prefix = waiting.popleft()
+            execution, choices = runner.run(self.program, prefix)
+            self._branch(prefix, choices, preemptions)
+            yield prefix, execution
+        del self._waiting[preemptions]
+
+    def has_more(self, preemptions: int) -> bool:
+        """Whether there are schedules of so many preemptions that were not run yet."""
+        return bool(self._waiting.get(preemptions))
+
+    def _branch(self, prefix: Prefix, choices: list[Choice], preemptions: int) -> None:
+        taken = tuple(choice.taken for choice in choices)
+        for at in range(len(prefix), len(choices)):
+            options, free, _ = choices[at]
+            if at == 0 and self._twins:
+                continue  # which of two clients that do the same begins makes no difference
+            for other in range(1, options):
+                cost = preemptions + Choice(options, free, other).preempts
+                self._waiting.setdefault(cost, deque()).append((*taken[:at], other))

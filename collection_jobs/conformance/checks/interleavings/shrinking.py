@@ -1,0 +1,113 @@
+"""Shrinking: from a run that broke a law to the shortest program and schedule that break it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from collection_jobs.conformance.checks.interleavings.programs import OpenRepository, Program
+from collection_jobs.conformance.checks.interleavings.schedules import Frontier, Prefix, Runner
+from collection_jobs.conformance.checks.interleavings.trace import Trace
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.report.tokens import pack
+
+__all__ = ["Witness", "present", "rerun", "shrink"]
+
+_RUNS = 2_000
+"""How many runs to spend on one finding: a program that is a call shorter is not worth more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A program and a schedule that break a law."""
+
+    law: str
+    program: Program
+    prefix: Prefix
+    preemptions: int
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Fewer calls are shorter, then fewer preemptions, then fewer choices."""
+        return self.program.size, self.preemptions, len(self.prefix)
+
+
+def shrink(witness: Witness, runner: Runner) -> Witness:
+    """Take away calls as long as the law stays broken, then preemptions."""
+    budget = runner.runs + _RUNS
+    shrunk = True
+    while shrunk and runner.runs < budget:
+        shrunk = False
+        for program in _smaller(witness.program):
+            found = _break(program, witness.law, witness.preemptions, runner, budget)
+            if found is not None:
+                witness, shrunk = found, True
+                break
+    fewest = _break(witness.program, witness.law, witness.preemptions, runner, runner.runs + _RUNS)
+    return fewest or witness
+
+
+def _break(
+    program: Program, law: str, preemptions: int, runner: Runner, budget: int
+) -> Witness | None:
+    """The schedule of fewest preemptions under which a program breaks a law."""
+    frontier = Frontier(program)
+    for bound in range(preemptions + 1):
+        for prefix, execution in frontier.run(runner, bound):
+            if law in execution.laws:
+                return Witness(law, program, prefix, bound)
+            if runner.runs >= budget:
+                return None
+    return None
+
+
+def _smaller(program: Program) -> Iterator[Program]:
+    """The programs that have one call less."""
+    for at in range(len(program.setup)):
+        yield replace(program, setup=program.setup[:at] + program.setup[at + 1 :])
+    for at, steps in enumerate(program.clients):
+        for step in range(len(steps)):
+            fewer = steps[:step] + steps[step + 1 :]
+            rest = (fewer,) if fewer else ()
+            clients = program.clients[:at] + rest + program.clients[at + 1 :]
+            if clients:
+                yield replace(program, clients=clients)
+
+
+def present(witness: Witness, runner: Runner) -> Finding:
+    """Run it once more, and write down the program, the schedule and why the law is broken."""
+    trace = Trace()
+    execution, _ = runner.run(witness.program, witness.prefix, trace)
+    refusal = next(one for one in execution.refusals if one.law == witness.law)
+    many = "" if witness.preemptions == 1 else "s"
+    told = [
+        f"One schedule that breaks the law, with {witness.preemptions} preemption{many}:",
+        *trace.lines,
+        "The calls that matter, and when each lasted:",
+        *refusal.timeline,
+    ]
+    history = (*witness.program.lines(), *(f"# {line}" for line in told))
+    return Finding(witness.law, refusal.message, history, refusal.bars, _token(witness))
+
+
+def rerun(open_repository: OpenRepository, directory: Path, held: dict[str, Any]) -> Finding | None:
+    """Run what a token holds once more: the finding, if its law is broken again."""
+    program = Program(held["setup"], held["clients"])
+    witness = Witness(held["law"], program, held["prefix"], held["preemptions"])
+    runner = Runner(open_repository, directory)
+    execution, _ = runner.run(program, witness.prefix)
+    return present(witness, runner) if witness.law in execution.laws else None
+
+
+def _token(witness: Witness) -> str:
+    held = {
+        "check": "interleavings",
+        "law": witness.law,
+        "setup": witness.program.setup,
+        "clients": witness.program.clients,
+        "prefix": witness.prefix,
+        "preemptions": witness.preemptions,
+    }
+    return pack(held)

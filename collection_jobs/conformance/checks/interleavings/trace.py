@@ -1,0 +1,64 @@
+"""Traces: one schedule as a timeline, with each point at which somebody had to stop."""
+
+from __future__ import annotations
+
+from collection_jobs.conformance.checks.interleavings.loop import DeterministicLoop
+from collection_jobs.conformance.checks.interleavings.suspensions import where
+from collection_jobs.conformance.spec.calls import Call, Outcome
+
+__all__ = ["Trace"]
+
+
+class Trace:
+    """Writes down who ran when; its lines are to be read from the top to the bottom.
+
+    A client's lines begin with its name. A line with an arrow is a preemption: the client could
+    have gone on, and the schedule let another one run instead.
+    """
+
+    def __init__(self) -> None:
+        """Start with no lines."""
+        self.lines: list[str] = []
+        self._loop: DeterministicLoop | None = None
+        self._last = ""
+        self._suspended: set[str] = set()
+
+    def begin(self, loop: DeterministicLoop) -> None:
+        """Start to write: the clients begin."""
+        self._loop = loop
+        loop.switched = self._switched
+
+    def end(self, loop: DeterministicLoop) -> None:
+        """Stop: the clients are done."""
+        self._loop = None
+        loop.switched = None
+
+    def call(self, client: str, call: Call) -> None:
+        """A client makes a call."""
+        if self._loop is not None:
+            self._suspended.discard(client)
+            self.lines.append(f"{client} | {call}")
+
+    def outcome(self, client: str, outcome: Outcome) -> None:
+        """A client's call came back."""
+        if self._loop is not None:
+            if client in self._suspended:
+                self.lines.append(f"{client} | ... goes on")
+                self._suspended.discard(client)
+            self.lines.append(f"{client} | ... {outcome}")
+
+    def _switched(self, owner: str, preempted: bool) -> None:
+        self._tell_suspension(preempted=preempted)
+        self._last = owner
+        if owner in self._suspended:
+            self._suspended.discard(owner)
+            self.lines.append(f"{owner} | ... goes on")
+
+    def _tell_suspension(self, *, preempted: bool) -> None:
+        task = None if self._loop is None else self._loop.task_of(self._last)
+        if task is None:
+            return
+        self._suspended.add(self._last)
+        word = "preempted" if preempted else "waits"
+        arrow = "-->" if preempted else "   "
+        self.lines.append(f"{self._last} | {arrow} {word} at {where(task)}")

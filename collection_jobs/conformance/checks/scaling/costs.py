@@ -1,0 +1,152 @@
+"""Costs: what each method takes, in time on the clock and in work of the process."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from collection_jobs.conformance.checks.scaling.filling import NEWEST, RARE
+from collection_jobs.conformance.spec.calls import example_job
+from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.job import CollectionJob
+from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.status import JobStatus
+
+__all__ = ["DEEP_PAGE", "FIRST_PAGE", "Cost", "measure"]
+
+FIRST_PAGE = "list_after(JobStatus.PENDING, None, 5)"
+DEEP_PAGE = "list_after(JobStatus.PENDING, key, 5)"
+
+_FEW = 5
+_DEEP = NEWEST - timedelta(minutes=30), "job"
+"""The key of a page near the end, behind which there are still some jobs."""
+_LONG = 0.03
+"""Seconds after which a call that takes long is not made any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one call takes.
+
+    Attributes:
+        wall: Seconds on the clock.
+        cpu: Seconds that the process worked, on all its threads: what other programs do to the
+            machine, or a disk's moods, hardly show in it. An engine in another process does not
+            show in it at all.
+    """
+
+    wall: float
+    cpu: float
+
+    def least(self, other: Cost) -> Cost:
+        """The lesser of two measurements: what disturbs a measurement only ever adds to it."""
+        return Cost(min(self.wall, other.wall), min(self.cpu, other.cpu))
+
+
+async def measure(
+    repository: CollectionJobRepository,
+    name: str,
+    times: int,
+    capabilities: frozenset[str] = frozenset(),
+) -> dict[str, Cost]:
+    """Make each call some times, one after another, on jobs that are removed again at the end.
+
+    Args:
+        repository: The store; it has many jobs in it, or few.
+        name: What no other measurement on this store is called.
+        times: How many times; less often where that takes long.
+        capabilities: What the adapter can do beyond the nine methods.
+
+    Returns:
+        For each call, as Python, what it took.
+    """
+    probes = [_probe(f"{name} {number}") for number in range(times)]
+    held: list[CollectionJob] = []
+    left: list[CollectionJob] = []
+    costs: dict[str, Cost] = {}
+    enabled = gc.isenabled()
+    gc.disable()  # it looks at all objects of the process now and then, whoever made them
+    try:
+        for what, call in _calls(repository, held, capabilities):
+            costs[what], made = await _time(call, probes)
+            left += probes[made:]
+            del probes[made:]
+            if what == "get_by_id(id)":
+                held += [job for probe in probes if (job := await repository.get_by_id(probe.id))]
+        for probe in left:
+            await repository.delete(probe.id)
+    finally:
+        if enabled:
+            gc.enable()
+    return costs
+
+
+def _probe(id_: str) -> CollectionJob:
+    return example_job(id_, created_at=NEWEST + timedelta(seconds=1))
+
+
+_Call = Callable[[int, CollectionJob], Awaitable[object]]
+
+
+def _calls(
+    repository: CollectionJobRepository,
+    held: Sequence[CollectionJob],
+    capabilities: frozenset[str],
+) -> Iterator[tuple[str, _Call]]:
+    """Every method but get_running_jobs, in every way that may cost something of its own."""
+    beyond: Any = repository  # it has the methods of its capabilities, too
+    yield "save(new)", lambda at, job: repository.save(job)
+    yield "get_by_id(id)", lambda at, job: repository.get_by_id(job.id)
+    yield "get_by_id(unknown)", lambda at, job: repository.get_by_id(f"{job.id}?")
+    yield "get_stats(id)", lambda at, job: repository.get_stats(job.id)
+    yield "save(copy)", lambda at, job: repository.save(held[at] if at < len(held) else job)
+    yield "save(job)", lambda at, job: repository.save(job)
+    yield (
+        "add_failed_symbol(id, symbol, error)",
+        lambda at, job: repository.add_failed_symbol(job.id, "BTC", "timeout"),
+    )
+    yield (
+        "update_status(id, JobStatus.RUNNING)",
+        lambda at, job: repository.update_status(job.id, JobStatus.RUNNING),
+    )
+    yield (
+        "list_by_status(JobStatus.PENDING, 5)",
+        lambda at, job: repository.list_by_status(JobStatus.PENDING, _FEW),
+    )
+    yield (
+        f"list_by_status(JobStatus.{RARE.name}, 5)",
+        lambda at, job: repository.list_by_status(RARE, _FEW),
+    )
+    yield "list_recent(5)", lambda at, job: repository.list_recent(_FEW)
+    yield (
+        "list_recent(5, since=yesterday)",
+        lambda at, job: repository.list_recent(_FEW, NEWEST),
+    )
+    if METHODS["add_completed_symbol"] in capabilities:
+        yield (
+            "add_completed_symbol(id, symbol, candles)",
+            lambda at, job: beyond.add_completed_symbol(job.id, "ETH", 500),
+        )
+    if METHODS["save_many"] in capabilities:
+        yield "save_many((job, job))", lambda at, job: beyond.save_many((job, job))
+    if METHODS["list_after"] in capabilities:
+        yield FIRST_PAGE, lambda at, job: beyond.list_after(JobStatus.PENDING, None, _FEW)
+        yield DEEP_PAGE, lambda at, job: beyond.list_after(JobStatus.PENDING, _DEEP, _FEW)
+    yield "delete(id)", lambda at, job: repository.delete(job.id)
+
+
+async def _time(call: _Call, probes: Sequence[CollectionJob]) -> tuple[Cost, int]:
+    """What the call takes, and for how many of the probes there was time."""
+    began, cpu = time.perf_counter(), time.process_time()
+    made = 0
+    for at, probe in enumerate(probes):
+        await call(at, probe)
+        made += 1
+        if time.perf_counter() - began > _LONG:
+            break
+    wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+    return Cost(wall / made, cpu / made), made

@@ -1,0 +1,251 @@
+"""SCALE-1 and KEY-3: the costs in a small store and in a large one, and of its first and last page.
+
+Both are measured in turn, so that what disturbs one disturbs the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collection_jobs.conformance.checks.contention.topologies import Opening
+from collection_jobs.conformance.checks.scaling.costs import DEEP_PAGE, FIRST_PAGE, Cost, measure
+from collection_jobs.conformance.checks.scaling.filling import fill
+from collection_jobs.conformance.report.capability_report import Observation
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.spec.capabilities import METHODS
+
+__all__ = ["Growth", "compare_costs"]
+
+LAW = "SCALE-1"
+DEPTH_LAW = "KEY-3"
+
+_TIMES = 10
+"""Calls of a kind in one measurement."""
+CONFIRMATIONS = 2
+"""How often a growth that was seen must be seen again before it is a finding."""
+_CPU, _WALL = 3.0, 6.0
+"""Up to which factor the cost may be greater in a store of a hundred times as many jobs."""
+_FLOOR = 4e-6
+"""Seconds that a call may take more whatever the factor: less cannot be measured."""
+_LEAST_FACTOR = 20
+"""How many times as many jobs the large store must have for the comparison to tell anything."""
+_LEAST = 200
+"""How many jobs it must have at least."""
+
+
+@dataclass(slots=True)
+class Growth:
+    """What came of it.
+
+    Attributes:
+        finding: The breach, if there is one.
+        sizes: How many jobs the small and the large store had.
+        worst: How many times as much work a call took in the large store, at most.
+        unchecked: Why nothing can be said; None if something can.
+        too_deep: The breach of KEY-3, if there is one.
+        depth: How many times as much work a deep page took as the first one; None: not measured.
+    """
+
+    finding: Finding | None = None
+    sizes: tuple[int, int] = (0, 0)
+    worst: float = 0.0
+    unchecked: str | None = None
+    too_deep: Finding | None = None
+    depth: float | None = None
+
+    @property
+    def observed(self) -> Observation | None:
+        """What was seen of ``scales``, if anything could be."""
+        if self.unchecked is not None:
+            return None
+        return Observation("scales", self.finding is None, str(self))
+
+    def __str__(self) -> str:
+        """What was covered."""
+        small, large = self.sizes
+        told = (
+            f"every call's cost with {small:,} and with {large:,} jobs:"
+            f" {self.worst:.1f} times as much work at most"
+        )
+        if self.depth is not None:
+            told += f"; a deep page's and the first one's: {self.depth:.1f} times"
+        return told
+
+
+@dataclass(slots=True)
+class _Pair:
+    """Two open stores, and the least cost of each call on either that was ever measured."""
+
+    stores: tuple[OpenStore, OpenStore]
+    capabilities: frozenset[str]
+    least: tuple[dict[str, Cost], dict[str, Cost]] = field(default_factory=lambda: ({}, {}))
+    measured: int = 0
+
+    def measure(self, repetitions: int) -> None:
+        """Measure both in turn, so that what disturbs one disturbs the other."""
+        self.least = ({}, {})
+        for _ in range(repetitions):
+            self.measured += 1
+            for store, least in zip(self.stores, self.least, strict=True):
+                name = f"probe {self.measured}"
+                costs = store.run(measure(store.repository, name, _TIMES, self.capabilities))
+                for call, cost in costs.items():
+                    least[call] = cost.least(least.get(call, cost))
+
+
+def compare_costs(
+    opening: Opening,
+    new_directory: Callable[[], Path],
+    *,
+    sizes: tuple[int, int],
+    repetitions: int,
+    seconds: float,
+    capabilities: frozenset[str],
+    progress: Callable[[int, int], None],
+) -> Growth:
+    """Fill two stores, and compare what each call costs on either.
+
+    A store whose calls raise has no costs to compare: then nothing can be said.
+
+    Args:
+        opening: Opens the store in a directory.
+        new_directory: Gives a new one.
+        sizes: How many jobs the small and the large store are to have.
+        repetitions: How often each cost is measured; the least counts.
+        seconds: How long the filling may take.
+        capabilities: What the adapter declares: one that does not declare to scale is only
+            looked at, and its growth confirmed once.
+        progress: Told how much is done.
+    """
+    with ExitStack() as opened:
+        small, large = (opened.enter_context(OpenStore(opening(new_directory()))) for _ in sizes)
+        progress(0, 3)
+        try:
+            many = large.run(fill(large.repository, sizes[1], seconds))
+            if many < _LEAST:
+                return Growth(unchecked=f"in {seconds:g} s only {many:,} jobs could be saved")
+            few = small.run(fill(small.repository, min(sizes[0], many // _LEAST_FACTOR), seconds))
+            growth = Growth(sizes=(few, many))
+            progress(1, 3)
+            pair = _Pair((small, large), capabilities)
+            confirmations = CONFIRMATIONS if "scales" in capabilities else 1
+            growths = _confirmed(pair, growth, repetitions, confirmations)
+            progress(2, 3)
+            if METHODS["list_after"] in capabilities:
+                growth.too_deep = _look_deep(pair, growth, repetitions)
+        except Exception as error:  # noqa: BLE001 - whatever a call raises, other checks judge it
+            return Growth(unchecked=f"a call raised {type(error).__name__}: {error}")
+        progress(3, 3)
+    if growths:
+        growth.finding = _finding(growth, growths)
+    return growth
+
+
+def _look_deep(pair: _Pair, growth: Growth, repetitions: int) -> Finding | None:
+    """Compare a deep page of the large store with its first one, again where it costs more."""
+    for _ in range(CONFIRMATIONS):
+        if _deeper(pair, growth) is None:
+            return None
+        pair.measure(repetitions)
+    found = _deeper(pair, growth)
+    if found is None:
+        return None
+    before = growth.sizes[1] // 2
+    message = (
+        f"a page behind some {before:,} jobs costs {found.factor:.0f} times as much as the first"
+    )
+    lines = (
+        "# Milliseconds per call:",
+        f"await repository.{FIRST_PAGE}  # {_told(found, found.small)}",
+        f"await repository.{DEEP_PAGE}  # {_told(found, found.large)}",
+    )
+    return Finding(DEPTH_LAW, message, lines)
+
+
+def _deeper(pair: _Pair, growth: Growth) -> _Growing | None:
+    """What a deep page costs beside the first one, if that is much more."""
+    _, large = pair.least
+    first, deep = large[FIRST_PAGE], large[DEEP_PAGE]
+    growth.depth = _work_factor(first, deep)
+    return _grown(DEEP_PAGE, first, deep, allowed=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Growing:
+    call: str
+    small: Cost
+    large: Cost
+    factor: float
+    in_work: bool
+
+
+def _confirmed(pair: _Pair, growth: Growth, repetitions: int, confirmations: int) -> list[_Growing]:
+    """The calls whose cost grows each time that it is measured."""
+    factor = growth.sizes[1] / growth.sizes[0]
+    growing: dict[str, _Growing] = {}
+    for time in range(1 + confirmations):
+        pair.measure(repetitions)
+        found = {one.call: one for one in _growing(pair, factor)}
+        growing = found if time == 0 else {c: one for c, one in found.items() if c in growing}
+        growth.worst = max(_work_factor(*costs) for costs in _costs(pair))
+        if not growing:
+            break
+    return list(growing.values())
+
+
+def _costs(pair: _Pair) -> list[tuple[Cost, Cost]]:
+    small, large = pair.least
+    return [(small[call], large[call]) for call in small if call != DEEP_PAGE]
+
+
+def _work_factor(small: Cost, large: Cost) -> float:
+    return (large.cpu + _FLOOR) / (small.cpu + _FLOOR)
+
+
+def _growing(pair: _Pair, factor: float) -> list[_Growing]:
+    # In proportion would be by the factor itself, less what a call costs at any size. A tree grows
+    # by its depth, and lists cut into pieces by a root: so much is allowed.
+    allowed = max(1.0, (factor / 100) ** (1 / 3))
+    small, large = pair.least
+    growing: list[_Growing] = []
+    for call, cost in small.items():
+        found = None if call == DEEP_PAGE else _grown(call, cost, large[call], allowed)
+        if found is not None:
+            growing.append(found)
+    return growing
+
+
+def _grown(call: str, cost: Cost, other: Cost, allowed: float) -> _Growing | None:
+    """A cost beside another that may not be much greater, if it is."""
+    work = _work_factor(cost, other)
+    wall = (other.wall + _FLOOR) / (cost.wall + _FLOOR)
+    if work > _CPU * allowed:
+        return _Growing(call, cost, other, work, in_work=True)
+    if wall > _WALL * allowed:
+        return _Growing(call, cost, other, wall, in_work=False)
+    return None
+
+
+def _finding(growth: Growth, growing: list[_Growing]) -> Finding:
+    growing.sort(key=lambda one: one.factor, reverse=True)
+    small, large = growth.sizes
+    worst = growing[0]
+    message = (
+        f"{worst.call} costs {worst.factor:.0f} times as much with {large:,} jobs in the store as"
+        f" with {small:,}"
+    )
+    head = f"# Milliseconds of {{}} per call, with {small:,} jobs and with {large:,}:"
+    lines = [
+        f"await repository.{one.call}  # {_told(one, one.small)} -> {_told(one, one.large)}"
+        for one in growing
+    ]
+    kind = "work" if worst.in_work else "time"
+    return Finding(LAW, message, (head.format(kind), *lines))
+
+
+def _told(one: _Growing, cost: Cost) -> str:
+    return f"{(cost.cpu if one.in_work else cost.wall) * 1e3:.3f} ms"

@@ -1,0 +1,155 @@
+"""Corners of the optional Protocols: the programs for what an adapter has beyond the nine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+
+from collection_jobs.conformance.checks.sequential.strategies import CANDLES, INSTANTS, POOLS
+from collection_jobs.conformance.spec.calls import Change, Held, Once, Program, Step, example_job
+from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.job import CollectionJob
+from collection_jobs.status import JobStatus
+
+__all__ = ["corners_beyond"]
+
+_STATUSES = (JobStatus.PENDING, JobStatus.RUNNING)
+_THREE = ("BTC", "ETH", "XRP")
+_COPY = Held("job", (Change("with_failed_symbol", ("BTC", "late")),))
+
+
+def corners_beyond(capabilities: Collection[str]) -> Iterator[Program]:
+    """The programs for the Protocols that an adapter has, each for a new store."""
+    if METHODS["add_completed_symbol"] in capabilities:
+        yield tuple(_completions())
+    if METHODS["save_many"] in capabilities:
+        yield (*_saves_of_many(), *_refusals_of_many(), *_twice_the_same())
+    if METHODS["list_after"] in capabilities:
+        for pool in POOLS:
+            yield tuple(_pages(pool))
+
+
+def _look(*ids: str) -> Iterator[Step]:
+    for job_id in ids:
+        yield Step("get_by_id", (job_id,))
+        yield Step("get_stats", (job_id,))
+
+
+def _job(job_id: str, **fields: object) -> CollectionJob:
+    outcomes = {"completed_symbols": {"BTC": 500}, "failed_symbols": {"ETH": "boom"}}
+    return example_job(job_id, **{"symbols": _THREE, **outcomes, **fields})
+
+
+def _completions() -> Iterator[Step]:
+    """A completion of every symbol, over every former outcome, of every size; and refusals."""
+    for candles in CANDLES:
+        yield Step("save", (_job("a"),))
+        yield Step("get_by_id", ("a",), keep="job")
+        for symbol in (*_THREE, "BTC"):
+            yield Step("add_completed_symbol", ("a", symbol, candles))
+            yield Step("get_by_id", ("a",))
+        yield Step("get_stats", ("a",))
+        yield Step("save", (_COPY,))
+        yield Step("add_failed_symbol", ("a", "XRP", "boom"))
+        yield Step("add_completed_symbol", ("a", "XRP", candles))
+        yield from _look("a")
+    for job_id, symbol in (("a", "DOGE"), ("a", "btc"), ("unknown", "BTC")):
+        yield Step("get_by_id", ("a",), keep="job")
+        yield Step("add_completed_symbol", (job_id, symbol, 1))
+        yield from _look("a", job_id)
+        yield Step("save", (_COPY,))
+        yield from _look("a")
+
+
+def _many(*jobs: CollectionJob | Held) -> Step:
+    return Step("save_many", (jobs,))
+
+
+def _saves_of_many() -> Iterator[Step]:
+    """Jobs that are created and replaced together: each of them, whole, in every listing."""
+    yield _many()
+    yield _many(_job("a"))
+    yield from _look("a")
+    for status in JobStatus:
+        yield _many(_job("a"), _job("b", status=status), _job("c", source="kraken"))
+        yield from _look("a", "b", "c")
+        yield Step("list_by_status", (status,))
+        yield Step("list_recent")
+    yield Step("save_many", (Once((example_job("a", symbols=("XRP",)), _job("d"))),))
+    yield from _look("a", "d")
+    yield Step("get_by_id", ("b",), keep="job")
+    yield _many(_job("e"), _COPY, example_job("a"))
+    yield from _look("e", "b", "a")
+    yield from (Step("delete", (job_id,)) for job_id in "ab")
+    yield _many(example_job("a", symbols=_THREE), example_job("b", symbols=_THREE))
+    yield from _look("a", "b")
+
+
+def _refusals_of_many() -> Iterator[Step]:
+    """One stale copy, wherever it stands: then none is saved, and no revision grows."""
+    stale = (
+        Step("save", (_job("a"),)),
+        Step("update_status", ("a", JobStatus.RUNNING)),
+        Step("delete", ("a",)),
+    )
+    others = (_job("b", source="kraken"), _job("c"))
+    for change in stale:
+        for place in range(3):
+            yield Step("save", (_job("a"),))
+            yield Step("save", (_job("b"),))
+            yield Step("get_by_id", ("b",))
+            yield Step("get_by_id", ("a",), keep="job")
+            yield change
+            yield Step("get_by_id", ("a",))
+            yield _many(*others[:place], _COPY, *others[place:])
+            yield from _look("a", "b", "c")
+    yield Step("list_recent")
+
+
+def _twice_the_same() -> Iterator[Step]:
+    """One id twice: the second job meets what the first one left."""
+    yield _many(_job("a", source="first"), _job("a", source="second"))
+    yield from _look("a")
+    yield _many(_job("a", source="first"), _job("b"), example_job("a", symbols=("BTC",)))
+    yield from _look("a", "b")
+    for jobs in (
+        (_COPY, _job("a")),  # the copy is fresh, and what comes after it asks for nothing
+        (_COPY, Held("job")),
+        (_job("a"), _COPY),
+        (_job("b"), _COPY, _COPY),
+    ):
+        yield Step("save", (_job("a", source="third"),))
+        yield Step("get_by_id", ("b",))
+        yield Step("get_by_id", ("a",), keep="job")
+        yield _many(*jobs)
+        yield from _look("a", "b")
+
+
+def _pages(pool: tuple[str, ...]) -> Iterator[Step]:
+    """Pages behind every job, behind jobs that are gone, and behind keys that no job ever had."""
+    names = [*pool, *(f"{name[:250]} x" for name in pool)]
+    ages = [*(INSTANTS[0] for _ in pool), *(INSTANTS[number % 4] for number in range(len(pool)))]
+    jobs = [
+        example_job(name, created_at=age, status=_STATUSES[number == 2])
+        for number, (name, age) in enumerate(zip(names, ages, strict=True))
+    ]
+    keys = [(job.created_at, job.id) for job in jobs]
+    for job in jobs:
+        yield Step("save", (job,))
+    for status in JobStatus:
+        yield Step("list_after", (status,))
+    for limit in (0, 3, 10**30):
+        yield Step("list_after", (JobStatus.PENDING, None, limit))
+        yield Step("list_after", (JobStatus.RUNNING, (INSTANTS[0], names[0]), limit))
+    strangers = [(INSTANTS[0], "m"), (INSTANTS[-2], "a"), (INSTANTS[-1], "\U0001f600")]
+    yield from _behind([*keys, *strangers])
+    yield Step("delete", (jobs[1].id,))
+    yield Step("update_status", (jobs[3].id, JobStatus.RUNNING))
+    yield Step("get_by_id", (jobs[3].id,))
+    yield from _behind(keys[:4])
+
+
+def _behind(keys: Iterable[tuple[datetime, str]]) -> Iterator[Step]:
+    for key in keys:
+        yield Step("list_after", (JobStatus.PENDING, key))
+        yield Step("list_after", (JobStatus.PENDING, key, 2))

@@ -1,0 +1,184 @@
+"""A session: one caller's steps on a repository, each held against the oracle at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from typing import Any, cast
+
+from collection_jobs.conformance.report.findings import Finding, LawBroken
+from collection_jobs.conformance.spec.calls import Call, Outcome, Step, make
+from collection_jobs.conformance.spec.judge import judge
+from collection_jobs.conformance.spec.listings import is_page_of, judge_listing, whole_of
+from collection_jobs.conformance.spec.model import ABSENT, Breach, Facts, JobState, facts_of
+from collection_jobs.conformance.spec.saves import judge_many
+from collection_jobs.job import CollectionJob
+from collection_jobs.protocol import CollectionJobRepository
+
+__all__ = ["SPOIL", "Session", "spoil"]
+
+_WHOLE = {"LIST-2": "LIST-1", "RECENT-2": "RECENT-1", "KEY-2": "KEY-1"}
+"""For the law of a listing's pages, the law of the whole."""
+
+SPOIL = "spoil"
+"""The pseudo-method of a step in which the caller misuses what it was given (GET-2)."""
+
+
+def spoil(value: object) -> None:
+    """Misuse a job or a list that a repository gave out, as a careless caller might."""
+    if isinstance(value, list):
+        value.clear()
+    if isinstance(value, CollectionJob):
+        for outcomes in (value.completed_symbols, value.failed_symbols):
+            with suppress(AttributeError, TypeError):  # read-only, as it should be
+                cast("dict[str, Any]", outcomes).clear()
+
+
+class Session:
+    """Runs steps one after another and raises LawBroken at the first breach.
+
+    Args:
+        repository: An empty repository.
+        muted: Laws whose breaches are known already: they are passed over. After any breach the
+            oracle takes over what the store then holds, so that the search can go on and find
+            what else is broken; where the store cannot be read, the session is over.
+        unwritten: Methods that the adapter does not have yet: their calls are passed over.
+    """
+
+    def __init__(
+        self,
+        repository: CollectionJobRepository,
+        muted: Collection[str] = frozenset(),
+        unwritten: Collection[str] = (),
+    ) -> None:
+        """Start with the empty store."""
+        self.repository = repository
+        self.held: dict[str, CollectionJob] = {}
+        self.program: list[Step] = []
+        self._muted = muted
+        self._unwritten = unwritten
+        self._over = False
+        self._states: dict[str, JobState] = {}
+        self._facts_held: dict[str, Facts] = {}
+
+    async def run(self, step: Step) -> None:
+        """Make one step; one that needs a held job which is not there is passed over.
+
+        Raises:
+            LawBroken: A law that is not muted was broken; it carries the steps made so far.
+        """
+        if self._over:
+            return
+        spoilt = step.arguments[0] if step.method == SPOIL else None
+        if isinstance(spoilt, Step):
+            await self._spoil_listing(step, spoilt)
+        elif isinstance(spoilt, str):
+            await self._spoil_job(step, spoilt)
+        else:
+            await self._make(step, step)
+
+    async def _make(
+        self, step: Step, inner: Step, blame: str | None = None
+    ) -> tuple[Outcome | None, bool]:
+        """Make a step's call; what came of it, and whether all was right."""
+        call = inner.call(self.held)
+        if call is None or call.method in self._unwritten:
+            return None, False
+        self.program.append(step)
+        outcome = await make(call, self.repository)
+        breaches = [*self._judge(call, outcome), *self._judge_held()]
+        if breaches and await self._is_a_page_of_a_wrong_whole(call, outcome, breaches):
+            breaches = []
+        if breaches:
+            if blame is not None:
+                # What is known already shows also without the misuse, and is not due to it.
+                breaches = [
+                    breach if breach.law in self._muted else breach._replace(law=blame)
+                    for breach in breaches
+                ]
+            await self._follow(call)
+            self._raise_unmuted(breaches)
+        if step.keep is not None and isinstance(outcome.value, CollectionJob):
+            self.held[step.keep] = outcome.value
+            self._facts_held[step.keep] = facts_of(outcome.value)
+        return outcome, not breaches
+
+    async def _spoil_listing(self, step: Step, listing: Step) -> None:
+        """Misuse a list, and see that the same listing still shows the same."""
+        outcome, right = await self._make(step, listing)
+        if outcome is not None and right:
+            spoil(outcome.value)
+            await self._make(listing, listing, blame="GET-2")
+
+    async def _spoil_job(self, step: Step, name: str) -> None:
+        """Misuse a held job, and see that the store still has it as it was."""
+        job = self.held.get(name)
+        if job is None:
+            return
+        self.program.append(step)
+        spoil(job)
+        self._facts_held[name] = facts_of(job)
+        confirmed = self._states.get(job.id, ABSENT).blame == "GET-1"
+        look = Step("get_by_id", (job.id,))
+        await self._make(look, look, blame="GET-2" if confirmed else None)
+
+    def _judge(self, call: Call, outcome: Outcome) -> Iterable[Breach]:
+        if call.is_listing:
+            return judge_listing(self._states, call, outcome)
+        if call.method == "save_many":
+            parts = dict(judge_many(self._states, call, outcome))
+        else:
+            (job_id,) = call.job_ids
+            parts = {job_id: judge(self._states.get(job_id, ABSENT), call, outcome)}
+        self._states |= {job_id: state for job_id, (state, _) in parts.items()}
+        return [breach for _, breaches in parts.values() for breach in breaches]
+
+    async def _is_a_page_of_a_wrong_whole(
+        self, call: Call, outcome: Outcome, breaches: list[Breach]
+    ) -> bool:
+        """Whether paging is right and only the whole listing is not, which is known already."""
+        whole_law = _WHOLE.get(breaches[0].law)
+        if whole_law is None or whole_law not in self._muted:
+            return False
+        whole = await make(whole_of(call), self.repository)
+        return is_page_of(whole, call, outcome)
+
+    def _judge_held(self) -> Iterable[Breach]:
+        for name, facts in self._facts_held.items():
+            if facts_of(self.held[name]) != facts:
+                self._facts_held[name] = facts_of(self.held[name])
+                yield Breach("GET-2", "the job that the caller holds as {} changed", (name,))
+
+    def _raise_unmuted(self, breaches: Iterable[Breach]) -> None:
+        for breach in breaches:
+            if breach.law not in self._muted:
+                history = tuple(map(str, self.program))
+                finding = Finding(breach.law, breach.message, history)
+                raise LawBroken.by_law(finding, tuple(self.program))
+
+    async def _follow(self, call: Call) -> None:
+        """After a known breach, take the store as it says it is."""
+        ids = list(self._states) if call.is_listing else call.job_ids
+        for job_id in ids:
+            outcome = await make(Call("get_by_id", (job_id,)), self.repository)
+            state = self._states.get(job_id, ABSENT)
+            if outcome.error is not None:
+                self._over = True
+                return
+            job = outcome.value
+            if isinstance(job, CollectionJob) and job.id != job_id:
+                self._over = True
+                return
+            if not isinstance(job, CollectionJob):
+                spent = state.spent | state.given
+                self._states[job_id] = JobState(spent=spent, blame=state.blame)
+                continue
+            revision = job.revision if isinstance(job.revision, int) else None
+            self._states[job_id] = JobState(
+                facts=facts_of(job),
+                revision=revision,
+                least=revision,
+                given=state.given if revision is None else state.given | {revision},
+                spent=state.spent,
+                tainted=True,
+            )

@@ -1,0 +1,162 @@
+"""The search for breaches that one caller can observe: random walks, shrunk to the shortest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from itertools import count
+
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from collection_jobs.conformance.checks.sequential.fixed_cases import corner_programs
+from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
+from collection_jobs.conformance.checks.sequential.oracle_runner import Session
+from collection_jobs.conformance.checks.sequential.shrinking import shrink
+from collection_jobs.conformance.report.findings import Finding, LawBroken
+from collection_jobs.conformance.report.tokens import pack
+from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.spec.calls import Program
+
+__all__ = ["replay", "search_lifecycle"]
+
+NewStore = Callable[[], OpenStore]
+
+
+class _Breaches:
+    """The first breach of each law, and the laws that were known when it was seen."""
+
+    def __init__(self, unwritten: Collection[str]) -> None:
+        self.unwritten = unwritten
+        self.known: set[str] = set()
+        self.first: list[tuple[LawBroken, frozenset[str]]] = []
+
+    def note(self, error: LawBroken) -> None:
+        self.first.append((error, frozenset(self.known)))
+        self.known.add(error.finding.law)
+
+
+def search_lifecycle(
+    new_store: NewStore,
+    *,
+    capabilities: frozenset[str] = frozenset(),
+    seed_number: int,
+    walks: int,
+    steps: int,
+    unwritten: Collection[str] = (),
+    progress: Callable[[int], None] = lambda stores: None,
+) -> list[Finding]:
+    """Find every law that a caller alone can see broken, each with a shortest program.
+
+    First the corners, which are the same every time; then random walks. A law that was found
+    broken is muted from then on and the search goes on from what the store then holds: a fault
+    that shows at once does not hide the rarer ones behind it.
+
+    Args:
+        new_store: Opens a new, empty store.
+        capabilities: What the adapter can do beyond the nine methods.
+        seed_number: Where the random walks come from; the same number, the same walks.
+        walks: How many walks to take.
+        steps: How many steps a walk takes at most.
+        unwritten: Methods that the adapter does not have yet: their calls are passed over.
+        progress: Told how many stores were opened so far.
+    """
+    breaches = _Breaches(unwritten)
+    opened = count(1)
+
+    def next_store() -> OpenStore:
+        progress(next(opened))
+        return new_store()
+
+    for program in corner_programs(capabilities):
+        _visit(next_store, program, breaches)
+    if walks:
+        _walk(next_store, breaches, capabilities, seed_number, _settings(walks, steps))
+    return [_shortest(new_store, error, muted) for error, muted in breaches.first]
+
+
+def _visit(new_store: NewStore, program: Program, breaches: _Breaches) -> None:
+    with new_store() as store:
+        session = Session(store.repository, breaches.known, breaches.unwritten)
+        for step in program:
+            try:
+                store.run(session.run(step))
+            except LawBroken as error:
+                breaches.note(error)
+
+
+def _walk(
+    new_store: NewStore,
+    breaches: _Breaches,
+    can_do: frozenset[str],
+    seed_number: int,
+    the_settings: settings,
+) -> None:
+    class Machine(LifecycleMachine):
+        muted = breaches.known
+        unwritten = breaches.unwritten
+        capabilities = can_do
+
+        def new_store(self) -> OpenStore:
+            return new_store()
+
+        def broke(self, error: LawBroken) -> None:
+            breaches.note(error)
+
+    seed(seed_number)(Machine)
+    run_state_machine_as_test(Machine, settings=the_settings)
+
+
+def _settings(walks: int, steps: int) -> settings:
+    return settings(
+        max_examples=walks,
+        stateful_step_count=steps,
+        phases=(Phase.generate,),
+        deadline=None,
+        database=None,
+        print_blob=False,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.filter_too_much,
+        ],
+    )
+
+
+def _shortest(new_store: NewStore, error: LawBroken, muted: frozenset[str]) -> Finding:
+    """Shrink the program of a breach on the calls themselves.
+
+    This is not left to Hypothesis: it would shrink the choices behind the calls, at a hundred
+    times the cost, and could not leave out a call within a rule.
+    """
+    best = error
+
+    def still_breaks(program: Program) -> bool:
+        nonlocal best
+        again = replay(new_store, program, muted)
+        if again is None or again.finding.law != error.finding.law:
+            return False
+        best = again
+        return True
+
+    if not still_breaks(error.program):
+        text = f"{error.finding.message} (this did not show again when the calls were repeated)"
+        return replace(error.finding, message=text)
+    shortest = shrink(best.program, still_breaks)
+    held = {"check": "one caller", "steps": shortest, "muted": sorted(muted)}
+    return replace(best.finding, history=tuple(map(str, shortest)), token=pack(held))
+
+
+def replay(
+    new_store: NewStore, program: Program, muted: frozenset[str] = frozenset()
+) -> LawBroken | None:
+    """Make the steps of a program again on a new store: the breach that this shows, if any."""
+    with new_store() as store:
+        session = Session(store.repository, muted)
+        try:
+            for step in program:
+                store.run(session.run(step))
+        except LawBroken as error:
+            return error
+    return None

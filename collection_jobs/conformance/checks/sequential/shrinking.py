@@ -1,0 +1,218 @@
+"""Shrinking: from a program that breaks a law to a shortest and plainest one that still does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from typing import Any, cast
+
+from collection_jobs.conformance.spec.calls import Change, Held, Program, Step, example_job
+from collection_jobs.job import CollectionJob
+
+__all__ = ["shrink"]
+
+_MOST_REPLAYS = 600
+_PLAIN_IDS = ("a", "b", "c", "d", "e")
+_PLAIN_TEXTS = ("", "boom")
+_PLAIN_COUNTS = (0, 1, 2, 3)
+_FREE = {
+    "save": (0,),
+    "update_status": (2,),
+    "add_failed_symbol": (2,),
+    "add_completed_symbol": (2,),
+    "save_many": (0,),
+    "list_by_status": (1, 2),
+    "list_after": (2,),
+    "list_recent": (0,),
+    "spoil": (0,),
+}
+"""Which arguments of a method may be made plainer without changing what the call is about."""
+_NEEDED = {"list_recent": 0, "list_by_status": 1, "list_after": 1, "update_status": 2}
+"""How many arguments a method must be given that can do with fewer than it may have."""
+
+
+def shrink(program: Program, still_breaks: Callable[[Program], bool]) -> Program:
+    """Make a program shorter and plainer as long as it still breaks the law.
+
+    A step is left out, an argument made plainer, an id renamed; what is kept is what still breaks
+    the law when it is made again on a new store. Every kept program is shorter than the one
+    before, so this ends; it gives up early after a number of replays, for the sake of slow
+    engines.
+    """
+    left = _MOST_REPLAYS
+    seen: set[str] = set()
+    improved = True
+    while improved:
+        improved = False
+        for candidate in _candidates(program):
+            text = _text(candidate)
+            if text in seen or _size(candidate) >= _size(program):
+                continue
+            if left == 0:
+                return program
+            seen.add(text)
+            left -= 1
+            if still_breaks(candidate):
+                program, improved = candidate, True
+                break
+    return _without_unused_names(program)
+
+
+def _text(program: Program) -> str:
+    return "\n".join(map(str, program))
+
+
+def _size(program: Program) -> tuple[int, int, str]:
+    text = _text(program)
+    return len(program), len(text), text
+
+
+def _candidates(program: Program) -> Iterator[Program]:
+    # Large parts first: a program that visits many corners is mostly beside the point.
+    size = len(program) // 2
+    while size:
+        for at in range(len(program) - size, -1, -size):
+            yield program[:at] + program[at + size :]
+        size //= 2
+    yield from _renamed(program)
+    for at, step in enumerate(program):
+        for plainer in _plainer_steps(step):
+            yield (*program[:at], plainer, *program[at + 1 :])
+
+
+def _renamed(program: Program) -> Iterator[Program]:
+    """The program with one of its ids plainer, wherever it stands."""
+    ids = {job.id for step in program for job in _new_jobs(step)}
+    for old in sorted(ids):
+        for new in _PLAIN_IDS:
+            if new not in ids:
+                yield tuple(_rename(step, old, new) for step in program)
+
+
+def _new_jobs(step: Step) -> list[CollectionJob]:
+    """The jobs that a step saves, those that are held left out."""
+    if step.method not in ("save", "save_many"):
+        return []
+    jobs = step.arguments[0] if step.method == "save_many" else step.arguments
+    return [job for job in jobs if isinstance(job, CollectionJob)]
+
+
+def _rename(step: Step, old: str, new: str) -> Step:
+    if not step.arguments or step.method in ("list_by_status", "list_recent", "spoil"):
+        return step
+    renamed = (_renamed_value(argument, old, new) for argument in step.arguments)
+    if step.method == "list_after":
+        return replace(step, arguments=tuple(renamed))
+    return replace(step, arguments=(next(renamed), *step.arguments[1:]))
+
+
+def _renamed_value(value: Any, old: str, new: str) -> Any:
+    """An id, a job, a key of a page or some jobs, with one id renamed."""
+    match value:
+        case CollectionJob():
+            return replace(value, id=new) if value.id == old else value
+        case tuple():
+            items = cast("tuple[object, ...]", value)
+            return type(items)(tuple(_renamed_value(item, old, new) for item in items))
+        case _:
+            return new if value == old else value
+
+
+def _plainer_steps(step: Step) -> Iterator[Step]:
+    least = _NEEDED.get(step.method)
+    if least is not None and len(step.arguments) > least:
+        yield replace(step, arguments=step.arguments[:-1])
+    for at in _FREE.get(step.method, ()):
+        if at >= len(step.arguments):
+            continue
+        for plainer in _plainer(step.arguments[at]):
+            arguments = (*step.arguments[:at], plainer, *step.arguments[at + 1 :])
+            yield replace(step, arguments=arguments)
+
+
+def _plainer(value: Any) -> Iterator[Any]:
+    match value:
+        case CollectionJob():
+            yield from _plainer_jobs(value)
+        case Held(changes=changes) if changes:
+            yield replace(value, changes=())
+            for at, change in enumerate(changes):
+                for plainer in _plainer_changes(change):
+                    yield replace(value, changes=(*changes[:at], plainer, *changes[at + 1 :]))
+        case Step():
+            yield from _plainer_steps(value)
+        case tuple():
+            yield from _plainer_jobs_of_many(cast("tuple[object, ...]", value))
+        case str():
+            yield from _plainer_texts(value)
+        case int() if not isinstance(value, bool):
+            yield from _PLAIN_COUNTS
+        case _:
+            return
+
+
+def _plainer_jobs_of_many(jobs: tuple[object, ...]) -> Iterator[tuple[object, ...]]:
+    if type(jobs) is not tuple:
+        yield tuple(jobs)
+    for at, job in enumerate(jobs):
+        yield type(jobs)((*jobs[:at], *jobs[at + 1 :]))
+        for plainer in _plainer(job):
+            yield type(jobs)((*jobs[:at], plainer, *jobs[at + 1 :]))
+
+
+def _plainer_texts(text: str) -> Iterator[str]:
+    yield from _PLAIN_TEXTS
+    half = len(text) // 2
+    yield text[:half]
+    yield text[half:]
+    if len(text) < 50:
+        yield from (text[:at] + text[at + 1 :] for at in range(len(text)))
+
+
+def _plainer_changes(change: Change) -> Iterator[Change]:
+    if len(change.arguments) == 2:
+        symbol, value = change.arguments
+        for plainer in _plainer(value):
+            yield replace(change, arguments=(symbol, plainer))
+
+
+def _plainer_jobs(job: CollectionJob) -> Iterator[CollectionJob]:
+    values = {item.name: getattr(job, item.name) for item in fields(job)}
+    plain = example_job(job.id)
+    for name, value in values.items():
+        usual = getattr(plain, name)
+        if name == "id" or value == usual:
+            continue
+        yield from _with(values, name, [usual])
+        if name in ("completed_symbols", "failed_symbols"):
+            yield from _with(values, name, _plainer_outcomes(dict(value)))
+        elif name == "symbols":
+            shorter = (value[:at] + value[at + 1 :] for at in range(len(value)))
+            yield from _with(values, name, shorter)
+        elif isinstance(value, str):
+            yield from _with(values, name, _plainer_texts(value))
+    yield from _with({**values, "end": plain.end}, "start", [plain.start])
+
+
+def _plainer_outcomes(outcomes: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for symbol, outcome in outcomes.items():
+        yield {other: outcomes[other] for other in outcomes if other != symbol}
+        for plainer in _plainer(outcome):
+            yield {**outcomes, symbol: plainer}
+
+
+def _with(values: dict[str, Any], name: str, plainer: Any) -> Iterator[CollectionJob]:
+    for value in plainer:
+        try:
+            yield CollectionJob(**{**values, name: value})
+        except (TypeError, ValueError):
+            continue  # the plainer value does not go with the other fields
+
+
+def _without_unused_names(program: Program) -> Program:
+    """Drop the names that no later step uses."""
+    text = _text(tuple(replace(step, keep=None) for step in program))
+    return tuple(
+        step if step.keep is None or step.keep in text else replace(step, keep=None)
+        for step in program
+    )

@@ -1,0 +1,80 @@
+"""Histories: what several clients asked of one repository, when, and what came back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from collection_jobs.conformance.spec.calls import Call, Outcome
+
+__all__ = ["Event", "History", "is_change"]
+
+_CHANGING = frozenset(
+    {
+        *("save", "delete", "update_status", "add_failed_symbol"),
+        *("add_completed_symbol", "save_many"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One call of one client, between two instants of a clock that all the clients share.
+
+    Attributes:
+        client: Who called.
+        call: What was called.
+        began: When, on any clock that orders the instants: a counter, or ``time.monotonic_ns()``.
+        ended: When it came back; None when it never did, for it was cancelled or its process died.
+            Then the call may have happened or not, at any time from ``began`` on.
+        outcome: What came back; None exactly when ``ended`` is.
+    """
+
+    client: str
+    call: Call
+    began: int
+    ended: int | None = None
+    outcome: Outcome | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an event that says it ended without an outcome, or before it began."""
+        if (self.ended is None) is not (self.outcome is None):
+            raise ValueError(f"an event has an end and an outcome, or neither: {self}")
+        if self.ended is not None and self.ended < self.began:
+            raise ValueError(f"an event ends after it began: {self}")
+
+    def __str__(self) -> str:
+        """The event as a sentence."""
+        came = "never came back" if self.outcome is None else str(self.outcome)
+        return f"{self.client}: {self.call} {came}"
+
+
+@dataclass(slots=True)
+class History:
+    """Records calls as they are made; its clock counts the begins and ends."""
+
+    events: list[Event] = field(default_factory=list[Event])
+    _now: int = 0
+
+    def begin(self, client: str, call: Call) -> int:
+        """A call is about to be made: until `end` is told of it, it never came back.
+
+        Returns:
+            The number of the event.
+        """
+        self._now += 1
+        self.events.append(Event(client, call, self._now))
+        return len(self.events) - 1
+
+    def end(self, number: int, outcome: Outcome) -> None:
+        """The call of that number came back."""
+        self._now += 1
+        begun = self.events[number]
+        self.events[number] = Event(begun.client, begun.call, begun.began, self._now, outcome)
+
+
+def is_change(event: Event) -> bool:
+    """Whether the call changed the store, as far as its answer tells, or may have changed it."""
+    if event.call.method not in _CHANGING:
+        return False
+    outcome = event.outcome
+    return outcome is None or (outcome.error is None and outcome.value is not False)

@@ -1,0 +1,178 @@
+"""Transitions: a call and its answer, prepared to be tried on many states of a job.
+
+The oracle says what a call may do (`model.judge`); a transition asks it, and answers only with the
+state afterwards, or None where the answer that came back is impossible in that state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from collection_jobs.conformance.history.history import Event, is_change
+from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.judge import judge, permits
+from collection_jobs.conformance.spec.listings import LAWS, matches
+from collection_jobs.conformance.spec.model import (
+    Breach,
+    Facts,
+    JobState,
+    Span,
+    admitted,
+    facts_of,
+    seen,
+)
+from collection_jobs.errors import JobNotFoundError
+from collection_jobs.job import CollectionJob
+from collection_jobs.stats import JobStats
+
+__all__ = [
+    "Operation",
+    "Transition",
+    "listed",
+    "missed",
+    "operation",
+    "why",
+    "without_revision",
+]
+
+Transition = Callable[[JobState], JobState | None]
+"""The state after an answer, or None where it is impossible."""
+
+
+class Operation(NamedTuple):
+    """What an event did to one job: one event is one operation, a listing one for each job."""
+
+    event: Event
+    began: int
+    ended: int | None
+    step: Transition
+    reads: bool
+    """Whether it leaves the job as it is: then it can be placed as soon as it fits."""
+    shown: CollectionJob | None = None
+    """The job as a read showed it."""
+    facts: Facts | None = None
+    """The facts of the job as a read showed it."""
+    part: Call | None = None
+    """What the event's call did to this job, where it did something to others, too."""
+
+    @property
+    def call(self) -> Call:
+        """The call, as far as it is about this job."""
+        return self.event.call if self.part is None else self.part
+
+
+def operation(event: Event, job_id: str, wall: Span) -> Operation:
+    """The operation of a call on one job.
+
+    Args:
+        event: The call.
+        job_id: The job, which the call names.
+        wall: Between which times a call that never came back may have happened.
+    """
+    job = None if event.outcome is None else event.outcome.value
+    if isinstance(job, CollectionJob):
+        return listed(event, job)
+    part = event.call.of(job_id)
+    return Operation(
+        event,
+        event.began,
+        event.ended,
+        _step(part, event.outcome, wall),
+        reads=not is_change(event),
+        part=None if part is event.call or part == event.call else part,
+    )
+
+
+def listed(event: Event, job: CollectionJob) -> Operation:
+    """A call showed a job: to that job, a listing too was a read of it."""
+    found, revision = facts_of(job), job.revision
+
+    def step(state: JobState) -> JobState | None:
+        return None if state.facts is None else admitted(state, found, revision)
+
+    return Operation(event, event.began, event.ended, step, reads=True, shown=job, facts=found)
+
+
+def missed(event: Event) -> Operation:
+    """A listing that had to show every job that matches left one out: then it did not match."""
+    call = event.call
+
+    def step(state: JobState) -> JobState | None:
+        return None if state.facts is not None and matches(call, state.facts) else state
+
+    return Operation(event, event.began, event.ended, step, reads=True)
+
+
+def without_revision(operation: Operation) -> Operation:
+    """The same operation, of which only the job's fields are believed."""
+    found = operation.facts
+    if found is None:
+        return operation
+
+    def step(state: JobState) -> JobState | None:
+        if state.facts is None:
+            return None
+        blank = state._replace(revision=None, least=None, spent=frozenset())
+        after = admitted(blank, found, 0)
+        return None if after is None else after._replace(revision=None, least=None)
+
+    return operation._replace(step=step)
+
+
+def why(operation: Operation, state: JobState) -> tuple[Breach, ...]:
+    """What the oracle says against an operation in a state where it does not fit."""
+    call, outcome = operation.call, operation.event.outcome
+    if outcome is None:
+        return ()
+    if not call.is_listing:
+        return judge(state, call, outcome)[1]
+    law = LAWS[call.method][0]
+    if operation.shown is None:
+        return (Breach(law, "{} left out a job that matches", (call,)),)
+    if state.facts is None:
+        return (Breach(law, "{} showed a job that is not stored", (call,)),)
+    return seen(state._replace(former=None), operation.shown, call, law)[1]
+
+
+def _step(call: Call, outcome: Outcome | None, wall: Span) -> Transition:
+    if outcome is None:
+        return _may_happen(call, wall)
+    return _judged(call, outcome, _possible(call, outcome))
+
+
+def _possible(call: Call, outcome: Outcome) -> Callable[[Facts | None], bool] | None:
+    """What can be told of an answer at a glance, before the oracle is asked, if anything can."""
+    value = outcome.value
+    match call.method:
+        case "update_status":
+            status = str(call.arguments[1].value)
+            return lambda facts: permits(facts, status) is value
+        case "delete":
+            return lambda facts: (facts is not None) is value
+        case "add_failed_symbol" | "add_completed_symbol":
+            absent = isinstance(outcome.error, JobNotFoundError)
+            return lambda facts: (facts is None) is absent
+        case "get_stats" if type(value) is JobStats:
+            failed = value.failed
+            return lambda facts: facts is not None and len(facts.failed_symbols) == failed
+        case _:
+            return None
+
+
+def _judged(
+    call: Call, outcome: Outcome, possible: Callable[[Facts | None], bool] | None = None
+) -> Transition:
+    def step(state: JobState) -> JobState | None:
+        if possible is not None and not possible(state.facts):
+            return None
+        after, breaches = judge(state, call, outcome)
+        return None if breaches else after
+
+    return step
+
+
+def _may_happen(call: Call, wall: Span) -> Transition:
+    """A call that never came back: what it did is what it does when it succeeds."""
+    answer = True if call.method in ("delete", "update_status") else None
+    return _judged(call, Outcome(wall.first, wall.last, answer))

@@ -1,1 +1,0 @@
-"""The oracle: what the contract says, sharing no code with what it judges."""

@@ -1,0 +1,13 @@
+"""The names that a finding's history uses, to import all at once.
+
+Inside ``async with your_factory(an_empty_directory) as repository:`` its lines run as they are.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from collection_jobs.conformance.checks.sequential.oracle_runner import spoil
+from collection_jobs.conformance.spec.calls import example_job
+from collection_jobs.status import JobStatus
+
+__all__ = ["UTC", "JobStatus", "datetime", "example_job", "replace", "spoil"]

@@ -1,0 +1,1 @@
+"""What is told: findings, verdicts, and the files that carry them."""

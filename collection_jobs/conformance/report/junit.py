@@ -1,0 +1,56 @@
+"""JUnit XML of a report, for the pages on which CI servers show test results."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from collection_jobs.conformance.report.report import LawReport, Report
+from collection_jobs.conformance.spec.laws import LAWS
+
+__all__ = ["junit_xml"]
+
+
+def junit_xml(report: Report) -> str:
+    """One test case per law.
+
+    A broken law is a failure and one that applies but went unchecked an error, so that neither
+    looks green; one that does not apply is skipped, with the reason. What the adapter does and does
+    not declare is a property of the suite.
+    """
+    verdicts = [law.verdict for law in report.laws]
+    suite = ET.Element(
+        "testsuite",
+        name=f"collection-jobs verify {report.target}",
+        tests=str(len(verdicts)),
+        failures=str(verdicts.count("broken")),
+        errors=str(verdicts.count("not checked")),
+        skipped=str(verdicts.count("not applicable")),
+    )
+    properties = ET.SubElement(suite, "properties")
+    for name in ("version", "profile", "seed"):
+        ET.SubElement(properties, "property", name=name, value=str(getattr(report, name)))
+    for claim in report.understated:
+        value = f"{claim.capability}: {claim.how}; {claim.remedy}"
+        ET.SubElement(properties, "property", name="understated", value=_printable(value))
+    for law in report.laws:
+        name = f"{law.id} {LAWS[law.id].title}"
+        _add_verdict(ET.SubElement(suite, "testcase", classname=report.target, name=name), law)
+    root = ET.Element("testsuites")
+    root.append(suite)
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _add_verdict(case: ET.Element, law: LawReport) -> None:
+    if law.finding is not None:
+        failure = ET.SubElement(case, "failure", message=_printable(law.finding.message))
+        failure.text = _printable("\n".join(law.finding.history))
+    elif law.verdict == "not checked":
+        ET.SubElement(case, "error", message=f"not checked: {law.reason}")
+    elif law.verdict == "not applicable":
+        ET.SubElement(case, "skipped", message=f"not applicable: {law.reason}")
+
+
+def _printable(text: str) -> str:
+    """Text without the control characters that XML 1.0 cannot hold, not even escaped."""
+    return "".join(char if char in "\t\n\r" or char >= " " else repr(char)[1:-1] for char in text)

@@ -1,0 +1,124 @@
+"""The report: a verdict on every law, and from these the verdict on the target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from collection_jobs.conformance.report.capability_report import Claim
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.static.report import StaticReport
+
+__all__ = ["LawReport", "LawVerdict", "Report", "Verdict"]
+
+LawVerdict = Literal["holds", "broken", "not applicable", "not checked"]
+Verdict = Literal["conforms", "findings", "incomplete"]
+
+
+@dataclass(frozen=True, slots=True)
+class LawReport:
+    """The verdict on one law.
+
+    Attributes:
+        id: The law.
+        verdict: Whether it holds.
+        reason: What was tried, for a law that holds; why not, for one that was not examined.
+        finding: The breach, for a law that is broken.
+        waits_for: The unwritten methods without which it cannot be examined.
+    """
+
+    id: str
+    verdict: LawVerdict
+    reason: str | None = None
+    finding: Finding | None = None
+    waits_for: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command's JSON shows it."""
+        shown: dict[str, Any] = {"id": self.id, "verdict": self.verdict}
+        if self.reason is not None:
+            shown["reason"] = self.reason
+        if self.waits_for:
+            shown["waits_for"] = list(self.waits_for)
+        if self.finding is not None:
+            shown["finding"] = {
+                "history": list(self.finding.history),
+                "message": self.finding.message,
+                "reproduce": self.finding.token,
+            }
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The verdict on one target.
+
+    Attributes:
+        target: What was judged, as the user calls it.
+        version: The version of collection-jobs that judged it.
+        profile: How hard it looked.
+        seed: Where its randomness came from: the same seed gives the same programs.
+        laws: The verdict on each law, in the order of the contract.
+        claims: What the adapter declares of itself beside what was seen of it.
+        adapter: The class of the repository, as ``module:Class``.
+        signatures: The static verdict on that class, or why there is none; None: not asked for.
+    """
+
+    target: str
+    version: str
+    profile: str
+    seed: int
+    laws: tuple[LawReport, ...]
+    claims: tuple[Claim, ...] = ()
+    adapter: str = ""
+    signatures: StaticReport | str | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """``findings`` if a law is broken or a signature is wrong.
+
+        ``conforms`` only if every law that applies was examined.
+        """
+        verdicts = {law.verdict for law in self.laws}
+        if "broken" in verdicts or self.wrong_signatures is not None:
+            return "findings"
+        return "incomplete" if "not checked" in verdicts else "conforms"
+
+    @property
+    def wrong_signatures(self) -> StaticReport | None:
+        """The static verdict, if it finds something wrong."""
+        static = self.signatures
+        if isinstance(static, str) or static is None or static.verdict != "findings":
+            return None
+        return static
+
+    @property
+    def understated(self) -> tuple[Claim, ...]:
+        """The false claims that break no law, of what the adapter does and does not declare."""
+        return tuple(claim for claim in self.claims if claim.verdict == "understated")
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The breaches, in the order of the contract."""
+        return tuple(law.finding for law in self.laws if law.finding is not None)
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``collection-jobs verify --json`` writes it."""
+        return {
+            "target": self.target,
+            "version": self.version,
+            "profile": self.profile,
+            "seed": self.seed,
+            "verdict": self.verdict,
+            "laws": [law.to_json() for law in self.laws],
+            "understated": [claim.capability for claim in self.understated],
+            "capabilities": [claim.to_json() for claim in self.claims],
+            "adapter": self.adapter,
+            "signatures": _signatures_json(self.signatures),
+        }
+
+
+def _signatures_json(static: StaticReport | str | None) -> dict[str, Any]:
+    if isinstance(static, str) or static is None:
+        return {"verdict": "not checked", "reason": static or "not asked for"}
+    return static.to_json()

@@ -1,0 +1,106 @@
+"""Tokens: what makes a finding again, packed into one word for the command line.
+
+A token is JSON, compressed and in base64: reading one from a stranger builds jobs and calls, and
+runs nothing of theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, cast
+
+from collection_jobs.conformance.spec.calls import Change, Held, Once, Step, example_job
+from collection_jobs.job import CollectionJob
+from collection_jobs.status import JobStatus
+from collection_jobs.validation import shown
+
+__all__ = ["pack", "unpack"]
+
+
+def pack(payload: Mapping[str, object]) -> str:
+    """Pack steps, jobs and plain values into a token."""
+    text = json.dumps(_plain(payload), separators=(",", ":"))
+    return urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
+
+
+def unpack(token: str) -> dict[str, Any]:
+    """What was packed.
+
+    Raises:
+        ValueError: The text is no token.
+    """
+    try:
+        packed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        payload = _value(json.loads(zlib.decompress(packed)))
+    except (ValueError, TypeError, KeyError, zlib.error):
+        payload = None
+    if not isinstance(payload, dict) or "check" not in payload:
+        raise ValueError(f"{shown(token)} is no token: copy the whole line of a finding")
+    return cast("dict[str, Any]", payload)
+
+
+def _plain(value: object) -> object:
+    """A value as JSON can hold it: what it cannot is a list that begins with a kind."""
+    match value:
+        case JobStatus():
+            return ["status", value.value]
+        case datetime():
+            return ["time", value.isoformat()]
+        case CollectionJob():
+            usual = example_job(value.id)
+            given = {item.name: getattr(value, item.name) for item in fields(value)}
+            odd = {name: it for name, it in given.items() if it != getattr(usual, name)}
+            odd["revision"] = value.revision
+            return ["job", value.id, _plain(odd)]
+        case Held():
+            return ["held", value.name, _plain(value.changes)]
+        case Change():
+            return ["change", value.method, _plain(value.arguments), _plain(value.keywords)]
+        case Step():
+            return ["step", value.method, _plain(value.arguments), value.keep]
+        case Once():
+            return ["once", *map(_plain, value)]
+        case tuple() | list() | set() | frozenset():
+            return ["many", *map(_plain, cast("tuple[object, ...]", value))]
+        case _ if hasattr(value, "items"):
+            return {key: _plain(item) for key, item in cast("dict[str, object]", value).items()}
+        case _:
+            return value
+
+
+def _value(plain: Any) -> Any:
+    """The value that _plain made JSON of."""
+    match plain:
+        case {**named}:
+            return {key: _value(item) for key, item in named.items()}
+        case ["status", value]:
+            return JobStatus(value)
+        case ["time", text]:
+            return datetime.fromisoformat(text)
+        case ["many", *items]:
+            return tuple(map(_value, items))
+        case ["once", *items]:
+            return Once(map(_value, items))
+        case list():
+            return _part_of_a_step(cast("list[object]", plain))
+        case _:
+            return plain
+
+
+def _part_of_a_step(plain: Any) -> Any:
+    match plain:
+        case ["job", name, odd]:
+            return example_job(name, **_value(odd))
+        case ["held", name, changes]:
+            return Held(name, _value(changes))
+        case ["change", method, arguments, keywords]:
+            return Change(method, _value(arguments), _value(keywords))
+        case ["step", method, arguments, keep]:
+            return Step(method, _value(arguments), keep)
+        case _:
+            raise ValueError("a kind of value that no token has")

@@ -1,0 +1,347 @@
+"""verify: make every check on a target and report on every law; reproduce: one finding again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.report.capability_report import compare, of_protocols
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.report.report import LawReport, Report
+from collection_jobs.conformance.report.tokens import pack, unpack
+from collection_jobs.conformance.running.configuration import (
+    PROFILES,
+    Check,
+    Examination,
+    Plan,
+    Profile,
+)
+from collection_jobs.conformance.running.not_implemented import (
+    finding_of,
+    unwritten_methods,
+    waiting,
+)
+from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.running.targets import Target, TargetError
+from collection_jobs.conformance.running.temporary import scratch_parent
+from collection_jobs.conformance.spec.capabilities import (
+    DECLARED,
+    NETWORK,
+    not_declared,
+    protocols_of,
+)
+from collection_jobs.conformance.spec.laws import LAWS, Law
+from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.validation import shown
+
+__all__ = ["reproduce", "verify"]
+
+Progress = Callable[[str, int, int], None]
+
+
+def verify(
+    target: Target,
+    *,
+    profile: str | Profile = "standard",
+    seed: int = 0,
+    checks: Sequence[Check] = CHECKS,
+    progress: Progress = lambda check, done, total: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Report:
+    """Judge a target by every law.
+
+    All stores are made in a temporary directory on the target's disk, which is removed at the
+    end, also when this is interrupted.
+
+    Args:
+        target: What to judge.
+        profile: How hard to look: ``quick``, ``standard`` or ``thorough``, or a profile.
+        seed: Where all randomness comes from. The same seed gives the same programs; what real
+            concurrency makes of them, and when a process is killed, is up to the machine.
+        checks: Which checks to make; laws that only others examine are not checked.
+        progress: Told the check that is being made, how much of it is done, and of how much.
+        interrupted: Asked before each store: True ends the run, with nothing left open.
+
+    Raises:
+        TargetError: The target cannot be opened, or is no repository.
+        ValueError: There is no such profile.
+        KeyboardInterrupt: The run was interrupted.
+    """
+    profile = _profile(profile)
+    with _stores(target, profile, interrupted) as stores:
+        probed = stores.probe()
+        examinations: list[tuple[frozenset[str], Examination]] = []
+        if probed.unwritten:
+            checks = [check for check in checks if check.early]
+            found = Examination([finding_of(probed.unwritten)], "")
+            examinations.append((frozenset({found.findings[0].law}), found))
+        for check in checks:
+            progress(check.name, 0, 1)
+            plan = stores.plan(probed, profile, seed, partial(progress, check.name))
+            examination = _with_tokens(check.run(plan), check, profile, seed)
+            examinations.append((check.laws, examination))
+    laws = tuple(
+        _without_secrets(_judge(law, probed, examinations), target) for law in LAWS.values()
+    )
+    observed = [one for _, examination in examinations for one in examination.observed]
+    claims = compare(probed.capabilities, observed)
+    claims += of_protocols(probed.capabilities, {law.id: law.verdict for law in laws})
+    of = version("collection-jobs")
+    return Report(target.name, of, profile.name, seed, laws, claims, probed.adapter)
+
+
+def reproduce(
+    target: Target,
+    token: str,
+    *,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> list[Finding]:
+    """Make a finding again on new stores.
+
+    A finding of one caller or of an interleaving is made by the very same calls in the very same
+    order. One of real tasks, processes or kills is looked for again by the check that found it,
+    with the same programs: when each call is made is up to the machine.
+
+    Args:
+        target: What the finding is about.
+        token: The finding's token.
+        interrupted: Asked before each store: True ends the run, with nothing left open.
+
+    Returns:
+        What showed again; nothing did if the list is empty.
+
+    Raises:
+        TargetError: The target cannot be opened, or is no repository.
+        ValueError: The text is no token of this version.
+    """
+    held = unpack(token)
+    check = next((check for check in CHECKS if check.name == held["check"]), None)
+    if check is None:
+        raise ValueError(f"the token is of a check that this version lacks: {held['check']!r}")
+    profile = _profile(str(held.get("profile", "standard")))
+    seed = int(held.get("seed", 0))
+    with _stores(target, profile, interrupted) as stores:
+        plan = stores.plan(stores.probe(), profile, seed, lambda done, total: None)
+        found = check.run(plan).findings if check.again is None else check.again(plan, held)
+    law = held.get("law")
+    same = [finding for finding in found if law is None or finding.law == law]
+    return [_shown_finding(finding, target) for finding in same]
+
+
+def _profile(profile: str | Profile) -> Profile:
+    if isinstance(profile, Profile):
+        return profile
+    if profile not in PROFILES:
+        raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
+    return PROFILES[profile]
+
+
+def _with_tokens(
+    examination: Examination, check: Check, profile: Profile, seed: int
+) -> Examination:
+    """Give each finding that has no token one that makes the whole check again."""
+    held = {"check": check.name, "profile": profile.name, "seed": seed}
+    findings = [
+        finding
+        if finding.token is not None
+        else replace(finding, token=pack({**held, "law": finding.law}))
+        for finding in examination.findings
+    ]
+    return replace(examination, findings=findings)
+
+
+@contextmanager
+def _stores(
+    target: Target, profile: Profile, interrupted: Callable[[], bool]
+) -> Generator[_Stores]:
+    """New stores of a target, all in one directory that is removed at the end."""
+    parent = scratch_parent(target.scratch, on_disk=profile.on_disk)
+    with TemporaryDirectory(prefix="collection-jobs-verify-", dir=parent) as scratch:
+        stores = _Stores(target, Path(scratch), interrupted)
+        try:
+            yield stores
+        except BaseException:
+            # What went wrong there is to be told, rather than what goes wrong here because of it.
+            with suppress(TargetError):
+                stores.discard()
+            raise
+        stores.discard()
+
+
+@dataclass(frozen=True, slots=True)
+class _Probed:
+    """What one look at a target tells.
+
+    Attributes:
+        capabilities: What its adapter declares of itself, and whether it has a server.
+        unwritten: The methods that it does not have yet.
+        adapter: The class of its repository, as ``module:Class``.
+    """
+
+    capabilities: frozenset[str]
+    unwritten: tuple[str, ...]
+    adapter: str
+
+
+class _Stores:
+    """New stores of a target, each in a directory of its own."""
+
+    def __init__(self, target: Target, scratch: Path, interrupted: Callable[[], bool]) -> None:
+        self._interrupted = interrupted
+        self._target = target
+        self._scratch = scratch
+        self._directories: list[Path] = []
+
+    def new_directory(self) -> Path:
+        if self._interrupted():
+            raise KeyboardInterrupt
+        directory = self._scratch / f"store-{len(self._directories) + 1}"
+        directory.mkdir()
+        self._directories.append(directory)
+        return directory
+
+    def discard(self) -> None:
+        """Remove what the stores have left outside of their directories."""
+        if self._target.discard is None or not self._directories:
+            return
+        try:
+            asyncio.run(_awaited(self._target.discard(self._directories)))
+        except Exception as error:
+            text = f"{type(error).__name__}: {self._target.without_secrets(str(error))}"
+            raise TargetError(f"the stores of {self._target.name} stay behind: {text}") from error
+
+    def opening(self, directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
+        try:
+            opening: Any = self._target.factory(directory)
+        except Exception as error:
+            raise TargetError(_failure(self._target, error)) from error
+        if not hasattr(opening, "__aenter__"):
+            raise TargetError(
+                f"{self._target.name}: the factory must return an async context manager, not"
+                f" {shown(opening)}"
+            )
+        return opening  # type: ignore[no-any-return] # what it gives is looked at when it is open
+
+    def open(self) -> OpenStore:
+        directory = self.new_directory()
+        try:
+            return OpenStore(self.opening(directory), directory)
+        except TargetError:
+            raise
+        except Exception as error:
+            raise TargetError(_failure(self._target, error)) from error
+
+    def plan(
+        self,
+        probed: _Probed,
+        profile: Profile,
+        seed: int,
+        progress: Callable[[int, int], None],
+    ) -> Plan:
+        return Plan(
+            target=self._target,
+            capabilities=probed.capabilities,
+            unwritten=probed.unwritten,
+            profile=profile,
+            seed=seed,
+            new_store=self.open,
+            new_directory=self.new_directory,
+            opening=self.opening,
+            progress=progress,
+        )
+
+    def probe(self) -> _Probed:
+        """Open one store, see that it is a repository, and what there is of it."""
+        with self.open() as store:
+            repository: object = store.repository
+            if not isinstance(repository, CollectionJobRepository):
+                lacking = [name for name in _METHODS if not hasattr(repository, name)]
+                raise TargetError(
+                    f"{self._target.name} gives no repository: {shown(repository)} lacks"
+                    f" {', '.join(lacking)}"
+                )
+            declared = frozenset[str](getattr(repository, "capabilities", ()))
+            unwritten = unwritten_methods(store)
+            offered = protocols_of(repository)
+        unknown = sorted(declared.difference(DECLARED))
+        if unknown:
+            raise TargetError(
+                f"{self._target.name} declares the unknown capability {unknown[0]!r}; known are"
+                f" {', '.join(DECLARED)}"
+            )
+        adapter = type(repository)
+        name = f"{adapter.__module__}:{adapter.__qualname__}"
+        network = frozenset[str]() if self._target.proxied is None else {NETWORK}
+        return _Probed(declared | offered | network, unwritten, name)
+
+
+_METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
+def _failure(target: Target, error: Exception) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return f"{target.name}: opening it was cancelled"
+    said = target.without_secrets(str(error))
+    return f"{target.name} cannot be opened: {type(error).__name__}: {said}"
+
+
+def _without_secrets(law: LawReport, target: Target) -> LawReport:
+    """What an adapter's errors say stands in a finding, and may repeat the URL of its store."""
+    reason = None if law.reason is None else target.without_secrets(law.reason)
+    finding = None if law.finding is None else _shown_finding(law.finding, target)
+    return replace(law, reason=reason, finding=finding)
+
+
+def _shown_finding(finding: Finding, target: Target) -> Finding:
+    shown = target.without_secrets
+    return replace(
+        finding,
+        message=shown(finding.message),
+        history=tuple(map(shown, finding.history)),
+        timeline=tuple(
+            replace(bar, call=shown(bar.call), outcome=shown(bar.outcome))
+            for bar in finding.timeline
+        ),
+    )
+
+
+def _judge(
+    law: Law, probed: _Probed, examinations: list[tuple[frozenset[str], Examination]]
+) -> LawReport:
+    """The verdict on one law from all that was examined."""
+    for _, examination in examinations:
+        findings = [finding for finding in examination.findings if finding.law == law.id]
+        if findings:
+            # The first check's: those of one caller and of interleavings can be made again exactly,
+            # and come before those of real tasks and processes, whose timing is the machine's.
+            shortest = min(findings, key=lambda finding: len(finding.history))
+            return LawReport(law.id, "broken", finding=shortest)
+    if law.capability is not None and law.capability not in probed.capabilities:
+        return LawReport(law.id, "not applicable", not_declared(law.capability))
+    if lacking := law.waits_for(probed.unwritten):
+        return LawReport(law.id, "not checked", waiting(lacking), waits_for=lacking)
+    mine = [examination for laws, examination in examinations if law.id in laws]
+    skipped = [examination.skipped for examination in mine if examination.skipped is not None]
+    mine = [examination for examination in mine if examination.skipped is None]
+    if skipped and not mine:
+        return LawReport(law.id, "not checked", skipped[0])
+    for examination in mine:
+        if law.id in examination.inapplicable:
+            return LawReport(law.id, "not applicable", examination.inapplicable[law.id])
+        if law.id in examination.unchecked:
+            return LawReport(law.id, "not checked", examination.unchecked[law.id])
+    if not mine:
+        return LawReport(law.id, "not checked", "no check yet")
+    return LawReport(law.id, "holds", "; ".join(examination.covered for examination in mine))

@@ -1,0 +1,1 @@
+"""What runs programs on stores: open stores, temporary directories, worker processes."""

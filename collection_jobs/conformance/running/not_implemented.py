@@ -1,0 +1,82 @@
+"""Unwritten methods: those that raise NotImplementedError, and which laws wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, example_job, make
+from collection_jobs.conformance.spec.laws import LAWS
+from collection_jobs.status import JobStatus
+
+__all__ = ["finding_of", "unwritten_methods", "waiting"]
+
+_CALLS = (
+    Call("save", (example_job("a"),)),
+    Call("get_by_id", ("a",)),
+    Call("delete", ("b",)),
+    Call("list_by_status", (JobStatus.PENDING,)),
+    Call("list_recent"),
+    Call("get_running_jobs"),
+    Call("update_status", ("a", JobStatus.RUNNING)),
+    Call("add_failed_symbol", ("a", "BTC", "timed out")),
+    Call("get_stats", ("a",)),
+)
+_FEW = 3
+"""How many methods a reason names: the finding of ERROR-1 names them all."""
+
+
+def unwritten_methods(store: OpenStore) -> tuple[str, ...]:
+    """The methods whose plainest call raises NotImplementedError, in the contract's order.
+
+    Args:
+        store: A new, empty store; a job may be in it afterwards.
+    """
+    unwritten: list[str] = []
+    for call in _CALLS:
+        outcome = store.run(make(call, store.repository))
+        if isinstance(outcome.error, NotImplementedError):
+            unwritten.append(call.method)
+        if isinstance(outcome.error, NoAnswer):
+            break  # a store that hangs is for the checks, which know how to tell
+    return tuple(unwritten)
+
+
+def finding_of(unwritten: Sequence[str]) -> Finding:
+    """The one finding that an unfinished adapter gets for all that it lacks."""
+    verb = "is" if len(unwritten) == 1 else "are"
+    message = f"{_listed(unwritten)} {verb} not written yet: NotImplementedError is no answer"
+    history = next(f"await {call}" for call in _CALLS if call.method == unwritten[0])
+    return Finding("ERROR-1", f"{message}. {_advice(unwritten)}", (history,))
+
+
+def waiting(methods: Sequence[str]) -> str:
+    """Why a law that needs these methods was not examined."""
+    if len(methods) > _FEW:
+        return f"waits for {methods[0]} and {len(methods) - 1} more"
+    return f"waits for {_listed(methods)}"
+
+
+def _advice(unwritten: Sequence[str]) -> str:
+    """What to write next: as few methods, in the contract's order, as some law waits for."""
+    count, freed = next(
+        (count, freed)
+        for count in range(1, len(unwritten) + 1)
+        if (freed := _freed(unwritten, unwritten[count:]))
+    )
+    return f"Write {_listed(unwritten[:count])} next: {_listed(freed)} can then be examined"
+
+
+def _freed(unwritten: Sequence[str], rest: Sequence[str]) -> list[str]:
+    """The laws for all adapters that wait for some of the unwritten and for none of the rest."""
+    return [
+        law.id
+        for law in LAWS.values()
+        if law.capability is None and law.waits_for(unwritten) and not law.waits_for(rest)
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

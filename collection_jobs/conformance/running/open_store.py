@@ -1,0 +1,164 @@
+"""OpenStore: a repository and its event loop, for callers that are not coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from shutil import rmtree
+from types import TracebackType
+from typing import Any, Generic, Self
+
+from typing_extensions import TypeVar
+
+from collection_jobs.conformance.spec.calls import PATIENCE, NoAnswer
+from collection_jobs.protocol import CollectionJobRepository
+
+__all__ = ["OpenStore", "Pulse", "patiently"]
+
+_T = TypeVar("_T")
+_BEAT = 0.1
+_R = TypeVar("_R", default=CollectionJobRepository)
+
+
+@asynccontextmanager
+async def patiently(
+    opening: AbstractAsyncContextManager[CollectionJobRepository], patience: float = PATIENCE
+) -> AsyncGenerator[CollectionJobRepository]:
+    """Open a repository and close it again, each within some seconds.
+
+    All in the caller's task, for an adapter may hold a task group open in between. What goes wrong
+    within the block is told rather than what the closing makes of it.
+
+    Raises:
+        NoAnswer: It took longer.
+    """
+    repository = await _answered(opening.__aenter__(), "opening", patience)
+    try:
+        yield repository
+    except BaseException as error:
+        with suppress(Exception):
+            leaving = opening.__aexit__(type(error), error, error.__traceback__)
+            await _answered(leaving, "closing", patience)
+        raise
+    await _answered(opening.__aexit__(None, None, None), "closing", patience)
+
+
+async def _answered(work: Awaitable[_T], what: str, patience: float) -> _T:
+    timer = asyncio.timeout(patience)
+    try:
+        async with timer:
+            return await work
+    except TimeoutError:
+        if timer.expired():
+            raise NoAnswer(f"{what} the store gave no answer within {patience:g} s") from None
+        raise
+
+
+class Pulse:
+    """Beats while event loops run; where a call blocks the one that runs, it stands still."""
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.beats: int = 0
+
+    def beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Beat, and go on doing so while this loop runs."""
+        self.beats += 1
+        loop.call_later(_BEAT, self.beat, loop)
+
+
+class OpenStore(Generic[_R]):
+    """An open repository, or several on one store, and its event loop.
+
+    One task opens the repository, makes every call and closes it: an adapter may hold a task group
+    or a cancel scope open between entering and leaving, and those belong to one task.
+    """
+
+    def __init__(
+        self,
+        opening: AbstractAsyncContextManager[_R],
+        directory: Path | None = None,
+        pulse: Pulse | None = None,
+    ) -> None:
+        """Open the repository.
+
+        Args:
+            opening: The repository, not open yet.
+            directory: What to remove when it is closed.
+            pulse: Beats while the event loop runs.
+        """
+        self._directory = directory
+        self._runner = asyncio.Runner()
+        self._loop = self._runner.get_loop()
+        self._work: asyncio.Queue[tuple[Coroutine[Any, Any, Any], asyncio.Future[Any]] | None]
+        self._work = asyncio.Queue()
+        if pulse is not None:
+            pulse.beat(self._loop)
+        opened = self._loop.create_future()
+        self._task = self._loop.create_task(self._serve(opening, opened))
+        try:
+            self.repository: _R = self._loop.run_until_complete(opened)
+        except BaseException:
+            self._runner.close()
+            raise
+
+    async def _serve(
+        self,
+        opening: AbstractAsyncContextManager[_R],
+        opened: asyncio.Future[_R],
+    ) -> None:
+        try:
+            async with opening as repository:
+                opened.set_result(repository)
+                while (work := await self._work.get()) is not None:
+                    coroutine, answer = work
+                    try:
+                        answer.set_result(await coroutine)
+                    except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it
+                        answer.set_exception(error)
+        except Exception as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+
+    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine to its end in the repository's task, and give its result."""
+        answer: asyncio.Future[_T] = self._loop.create_future()
+        self._work.put_nowait((coroutine, answer))
+        return self._loop.run_until_complete(answer)
+
+    def close(self) -> None:
+        """Close the repository, then the loop."""
+        try:
+            self._work.put_nowait(None)
+            self._loop.run_until_complete(self._task)
+        finally:
+            self._end()
+            if self._directory is not None:
+                rmtree(self._directory, ignore_errors=True)
+
+    def _end(self) -> None:
+        """Close the loop; what cannot be cancelled on it is left behind, and not waited for."""
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        if left:
+            _, left = self._loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
+        if left:
+            self._loop.set_exception_handler(lambda loop, context: None)
+            self._loop.close()
+        else:
+            self._runner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

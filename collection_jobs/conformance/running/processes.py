@@ -1,0 +1,277 @@
+"""Workers: processes of the kit's own that work on a store, seen from the process that asks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import send_handle
+from tempfile import TemporaryFile
+from typing import IO, Any, Protocol, Self
+
+from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, PLAIN
+from collection_jobs.conformance.running.messages import Done, Failed, Leave
+from collection_jobs.conformance.running.targets import Target, TargetError
+from collection_jobs.conformance.spec.calls import PATIENCE
+
+__all__ = ["LONG", "ForkServer", "Worker", "WorkerDied", "WorkerFailed", "workers"]
+
+LONG = 4 * PATIENCE
+"""Seconds for the answer to an order: some calls may run into their own patience meanwhile."""
+
+
+class WorkerFailed(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
+    """A worker could not do what it was asked.
+
+    Attributes:
+        ours: Whether the adapter's error is one of the contract's.
+        hidden: The engine's error that it stands for and does not carry as its cause.
+    """
+
+    def __init__(self, error: str, *, ours: bool, hidden: str | None = None) -> None:
+        """Remember the adapter's error, as text."""
+        super().__init__(error)
+        self.ours = ours
+        self.hidden = hidden
+
+
+class WorkerDied(Exception):  # noqa: N818 - as above
+    """A worker process ended, or went silent, without being told to."""
+
+
+class _Process(Protocol):
+    def kill(self) -> None:
+        """Kill it; return when it is gone."""
+        ...
+
+    def epitaph(self) -> str:
+        """How it ended, which it did."""
+        ...
+
+
+class _Started:
+    """A process that runs the worker program."""
+
+    def __init__(self, target: Target, mode: str, ours: Connection, theirs: Connection) -> None:
+        assert target.spec is not None  # noqa: S101 - the callers looked; this tells the type checker
+        self._stderr: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with the process
+        program = (sys.executable, "-m", "collection_jobs.conformance.running.worker")
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this package
+            [*program, str(theirs.fileno()), mode],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._stderr,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            pass_fds=(theirs.fileno(),),
+        )
+        theirs.close()
+        # Not as an argument, which every user of the machine can read: it may hold a password.
+        with suppress(OSError):  # a process that is gone already is noticed by who waits for it
+            ours.send(target.spec)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def epitaph(self) -> str:
+        code = self._process.wait()
+        self._stderr.seek(0)
+        said = self._stderr.read().decode(errors="replace").strip().splitlines()
+        last = f": {said[-1]}" if said else ""
+        return f"a worker process ended with code {code}{last}"
+
+    def __del__(self) -> None:
+        self._stderr.close()
+
+
+class Worker:
+    """One process, at the other end of a pipe."""
+
+    def __init__(self, pipe: Connection, process: _Process) -> None:
+        """Take over a process that has just been made; it is not waited for."""
+        self._pipe = pipe
+        self._process = process
+        self._ready = False
+
+    @classmethod
+    def start(cls, target: Target) -> Self:
+        """Start a process that can open the target's stores; it has a spec."""
+        ours, theirs = Pipe()
+        return cls(ours, _Started(target, PLAIN, ours, theirs))
+
+    def order(self, order: object) -> None:
+        """Ask for something, without waiting for the answer.
+
+        Raises:
+            TargetError: The process cannot find the target.
+            WorkerDied: It is gone.
+        """
+        if not self._ready:
+            self._wait_ready()
+        try:
+            self._pipe.send(order)
+        except OSError:
+            raise WorkerDied(self._process.epitaph()) from None
+
+    def _wait_ready(self) -> None:
+        """Wait until it has found the target: if it cannot, that is not the adapter's doing."""
+        try:
+            self.answer()
+        except WorkerDied as error:
+            raise TargetError(f"no other process can open the target: {error}") from error
+        self._ready = True
+
+    def tell(self, patience: float = LONG) -> Any:
+        """Wait for the next thing that it tells.
+
+        Raises:
+            WorkerDied: It ended, or told nothing.
+        """
+        try:
+            if self._pipe.poll(patience):
+                return self._pipe.recv()
+        except (EOFError, OSError):
+            raise WorkerDied(self._process.epitaph()) from None
+        raise WorkerDied(f"a worker process gave no answer within {patience:g} s")
+
+    def answer(self, patience: float = LONG) -> Done:
+        """Wait for the answer to an order.
+
+        Raises:
+            WorkerFailed: The adapter raised an error.
+            WorkerDied: There was no answer.
+        """
+        told = self.tell(patience)
+        if isinstance(told, Failed):
+            raise WorkerFailed(told.error, ours=told.ours, hidden=told.hidden)
+        if not isinstance(told, Done):
+            raise WorkerDied(f"a worker process told {told!r} where an answer was due")
+        return told
+
+    def ask(self, order: object, patience: float = LONG) -> Done:
+        """Ask for something and wait for the answer."""
+        self.order(order)
+        return self.answer(patience)
+
+    def leave(self) -> None:
+        """Let it come to its end by itself; kill it if it does not."""
+        with suppress(WorkerDied, WorkerFailed, EOFError, OSError):
+            self.ask(Leave())
+            if self._pipe.poll(PATIENCE):
+                self._pipe.recv()  # the end of the pipe
+        self.close()
+
+    def kill(self) -> None:
+        """Kill it; what it told before can still be read."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Kill it, and let go of the pipe."""
+        self.kill()
+        self._pipe.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+@contextmanager
+def workers(target: Target, count: int) -> Generator[list[Worker]]:
+    """Some workers, killed at the end."""
+    started: list[Worker] = []
+    try:
+        started.extend(Worker.start(target) for _ in range(count))
+        yield started
+    finally:
+        for worker in started:
+            with suppress(OSError):
+                worker.close()
+
+
+class ForkServer:
+    """A process that has imported the target, and forks workers.
+
+    To fork takes a tenth of the time that an interpreter takes to start. Where the target's module
+    has threads, or the system is not known to fork safely, each worker is started by itself.
+    """
+
+    def __init__(self, target: Target) -> None:
+        """Start the process; it is not waited for."""
+        self._target = target
+        self._forks: bool | None = None
+        self._pipe, theirs = Pipe()
+        self._process = _Started(target, FORK_SERVER, self._pipe, theirs)
+
+    def worker(self, *, counting: bool) -> Worker:
+        """A new worker.
+
+        Args:
+            counting: Whether it counts what it passes, and can die at a site.
+
+        Raises:
+            TargetError: The target cannot be imported in another process.
+        """
+        if self._forks is None:
+            try:
+                self._forks = bool(self._ask())
+            except WorkerDied as error:
+                raise TargetError(f"no other process can open the target: {error}") from error
+        kind = COUNTING if counting else PLAIN
+        ours, theirs = Pipe()
+        if not self._forks:
+            return Worker(ours, _Started(self._target, kind, ours, theirs))
+        self._pipe.send(kind)
+        send_handle(self._pipe, theirs.fileno(), None)
+        theirs.close()
+        return Worker(ours, _Forked(int(self._ask()), self))
+
+    def reap(self, pid: int) -> int:
+        """Wait for the end of a worker; how it ended."""
+        self._pipe.send(pid)
+        return int(self._ask())
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._pipe.close()
+
+    def _ask(self) -> Any:
+        try:
+            if self._pipe.poll(LONG):
+                return self._pipe.recv()
+        except (EOFError, OSError):
+            raise WorkerDied(self._process.epitaph()) from None
+        raise WorkerDied(f"a worker process gave no answer within {LONG:g} s")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class _Forked:
+    """A worker that a fork server forked."""
+
+    def __init__(self, pid: int, fork_server: ForkServer) -> None:
+        self._pid = pid
+        self._fork_server = fork_server
+        self._code: int | None = None
+
+    def kill(self) -> None:
+        if self._code is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            self.epitaph()
+
+    def epitaph(self) -> str:
+        if self._code is None:
+            self._code = self._fork_server.reap(self._pid)
+        return f"a worker process ended with code {self._code}"

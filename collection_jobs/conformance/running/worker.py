@@ -1,0 +1,180 @@
+"""The program of a worker process: open a store of the target, and work on it as told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from multiprocessing.connection import Connection
+
+from typing_extensions import override
+
+from collection_jobs.conformance.running.clients import Recording, run_answered, run_clients
+from collection_jobs.conformance.running.crash_points import Sites
+from collection_jobs.conformance.running.exception_chaining import hidden_cause
+from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, tend
+from collection_jobs.conformance.running.handles import Handles
+from collection_jobs.conformance.running.messages import (
+    Began,
+    Close,
+    Done,
+    Ended,
+    Failed,
+    Leave,
+    Open,
+    Told,
+    Use,
+    Work,
+    portable,
+)
+from collection_jobs.conformance.running.open_store import patiently
+from collection_jobs.conformance.running.targets import Target, find_target
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
+from collection_jobs.errors import CollectionJobError
+from collection_jobs.protocol import CollectionJobRepository
+
+__all__ = ["main"]
+
+
+class _Teller:
+    """Tells the kit of every call at once."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._calls = 0
+
+    def begin(self, client: str, call: Call) -> int:
+        self._calls += 1
+        self._pipe.send(Began(self._calls, client, call))
+        return self._calls
+
+    def end(self, number: int, outcome: Outcome) -> None:
+        self._pipe.send(Ended(number, portable(outcome)))
+
+
+class _EventTeller(Recording):
+    """Tells the kit of every call at once, with when it began and ended."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__()
+        self._pipe = pipe
+
+    @override
+    def begin(self, client: str, call: Call) -> int:
+        number = super().begin(client, call)
+        self._pipe.send(Told(number, self.events[number]))
+        return number
+
+    @override
+    def end(self, number: int, outcome: Outcome) -> None:
+        super().end(number, portable(outcome))
+        self._pipe.send(Told(number, self.events[number]))
+
+
+class _Worker:
+    def __init__(self, target: Target, pipe: Connection, sites: Sites | None) -> None:
+        self._target = target
+        self._pipe = pipe
+        self._sites = sites
+        self._opened = AsyncExitStack()
+        self._repositories: list[CollectionJobRepository] = []
+        self._handles = Handles(target.factory)
+
+    async def serve(self) -> None:
+        orders: asyncio.Queue[object] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        # The loop must not stop for the pipe: an adapter may have tasks of its own on it.
+        threading.Thread(target=_listen, args=(self._pipe, loop, orders), daemon=True).start()
+        self._pipe.send(Done())
+        while not isinstance(order := await orders.get(), Leave):
+            answer: Done | Failed
+            try:
+                answer = await self._follow(order)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the kit has to judge it
+                ours = isinstance(error, CollectionJobError | NoAnswer)
+                answer = Failed(f"{type(error).__name__}: {error}", ours, hidden_cause(error))
+            self._pipe.send(answer)
+        self._pipe.send(Done())
+
+    async def _follow(self, order: object) -> Done:
+        match order:
+            case Open():
+                await self._open(order)
+                return Done()
+            case Work():
+                return await self._work(order)
+            case Use():
+                await self._use(order)
+                return Done()
+            case Close():
+                await self._close()
+                return Done()
+            case _:
+                raise TypeError(f"no such order: {order!r}")
+
+    async def _open(self, order: Open) -> None:
+        await self._close()
+        for _ in range(order.handles):
+            opening = patiently(self._target.factory(order.directory), order.patience)
+            self._repositories.append(await self._opened.enter_async_context(opening))
+
+    async def _close(self) -> None:
+        self._repositories = []
+        await self._opened.aclose()
+
+    async def _use(self, order: Use) -> None:
+        await run_answered(
+            order.clients,
+            lambda client, call: self._handles.answer(order, client, call),
+            _EventTeller(self._pipe),
+            order.start_at,
+        )
+
+    async def _work(self, order: Work) -> Done:
+        if self._sites is not None:
+            self._sites.start(order.die_at)
+        recorder = _Teller(self._pipe) if order.told else Recording()
+        await run_clients(order.clients, self._repositories, recorder, order.start_at)
+        sites = {} if self._sites is None else self._sites.stop()
+        if not isinstance(recorder, Recording):
+            return Done((), sites)
+        events = (
+            event if event.outcome is None else replace(event, outcome=portable(event.outcome))
+            for event in recorder.events
+        )
+        return Done(tuple(events), sites)
+
+
+def _listen(
+    pipe: Connection, loop: asyncio.AbstractEventLoop, orders: asyncio.Queue[object]
+) -> None:
+    try:
+        while True:
+            loop.call_soon_threadsafe(orders.put_nowait, pipe.recv())
+    except (EOFError, OSError):
+        os._exit(0)  # the kit is gone, and whatever the adapter still waits for does not matter
+
+
+def main() -> None:
+    """Serve the kit, as the second argument says, at the pipe whose descriptor is the first."""
+    descriptor, mode = sys.argv[1:]
+    pipe = Connection(int(descriptor))
+    target = find_target(pipe.recv())
+
+    def work(pipe: Connection, counting: bool) -> None:
+        sites = Sites() if counting else None
+        if sites is not None:
+            sites.install()
+        asyncio.run(_Worker(target, pipe, sites).serve())
+
+    if mode == FORK_SERVER:
+        tend(pipe, work)
+    else:
+        work(pipe, mode == COUNTING)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""The oracle: what the contract says of one job, one call after another.
+
+It shares no code with the adapters nor with the entity: it has its own table of the lifecycle and
+its own rules. `judge` takes the state of a job, a call and what came of it, and gives the state
+afterwards and every law that was broken. The same function judges a sequence of calls, and tells
+the linearizability check whether an order of concurrent calls is possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
+
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
+from collection_jobs.conformance.spec.model import (
+    Breach,
+    Facts,
+    JobState,
+    Span,
+    Verdict,
+    Words,
+    seen,
+    storable,
+    unexpected,
+)
+from collection_jobs.conformance.spec.saves import judge_part, judge_save
+from collection_jobs.errors import CollectionJobError, JobNotFoundError, UnknownSymbolError
+from collection_jobs.job import CollectionJob
+from collection_jobs.stats import JobStats
+
+__all__ = ["FAMILIES", "judge", "permits"]
+
+FAMILIES: Mapping[str, str] = MappingProxyType(
+    {"add_failed_symbol": "FAILED", "add_completed_symbol": "COMPLETED"}
+)
+"""The two methods that record an outcome, and how their laws are called."""
+
+_PERMITTED = frozenset(
+    {
+        ("pending", "running"),
+        ("pending", "failed"),
+        ("pending", "cancelled"),
+        ("running", "completed"),
+        ("running", "failed"),
+        ("running", "cancelled"),
+        ("running", "pending"),
+        ("failed", "pending"),
+    }
+)
+
+
+def judge(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+    """Judge one call on one job.
+
+    Args:
+        state: What is known of the job before the call.
+        call: A call of one of the methods that name one job, or one job's part of ``save_many``.
+        outcome: What came of it.
+
+    Returns:
+        The state afterwards, and the laws that were broken (none: the call kept the contract).
+        After a breach the state is what the contract asks for, not what the store then holds.
+    """
+    return _JUDGES[call.method](state, call, outcome)
+
+
+def _get_by_id(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+    if outcome.error is not None:
+        return state, unexpected(call, outcome, "GET-1")
+    job = outcome.value
+    if job is None:
+        if state.facts is None:
+            return state, ()
+        return state, (Breach(state.blame, "{} returned None; the job is stored", (call,)),)
+    if not isinstance(job, CollectionJob):
+        return state, (Breach("GET-1", "{} {}; a CollectionJob or None is due", (call, outcome)),)
+    if state.facts is None:
+        return state, (Breach(state.blame, "{} {}; there is no such job", (call, outcome)),)
+    return seen(state, job, call, state.blame)
+
+
+def _delete(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+    if outcome.error is not None:
+        return state, unexpected(call, outcome, "DELETE-1")
+    there = state.facts is not None
+    after = state
+    if there:
+        spent = state.spent | state.given
+        after = JobState(spent=spent, blame="DELETE-1", former=state.facts)
+    if outcome.value is not there:
+        text = "{} {}; it should have returned {}, for the job was {}stored"
+        values = (call, outcome, there, Words("" if there else "not "))
+        return after, (Breach("DELETE-1", text, values),)
+    return after, ()
+
+
+def _update_status(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+    if outcome.error is not None:
+        return state, unexpected(call, outcome, "STATUS-1")
+    status = str(call.arguments[1].value)
+    error_message: str | None = call.arguments[2] if len(call.arguments) > 2 else None
+    facts = state.facts
+    permitted = permits(facts, status)
+    after = state.blaming("STATUS-1") if state.blame == "GET-1" else state
+    if permitted and facts is not None:
+        span = Span(outcome.began, outcome.ended)
+        after = _changed(state, _with_status(facts, status, error_message, span), "STATUS-3")
+    if outcome.value is not permitted:
+        text = "{} {}; it should have returned {}, for the job was {}"
+        values = (call, outcome, permitted, Words(facts.status if facts else "not stored"))
+        return after, (Breach("STATUS-1", text, values),)
+    return after, ()
+
+
+def permits(facts: Facts | None, status: str) -> bool:
+    """Whether there is such a job and its lifecycle permits the change."""
+    return facts is not None and (facts.status, status) in _PERMITTED
+
+
+def _with_status(facts: Facts, status: str, error_message: str | None, span: Span) -> Facts:
+    started_at, finished_at = facts.started_at, facts.finished_at
+    if status == "running":
+        started_at, finished_at = span, None
+    elif status == "pending":
+        started_at, finished_at = None, None
+    else:
+        finished_at = span
+    message = None if error_message is None else storable(error_message)
+    # By position, as in `facts_of`: this is made for every change of status that a search tries.
+    lifecycle = (status, started_at, finished_at, message)
+    return Facts(*facts[:7], *lifecycle, facts.completed_symbols, facts.failed_symbols)
+
+
+def _changed(state: JobState, facts: Facts, blame: str) -> JobState:
+    """The state after a change that took effect."""
+    least = state.least if state.revision is None else state.revision
+    if least is not None and facts != state.facts:
+        least += 1
+    return JobState(facts, None, least, state.given, state.spent, blame, tainted=state.tainted)
+
+
+def _add_failed_symbol(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+    _, symbol, error = call.arguments
+    return _add_outcome(state, call, outcome, failed={(symbol, storable(error))})
+
+
+def _add_completed_symbol(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+    _, symbol, candles = call.arguments
+    return _add_outcome(state, call, outcome, completed={(symbol, candles)})
+
+
+def _add_outcome(
+    state: JobState,
+    call: Call,
+    outcome: Outcome,
+    *,
+    completed: AbstractSet[tuple[str, int]] = frozenset(),
+    failed: AbstractSet[tuple[str, str]] = frozenset(),
+) -> Verdict:
+    """Judge the recording of one outcome: the twins differ in nothing but what they record."""
+    symbol = call.arguments[1]
+    law = f"{FAMILIES[call.method]}-1"
+    facts = state.facts
+    if facts is None or symbol not in facts.symbols:
+        return _refused_outcome(state, call, outcome)
+    if outcome.error is not None:
+        return state, unexpected(call, outcome, law)
+    completed |= {item for item in facts.completed_symbols if item[0] != symbol}
+    failed |= {item for item in facts.failed_symbols if item[0] != symbol}
+    changed = Facts(*facts[:11], frozenset(completed), frozenset(failed))
+    after = _changed(state, changed, law)
+    if outcome.value is not None:
+        text = "{} {}; {} returns None"
+        return after, (Breach(law, text, (call, outcome, Words(call.method))),)
+    return after, ()
+
+
+def _refused_outcome(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+    law = f"{FAMILIES[call.method]}-3"
+    after = state.blaming(law) if state.blame == "GET-1" else state
+    error = outcome.error
+    due: type[CollectionJobError] = UnknownSymbolError
+    ids = call.arguments[:2]
+    if state.facts is None:
+        due, ids = JobNotFoundError, call.arguments[:1]
+    if isinstance(error, due) and error.args == ids:
+        return after, ()
+    text = "{} {}; it should have raised {} with the ids"
+    breach = Breach(law, text, (call, outcome, Words(due.__name__)))
+    allowed = CollectionJobError | LookupError | ValueError | NoAnswer
+    if error is None or isinstance(error, allowed):
+        return after, (breach,)
+    return after, (unexpected(call, outcome, law)[0], breach)
+
+
+def _get_stats(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+    if outcome.error is not None:
+        return state, unexpected(call, outcome, "STATS-1")
+    due: JobStats | None = None
+    if state.facts is not None:
+        due = JobStats(
+            total=len(state.facts.symbols),
+            completed=len(state.facts.completed_symbols),
+            failed=len(state.facts.failed_symbols),
+            total_candles=sum(candles for _, candles in state.facts.completed_symbols),
+        )
+    if state.tainted or (outcome.value == due and type(outcome.value) is type(due)):
+        return state, ()
+    law = "DELETE-1" if state.facts is None and state.blame == "DELETE-1" else "STATS-1"
+    return state, (Breach(law, "{} {}; it should have returned {}", (call, outcome, due)),)
+
+
+_JUDGES: dict[str, Callable[[JobState, Call, Outcome], Verdict]] = {
+    "save": judge_save,
+    "save_many": judge_part,
+    "get_by_id": _get_by_id,
+    "delete": _delete,
+    "update_status": _update_status,
+    "add_failed_symbol": _add_failed_symbol,
+    "add_completed_symbol": _add_completed_symbol,
+    "get_stats": _get_stats,
+}

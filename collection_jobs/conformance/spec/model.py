@@ -1,0 +1,340 @@
+"""The oracle's model: what is known of one job, and what a read may then show of it.
+
+It sees a job only as the plain facts of its fields. What a caller cannot know yet (a revision, a
+time from the engine's clock) stays open in the state until a read shows it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate
+from typing import NamedTuple, cast
+
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome, brief
+from collection_jobs.errors import CollectionJobError
+from collection_jobs.job import CollectionJob
+from collection_jobs.validation import shown
+
+__all__ = [
+    "ABSENT",
+    "CLOCK_TOLERANCE",
+    "Breach",
+    "Facts",
+    "JobState",
+    "Revisions",
+    "Span",
+    "Verdict",
+    "Words",
+    "admitted",
+    "facts_of",
+    "seen",
+    "storable",
+    "unexpected",
+]
+
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""How far the engine's clock may be from the kit's."""
+
+_LONGEST_TEXT = 65_535  # bytes of UTF-8
+_KEPT_OF_LONGER = 65_471
+
+
+class Span(NamedTuple):
+    """A time that the engine's clock set during a call, and that no read has shown yet."""
+
+    first: datetime
+    last: datetime
+
+    def admits(self, value: object) -> bool:
+        """Whether the time can be the one that was set."""
+        return (
+            isinstance(value, datetime)
+            and value.tzinfo is not None
+            and self.first - CLOCK_TOLERANCE <= value <= self.last + CLOCK_TOLERANCE
+        )
+
+
+class Facts(NamedTuple):
+    """The fields of a job as plain values, its revision left out."""
+
+    id: str
+    source: str
+    symbols: tuple[str, ...]
+    timeframe: str
+    start: datetime
+    end: datetime
+    created_at: datetime
+    status: str
+    started_at: datetime | Span | None
+    finished_at: datetime | Span | None
+    error_message: str | None
+    completed_symbols: frozenset[tuple[str, int]]
+    failed_symbols: frozenset[tuple[str, str]]
+
+
+class Revisions:
+    """The revisions that reads have shown, the last one first.
+
+    A chain rather than a set, for it grows by one at almost every read of a long history: a copy
+    each time would make the cost of judging a history grow with the square of its length.
+    """
+
+    __slots__ = ("_earlier", "_last")
+
+    def __init__(self, last: int | None = None, earlier: Revisions | None = None) -> None:
+        """Chain one revision to those before it; without arguments there are none."""
+        self._last = last
+        self._earlier = earlier
+
+    def __iter__(self) -> Iterator[int]:
+        """From the last to the first."""
+        link: Revisions | None = self
+        while link is not None and link._last is not None:
+            yield link._last
+            link = link._earlier
+
+    def __or__(self, revisions: Iterable[int]) -> Revisions:
+        """These and some more."""
+        link = self
+        for revision in revisions:
+            link = Revisions(revision, link)
+        return link
+
+    def __ror__(self, revisions: frozenset[int]) -> frozenset[int]:
+        """A set of others, with these added."""
+        return revisions.union(self)
+
+
+class JobState(NamedTuple):
+    """What is known of one id at one instant."""
+
+    facts: Facts | None = None
+    """The job's fields; None while there is no such job."""
+    revision: int | None = None
+    """The stored revision; None while no read has shown it."""
+    least: int | None = None
+    """The least revision that the job may have; None before any was seen in this life of the id."""
+    given: Revisions = Revisions()
+    """The revisions that reads have shown in this life of the id."""
+    spent: frozenset[int] = frozenset()
+    """The revisions that reads had shown before the id was last deleted."""
+    blame: str = "GET-1"
+    """The law that is broken when the next read shows other facts."""
+    former: Facts | None = None
+    """The job that the last save replaced or that was deleted before it, until a read confirms."""
+    former_blame: str = "SAVE-1"
+    """The law that is broken when the next read shows something of the former job."""
+    former_tainted: bool = False
+    """Whether the facts of the former job are unreliable."""
+    tainted: bool = False
+    """Whether a breach that is already known makes the facts unreliable."""
+
+    def blaming(self, law: str) -> JobState:
+        """The same state, in which another law is broken when the next read shows other facts."""
+        # By position, for long histories ask it of most calls: `_replace` takes far longer.
+        return JobState(*self[:5], law, *self[6:])
+
+
+ABSENT = JobState()
+"""The state of an id that was never used."""
+
+
+class Words(str):
+    """Text that stands in a message as it is, without quotes."""
+
+    __slots__ = ()
+
+
+class Breach(NamedTuple):
+    """One broken law, and the words for it: a template and the values that it shows."""
+
+    law: str
+    template: str
+    values: tuple[object, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """The sentence that explains it."""
+        return self.template.format(*map(_said, self.values))
+
+
+Verdict = tuple[JobState, tuple[Breach, ...]]
+"""What is known of a job after a call, and the laws that the call broke."""
+
+
+def _said(value: object) -> str:
+    if isinstance(value, Call | Outcome | Words):
+        return str(value)
+    if isinstance(value, frozenset):
+        # Sorted: the order of a set is another in each process, and a finding is to be the same.
+        items = sorted(cast("frozenset[tuple[str, object]]", value))
+        if any(_is_long(item) for _, item in items):
+            return f"{{{', '.join(f'{shown(name)}: {_said(item)}' for name, item in items)}}}"
+        return shown(dict(items))
+    if _is_long(value):  # such texts differ at their ends
+        text = str(value)
+        return f"{brief(text)} ({len(text):,} characters, ending in {text[-_END:]!r})"
+    return brief(value)
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, str) and len(value) > _LONG
+
+
+_LONG = 10_000
+_END = 32
+
+
+def facts_of(job: CollectionJob) -> Facts:
+    """The plain facts of a job."""
+    # By position, for long histories make very many: by name it takes half as long again.
+    return Facts(
+        job.id,
+        job.source,
+        tuple(job.symbols),
+        job.timeframe,
+        job.start,
+        job.end,
+        job.created_at,
+        str(job.status.value),
+        job.started_at,
+        job.finished_at,
+        job.error_message,
+        frozenset(job.completed_symbols.items()),
+        frozenset(job.failed_symbols.items()),
+    )
+
+
+def unexpected(call: Call, outcome: Outcome, law: str) -> tuple[Breach, ...]:
+    """The breaches of a call that raised an error where the law has none for it."""
+    wrong = Breach(law, "{} {}; it should have succeeded", (call, outcome))
+    if isinstance(outcome.error, CollectionJobError | ValueError | TypeError | NoAnswer):
+        return (wrong,)
+    text = "{} {}; no such type of error may reach a caller"
+    return (Breach("ERROR-1", text, (call, outcome)), wrong)
+
+
+def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Verdict:
+    """Judge a job that a read showed, against the state of a job that is stored.
+
+    Args:
+        state: What is known of the job.
+        job: The job that was returned.
+        call: The call that returned it.
+        blame: The law that is broken when the job's facts are other than they should be.
+    """
+    assert state.facts is not None  # noqa: S101 - the callers looked; this tells the type checker
+    found = facts_of(job)
+    after = None if state.tainted else admitted(state, found, job.revision)
+    if after is not None:
+        return after, ()
+    if _nothing_was_written(state, found, job.revision):
+        text = "{} returned the former job, at revision {}; the save before it changed nothing"
+        return state, (Breach(state.former_blame, text, (call, job.revision)),)
+    breaches: list[Breach] = []
+    wrong = [] if state.tainted else _differences(state.facts, found)
+    if wrong:
+        law = state.former_blame if _shows_former_outcomes(state, found) else blame
+        text = "{} returned a job whose {} is {}; it should be {}"
+        name = wrong[0]
+        values = (call, Words(name), getattr(found, name), getattr(state.facts, name))
+        breaches.append(Breach(law, text, values))
+    breaches += _judge_revision(state, job.revision, call)
+    if breaches or job.revision is None:
+        return state, tuple(breaches)
+    after = state._replace(
+        facts=found,
+        revision=job.revision,
+        least=job.revision,
+        given=state.given | {job.revision},
+        blame="GET-1",
+        former=None,
+    )
+    return after, ()
+
+
+def admitted(state: JobState, found: Facts, revision: object) -> JobState | None:
+    """What is known of a stored job after a read that keeps every law; None if it breaks one.
+
+    This is `seen` without the words, and quick: the search for an order of concurrent calls asks
+    it of far more reads than fit.
+    """
+    if state.revision is not None:
+        if revision != state.revision or found != state.facts:
+            return None
+        return state if state.blame == "GET-1" else state.blaming("GET-1")
+    if not isinstance(revision, int) or state.facts is None:
+        return None
+    least = state.least
+    if (least is not None and revision < least) or revision in state.spent:
+        return None
+    if found != state.facts and _differences(state.facts, found):
+        return None
+    return JobState(found, revision, revision, state.given | (revision,), state.spent)
+
+
+def _differences(due: Facts, found: Facts) -> list[str]:
+    """The names of the fields in which a job is other than it should be."""
+    return [
+        name
+        for name, want, have in zip(Facts._fields, due, found, strict=True)
+        if have != want and not (isinstance(want, Span) and want.admits(have))
+    ]
+
+
+def _nothing_was_written(state: JobState, found: Facts, revision: int | None) -> bool:
+    """Whether a save that was acknowledged left the job that it should have replaced."""
+    stays = revision is not None and state.least is not None and revision < state.least
+    return stays and found == state.former and found != state.facts
+
+
+def _shows_former_outcomes(state: JobState, found: Facts) -> bool:
+    """Whether an outcome is there that only the former job had."""
+    former, due = state.former, state.facts
+    if former is None or due is None or state.former_tainted:
+        return False
+    return bool(
+        (found.completed_symbols - due.completed_symbols) & former.completed_symbols
+        or (found.failed_symbols - due.failed_symbols) & former.failed_symbols
+    )
+
+
+def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[Breach]:
+    if not isinstance(revision, int):
+        text = "{} returned a job of revision {}; a job read from the store carries its revision"
+        return [Breach("SAVE-3", text, (call, revision))]
+    if state.revision is not None:
+        if revision != state.revision:
+            text = "{} returned revision {}; nothing was applied since it was {}"
+            # A job that was saved as it was differs in nothing else.
+            law = "MANY-2" if state.blame == "MANY-2" else "SAVE-4"
+            return [Breach(law, text, (call, revision, state.revision))]
+    elif state.least is not None and revision < state.least:
+        text = "{} returned revision {} after an applied change; it should be {} or more"
+        return [Breach("SAVE-4", text, (call, revision, state.least))]
+    elif revision in state.spent:
+        text = "{} returned revision {}, which was given out for a job of that id deleted since"
+        return [Breach("SAVE-5", text, (call, revision))]
+    return []
+
+
+def storable(text: str) -> str:
+    """Free text as the entity holds it: replaced where no database holds it, and cut where long."""
+    if not text.isascii() or "\0" in text:
+        text = "".join(
+            "\ufffd" if char == "\0" or 0xD800 <= ord(char) <= 0xDFFF else char for char in text
+        )
+    return text if 4 * len(text) <= _LONGEST_TEXT else _cut(text)
+
+
+@lru_cache(maxsize=64)  # a search judges the same call again and again
+def _cut(text: str) -> str:
+    """What remains of a text: as many characters as fit, and how many bytes do not."""
+    widths = [len(char.encode()) for char in text]
+    if sum(widths) <= _LONGEST_TEXT:
+        return text
+    kept = bisect_right(list(accumulate(widths)), _KEPT_OF_LONGER)
+    return f"{text[:kept]}\n[{sum(widths[kept:])} bytes left out]"

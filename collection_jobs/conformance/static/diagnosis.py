@@ -1,0 +1,184 @@
+"""What inspecting a class at run time finds wrong with one of its methods."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from collection_jobs.conformance.static.assignable import has_any, is_assignable, is_unrelated
+from collection_jobs.conformance.static.contract import ContractMethod
+from collection_jobs.conformance.static.issues import Fault, FaultKind
+from collection_jobs.conformance.static.parameters import parameter_faults
+from collection_jobs.conformance.static.runtime_signature import (
+    UNKNOWN,
+    FoundMethod,
+    find_method,
+    type_text,
+)
+from collection_jobs.validation import shown
+
+__all__ = ["method_faults"]
+
+
+def method_faults(cls: type, method: ContractMethod, found: FoundMethod | None) -> list[Fault]:
+    """Say what is wrong with one method of a class.
+
+    Args:
+        cls: The class.
+        method: What the contract says of the method.
+        found: The method as the class has it.
+    """
+    if found is None:
+        return [_absent(cls, method)]
+    if getattr(found.value, "__isabstractmethod__", False):
+        return [Fault(FaultKind.MISSING, f"{method.name} is still abstract", "add the method")]
+    obstacle = _shape(method, found) or _hidden(method, found)
+    if obstacle is not None:
+        return [obstacle]
+    faults = list(_calling(method, found))
+    if found.parameters is not None and not found.has_overloads:
+        faults += _signature(method, found)
+        faults += _unchecked(method, found)
+    return faults
+
+
+def _absent(cls: type, method: ContractMethod) -> Fault:
+    name = method.name
+    own = [other for other in dir(cls) if callable(getattr(cls, other, None))]
+    near = [other for other in get_close_matches(name, own, n=1, cutoff=0.8) if other != name]
+    if any(name in getattr(base, "__annotations__", {}) for base in cls.__mro__):
+        message = f"{name} is declared and not defined: at best its instances have one"
+    elif find_method(cls, "__getattr__") is not None:
+        message = f"{name} is left to __getattr__, which neither types nor isinstance() see"
+    else:
+        message = f"there is no {name}"
+    return Fault(
+        FaultKind.MISSING, message, f"rename {near[0]} to {name}" if near else "add the method"
+    )
+
+
+def _shape(method: ContractMethod, found: FoundMethod) -> Fault | None:
+    name = method.name
+    value: Any = found.value
+    kind = type(value).__name__
+    is_descriptor = hasattr(value, "__get__")
+    if isinstance(value, staticmethod | classmethod):
+        return Fault(
+            FaultKind.SHAPE,
+            f"{name} is a {kind}: it does not know which repository it is called on",
+            f"remove @{kind}, and take self first",
+        )
+    if kind == "_lru_cache_wrapper":
+        return Fault(
+            FaultKind.SHAPE,
+            "functools.cache hands the same coroutine out twice, and it can be awaited once",
+            "remove the cache, or keep results instead of coroutines",
+        )
+    if isinstance(value, property | functools.cached_property):
+        what = f"a {kind}"
+    elif isinstance(value, type):
+        what = "a class"
+    elif not callable(value) and not is_descriptor:
+        what = shown(value)
+    else:
+        return None
+    return Fault(FaultKind.SHAPE, f"{name} is {what}, not a method", "make it an async def")
+
+
+def _hidden(method: ContractMethod, found: FoundMethod) -> Fault | None:
+    """A signature that says nothing: none at all, or ``(*args, **kwargs)``."""
+    parameters = found.parameters
+    if found.function is None or found.has_overloads or parameters == ():
+        return None
+    if parameters is not None and not all(parameter.is_variadic for parameter in parameters):
+        return None
+    called = getattr(found.function, "__name__", method.name)
+    if parameters is None or called == method.name:
+        return Fault(
+            FaultKind.UNCHECKED,
+            "its parameters cannot be seen" if parameters is None else "it takes anything",
+            "name the parameters",
+        )
+    return Fault(
+        FaultKind.UNCHECKED,
+        f"a decorator hides it: what is called is {called}, which takes anything",
+        f"put functools.wraps on {called}, and let the decorator keep the types (ParamSpec)",
+    )
+
+
+def _calling(method: ContractMethod, found: FoundMethod) -> Iterator[Fault]:
+    called = getattr(found.function, "__name__", method.name)
+    through = "" if called == method.name else f" (a decorator calls {called} in its place)"
+    if found.gives == "generator":
+        message = "it is an async generator, and cannot be awaited"
+        change = f"gather what it yields, and return {method.returns}"
+    elif found.gives == "awaitable":
+        result = type_text(found.types["return"])
+        message = f"it gives {result}, and create_task() takes coroutines only"
+        change = "make it an async def"
+    elif found.gives == "value":
+        message = f"it is a plain def that gives {found.returns} and no coroutine"
+        change = "make it an async def"
+    elif found.gives == "unknown":
+        message = "it is a plain def, and nothing says that it gives a coroutine"
+        change = "make it an async def"
+    else:
+        return
+    yield Fault(FaultKind.SYNC, f"{message}{through}", change)
+
+
+def _signature(method: ContractMethod, found: FoundMethod) -> Iterator[Fault]:
+    wanted = [parameter.name for parameter in method.parameters]
+    if wanted and next(iter(inspect.signature(found.function).parameters), "") == wanted[0]:
+        yield Fault(FaultKind.PARAMETERS, "it does not take self", "put self first")
+        return
+    parameters = found.parameters or ()
+    yield from parameter_faults(method, parameters, certain=not found.is_wrapped)
+    for name in wanted:
+        own, type_ = found.types.get(name, UNKNOWN), method.types[name]
+        if own is not UNKNOWN and not has_any(own) and not is_assignable(type_, own):
+            unrelated = is_unrelated(type_, own) and not found.is_wrapped
+            yield Fault(
+                FaultKind.TYPES,
+                f"{name} is {type_text(own)}, not {type_text(type_)}",
+                f"let {name} be {type_text(type_)}, or wider",
+                certain=unrelated,
+            )
+    own, type_ = found.types.get("return", UNKNOWN), method.types["return"]
+    if own is UNKNOWN or found.gives != "coroutine" or has_any(own) or is_assignable(own, type_):
+        return
+    yield Fault(
+        FaultKind.TYPES,
+        f"it returns {type_text(own)}, not {type_text(type_)}",
+        f"return {type_text(type_)}",
+        certain=is_unrelated(own, type_) and not found.is_wrapped,
+    )
+
+
+def _unchecked(method: ContractMethod, found: FoundMethod) -> Iterator[Fault]:
+    if getattr(found.function, "__no_type_check__", False):
+        yield Fault(
+            FaultKind.UNCHECKED,
+            "@no_type_check keeps its types from every checker",
+            "remove @no_type_check",
+        )
+        return
+    wanted = [parameter.name for parameter in method.parameters]
+    annotated = {own.name: own.annotation for own in found.parameters or ()}
+    bare = [name for name in wanted if name in annotated and annotated[name] is None]
+    loose = [name for name in wanted if has_any(found.types.get(name))]
+    if found.returns is None:
+        bare.append("the result")
+    elif has_any(found.types.get("return")):
+        loose.append("the result")
+    for names, why in ((bare, "not annotated"), (loose, "Any, whole or in part")):
+        if names:
+            verb, them = ("is", "it") if len(names) == 1 else ("are", "them")
+            yield Fault(
+                FaultKind.UNCHECKED,
+                f"{' and '.join(names)} {verb} {why}: no type checker can check {them}",
+                "annotate it in full",
+            )

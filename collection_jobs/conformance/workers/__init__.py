@@ -1,1 +1,0 @@
-"""Processes of the kit's own that work on a store."""

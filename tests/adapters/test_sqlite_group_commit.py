@@ -1,0 +1,111 @@
+"""When the log is copied: not while it may begin anew, and by the writer itself if it is long."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from collection_jobs.adapters.sqlite import group_commit, writes
+from collection_jobs.adapters.sqlite.files import Files
+from collection_jobs.adapters.sqlite.group_commit import Committer, Write
+from collection_jobs.adapters.sqlite.schema import connect
+from collection_jobs.adapters.sqlite.settings import Settings
+from tests.adapters.sqlite_support import a_job
+
+
+class Checkpoints:
+    """Checkpoints that end when a test says so."""
+
+    def __init__(self) -> None:
+        self.started: list[Future[int]] = []
+
+    def start(self) -> Future[int]:
+        self.started.append(Future())
+        return self.started[-1]
+
+
+class Writer:
+    """A committer on a real file, whose every commit is due for a checkpoint."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        settings = Settings.of(path, "FULL", 5.0)
+        self.checkpoints = Checkpoints()
+        self.connection = connection
+        self.statements: list[str] = []
+        connection.set_trace_callback(self.statements.append)
+        self._committer = Committer(
+            connection, Files(str(path), None), settings, self.checkpoints.start
+        )
+        self._count = 0
+
+    def commit(self, *ends_a_checkpoint: int) -> None:
+        """Save a job; a checkpoint under way ends in the middle of it, with so many pages."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            writes.save(connection, a_job(str(self._count)))
+            for pages in ends_a_checkpoint:
+                self.checkpoints.started[-1].set_result(pages)
+
+        self._count += 1
+        write = Write(work, (), asyncio.get_running_loop().create_future())
+        self._committer.commit([write])
+        assert write.kept
+
+    @property
+    def inline_checkpoints(self) -> int:
+        return sum("wal_checkpoint" in statement for statement in self.statements)
+
+
+@pytest.fixture
+def writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
+    monkeypatch.setattr(group_commit, "_CHANGES_PER_CHECKPOINT", 1)
+    path = tmp_path / "jobs.db"
+    with closing(connect(Settings.of(path, "FULL", 5.0))) as connection:
+        yield Writer(path, connection)
+
+
+async def test_a_checkpoint_is_started_after_enough_changes(writer: Writer) -> None:
+    writer.commit()
+    assert len(writer.checkpoints.started) == 1
+
+
+async def test_no_checkpoint_starts_while_another_one_is_under_way(writer: Writer) -> None:
+    for _ in range(3):
+        writer.commit()
+    assert len(writer.checkpoints.started) == 1
+
+
+async def test_no_checkpoint_starts_after_a_commit_that_began_during_the_last_one(
+    writer: Writer,
+) -> None:
+    """That commit may have begun the log anew: where SQLite before 3.51.3 can lose pages."""
+    writer.commit()
+    writer.commit(10)
+    assert len(writer.checkpoints.started) == 1
+    writer.commit()
+    assert len(writer.checkpoints.started) == 2
+
+
+async def test_a_long_log_is_copied_by_the_writer_itself_so_that_it_can_begin_anew(
+    writer: Writer,
+) -> None:
+    writer.commit()
+    writer.commit(group_commit._LONG_LOG + 1)
+    assert writer.inline_checkpoints == 0
+    writer.commit()
+    assert writer.inline_checkpoints == 1
+    assert len(writer.checkpoints.started) == 1
+
+
+async def test_a_log_that_is_not_long_is_left_to_the_other_thread(writer: Writer) -> None:
+    writer.commit()
+    writer.commit(group_commit._LONG_LOG)
+    writer.commit()
+    assert writer.inline_checkpoints == 0
+    assert len(writer.checkpoints.started) == 2
