@@ -16,7 +16,8 @@ from time import process_time
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance.history.checker import check
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.spec.calls import Call, Outcome, example_job, make
+from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.spec.calls import Call, Outcome, example_job
 from collection_jobs.status import JobStatus
 
 MIXES = {

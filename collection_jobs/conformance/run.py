@@ -14,7 +14,6 @@ from typing import Any
 
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.report.capability_report import compare, of_protocols
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.report.report import LawReport, Report
 from collection_jobs.conformance.report.tokens import pack, unpack
 from collection_jobs.conformance.running.configuration import (
@@ -38,6 +37,7 @@ from collection_jobs.conformance.spec.capabilities import (
     not_declared,
     protocols_of,
 )
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.laws import LAWS, Law
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.validation import shown

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance.history.checker import Refusal, check
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.spec.calls import Call, Outcome, example_job, make
+from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.spec.calls import Call, Outcome, example_job
 from collection_jobs.conformance.spec.judge import judge
 from collection_jobs.conformance.spec.model import ABSENT
 from collection_jobs.errors import StaleJobError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -16,7 +17,6 @@ from collection_jobs import InMemoryCollectionJobRepository, JobStatus
 from collection_jobs.conformance import Target, TargetError, find_target, verify
 from collection_jobs.conformance.checks.cancellation.cancel_points import Cut, Stepped
 from collection_jobs.conformance.checks.cancellation.scenarios import scene, scenes
-from collection_jobs.conformance.checks.contention.history_adapter import is_hung, judge
 from collection_jobs.conformance.checks.contention.workloads import (
     KINDS,
     hand_over,
@@ -26,13 +26,14 @@ from collection_jobs.conformance.checks.contention.workloads import (
 from collection_jobs.conformance.checks.crash.durability_checker import Ledger
 from collection_jobs.conformance.checks.crash.workload import IDS, life
 from collection_jobs.conformance.checks.registry import CHECKS
-from collection_jobs.conformance.checks.scaling.examine import compare_costs
 from collection_jobs.conformance.checks.scaling.filling import RARE, fill
-from collection_jobs.conformance.history.history import Event
+from collection_jobs.conformance.history.checker import check_among
+from collection_jobs.conformance.history.history import Event, Recording, is_hung
 from collection_jobs.conformance.report.capability_report import Claim, Observation, compare
-from collection_jobs.conformance.running.clients import Client, Recording, run_clients
+from collection_jobs.conformance.running.clients import Client, run_clients
+from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.conformance.running.messages import Close, ForeignError, Open, Work, portable
-from collection_jobs.conformance.running.open_store import OpenStore, patiently
+from collection_jobs.conformance.running.open_store import OpenStore, open_with_timeout
 from collection_jobs.conformance.running.processes import (
     ForkServer,
     Worker,
@@ -43,6 +44,7 @@ from collection_jobs.conformance.running.processes import (
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome, Step, example_job
 from collection_jobs.conformance.spec.capabilities import METHODS as BEYOND
 from collection_jobs.conformance.spec.capabilities import PROTOCOLS
+from tests.conformance.support import target_of
 from tests.mutants.stores import FileStore
 
 NOW = datetime(2024, 3, 2, tzinfo=UTC)
@@ -169,14 +171,14 @@ def test_jobs_of_others_are_passed_over() -> None:
         Event("A", Call("save", (mine,)), 1, 2, answered()),
         Event("A", Call("list_recent"), 3, 4, answered([mine.with_revision(2), other])),
     ]
-    assert judge({"mine"}, events) == []
-    assert judge({"mine", "other"}, events) != []
+    assert check_among({"mine"}, events) == []
+    assert check_among({"mine", "other"}, events) != []
 
 
 def test_a_call_without_an_answer_breaks_a_law() -> None:
     hung = Event("A", Call("get_by_id", ("a",)), 1, 2, answered(error=NoAnswer("none")))
     assert is_hung(hung)
-    (refusal,) = judge({"a"}, [hung])
+    (refusal,) = check_among({"a"}, [hung])
     assert refusal.law == "ATOMIC-1"
     assert "gave no answer" in refusal.message
 
@@ -198,7 +200,7 @@ async def test_clients_begin_together_and_each_holds_what_it_read() -> None:
 async def test_a_client_stops_at_a_call_that_is_not_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.spec.calls.PATIENCE", 0.01)
+    monkeypatch.setattr("collection_jobs.conformance.running.runner.ANSWER_TIMEOUT", 0.01)
 
     class Hangs(InMemoryCollectionJobRepository):
         async def get_stats(self, job_id: str) -> None:
@@ -283,7 +285,7 @@ class Stuck(InMemoryCollectionJobRepository):
 
 async def test_a_store_that_does_not_open_is_not_waited_for() -> None:
     with pytest.raises(NoAnswer, match="opening the store"):
-        async with patiently(Stuck(), 0.01):
+        async with open_with_timeout(Stuck(), 0.01):
             pass
 
 
@@ -293,12 +295,12 @@ async def test_what_goes_wrong_within_is_told_rather_than_what_the_closing_makes
             raise OSError("no more disk")
 
     with pytest.raises(KeyError):
-        async with patiently(ClosesBadly()):
+        async with open_with_timeout(ClosesBadly()):
             raise KeyError("within")
 
 
 def test_a_task_that_cannot_be_cancelled_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.running.open_store.PATIENCE", 0.05)
+    monkeypatch.setattr("collection_jobs.conformance.running.open_store.ANSWER_TIMEOUT", 0.05)
 
     async def stubborn() -> None:
         while True:
@@ -379,8 +381,8 @@ def test_a_worker_dies_at_the_site_that_it_is_told(fork_server: ForkServer, tmp_
     with fork_server.worker(counting=True) as worker:
         worker.ask(Open(tmp_path / "first", 1, 5))
         sites = worker.ask(save).sites
-    assert not [site for site in sites if "clients.py" in site or "worker.py" in site]
-    begin = min(site for site in sites if site.startswith("after execute at committer.py"))
+    assert not [site for site in sites if "runner.py" in site or "worker.py" in site]
+    begin = min(site for site in sites if site.startswith("after execute at group_commit.py"))
     with fork_server.worker(counting=True) as worker:
         worker.ask(Open(tmp_path, 1, 5))
         dying = Work(save.clients, told=True, die_at=(begin, 1))
@@ -530,16 +532,13 @@ async def test_the_filling_ends_when_its_time_is_over() -> None:
     assert 0 < await fill(Slow(), 1_000_000, 0.05) < 10_000
 
 
-def test_a_store_that_cannot_be_filled_is_not_judged(tmp_path: Path) -> None:
-    growth = compare_costs(
-        lambda directory: InMemoryCollectionJobRepository(),
-        lambda: tmp_path,
-        sizes=(10, 1_000_000),
-        repetitions=1,
-        seconds=0,
-        capabilities=frozenset(),
-        progress=lambda done, total: None,
-    )
-    assert growth.finding is None
-    assert growth.observed is None
-    assert "jobs could be saved" in (growth.unchecked or "")
+def test_a_store_that_cannot_be_filled_is_not_judged() -> None:
+    target = target_of(InMemoryCollectionJobRepository)
+    growing = [check for check in CHECKS if check.name == "growing stores"]
+    report = verify(target, profile=replace(PROFILES["quick"], filling=0), checks=growing)
+    scale = next(law for law in report.laws if law.id == "SCALE-1")
+    assert (scale.verdict, scale.finding) == ("not checked", None)
+    assert "jobs could be saved" in (scale.reason or "")
+    assert {claim.verdict for claim in report.claims if claim.capability == "scales"} == {
+        "declared, not tried"
+    }

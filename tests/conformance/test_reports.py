@@ -14,9 +14,9 @@ from collection_jobs.cli.html import html_page
 from collection_jobs.cli.verify_view import sentence, show
 from collection_jobs.conformance import LAWS, Report, verify
 from collection_jobs.conformance.report.capability_report import Claim
-from collection_jobs.conformance.report.findings import Bar, Finding
 from collection_jobs.conformance.report.junit import junit_xml
 from collection_jobs.conformance.report.report import LawReport
+from collection_jobs.conformance.spec.findings import Bar, Finding
 from tests.conformance.support import command, target_of
 from tests.mutants.sequential import DropsMicroseconds
 

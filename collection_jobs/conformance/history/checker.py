@@ -11,14 +11,15 @@ Calls that save several jobs at one instant are looked at once more when that is
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import cast
 
 from collection_jobs.conformance.history.attribution import Explanation, explain
-from collection_jobs.conformance.history.history import Event
+from collection_jobs.conformance.history.history import Event, is_hung
 from collection_jobs.conformance.history.listings import (
     Ages,
     judge_shown,
@@ -28,11 +29,13 @@ from collection_jobs.conformance.history.multi_key import find_torn
 from collection_jobs.conformance.history.search import find_order
 from collection_jobs.conformance.history.sequential_spec import Operation, operation
 from collection_jobs.conformance.history.timeline import bars, draw, rows
-from collection_jobs.conformance.report.findings import Bar
+from collection_jobs.conformance.spec.calls import NoAnswer
+from collection_jobs.conformance.spec.findings import Bar
 from collection_jobs.conformance.spec.model import ABSENT, Breach, JobState, Span, unexpected
 from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
+from collection_jobs.job import CollectionJob
 
-__all__ = ["Refusal", "check"]
+__all__ = ["Refusal", "check", "check_among"]
 
 _NOTHING: Mapping[str, JobState] = MappingProxyType({})
 _LONG = 1_000
@@ -94,6 +97,37 @@ def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -
     """
     with _collector_paused(len(events)):
         return _check(events, initial)
+
+
+def check_among(ids: Collection[str], events: Sequence[Event]) -> list[Refusal]:
+    """Hold calls against the laws.
+
+    Args:
+        ids: The jobs that the calls are about; none of them was there before.
+        events: The calls. Listings may show other jobs: these are passed over.
+
+    Returns:
+        What no order of the calls explains; first of all, calls that gave no answer.
+    """
+    hung = [event for event in events if is_hung(event)]
+    refusals = check([_only(ids, event) for event in events])
+    if hung:
+        text = f"{hung[0].call} gave no answer while the others were at work"
+        refusals.insert(0, Refusal("ATOMIC-1", text, tuple(map(str, hung))))
+    return refusals
+
+
+def _only(ids: Collection[str], event: Event) -> Event:
+    """The event as if the store held no other jobs; one without an answer never came back."""
+    outcome = event.outcome
+    if outcome is None or isinstance(outcome.error, NoAnswer):
+        return Event(event.client, event.call, event.began)
+    value = outcome.value
+    if not isinstance(value, list):
+        return event
+    jobs = cast("list[object]", value)
+    mine = [job for job in jobs if not isinstance(job, CollectionJob) or job.id in ids]
+    return replace(event, outcome=replace(outcome, value=mine))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from collection_jobs.conformance.history.attribution import Explanation
 from collection_jobs.conformance.history.sequential_spec import Operation, why
-from collection_jobs.conformance.report.findings import Bar
+from collection_jobs.conformance.spec.findings import Bar
 from collection_jobs.conformance.spec.model import Facts
 from collection_jobs.validation import shown
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from collection_jobs.conformance.report.capability_report import Claim
-from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.static.report import StaticReport
 
 __all__ = ["LawReport", "LawVerdict", "Report", "Verdict"]

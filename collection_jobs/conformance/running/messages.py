@@ -36,12 +36,12 @@ class Open:
     Attributes:
         directory: Where it is.
         handles: How many times.
-        patience: In how many seconds each time.
+        timeout: In how many seconds each time.
     """
 
     directory: Path
     handles: int
-    patience: float
+    timeout: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,13 @@ class Use:
     Attributes:
         clients: Who they are and what they do.
         places: The paths by which the store can be opened.
-        patience: In how many seconds each time.
+        timeout: In how many seconds each time.
         start_at: When they begin, by ``time.monotonic_ns()``; None is at once.
     """
 
     clients: tuple[Client, ...]
     places: tuple[Path, ...]
-    patience: float
+    timeout: float
     start_at: int | None = None
 
 

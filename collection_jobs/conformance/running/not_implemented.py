@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.spec.calls import Call, NoAnswer, example_job, make
+from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, example_job
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.laws import LAWS
 from collection_jobs.status import JobStatus
 

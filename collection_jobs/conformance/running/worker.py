@@ -12,9 +12,9 @@ from multiprocessing.connection import Connection
 
 from typing_extensions import override
 
-from collection_jobs.conformance.running.clients import Recording, run_answered, run_clients
+from collection_jobs.conformance.history.history import Recording
+from collection_jobs.conformance.running.clients import run_answered, run_clients
 from collection_jobs.conformance.running.crash_points import Sites
-from collection_jobs.conformance.running.exception_chaining import hidden_cause
 from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, tend
 from collection_jobs.conformance.running.handles import Handles
 from collection_jobs.conformance.running.messages import (
@@ -30,7 +30,8 @@ from collection_jobs.conformance.running.messages import (
     Work,
     portable,
 )
-from collection_jobs.conformance.running.open_store import patiently
+from collection_jobs.conformance.running.open_store import open_with_timeout
+from collection_jobs.conformance.running.runner import hidden_cause
 from collection_jobs.conformance.running.targets import Target, find_target
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.errors import CollectionJobError
@@ -118,7 +119,7 @@ class _Worker:
     async def _open(self, order: Open) -> None:
         await self._close()
         for _ in range(order.handles):
-            opening = patiently(self._target.factory(order.directory), order.patience)
+            opening = open_with_timeout(self._target.factory(order.directory), order.timeout)
             self._repositories.append(await self._opened.enter_async_context(opening))
 
     async def _close(self) -> None:

@@ -1,22 +1,20 @@
-"""Calls on a repository as data: made, made again, and printed as the Python that they are."""
+"""Calls on a repository as data, and as the Python that they are."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, cast
 
-from collection_jobs.conformance.running.exception_chaining import hidden_cause
 from collection_jobs.job import CollectionJob
-from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
 __all__ = [
-    "PATIENCE",
+    "SPOIL",
     "Call",
     "Change",
     "Held",
@@ -25,11 +23,10 @@ __all__ = [
     "Outcome",
     "Program",
     "Step",
-    "begin",
     "brief",
     "code",
     "example_job",
-    "make",
+    "spoil",
 ]
 
 _LISTINGS = frozenset({"list_by_status", "list_after", "list_recent", "get_running_jobs"})
@@ -49,6 +46,20 @@ _EXAMPLE: dict[str, Any] = {
 def example_job(id: str = "a", **fields: Any) -> CollectionJob:  # noqa: A002 - the field's name
     """A valid job of which only the fields that matter need to be given; histories use it."""
     return CollectionJob(id=id, **{**_EXAMPLE, **fields})
+
+
+SPOIL = "spoil"
+"""The pseudo-method of a step in which the caller misuses what it was given (GET-2)."""
+
+
+def spoil(value: object) -> None:
+    """Misuse a job or a list that a repository gave out, as a careless caller might."""
+    if isinstance(value, list):
+        value.clear()
+    if isinstance(value, CollectionJob):
+        for outcomes in (value.completed_symbols, value.failed_symbols):
+            with suppress(AttributeError, TypeError):  # read-only, as it should be
+                cast("dict[str, Any]", outcomes).clear()
 
 
 class Once(tuple[Any, ...]):
@@ -182,7 +193,7 @@ class Step:
 
     def __str__(self) -> str:
         """The line as Python."""
-        if self.method == "spoil":
+        if self.method == SPOIL:
             spoilt = self.arguments[0]
             return f"spoil({spoilt})"
         line = f"await repository.{self.method}({', '.join(map(code, self.arguments))})"
@@ -205,32 +216,9 @@ def _resolved(arguments: Iterable[Any], held: Mapping[str, CollectionJob]) -> It
 Program = tuple[Step, ...]
 """Steps of one caller, one after another."""
 
-PATIENCE = 5.0
-"""For how many seconds a call may give no answer before the kit takes it for hung."""
-
 
 class NoAnswer(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
     """A call did not return in the time that the kit gave it."""
-
-
-async def make(call: Call, repository: CollectionJobRepository) -> Outcome:
-    """Make a call and record what came of it, whatever an adapter raises."""
-    began = datetime.now(UTC)
-    value, error = None, None
-    timer = asyncio.timeout(PATIENCE)
-    try:
-        async with timer:
-            value = await begin(call, repository)
-    except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
-        error = NoAnswer(f"no answer within {PATIENCE:g} s") if timer.expired() else raised
-    return Outcome(began, datetime.now(UTC), value, error, hidden_cause(error))
-
-
-def begin(call: Call, repository: CollectionJobRepository) -> Awaitable[Any]:
-    """The call, to be awaited."""
-    given = (iter(value) if isinstance(value, Once) else value for value in call.arguments)
-    called: Awaitable[Any] = getattr(repository, call.method)(*given)
-    return called
 
 
 def code(value: object) -> str:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from collection_jobs.conformance.checks.cancellation.cancel_points import Cut, Stepped
 from collection_jobs.conformance.checks.cancellation.scenarios import Scene
-from collection_jobs.conformance.checks.contention.history_adapter import judge
-from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.running.clients import Client, Recording, run_clients
-from collection_jobs.conformance.spec.calls import PATIENCE, Call, NoAnswer, Step, make
-from collection_jobs.job import CollectionJob
+from collection_jobs.conformance.history.checker import check_among
+from collection_jobs.conformance.history.history import Event, Recording
+from collection_jobs.conformance.running.clients import Client, run_clients
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT, ProgramRunner, make
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Step
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["Running", "Trial"]
@@ -88,9 +88,9 @@ class Running:
     async def play(self) -> None:
         """Set the scene, cancel the call, and ask the repository for more."""
         scene = self.scene
-        setup = [Client("before", scene.setup)]
-        await run_clients(setup, [self._repository], self._recording)
-        call = scene.victim.call(self._held())
+        setup = self._runner("before", self._repository)
+        await setup.run(scene.setup)
+        call = scene.victim.call(setup.held)
         if call is None:
             self._complaint = "the set-up failed"
             return
@@ -105,29 +105,27 @@ class Running:
             await self.ask("elsewhere", scene.elsewhere, other)
         await self.ask("afterwards", scene.follow_ups, self._repository)
 
-    def _held(self) -> dict[str, CollectionJob]:
-        kept = zip(self.scene.setup, self._recording.events, strict=False)
-        return {
-            step.keep: event.outcome.value
-            for step, event in kept
-            if step.keep and event.outcome and isinstance(event.outcome.value, CollectionJob)
-        }
+    def _runner(self, client: str, repository: CollectionJobRepository) -> ProgramRunner:
+        return ProgramRunner(client, lambda call: make(call, repository), self._recording)
 
     async def _victim(self, call: Call) -> None:
+        def answer(call: Call) -> Stepped:
+            self._stepped = Stepped(make(call, self._repository), self._cut)
+            return self._stepped
+
         began = time.monotonic()
-        number = self._recording.begin("victim", call)
-        self._stepped = Stepped(make(call, self._repository), self._cut)
         try:
-            outcome = await self._stepped
+            # Where it was not cancelled, or ended all the same, what it answered has to be true.
+            await ProgramRunner("victim", answer, self._recording).ask(call)
         finally:
             self._seconds = time.monotonic() - began
-        # It was not cancelled, or it ended all the same: then what it answered has to be true.
-        self._recording.end(number, outcome)
 
     async def _see_it_end(self, victim: asyncio.Task[None], call: Call) -> None:
-        done, _ = await asyncio.wait({victim}, timeout=PATIENCE + 1)
+        done, _ = await asyncio.wait({victim}, timeout=ANSWER_TIMEOUT + 1)
         if not done:
-            self._complaint = f"{call} was cancelled and did not end within {PATIENCE + 1:g} s"
+            self._complaint = (
+                f"{call} was cancelled and did not end within {ANSWER_TIMEOUT + 1:g} s"
+            )
             return
         with suppress(asyncio.CancelledError):
             victim.result()
@@ -145,14 +143,15 @@ class Running:
 
     async def _answered(self, client: str, call: Call, repository: CollectionJobRepository) -> None:
         """Make a call that nobody cancels."""
-        number = self._recording.begin(client, call)
         try:
-            outcome = await make(call, repository)
-        except asyncio.CancelledError:
+            outcome = await self._runner(client, repository).ask(call)
+        except asyncio.CancelledError as raised:
+            error: BaseException | None = raised
+        else:
+            error = None if outcome is None else outcome.error
+        if isinstance(error, asyncio.CancelledError):
             self._complaint = f"{call} was not cancelled itself, and raised CancelledError"
-            return
-        self._recording.end(number, outcome)
-        if isinstance(outcome.error, NoAnswer):
+        if isinstance(error, NoAnswer):
             self._complaint = f"after the cancellation, {call} gave no answer"
 
     async def remove(self) -> None:
@@ -167,7 +166,7 @@ class Running:
         if self._complaint is not None:
             breach = self._complaint, tuple(map(str, events))
         else:
-            for refusal in judge(scene.ids, events)[:1]:
+            for refusal in check_among(scene.ids, events)[:1]:
                 breach = refusal.message, refusal.timeline
         stepped = self._stepped
         return Trial(

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from collection_jobs.conformance.checks.contention.history_adapter import is_hung, judge
 from collection_jobs.conformance.checks.contention.sharing import check_sharing
-from collection_jobs.conformance.checks.contention.topologies import (
-    Opening,
-    Setting,
-    in_one_process,
-    in_processes,
-)
 from collection_jobs.conformance.checks.contention.workloads import (
     Round,
     hand_over,
@@ -22,21 +14,30 @@ from collection_jobs.conformance.checks.contention.workloads import (
     rounds,
     shorter,
 )
-from collection_jobs.conformance.checks.interleavings.watchdog import Blocked, watched
-from collection_jobs.conformance.history.checker import Refusal
-from collection_jobs.conformance.history.history import Event
+from collection_jobs.conformance.history.checker import Refusal, check_among
+from collection_jobs.conformance.history.history import Event, is_hung
 from collection_jobs.conformance.report.capability_report import Observation
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.open_store import Pulse
 from collection_jobs.conformance.running.processes import WorkerDied, WorkerFailed
-from collection_jobs.conformance.running.targets import Target
+from collection_jobs.conformance.running.runner import keep
+from collection_jobs.conformance.running.topologies import (
+    Setting,
+    in_one_process,
+    in_processes,
+)
+from collection_jobs.conformance.running.watchdog import Blocked, watched
 from collection_jobs.conformance.spec.calls import Call, Step
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.job import CollectionJob
 
-__all__ = ["Contention", "contend"]
+__all__ = ["CONCURRENT_LAWS", "examine_contention"]
 
-_SHORT_PATIENCE = 1.0
+CONCURRENT_LAWS = frozenset({"STATUS-2", "FAILED-2", "ATOMIC-1", "COMPLETED-2", "MANY-3"})
+"""What only shows when callers are at work at the same time."""
+
+_SHORT_TIMEOUT = 1.0
 """Seconds for an adapter to open a store in a second process that it does not say it can."""
 _GLANCE = 2
 """Rounds of each kind for an adapter that does not declare what they would show."""
@@ -51,56 +52,50 @@ _VAGUE = frozenset(
 """What a history of many lost changes may look like."""
 
 
-@dataclass(slots=True)
-class Contention:
-    """What came of it.
-
-    Attributes:
-        findings: The broken laws, one of each.
-        settings: Where the clients ran.
-        rounds: How many rounds there were.
-        notes: What could not be tried, and why.
-        observed: What was seen of ``shared``.
-    """
-
-    findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
-    settings: list[str] = field(default_factory=list[str])
-    rounds: int = 0
-    notes: list[str] = field(default_factory=list[str])
-    observed: list[Observation] = field(default_factory=list[Observation])
-
-    def __str__(self) -> str:
-        """What was covered."""
-        tried = f"{self.rounds} rounds of concurrent calls, {', '.join(self.settings)}"
-        return "; ".join([tried, *self.notes])
-
-
 @dataclass(frozen=True, slots=True)
 class _Contest:
-    """What all the settings have in common."""
+    """What all the topologies have in common, and what came of it.
 
-    opening: Opening
-    new_directory: Callable[[], Path]
-    seed: int
-    capabilities: frozenset[str]
-    found: Contention
+    Attributes:
+        plan: What is examined.
+        progress: Told how many rounds are done.
+        findings: The broken laws, one of each.
+        topologies: Where the clients ran.
+        rounds: The rounds that were run.
+        notes: What could not be tried, and why.
+        convicted: The kinds of rounds that broke a law: they are not run again.
+        pulse: Beats while the event loops of this process run.
+        blocked: What blocked a thread for good.
+    """
+
+    plan: Plan
     progress: Callable[[int], None]
+    findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
+    topologies: list[str] = field(default_factory=list[str])
+    rounds: list[Round] = field(default_factory=list[Round])
+    notes: list[str] = field(default_factory=list[str])
     convicted: set[str] = field(default_factory=set[str])
     pulse: Pulse = field(default_factory=Pulse)
     blocked: list[str] = field(default_factory=list[str])
 
+    @property
+    def covered(self) -> str:
+        """What was covered."""
+        tried = f"{len(self.rounds)} rounds of concurrent calls, {', '.join(self.topologies)}"
+        return "; ".join([tried, *self.notes])
+
     def hold(self, setting: Setting, count: int) -> None:
         """Run the rounds in one setting, until a call is not answered any more."""
-        self.found.settings.append(setting.name)
+        self.topologies.append(setting.name)
         if setting.handles > 1 and not self._handed_over(setting):
             return
-        for round_ in rounds(self.seed, count, self.capabilities):
+        for round_ in rounds(self.plan.seed, count, self.plan.capabilities):
             if round_.kind in self.convicted:
                 continue
-            self.found.rounds += 1
-            self.progress(self.found.rounds)
+            self.rounds.append(round_)
+            self.progress(len(self.rounds))
             events = _play(setting, round_)
-            refusals = judge(round_.ids, events)
+            refusals = check_among(round_.ids, events)
             hung = any(map(is_hung, events))
             if refusals and self._one_caller_is_served(round_):
                 self.convicted.add(round_.kind)
@@ -111,8 +106,8 @@ class _Contest:
 
     def _handed_over(self, setting: Setting) -> bool:
         """Whether each handle sees what the others did, when nothing is done at once."""
-        round_, events = _hand_over(setting, self.capabilities)
-        refusals = judge(round_.ids, events)
+        round_, events = _hand_over(setting, self.plan.capabilities)
+        refusals = check_among(round_.ids, events)
         if not refusals or not self._one_caller_is_served(_in_one_go(round_, events)):
             return True
         finding = _finding(refusals[0], round_, setting)
@@ -124,9 +119,9 @@ class _Contest:
 
     def _shorter(self, setting: Setting, round_: Round) -> Finding | None:
         """The same breach among fewer calls, if it shows among them."""
-        for short in shorter(round_, self.seed, _SHORTER):
+        for short in shorter(round_, self.plan.seed, _SHORTER):
             events = _play(setting, short)
-            refusals = judge(short.ids, events)
+            refusals = check_among(short.ids, events)
             if refusals and self._one_caller_is_served(short):
                 return _finding(refusals[0], short, setting)
             if any(map(is_hung, events)):
@@ -135,7 +130,7 @@ class _Contest:
 
     def add(self, finding: Finding) -> None:
         """Keep the first finding of each law."""
-        self.found.findings.setdefault(finding.law, finding)
+        self.findings.setdefault(finding.law, finding)
 
     def _one_caller_is_served(self, round_: Round) -> bool:
         """Whether the same calls, made by one caller one after another, keep every law.
@@ -144,57 +139,36 @@ class _Contest:
         would only be blamed on a wrong law here.
         """
         for turn in range(2):
-            with in_one_process(self.opening, self.new_directory(), 1, self.pulse) as setting:
-                if judge(round_.ids, _play_alone(setting, round_, in_turns=bool(turn))):
+            with in_one_process(
+                self.plan.opening, self.plan.new_directory(), 1, self.pulse
+            ) as setting:
+                if check_among(round_.ids, _play_alone(setting, round_, in_turns=bool(turn))):
                     return False
         return True
 
 
-def contend(
-    opening: Opening,
-    new_directory: Callable[[], Path],
-    *,
-    target: Target,
-    capabilities: frozenset[str],
-    seed: int,
-    count: int,
-    processes: int,
-    progress: Callable[[int, int], None],
-) -> Contention:
+def examine_contention(plan: Plan) -> Examination:
     """Run rounds of concurrent calls on one handle and, where they are shared, on several.
 
-    Args:
-        opening: Opens the store in a directory.
-        new_directory: Gives a new one.
-        target: The adapter, as worker processes find it.
-        capabilities: What the adapter declares: whether several processes may open a store, and
-            what it can do beyond the nine methods.
-        seed: Where the programs come from. The same number gives the same programs; when each
-            call is made beside which others is up to the machine.
-        count: Rounds of each kind in each setting.
-        processes: How many processes.
-        progress: Told how many rounds of how many are done.
+    The same seed gives the same programs; when each call is made beside which others is up to the
+    machine.
     """
-    found = Contention()
-    shared = "shared" in capabilities
-    total = count * len(kinds(capabilities)) * (3 if shared else 1)
-    contest = _Contest(
-        opening,
-        new_directory,
-        seed,
-        capabilities,
-        found,
-        lambda done: progress(min(done, total), total),
-    )
-    _unless_it_blocks(contest, lambda: _hold_on_one_handle(contest, count))
+    shared = "shared" in plan.capabilities
+    total = plan.profile.rounds * len(kinds(plan.capabilities)) * (3 if shared else 1)
+    contest = _Contest(plan, lambda done: plan.progress(min(done, total), total))
+    _unless_it_blocks(contest, lambda: _hold_on_one_handle(contest))
     if shared and not contest.blocked:
-        _unless_it_blocks(contest, lambda: _hold_on_handles(contest, processes, count))
-    if shared:
-        if target.spec is not None:
-            _hold_in_processes(contest, target, processes, count)
-    elif target.spec is not None and not found.findings:
-        _glance(contest, target)
-    return found
+        _unless_it_blocks(contest, lambda: _hold_on_handles(contest))
+    observed: list[Observation] = []
+    unchecked: dict[str, str] = {}
+    if shared and plan.target.spec is None:
+        unchecked = dict.fromkeys(CONCURRENT_LAWS, NO_SPEC)
+    elif shared:
+        observed.append(_hold_in_processes(contest))
+    elif plan.target.spec is not None and not contest.findings:
+        observed.append(_glance(contest))
+    findings = list(contest.findings.values())
+    return Examination(findings, contest.covered, unchecked, tuple(observed))
 
 
 def _unless_it_blocks(contest: _Contest, hold: Callable[[], None]) -> None:
@@ -207,23 +181,24 @@ def _unless_it_blocks(contest: _Contest, hold: Callable[[], None]) -> None:
         contest.add(Finding("ATOMIC-1", f"among concurrent calls, {blocked}", history))
 
 
-def _hold_on_one_handle(contest: _Contest, count: int) -> None:
-    directory = contest.new_directory()
-    with in_one_process(contest.opening, directory, 1, contest.pulse) as setting:
-        contest.hold(setting, count)
+def _hold_on_one_handle(contest: _Contest) -> None:
+    directory = contest.plan.new_directory()
+    with in_one_process(contest.plan.opening, directory, 1, contest.pulse) as setting:
+        contest.hold(setting, contest.plan.profile.rounds)
 
 
-def _hold_on_handles(contest: _Contest, handles: int, count: int) -> None:
+def _hold_on_handles(contest: _Contest) -> None:
     """A store may be open to many processes and still not twice in one: then that is noted."""
+    plan, handles = contest.plan, contest.plan.profile.processes
     try:
-        directory = contest.new_directory()
-        setting = in_one_process(contest.opening, directory, handles, contest.pulse)
+        directory = plan.new_directory()
+        setting = in_one_process(plan.opening, directory, handles, contest.pulse)
         opened = _Entered(setting)
     except Exception as error:  # noqa: BLE001 - whatever it raises, it does not open there
-        contest.found.notes.append(f"not on {handles} handles of one process: {error}")
+        contest.notes.append(f"not on {handles} handles of one process: {error}")
         return
     with opened as entered:
-        contest.hold(entered, count)
+        contest.hold(entered, plan.profile.rounds)
         finding = check_sharing(entered)
         if finding is not None:
             contest.add(finding)
@@ -243,13 +218,15 @@ class _Entered:
         self._context.__exit__(*exc_info)  # type: ignore[arg-type] # passed on as it came
 
 
-def _hold_in_processes(contest: _Contest, target: Target, processes: int, count: int) -> None:
-    before = set(contest.found.findings)
+def _hold_in_processes(contest: _Contest) -> Observation:
+    """Run rounds in several processes; return what was seen of ``shared``."""
+    plan, processes = contest.plan, contest.plan.profile.processes
+    before = set(contest.findings)
     try:
-        with in_processes(target, contest.new_directory(), processes) as setting:
-            contest.hold(setting, count)
+        with in_processes(plan.target, plan.new_directory(), processes) as setting:
+            contest.hold(setting, plan.profile.rounds)
     except (WorkerFailed, WorkerDied) as error:
-        text = f"{target.name} declares shared, but among {processes} processes: {error}"
+        text = f"{plan.target.name} declares shared, but among {processes} processes: {error}"
         history = (
             "# In one process:",
             "async with opening as repository:",
@@ -257,35 +234,36 @@ def _hold_in_processes(contest: _Contest, target: Target, processes: int, count:
             "    async with opening as repository:",
             "        ...",
         )
-        contest.found.findings.setdefault("STATUS-2", Finding("STATUS-2", text, history))
-    broken = sorted(set(contest.found.findings) - before)
+        contest.findings.setdefault("STATUS-2", Finding("STATUS-2", text, history))
+    broken = sorted(set(contest.findings) - before)
     how = f"{processes} processes worked on one store at once"
     how += f", and {', '.join(broken)} broke" if broken else ", and no law broke"
-    contest.found.observed.append(Observation("shared", not broken, how))
+    return Observation("shared", not broken, how)
 
 
-def _glance(contest: _Contest, target: Target) -> None:
+def _glance(contest: _Contest) -> Observation:
     """See whether several processes can share a store though the adapter does not say so."""
 
     def tell_nobody(done: int) -> None:
         pass
 
-    aside = replace(contest, found=Contention(), progress=tell_nobody)
+    plan = contest.plan
+    aside = _Contest(plan, tell_nobody, convicted=contest.convicted, pulse=contest.pulse)
     try:
-        directory = contest.new_directory()
-        with in_processes(target, directory, 2, patience=_SHORT_PATIENCE) as setting:
-            round_, events = _hand_over(setting, contest.capabilities)
-            if judge(round_.ids, events):
+        directory = plan.new_directory()
+        with in_processes(plan.target, directory, 2, timeout=_SHORT_TIMEOUT) as setting:
+            round_, events = _hand_over(setting, plan.capabilities)
+            if check_among(round_.ids, events):
                 shown, came = False, "one did not see what the other had done"
             else:
                 aside.hold(setting, _GLANCE)
-                shown, came = not aside.found.findings, "no law broke"
+                shown, came = not aside.findings, "no law broke"
                 if not shown:
-                    came = f"{', '.join(sorted(aside.found.findings))} broke"
+                    came = f"{', '.join(sorted(aside.findings))} broke"
     except (WorkerFailed, WorkerDied) as error:
         shown, came = False, str(error)
     how = f"2 processes opened one store at once: {came}"
-    contest.found.observed.append(Observation("shared", shown, how))
+    return Observation("shared", shown, how)
 
 
 def _play(setting: Setting, round_: Round) -> list[Event]:
@@ -317,7 +295,7 @@ def _play_alone(setting: Setting, round_: Round, *, in_turns: bool) -> list[Even
                 mine = held.setdefault(number, {})
                 made = setting.run([Client(str(number), (step,), held=mine)])
                 events += made
-                _keep(mine, step, made)
+                _hold(mine, step, made)
     return [*events, *setting.run([Client("after", _steps(round_.looks))])]
 
 
@@ -328,7 +306,7 @@ def _hand_over(setting: Setting, capabilities: frozenset[str]) -> tuple[Round, l
     held: dict[str, CollectionJob] = {}
     for handle, step in steps:
         made = setting.run([Client(f"handle {handle + 1}", (step,), handle, held)])
-        _keep(held, step, made)
+        _hold(held, step, made)
         events += made
         if any(map(is_hung, made)):
             break
@@ -342,10 +320,10 @@ def _in_one_go(round_: Round, events: Sequence[Event]) -> Round:
     return replace(round_, clients=(steps,))
 
 
-def _keep(held: dict[str, CollectionJob], step: Step, made: Iterable[Event]) -> None:
+def _hold(held: dict[str, CollectionJob], step: Step, made: Iterable[Event]) -> None:
     for event in made:
-        if event.outcome is not None and isinstance(event.outcome.value, CollectionJob):
-            held[step.keep or ""] = event.outcome.value
+        if event.outcome is not None:
+            keep(held, step, event.outcome)
 
 
 def _steps(calls: Iterable[Call]) -> tuple[Step, ...]:

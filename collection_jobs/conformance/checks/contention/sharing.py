@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collection_jobs.conformance.checks.contention.topologies import Setting
-from collection_jobs.conformance.checks.sequential.oracle_runner import spoil
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.running.clients import Client
-from collection_jobs.conformance.spec.calls import Step, code, example_job
+from collection_jobs.conformance.running.topologies import Setting
+from collection_jobs.conformance.spec.calls import Step, code, example_job, spoil
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.model import Facts, facts_of
 from collection_jobs.job import CollectionJob
 

@@ -9,19 +9,20 @@ from pathlib import Path
 from random import Random
 
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.processes import Worker, WorkerDied, WorkerFailed
-from collection_jobs.conformance.running.targets import Target
-from collection_jobs.conformance.spec.calls import PATIENCE, NoAnswer, Program, Step, example_job
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
+from collection_jobs.conformance.spec.calls import NoAnswer, Program, Step, example_job
 from collection_jobs.conformance.spec.capabilities import available
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.errors import CollectionJobError
 from collection_jobs.status import JobStatus
 
-__all__ = ["DAMAGES", "check_damage"]
+__all__ = ["DAMAGES", "examine_damage"]
 
-LAW = "ERROR-1"
+_LAW = "ERROR-1"
 
 _JOBS: Program = tuple(Step("save", (example_job(f"job {number}"),)) for number in range(20))
 _CALLS: Program = (
@@ -98,39 +99,31 @@ DAMAGES: tuple[Damage, ...] = (
 """Files are never changed while they are open: an engine may have mapped them into memory."""
 
 
-def check_damage(
-    target: Target,
-    new_directory: Callable[[], Path],
-    capabilities: frozenset[str],
-    seed: int,
-    progress: Callable[[int, int], None],
-) -> tuple[list[Finding], int]:
-    """Damage stores in every way, and call every method; how many had files to damage.
+def examine_damage(plan: Plan) -> Examination:
+    """Damage stores in every way, and call every method.
 
     What a damaged store answers is not judged, for it may have lost anything. But an error must be
-    one of the contract's, and there must be an answer.
-
-    Args:
-        target: The adapter; worker processes find it by its spec, for an engine may take its
-            process with it.
-        new_directory: Gives a new directory.
-        capabilities: What the adapter can do beyond the nine methods.
-        seed: Where the garbage comes from.
-        progress: Told how many of how many stores are done.
+    one of the contract's, and there must be an answer. It all happens in a worker process, for an
+    engine may take its process with it.
     """
-    random = Random(f"{seed} damage")  # noqa: S311 - not for secrets
-    calls = (*_CALLS, *available(_BEYOND, capabilities))
+    if plan.target.spec is None:
+        return Examination([], f"no damaged store, for {NO_SPEC}")
+    random = Random(f"{plan.seed} damage")  # noqa: S311 - not for secrets
+    calls = (*_CALLS, *available(_BEYOND, plan.capabilities))
+    findings: list[Finding] = []
     damaged = 0
-    with Worker.start(target) as worker:
+    with Worker.start(plan.target) as worker:
         for number, damage in enumerate(DAMAGES):
-            progress(number, len(DAMAGES))
-            complaint = _complaint(worker, new_directory(), damage, calls, random)
+            plan.progress(number, len(DAMAGES))
+            complaint = _complaint(worker, plan.new_directory(), damage, calls, random)
             if complaint == _NOTHING_THERE:
                 break
             damaged += 1
             if complaint is not None:
-                return [_finding(damage, complaint)], damaged
-    return [], damaged
+                findings.append(_finding(damage, complaint))
+                break
+    covered = f"{damaged} damaged stores" if damaged else "no damaged store, for it keeps no files"
+    return Examination(findings, covered)
 
 
 _NOTHING_THERE = "the store keeps no files in its directory"
@@ -139,7 +132,7 @@ _NOTHING_THERE = "the store keeps no files in its directory"
 def _complaint(
     worker: Worker, directory: Path, damage: Damage, calls: Program, random: Random
 ) -> str | None:
-    opening = Open(directory, 1, PATIENCE)
+    opening = Open(directory, 1, ANSWER_TIMEOUT)
     try:
         worker.ask(opening)
         worker.ask(Work((Client("kit", _JOBS),)))
@@ -194,4 +187,4 @@ def _finding(damage: Damage, complaint: str) -> Finding:
         f"{'    ' * damage.while_open}# Then {damage.told}.",
         f"# {complaint}",
     ]
-    return Finding(LAW, f"when {damage.told}, {complaint}; {text}", tuple(history))
+    return Finding(_LAW, f"when {damage.told}, {complaint}; {text}", tuple(history))

@@ -9,8 +9,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from collection_jobs.conformance.checks.contention.history_adapter import judge
-from collection_jobs.conformance.checks.contention.topologies import Opening, in_one_process
 from collection_jobs.conformance.checks.handles.losses import find_losses
 from collection_jobs.conformance.checks.handles.play import Played, play
 from collection_jobs.conformance.checks.handles.script import (
@@ -23,25 +21,29 @@ from collection_jobs.conformance.checks.handles.script import (
     stages,
 )
 from collection_jobs.conformance.checks.handles.shrinking import shrink
+from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.report.capability_report import Observation
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.processes import ForkServer, WorkerDied, WorkerFailed
-from collection_jobs.conformance.running.targets import Target
-from collection_jobs.conformance.spec.calls import PATIENCE, Step, example_job
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
+from collection_jobs.conformance.running.topologies import Opening, in_one_process
+from collection_jobs.conformance.spec.calls import Step, example_job
+from collection_jobs.conformance.spec.capabilities import not_declared
+from collection_jobs.conformance.spec.findings import Finding
 
-__all__ = ["CHECK", "HandlesUsed", "use_handles", "use_handles_again"]
+__all__ = ["examine_handles", "find_handles_again"]
 
-CHECK = "several handles"
+_CHECK = "several handles"
 """The check's name, which its tokens hold."""
 _AGAIN = 10
 """How often a script is played that is to show its finding again: the timing is the machine's."""
 
 
 @dataclass(slots=True)
-class HandlesUsed:
+class _Used:
     """What came of it.
 
     Attributes:
@@ -114,52 +116,44 @@ class _Trial:
         steps = tuple(line.step for part in stages(lines) for line in part if is_call(line))
         with in_one_process(self.opening, self.new_directory(), 1) as setting:
             events = setting.run([Client("alone", steps)])
-        return not judge({id_ for event in events for id_ in event.call.job_ids}, events)
+        return not check_among({id_ for event in events for id_ in event.call.job_ids}, events)
 
 
-def use_handles(
-    target: Target,
-    opening: Opening,
-    new_directory: Callable[[], Path],
-    *,
-    capabilities: frozenset[str],
-    seed: int,
-    count: int,
-    progress: Callable[[int, int], None],
-) -> HandlesUsed:
-    """Play scripts, each on a new store, until one shows a breach; then tell it in few lines.
+def examine_handles(plan: Plan) -> Examination:
+    """Play scripts, each on a new store, until one breaks a law; then tell it in few lines.
 
-    Args:
-        target: The adapter; worker processes find it by its spec.
-        opening: Opens the store in a directory.
-        new_directory: Gives a new one.
-        capabilities: What the adapter declares, the optional Protocols included. Processes are
-            killed if it is durable.
-        seed: Where the scripts come from. The same number gives the same scripts; when each call is
-            made is up to the machine.
-        count: How many scripts.
-        progress: Told how many of how many were played.
+    Processes are killed if the adapter is durable. The same seed gives the same scripts; when each
+    call is made is up to the machine.
     """
-    random = Random(f"{seed} handles")  # noqa: S311 - not for secrets
-    used = HandlesUsed()
-    with ForkServer(target) as fork_server:
-        linked = _opens_by_link(fork_server, new_directory())
-        refusal = _refuses_a_second_handle(fork_server, new_directory())
-        if refusal is not None:
-            said = target.without_secrets(refusal)
-            used.notes.append(f"not on several handles of one process: {said}")
-        trial = _Trial(opening, new_directory, fork_server, linked)
-        for number in range(count):
-            progress(number, count)
-            kills, places = "durable" in capabilities, 2 if linked else 1
-            lines = script(random, capabilities, places=places, kills=kills)
-            used.findings = _found(trial, lines if refusal is None else _on_one_handle(lines), used)
-            if used.findings:
-                break
+    if "shared" not in plan.capabilities:
+        return Examination([], "", skipped=not_declared("shared"))
+    if plan.target.spec is None:
+        return Examination([], "", skipped=NO_SPEC)
+    with ForkServer(plan.target) as fork_server:
+        used = _use(plan, fork_server)
+    return Examination(list(used.findings.values()), str(used), {}, (used.observed,))
+
+
+def _use(plan: Plan, fork_server: ForkServer) -> _Used:
+    random = Random(f"{plan.seed} handles")  # noqa: S311 - not for secrets
+    used, count = _Used(), plan.profile.scripts
+    linked = _opens_by_link(fork_server, plan.new_directory())
+    refusal = _refuses_a_second_handle(fork_server, plan.new_directory())
+    if refusal is not None:
+        said = plan.target.without_secrets(refusal)
+        used.notes.append(f"not on several handles of one process: {said}")
+    trial = _Trial(plan.opening, plan.new_directory, fork_server, linked)
+    kills, places = "durable" in plan.capabilities, 2 if linked else 1
+    for number in range(count):
+        plan.progress(number, count)
+        lines = script(random, plan.capabilities, places=places, kills=kills)
+        used.findings = _found(trial, lines if refusal is None else _on_one_handle(lines), used)
+        if used.findings:
+            break
     return used
 
 
-def _found(trial: _Trial, lines: tuple[Line, ...], used: HandlesUsed) -> dict[str, Finding]:
+def _found(trial: _Trial, lines: tuple[Line, ...], used: _Used) -> dict[str, Finding]:
     """Play a script; what it shows, unless one caller alone would see it too."""
     played = trial.play(lines)
     used.add(played)
@@ -167,13 +161,11 @@ def _found(trial: _Trial, lines: tuple[Line, ...], used: HandlesUsed) -> dict[st
     return _told_shortly(trial, lines, found) if found and trial.is_served_alone(lines) else {}
 
 
-def use_handles_again(
-    target: Target, opening: Opening, new_directory: Callable[[], Path], token: dict[str, Any]
-) -> list[Finding]:
+def find_handles_again(plan: Plan, token: dict[str, Any]) -> list[Finding]:
     """Play the script of a token some times, until it shows its finding again."""
     lines = [Line(*one) for one in token["lines"]]
-    with ForkServer(target) as fork_server:
-        trial = _Trial(opening, new_directory, fork_server, bool(token["linked"]))
+    with ForkServer(plan.target) as fork_server:
+        trial = _Trial(plan.opening, plan.new_directory, fork_server, bool(token["linked"]))
         for _ in range(_AGAIN):
             found = [one for one in find_losses(trial.play(lines)) if one.law == token["law"]]
             if found:
@@ -198,7 +190,7 @@ def _told_shortly(
 
 def _with_token(trial: _Trial, finding: Finding, lines: Sequence[Line]) -> Finding:
     plain = [(one.stage, one.process, one.handle, one.step) for one in lines]
-    held = {"check": CHECK, "law": finding.law, "linked": trial.linked, "lines": tuple(plain)}
+    held = {"check": _CHECK, "law": finding.law, "linked": trial.linked, "lines": tuple(plain)}
     return replace(finding, token=pack(held))
 
 
@@ -224,9 +216,9 @@ def _refuses_a_second_handle(fork_server: ForkServer, directory: Path) -> str | 
     """What an adapter says that opens no store twice in one process, with nothing else going on."""
     with fork_server.worker(counting=False) as worker, suppress(WorkerDied):
         try:
-            worker.ask(Open(directory, 1, PATIENCE))
+            worker.ask(Open(directory, 1, ANSWER_TIMEOUT))
             worker.ask(Close())
-            worker.ask(Open(directory, 2, PATIENCE))
+            worker.ask(Open(directory, 2, ANSWER_TIMEOUT))
         except WorkerFailed as error:
             return str(error) if error.ours else None
     return None
@@ -241,13 +233,13 @@ def _opens_by_link(fork_server: ForkServer, directory: Path) -> bool:
     save = Work((Client("kit", (Step("save", (example_job("a"),)),)),))
     look = Work((Client("kit", (Step("get_by_id", ("a",)),)),))
     with fork_server.worker(counting=False) as worker, suppress(WorkerFailed, WorkerDied, OSError):
-        worker.ask(Open(directory, 1, PATIENCE))
+        worker.ask(Open(directory, 1, ANSWER_TIMEOUT))
         worker.ask(save)
         worker.ask(Close())
         if not any(path.is_file() for path in directory.rglob("*")):
             return False
         _, link = _places(directory, linked=True)
-        worker.ask(Open(link, 1, PATIENCE))
+        worker.ask(Open(link, 1, ANSWER_TIMEOUT))
         (event,) = worker.ask(look).events
         worker.ask(Close())
         return event.outcome is not None and event.outcome.value is not None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from collection_jobs.conformance.checks.contention.history_adapter import is_hung, judge
 from collection_jobs.conformance.checks.handles.play import LAST, Played
 from collection_jobs.conformance.checks.handles.script import CLOSE, OPEN, law_of_job
-from collection_jobs.conformance.history.checker import Refusal
-from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.history.checker import Refusal, check_among
+from collection_jobs.conformance.history.history import Event, is_hung
 from collection_jobs.conformance.spec.calls import Outcome, brief
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.errors import CollectionJobError, RepositoryError
 
 __all__ = ["find_losses"]
@@ -55,7 +54,7 @@ def _judged(played: Played, events: Sequence[Event], *, killed: bool) -> list[Fi
     if raised:
         return [_finding(played, "ATOMIC-1", _told(raised[0]), raised[:1], killed=killed)]
     ids = {id_ for event in calls for id_ in event.call.job_ids}
-    return [_of_refusal(played, refusal, killed=killed) for refusal in judge(ids, calls)]
+    return [_of_refusal(played, refusal, killed=killed) for refusal in check_among(ids, calls)]
 
 
 def _may_not_be_raised(event: Event) -> bool:

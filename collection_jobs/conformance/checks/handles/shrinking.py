@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from collection_jobs.conformance.checks.handles.script import OPEN, Line
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.spec.calls import Step
+from collection_jobs.conformance.spec.findings import Finding
 
 __all__ = ["shrink"]
 

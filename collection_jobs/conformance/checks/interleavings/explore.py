@@ -22,8 +22,8 @@ from collection_jobs.conformance.checks.interleavings.programs import OpenReposi
 from collection_jobs.conformance.checks.interleavings.random_programs import search_programs
 from collection_jobs.conformance.checks.interleavings.schedules import Frontier, Prefix, Runner
 from collection_jobs.conformance.checks.interleavings.shrinking import Witness, present, shrink
-from collection_jobs.conformance.checks.interleavings.watchdog import Blocked, watched
-from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.watchdog import Blocked, watched
+from collection_jobs.conformance.spec.findings import Finding
 
 __all__ = ["Exploration", "explore_pairs", "explore_random"]
 

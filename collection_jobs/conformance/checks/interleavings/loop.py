@@ -16,7 +16,7 @@ from contextvars import Context, copy_context
 from itertools import count
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 
-from collection_jobs.conformance.checks.interleavings.suspensions import where
+from collection_jobs.conformance.running.suspensions import where
 
 __all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler", "Unsupported"]
 
@@ -24,7 +24,8 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _STEP_LIMIT = 20_000
-_PATIENCE = 100
+_MOST_IN_A_ROW = 100
+"""Steps of one owner while others wait; then another has its turn."""
 _THREAD_GRACE = 2.0
 _MAIN = "main"
 
@@ -197,7 +198,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def _choose(self, ready: list[_Step]) -> _Step:
         others = [step for step in ready if step.owner != self.owner]
         own = [step for step in ready if step.owner == self.owner]
-        if own and others and self._in_a_row >= _PATIENCE:
+        if own and others and self._in_a_row >= _MOST_IN_A_ROW:
             # Who waits for another by asking again and again would wait for ever otherwise.
             return others[0]
         free = len(own) or len(others)

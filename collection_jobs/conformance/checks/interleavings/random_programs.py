@@ -12,9 +12,9 @@ from hypothesis.errors import HypothesisException
 
 from collection_jobs.conformance.checks.interleavings.programs import Program
 from collection_jobs.conformance.checks.interleavings.schedules import Prefix
-from collection_jobs.conformance.report.findings import Finding, LawBroken
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
 from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.conformance.spec.findings import Finding, LawBroken
 from collection_jobs.status import JobStatus
 
 __all__ = ["programs", "search_programs"]

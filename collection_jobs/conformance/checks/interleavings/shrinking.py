@@ -10,8 +10,8 @@ from typing import Any
 from collection_jobs.conformance.checks.interleavings.programs import OpenRepository, Program
 from collection_jobs.conformance.checks.interleavings.schedules import Frontier, Prefix, Runner
 from collection_jobs.conformance.checks.interleavings.trace import Trace
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.report.tokens import pack
+from collection_jobs.conformance.spec.findings import Finding
 
 __all__ = ["Witness", "present", "rerun", "shrink"]
 

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeVar
 
-from collection_jobs.conformance.running.clients import Recording
-from collection_jobs.conformance.spec.calls import Outcome, Program, Step, begin, example_job
+from collection_jobs.conformance.history.history import Recording
+from collection_jobs.conformance.running.runner import invoke, observe
+from collection_jobs.conformance.spec.calls import Program, Step, example_job
 from collection_jobs.conformance.spec.capabilities import available
 from collection_jobs.errors import CollectionJobError, RepositoryError
 from collection_jobs.protocol import CollectionJobRepository
@@ -193,10 +193,13 @@ class Caller:
         call = step.call({})
         assert call is not None  # noqa: S101 - it holds no job; this tells the type checker
         number = self._recording.begin(self.deed.name, call)
-        began = datetime.now(UTC)
-        answer = await self._timed(str(call), _outcome(begin(call, repository), began))
-        if answer is not None:
-            self._recording.end(number, answer)
+        outcome = await self._timed(str(call), observe(invoke(call, repository)))
+        if outcome is None or isinstance(outcome.error, RepositoryError):
+            return
+        if isinstance(outcome.error, CollectionJobError | None):
+            self._recording.end(number, outcome)
+        else:
+            self._complain_of(str(call), outcome.error)
 
     async def _timed(self, what: str, work: Awaitable[_T]) -> _T | None:
         """Do something within the limit; None where it ended without a result, as it may."""
@@ -217,13 +220,16 @@ class Caller:
         except RepositoryError:
             pass
         except Exception as error:  # noqa: BLE001 - whatever an adapter raises is judged here
-            self._complain(f"{what} raised {type(error).__name__}: {error}")
+            self._complain_of(what, error)
         finally:
             for timer in timers:
                 timer.cancel()
             if cancelled and task is not None:
                 task.uncancel()
         return None
+
+    def _complain_of(self, what: str, error: BaseException) -> None:
+        self._complain(f"{what} raised {type(error).__name__}: {error}")
 
     def _complain(self, text: str) -> None:
         self.complaint = self.complaint or f"{self._after}{text}"
@@ -240,14 +246,3 @@ async def _forgotten(repository: CollectionJobRepository, job_id: str) -> None:
     """A call of another caller, of which nothing is asked."""
     with suppress(Exception):
         await repository.get_stats(job_id)
-
-
-async def _outcome(work: Awaitable[object], began: datetime) -> Outcome:
-    """What a call answered: a value, or an error that says how things stand."""
-    try:
-        value, error = await work, None
-    except RepositoryError:
-        raise
-    except CollectionJobError as refusal:
-        value, error = None, refusal
-    return Outcome(began, datetime.now(UTC), value, error)

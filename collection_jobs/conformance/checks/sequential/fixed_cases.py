@@ -12,7 +12,6 @@ from datetime import timedelta
 from itertools import product
 
 from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import corners_beyond
-from collection_jobs.conformance.checks.sequential.oracle_runner import SPOIL
 from collection_jobs.conformance.checks.sequential.strategies import (
     CANDLES,
     INSTANTS,
@@ -21,7 +20,7 @@ from collection_jobs.conformance.checks.sequential.strategies import (
     SYMBOLS,
     TEXTS,
 )
-from collection_jobs.conformance.spec.calls import Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from collection_jobs.conformance.checks.sequential import strategies
-from collection_jobs.conformance.checks.sequential.oracle_runner import SPOIL, Session
-from collection_jobs.conformance.report.findings import LawBroken
+from collection_jobs.conformance.checks.sequential.oracle_runner import Session
 from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Step, example_job
 from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.conformance.spec.findings import LawBroken
 from collection_jobs.status import JobStatus
 
 __all__ = ["LifecycleMachine"]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from contextlib import suppress
-from typing import Any, cast
 
-from collection_jobs.conformance.report.findings import Finding, LawBroken
-from collection_jobs.conformance.spec.calls import Call, Outcome, Step, make
+from collection_jobs.conformance.running.runner import keep, make
+from collection_jobs.conformance.spec.calls import SPOIL, Call, Outcome, Step, spoil
+from collection_jobs.conformance.spec.findings import Finding, LawBroken
 from collection_jobs.conformance.spec.judge import judge
 from collection_jobs.conformance.spec.listings import is_page_of, judge_listing, whole_of
 from collection_jobs.conformance.spec.model import ABSENT, Breach, Facts, JobState, facts_of
@@ -15,23 +14,10 @@ from collection_jobs.conformance.spec.saves import judge_many
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["SPOIL", "Session", "spoil"]
+__all__ = ["Session"]
 
 _WHOLE = {"LIST-2": "LIST-1", "RECENT-2": "RECENT-1", "KEY-2": "KEY-1"}
 """For the law of a listing's pages, the law of the whole."""
-
-SPOIL = "spoil"
-"""The pseudo-method of a step in which the caller misuses what it was given (GET-2)."""
-
-
-def spoil(value: object) -> None:
-    """Misuse a job or a list that a repository gave out, as a careless caller might."""
-    if isinstance(value, list):
-        value.clear()
-    if isinstance(value, CollectionJob):
-        for outcomes in (value.completed_symbols, value.failed_symbols):
-            with suppress(AttributeError, TypeError):  # read-only, as it should be
-                cast("dict[str, Any]", outcomes).clear()
 
 
 class Session:
@@ -98,9 +84,8 @@ class Session:
                 ]
             await self._follow(call)
             self._raise_unmuted(breaches)
-        if step.keep is not None and isinstance(outcome.value, CollectionJob):
-            self.held[step.keep] = outcome.value
-            self._facts_held[step.keep] = facts_of(outcome.value)
+        if keep(self.held, step, outcome) and step.keep is not None:
+            self._facts_held[step.keep] = facts_of(self.held[step.keep])
         return outcome, not breaches
 
     async def _spoil_listing(self, step: Step, listing: Step) -> None:

@@ -13,10 +13,10 @@ from collection_jobs.conformance.checks.sequential.fixed_cases import corner_pro
 from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
 from collection_jobs.conformance.checks.sequential.oracle_runner import Session
 from collection_jobs.conformance.checks.sequential.shrinking import shrink
-from collection_jobs.conformance.report.findings import Finding, LawBroken
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.spec.calls import Program
+from collection_jobs.conformance.spec.findings import Finding, LawBroken
 
 __all__ = ["replay", "search_lifecycle"]
 

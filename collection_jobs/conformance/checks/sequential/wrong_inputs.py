@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, cast
 
-from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.configuration import Examination, Plan
 from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.spec.calls import Call, Outcome, brief, code, example_job, make
+from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.spec.calls import Call, Outcome, brief, code, example_job
 from collection_jobs.conformance.spec.capabilities import METHODS, available
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.model import Facts, facts_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
-__all__ = ["check_inputs"]
+__all__ = ["examine_wrong_inputs"]
 
-LAW = "INPUT-1"
+_LAW = "INPUT-1"
 
 _EXAMPLE = example_job("a")
 _FIELDS = {item.name: getattr(_EXAMPLE, item.name) for item in fields(_EXAMPLE)}
@@ -132,30 +134,37 @@ def _patterns() -> Iterator[_Pattern]:
     return (_Pattern(*pattern) for pattern in patterns)
 
 
-def check_inputs(store: OpenStore, capabilities: Collection[str] = frozenset()) -> list[Finding]:
-    """Give a store every wrong value: one finding, with the first that it takes, or none.
+def examine_wrong_inputs(plan: Plan) -> Examination:
+    """Give a store every wrong value; one finding, with the first that it takes, or none.
 
-    The store must be open and empty. "Before the engine is touched" shows in that the stored job
-    is as it was; that the engine was not even asked cannot be seen from outside.
+    "Before the engine is touched" shows in that the stored job is as it was; that the engine was
+    not even asked cannot be seen from outside.
     """
+    calls = list(wrong_calls(plan.capabilities))
+    with plan.new_store() as store:
+        findings = _findings(store, calls)
+    return Examination(findings, f"{len(calls)} calls with a wrong argument each")
+
+
+def _findings(store: OpenStore, calls: Iterable[WrongCall]) -> list[Finding]:
     job = example_job("a")
     store.run(make(Call("save", (job,)), store.repository))
     before = _stored(store)
     wrong: list[Finding] = []
-    for call, value, due in wrong_calls(capabilities):
+    for call, value, due in calls:
         outcome = store.run(make(call, store.repository))
         message = _complaint(call, outcome, value, due)
         if message is None and _stored(store) != before:
             message = f"{call} {outcome}, and changed the stored job"
         if message is not None:
             history = (f"await repository.save({code(job)})", f"await {call}")
-            wrong.append(Finding(LAW, message, history))
+            wrong.append(Finding(_LAW, message, history))
             before = _stored(store)
     if not wrong:
         return []
     others = "".join(f"; so does {finding.history[-1][6:]}" for finding in wrong[1:])
     first = wrong[0]
-    return [Finding(LAW, _shortened(first.message + others), first.history)]
+    return [Finding(_LAW, _shortened(first.message + others), first.history)]
 
 
 def _shortened(message: str) -> str:

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from collection_jobs.conformance.checks.interleavings.suspensions import is_of_the_library, line_of
+from collection_jobs.conformance.running.suspensions import is_of_the_library, line_of
 
 __all__ = ["Blocked", "watched"]
 
 T = TypeVar("T")
 
-PATIENCE = 10.0
+STALL_TIMEOUT = 10.0
 """After how many seconds without progress a thread is taken to be blocked."""
 
 
@@ -44,7 +44,7 @@ def watched(work: Callable[[], T], progress: Callable[[], int]) -> T:
     thread.start()
     while thread.is_alive():
         before = progress()
-        thread.join(PATIENCE)
+        thread.join(STALL_TIMEOUT)
         if thread.is_alive() and progress() == before:
             raise Blocked(f"a step blocks the event loop for good at {_place(thread)}")
     if failed:

@@ -14,13 +14,13 @@ from contextlib import (
 from pathlib import Path
 from typing import Protocol
 
-from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.running.clients import Client, Recording, run_clients
+from collection_jobs.conformance.history.history import Event, Recording
+from collection_jobs.conformance.running.clients import Client, run_clients
 from collection_jobs.conformance.running.messages import Open, Work
-from collection_jobs.conformance.running.open_store import OpenStore, Pulse, patiently
+from collection_jobs.conformance.running.open_store import OpenStore, Pulse, open_with_timeout
 from collection_jobs.conformance.running.processes import Worker, workers
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.running.targets import Target
-from collection_jobs.conformance.spec.calls import PATIENCE
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["Opening", "Setting", "in_one_process", "in_processes", "several"]
@@ -92,7 +92,8 @@ async def several(
     """The store in a directory, open so many times on one event loop."""
     async with AsyncExitStack() as opened:
         yield [
-            await opened.enter_async_context(patiently(opening(directory))) for _ in range(handles)
+            await opened.enter_async_context(open_with_timeout(opening(directory)))
+            for _ in range(handles)
         ]
 
 
@@ -112,7 +113,7 @@ def in_one_process(
 
 @contextmanager
 def in_processes(
-    target: Target, directory: Path, processes: int, patience: float = PATIENCE
+    target: Target, directory: Path, processes: int, timeout: float = ANSWER_TIMEOUT
 ) -> Generator[Setting]:
     """The store in a directory, open in several worker processes.
 
@@ -122,5 +123,5 @@ def in_processes(
     """
     with workers(target, processes) as team:
         for worker in team:
-            worker.ask(Open(directory, 1, patience))
+            worker.ask(Open(directory, 1, timeout))
         yield _Processes(team)
