@@ -93,10 +93,10 @@ def main() -> None:
 
 def _seconds(events: list[Event]) -> float:
     began = process_time()
-    refusals = check(events)
+    findings = check(events)
     seconds = process_time() - began
-    if refusals:
-        raise SystemExit("\n".join([refusals[0].message, *refusals[0].timeline]))
+    if findings:
+        raise SystemExit("\n".join([findings[0].message, *findings[0].history]))
     return seconds
 
 

@@ -1,4 +1,4 @@
-"""The conformance kit: laws, an oracle, and the search for the shortest breach of a law.
+"""The conformance kit: laws, an oracle, and the search for the shortest violation of a law.
 
 ``verify(find_target("my_package.stores:open_store"))`` judges an adapter by every law and returns
 a report; the command ``collection-jobs verify`` shows it. The kit knows no test runner.

@@ -178,9 +178,9 @@ def test_jobs_of_others_are_passed_over() -> None:
 def test_a_call_without_an_answer_breaks_a_law() -> None:
     hung = Event("A", Call("get_by_id", ("a",)), 1, 2, answered(error=NoAnswer("none")))
     assert is_hung(hung)
-    (refusal,) = check_among({"a"}, [hung])
-    assert refusal.law == "ATOMIC-1"
-    assert "gave no answer" in refusal.message
+    (finding,) = check_among({"a"}, [hung])
+    assert finding.law == "ATOMIC-1"
+    assert "gave no answer" in finding.message
 
 
 # Clients
@@ -429,14 +429,14 @@ def shown(value: object) -> list[Event]:
 def test_what_was_acknowledged_must_be_there() -> None:
     saved = (SAVE, answered()), (GET, answered(STORED))
     assert list(ledger_of(*saved).reopened(shown(STORED))) == []
-    (loss,) = ledger_of(*saved).reopened(shown(None))
-    assert loss.law == "DURABLE-1"
-    assert any("killed" in line for line in loss.history)
+    (finding,) = ledger_of(*saved).reopened(shown(None))
+    assert finding.law == "DURABLE-1"
+    assert any("killed" in line for line in finding.history)
 
 
 def test_what_was_acknowledged_and_not_looked_at_must_be_there_too() -> None:
-    (loss,) = ledger_of((SAVE, answered())).reopened(shown(None))
-    assert loss.law == "DURABLE-1"
+    (finding,) = ledger_of((SAVE, answered())).reopened(shown(None))
+    assert finding.law == "DURABLE-1"
 
 
 @pytest.mark.parametrize("happened", [False, True])
@@ -451,9 +451,9 @@ def test_of_many_that_were_being_saved_all_may_be_there_or_none() -> None:
     for revisions in ((1, 2), (3, 4)):
         assert list(many_under_way().reopened(both(revisions))) == []
     for revisions in ((1, 4), (3, 2)):
-        (loss,) = many_under_way().reopened(both(revisions))
-        assert loss.law == "DURABLE-1"
-        assert "had taken effect on" in loss.message
+        (finding,) = many_under_way().reopened(both(revisions))
+        assert finding.law == "DURABLE-1"
+        assert "had taken effect on" in finding.message
 
 
 def many_under_way() -> Ledger:
@@ -486,9 +486,9 @@ def both(revisions: tuple[int, int]) -> list[Event]:
 def test_what_was_under_way_may_not_be_there_by_halves() -> None:
     begun = (SAVE, answered()), (GET, answered(STORED)), (CLAIM, None)
     half = example_job("a", status=JobStatus.RUNNING).with_revision(2)
-    (loss,) = ledger_of(*begun).reopened(shown(half))
-    assert loss.law == "DURABLE-1"
-    assert any("was under way" in line for line in loss.history)
+    (finding,) = ledger_of(*begun).reopened(shown(half))
+    assert finding.law == "DURABLE-1"
+    assert any("was under way" in line for line in finding.history)
 
 
 def test_a_store_that_kept_something_else_from_the_start_has_lost_nothing() -> None:
@@ -509,9 +509,9 @@ def test_revisions_that_start_again_are_seen_when_the_store_is_changed() -> None
     ledger.began(11, GET)
     now = datetime.now(UTC)
     running = STORED.with_status(JobStatus.RUNNING, at=now).with_revision(1)
-    loss = ledger.ended(11, Outcome(now, now, running), first_life=False)
-    assert loss is not None
-    assert loss.law == "SAVE-4"
+    finding = ledger.ended(11, Outcome(now, now, running), first_life=False)
+    assert finding is not None
+    assert finding.law == "SAVE-4"
 
 
 # Growth

@@ -35,11 +35,12 @@ from collection_jobs.conformance.history.sequential_spec import (
     without_revision,
 )
 from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.judge import FAMILIES
 from collection_jobs.conformance.spec.model import JobState, Span
 from collection_jobs.job import CollectionJob
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Attribution", "attribute"]
 
 _SMALL = 400
 """Histories of more operations are not cut down read by read."""
@@ -48,18 +49,16 @@ _GUESSES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why no order explains some operations on one job.
+class Attribution:
+    """The law that some operations on one job break, which no order explains.
 
     Attributes:
-        law: The law that is broken.
-        message: The calls that cannot stand beside each other.
+        violation: The law, and the calls that cannot stand beside each other.
         operations: Those that matter, by when they began.
         stuck: How far an order goes.
     """
 
-    law: str
-    message: str
+    violation: Violation
     operations: tuple[Operation, ...]
     stuck: Stuck
 
@@ -83,9 +82,9 @@ class _Case:
         return find_order(instead, self.state) is None
 
 
-def explain(
+def attribute(
     operations: Sequence[Operation], state: JobState, events: Sequence[Event]
-) -> Explanation:
+) -> Attribution:
     """Find what matters in a history that no order explains, and the law that it breaks.
 
     Args:
@@ -99,8 +98,8 @@ def explain(
     assert stuck is not None  # noqa: S101 - the core has no order either; this tells the type checker
     end = stuck.open[0].ended or 0
     before = [event for event in events if event.began <= end]
-    law, message = _law(whole, _Case(core, state, stuck, before))
-    return Explanation(law, message, tuple(core), stuck)
+    violation = _violation(whole, _Case(core, state, stuck, before))
+    return Attribution(violation, tuple(core), stuck)
 
 
 def _core(operations: list[Operation], state: JobState) -> list[Operation]:
@@ -122,17 +121,19 @@ def _began(one: Operation | Event) -> int:
     return one.began
 
 
-def _law(whole: list[Operation], case: _Case) -> tuple[str, str]:
+def _violation(whole: list[Operation], case: _Case) -> Violation:
     says = why(case.culprit, case.stuck.state)
     if not _any_overlap(case.events):
-        return says[0].law, says[0].message
+        return says[0]
     rules = (_two_winners, _wrong_condition, _wrong_revision, _former, _lost_change, _wrong_method)
     for each in (replace(case, core=whole), case):
         for rule in rules:
             found = rule(each)
             if found is not None:
                 return found
-    return "ATOMIC-1", f"no order of the concurrent calls explains that {case.culprit.event}"
+    return Violation(
+        "ATOMIC-1", f"no order of the concurrent calls explains that {case.culprit.event}"
+    )
 
 
 def _any_overlap(events: Sequence[Event]) -> bool:
@@ -146,7 +147,7 @@ def _overlap(one: Operation | Event, other: Operation | Event) -> bool:
     return first.ended is None or first.ended >= second.began
 
 
-def _two_winners(case: _Case) -> tuple[str, str] | None:
+def _two_winners(case: _Case) -> Violation | None:
     winners = [one for one in case.core if _won(one)]
     for one, other in combinations(winners, 2):
         if not (_overlap(one, other) and _same_change(one.event.call, other.event.call)):
@@ -157,9 +158,10 @@ def _two_winners(case: _Case) -> tuple[str, str] | None:
             ]
             if case.is_explained(instead):
                 law = "DELETE-1" if one.event.call.method == "delete" else "STATUS-2"
-                return law, (
-                    f"{one.event.client} and {other.event.client} both called {one.event.call}, and"
-                    " both calls returned True: only one of them can have made the change"
+                return Violation(
+                    law,
+                    f"{one.event.client} and {other.event.client} both called {one.event.call},"
+                    " and both calls returned True: only one of them can have made the change",
                 )
     return None
 
@@ -182,7 +184,7 @@ def _answered(one: Operation, *, value: object) -> Operation:
     return operation(other, one.call.job_ids[0], Span(outcome.began, outcome.ended))
 
 
-def _wrong_condition(case: _Case) -> tuple[str, str] | None:
+def _wrong_condition(case: _Case) -> Violation | None:
     conditional = [one for one in case.core if _is_conditional(one)]
     if not conditional:
         return None
@@ -192,11 +194,12 @@ def _wrong_condition(case: _Case) -> tuple[str, str] | None:
         return None
     law = "MANY-1" if all(_is_many(one) for one in conditional) else "SAVE-3"
     if not accepted:
-        return law, f"{conditional[0].event}; no order of the calls makes its copy stale"
+        return Violation(law, f"{conditional[0].event}; no order of the calls makes its copy stale")
     whom = " and ".join(str(one.event.call) for one in accepted)
-    return law, (
+    return Violation(
+        law,
         f"{whom} succeeded; in every order of the calls the store no longer had"
-        " the revision that was saved"
+        " the revision that was saved",
     )
 
 
@@ -226,26 +229,27 @@ def _unconditional(one: Operation) -> Operation | None:
     return operation(replace(event, call=call), jobs[0].id, Span(wall.began, wall.ended))
 
 
-def _wrong_revision(case: _Case) -> tuple[str, str] | None:
+def _wrong_revision(case: _Case) -> Violation | None:
     if not case.is_explained([without_revision(one) for one in case.core]):
         return None
     culprit = case.culprit
     revision = None if culprit.shown is None else culprit.shown.revision
     says = why(culprit, case.stuck.state)
     law = "SAVE-5" if any(one.law == "SAVE-5" for one in says) else "SAVE-4"
-    return law, (
-        f"the fields that the calls showed have an order, the revisions have none: {culprit.event}"
-        f" (revision {revision})"
+    return Violation(
+        law,
+        "the fields that the calls showed have an order, the revisions have none:"
+        f" {culprit.event}"
+        f" (revision {revision})",
     )
 
 
-def _former(case: _Case) -> tuple[str, str] | None:
+def _former(case: _Case) -> Violation | None:
     says = [one for state in case.stuck.states for one in why(case.culprit, state)]
-    found = next((one for one in says if one.law == "DELETE-2"), None)
-    return None if found is None else (found.law, found.message)
+    return next((one for one in says if one.law == "DELETE-2"), None)
 
 
-def _lost_change(case: _Case) -> tuple[str, str] | None:
+def _lost_change(case: _Case) -> Violation | None:
     changes = [one for one in case.core if not one.reads and one.ended is not None]
     candidates = [*((one,) for one in changes), *combinations(changes, 2)]
     for lost in candidates[:_GUESSES]:
@@ -257,7 +261,7 @@ def _lost_change(case: _Case) -> tuple[str, str] | None:
         whose = " and of ".join(f"{event.client}'s {event.call}" for event in calls)
         verb = "were" if len(lost) > 1 else "was"
         law = _law_of_loss([event.call.method for event in calls], around)
-        return law, f"the change of {whose} {verb} acknowledged and lost"
+        return Violation(law, f"the change of {whose} {verb} acknowledged and lost")
     return None
 
 
@@ -275,11 +279,13 @@ def _law_of_loss(lost: Sequence[str], around: Sequence[Event]) -> str:
     return "ATOMIC-1"
 
 
-def _wrong_method(case: _Case) -> tuple[str, str] | None:
+def _wrong_method(case: _Case) -> Violation | None:
     culprit = case.culprit
     method = culprit.event.call.method
     rest = [one for one in case.core if one.event.call.method != method]
     if not culprit.reads or not case.is_explained(rest):
         return None
     law = "STATS-1" if method == "get_stats" else "ATOMIC-1"
-    return law, f"{culprit.event}; the job was at no instant of the call as this shows it"
+    return Violation(
+        law, f"{culprit.event}; the job was at no instant of the call as this shows it"
+    )

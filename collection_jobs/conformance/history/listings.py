@@ -13,6 +13,7 @@ from datetime import datetime
 
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.history.sequential_spec import Operation, listed, missed
+from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.listings import (
     LAWS,
     is_list_of_jobs,
@@ -20,7 +21,7 @@ from collection_jobs.conformance.spec.listings import (
     page_of,
     sort_key,
 )
-from collection_jobs.conformance.spec.model import Breach, Facts, JobState, Words, facts_of
+from collection_jobs.conformance.spec.model import Facts, JobState, facts_of
 from collection_jobs.job import CollectionJob
 
 __all__ = ["Ages", "judge_shown", "readings"]
@@ -67,7 +68,7 @@ class Ages:
         return possible - itself
 
 
-def judge_shown(call_event: Event, ages: Ages) -> Iterator[Breach]:
+def judge_shown(call_event: Event, ages: Ages) -> Iterator[Violation]:
     """Judge what a listing returned as far as no other call can excuse it.
 
     Args:
@@ -77,33 +78,33 @@ def judge_shown(call_event: Event, ages: Ages) -> Iterator[Breach]:
     call, outcome = call_event.call, call_event.outcome
     law, paging_law = LAWS[call.method]
     if outcome is None or not is_list_of_jobs(outcome.value):
-        yield Breach(law, "{} {}; a list of jobs is due", (call, outcome))
+        yield Violation(law, "{} {}; a list of jobs is due", (call, outcome))
         return
     found = [facts_of(job) for job in outcome.value]
     ids = [facts.id for facts in found]
     offset, limit = page_of(call)
     if len(set(ids)) < len(ids):
-        yield Breach("ATOMIC-1", "{} showed a job twice: {}", (call, _shown(ids)))
+        yield Violation("ATOMIC-1", "{} showed a job twice: {}", (call, _shown(ids)))
     elif found != sorted(found, key=sort_key, reverse=call.method == "list_recent"):
-        yield Breach(law, "{} showed the jobs in the wrong order: {}", (call, _shown(ids)))
+        yield Violation(law, "{} showed the jobs in the wrong order: {}", (call, _shown(ids)))
     for facts in found:
         if not matches(call, facts):
             text = "{} showed the job {}, which does not match: it is {}, created at {}"
-            yield Breach(law, text, (call, facts.id, Words(facts.status), facts.created_at))
+            yield Violation(law, text, (call, facts.id, Verbatim(facts.status), facts.created_at))
     if limit is not None and len(ids) > limit:
-        yield Breach(paging_law, "{} returned {} jobs", (call, len(ids)))
+        yield Violation(paging_law, "{} returned {} jobs", (call, len(ids)))
     yield from _judge_offset(call_event, found, ages, offset)
 
 
-def _judge_offset(event: Event, found: list[Facts], ages: Ages, offset: int) -> Iterator[Breach]:
+def _judge_offset(event: Event, found: list[Facts], ages: Ages, offset: int) -> Iterator[Violation]:
     for at, facts in enumerate(found if offset else ()):
         if ages.before(facts.id, newest_first=False) < offset + at:
             text = "{} showed the job {}, before which there are not enough jobs to pass over"
-            yield Breach("LIST-2", text, (event.call, facts.id))
+            yield Violation("LIST-2", text, (event.call, facts.id))
 
 
-def _shown(ids: list[str]) -> Words:
-    return Words(f"[{', '.join(map(ascii, ids))}]")
+def _shown(ids: list[str]) -> Verbatim:
+    return Verbatim(f"[{', '.join(map(ascii, ids))}]")
 
 
 def readings(event: Event, ids: Iterable[str], ages: Ages) -> Iterator[tuple[str, Operation]]:

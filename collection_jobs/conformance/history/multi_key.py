@@ -1,4 +1,4 @@
-"""Together: whether calls that save several jobs can have saved all of them at one instant.
+"""Several jobs at once: whether calls can have saved all of theirs at one instant.
 
 Each job by itself may have an order of the calls on it, and still there may be none of them all:
 somebody saw one of two jobs saved, and afterwards the other not yet. Such a call took effect at
@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.history.search import find_order
 from collection_jobs.conformance.history.sequential_spec import Operation
+from collection_jobs.conformance.history.timeline import bars, rows
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.model import ABSENT, JobState
 
-__all__ = ["Torn", "find_torn"]
+__all__ = ["find_partial_save"]
 
 _MOST_SEARCHES = 3_000
 """How many orders of one job are looked for; then nothing is concluded."""
@@ -25,28 +27,15 @@ _MOST_SEARCHES = 3_000
 _Jobs = Mapping[str, Sequence[Operation]]
 
 
-@dataclass(frozen=True, slots=True)
-class Torn:
-    """A call that cannot have saved all its jobs at one instant.
-
-    Attributes:
-        message: What no instant explains.
-        operations: The calls on its jobs, in the order in which they began.
-    """
-
-    message: str
-    operations: tuple[Operation, ...]
-
-
-def find_torn(jobs: _Jobs, initial: Mapping[str, JobState]) -> Torn | None:
+def find_partial_save(jobs: _Jobs, initial: Mapping[str, JobState]) -> Iterator[Finding]:
     """Look for an instant for each call that saves several jobs.
 
     Args:
         jobs: The operations on each job, which have an order.
         initial: What is known of the jobs that were there before.
 
-    Returns:
-        None where there are such instants, or where there are too many to try.
+    Yields:
+        The finding, unless there are such instants, or too many to try.
     """
     calls = {
         id(one.event): one.event
@@ -56,12 +45,11 @@ def find_torn(jobs: _Jobs, initial: Mapping[str, JobState]) -> Torn | None:
     }
     shared = [event for event in calls.values() if _saves_several(event, jobs)]
     if not shared:
-        return None
+        return
     shared.sort(key=lambda event: event.began)
     search = _Search(jobs, initial)
-    if search.place(shared):
-        return None
-    return None if search.left <= 0 else _torn(shared[search.furthest], jobs)
+    if not search.place(shared) and search.left > 0:
+        yield _finding(shared[search.furthest], jobs)
 
 
 def _saves_several(event: Event, jobs: _Jobs) -> bool:
@@ -136,11 +124,12 @@ def _instants(event: Event, jobs: _Jobs) -> Iterator[int | None]:
             yield moment
 
 
-def _torn(event: Event, jobs: _Jobs) -> Torn:
+def _finding(event: Event, jobs: _Jobs) -> Finding:
     ids = event.call.job_ids
     calls = {id(one.event): one for job_id in ids for one in jobs[job_id]}
     operations = tuple(sorted(calls.values(), key=lambda one: one.began))
     came = "was seen of some of its jobs and not of others"
     if event.ended is not None:
         came = f"{came}, which an instant later or earlier does not explain"
-    return Torn(f"{event.client}'s {event.call} {came}", operations)
+    message = f"{event.client}'s {event.call} {came}"
+    return Finding("MANY-3", message, rows(operations), bars(operations))

@@ -11,17 +11,10 @@ from typing import NamedTuple
 
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.judge import judge, permits
 from collection_jobs.conformance.spec.listings import LAWS, matches
-from collection_jobs.conformance.spec.model import (
-    Breach,
-    Facts,
-    JobState,
-    Span,
-    admitted,
-    facts_of,
-    seen,
-)
+from collection_jobs.conformance.spec.model import Facts, JobState, Span, admitted, facts_of, seen
 from collection_jobs.errors import JobNotFoundError
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
@@ -120,7 +113,7 @@ def without_revision(operation: Operation) -> Operation:
     return operation._replace(step=step)
 
 
-def why(operation: Operation, state: JobState) -> tuple[Breach, ...]:
+def why(operation: Operation, state: JobState) -> tuple[Violation, ...]:
     """What the oracle says against an operation in a state where it does not fit."""
     call, outcome = operation.call, operation.event.outcome
     if outcome is None:
@@ -129,9 +122,9 @@ def why(operation: Operation, state: JobState) -> tuple[Breach, ...]:
         return judge(state, call, outcome)[1]
     law = LAWS[call.method][0]
     if operation.shown is None:
-        return (Breach(law, "{} left out a job that matches", (call,)),)
+        return (Violation(law, "{} left out a job that matches", (call,)),)
     if state.facts is None:
-        return (Breach(law, "{} showed a job that is not stored", (call,)),)
+        return (Violation(law, "{} showed a job that is not stored", (call,)),)
     return seen(state._replace(former=None), operation.shown, call, law)[1]
 
 
@@ -166,8 +159,8 @@ def _judged(
     def step(state: JobState) -> JobState | None:
         if possible is not None and not possible(state.facts):
             return None
-        after, breaches = judge(state, call, outcome)
-        return None if breaches else after
+        after, violations = judge(state, call, outcome)
+        return None if violations else after
 
     return step
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collection_jobs.conformance.history.attribution import Explanation
+from collection_jobs.conformance.history.attribution import Attribution
 from collection_jobs.conformance.history.sequential_spec import Operation, why
 from collection_jobs.conformance.spec.findings import Bar
 from collection_jobs.conformance.spec.model import Facts
@@ -16,7 +16,7 @@ _LINES = 30
 _ORDERS = 3
 
 
-def draw(found: Explanation) -> tuple[str, ...]:
+def draw(found: Attribution) -> tuple[str, ...]:
     """The calls that matter, one a line, each with its span of time; then how far the orders go.
 
     A bar shows from when to when each call lasted: bars that lie over each other are calls that
@@ -95,7 +95,7 @@ def _bar(first: int, last: int | None, width: int) -> str:
     return f"{' ' * first}|{'-' * (last - first - 1)}|{' ' * (width - last - 1)}"
 
 
-def _orders(found: Explanation, numbers: dict[int, int]) -> list[str]:
+def _orders(found: Attribution, numbers: dict[int, int]) -> list[str]:
     """The orders that go furthest, and what speaks against the call that would be next."""
     lines = ["No order of these calls is possible:"]
     culprit = found.stuck.open[0]

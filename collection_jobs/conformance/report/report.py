@@ -23,7 +23,7 @@ class LawReport:
         id: The law.
         verdict: Whether it holds.
         reason: What was tried, for a law that holds; why not, for one that was not examined.
-        finding: The breach, for a law that is broken.
+        finding: The violation, for a law that is broken.
         waits_for: The unwritten methods without which it cannot be examined.
     """
 
@@ -99,7 +99,7 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """The breaches, in the order of the contract."""
+        """The violations, in the order of the contract."""
         return tuple(law.finding for law in self.laws if law.finding is not None)
 
     def to_json(self) -> dict[str, Any]:

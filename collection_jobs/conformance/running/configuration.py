@@ -180,7 +180,7 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One way of looking for breaches.
+    """One way of looking for violations.
 
     Attributes:
         name: What it tries, in a few words.

@@ -13,13 +13,12 @@ from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
+from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.model import (
-    Breach,
     Facts,
     JobState,
+    Judgement,
     Span,
-    Verdict,
-    Words,
     seen,
     storable,
     unexpected,
@@ -50,7 +49,7 @@ _PERMITTED = frozenset(
 )
 
 
-def judge(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge one call on one job.
 
     Args:
@@ -60,27 +59,29 @@ def judge(state: JobState, call: Call, outcome: Outcome) -> Verdict:
 
     Returns:
         The state afterwards, and the laws that were broken (none: the call kept the contract).
-        After a breach the state is what the contract asks for, not what the store then holds.
+        After a violation the state is what the contract asks for, not what the store then holds.
     """
     return _JUDGES[call.method](state, call, outcome)
 
 
-def _get_by_id(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def _get_by_id(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     if outcome.error is not None:
         return state, unexpected(call, outcome, "GET-1")
     job = outcome.value
     if job is None:
         if state.facts is None:
             return state, ()
-        return state, (Breach(state.blame, "{} returned None; the job is stored", (call,)),)
+        return state, (Violation(state.blame, "{} returned None; the job is stored", (call,)),)
     if not isinstance(job, CollectionJob):
-        return state, (Breach("GET-1", "{} {}; a CollectionJob or None is due", (call, outcome)),)
+        return state, (
+            Violation("GET-1", "{} {}; a CollectionJob or None is due", (call, outcome)),
+        )
     if state.facts is None:
-        return state, (Breach(state.blame, "{} {}; there is no such job", (call, outcome)),)
+        return state, (Violation(state.blame, "{} {}; there is no such job", (call, outcome)),)
     return seen(state, job, call, state.blame)
 
 
-def _delete(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def _delete(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     if outcome.error is not None:
         return state, unexpected(call, outcome, "DELETE-1")
     there = state.facts is not None
@@ -90,12 +91,12 @@ def _delete(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         after = JobState(spent=spent, blame="DELETE-1", former=state.facts)
     if outcome.value is not there:
         text = "{} {}; it should have returned {}, for the job was {}stored"
-        values = (call, outcome, there, Words("" if there else "not "))
-        return after, (Breach("DELETE-1", text, values),)
+        values = (call, outcome, there, Verbatim("" if there else "not "))
+        return after, (Violation("DELETE-1", text, values),)
     return after, ()
 
 
-def _update_status(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def _update_status(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     if outcome.error is not None:
         return state, unexpected(call, outcome, "STATUS-1")
     status = str(call.arguments[1].value)
@@ -108,8 +109,8 @@ def _update_status(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         after = _changed(state, _with_status(facts, status, error_message, span), "STATUS-3")
     if outcome.value is not permitted:
         text = "{} {}; it should have returned {}, for the job was {}"
-        values = (call, outcome, permitted, Words(facts.status if facts else "not stored"))
-        return after, (Breach("STATUS-1", text, values),)
+        values = (call, outcome, permitted, Verbatim(facts.status if facts else "not stored"))
+        return after, (Violation("STATUS-1", text, values),)
     return after, ()
 
 
@@ -140,12 +141,12 @@ def _changed(state: JobState, facts: Facts, blame: str) -> JobState:
     return JobState(facts, None, least, state.given, state.spent, blame, tainted=state.tainted)
 
 
-def _add_failed_symbol(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def _add_failed_symbol(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     _, symbol, error = call.arguments
     return _add_outcome(state, call, outcome, failed={(symbol, storable(error))})
 
 
-def _add_completed_symbol(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def _add_completed_symbol(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     _, symbol, candles = call.arguments
     return _add_outcome(state, call, outcome, completed={(symbol, candles)})
 
@@ -157,7 +158,7 @@ def _add_outcome(
     *,
     completed: AbstractSet[tuple[str, int]] = frozenset(),
     failed: AbstractSet[tuple[str, str]] = frozenset(),
-) -> Verdict:
+) -> Judgement:
     """Judge the recording of one outcome: the twins differ in nothing but what they record."""
     symbol = call.arguments[1]
     law = f"{FAMILIES[call.method]}-1"
@@ -172,11 +173,11 @@ def _add_outcome(
     after = _changed(state, changed, law)
     if outcome.value is not None:
         text = "{} {}; {} returns None"
-        return after, (Breach(law, text, (call, outcome, Words(call.method))),)
+        return after, (Violation(law, text, (call, outcome, Verbatim(call.method))),)
     return after, ()
 
 
-def _refused_outcome(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def _refused_outcome(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     law = f"{FAMILIES[call.method]}-3"
     after = state.blaming(law) if state.blame == "GET-1" else state
     error = outcome.error
@@ -187,14 +188,14 @@ def _refused_outcome(state: JobState, call: Call, outcome: Outcome) -> Verdict:
     if isinstance(error, due) and error.args == ids:
         return after, ()
     text = "{} {}; it should have raised {} with the ids"
-    breach = Breach(law, text, (call, outcome, Words(due.__name__)))
+    violation = Violation(law, text, (call, outcome, Verbatim(due.__name__)))
     allowed = CollectionJobError | LookupError | ValueError | NoAnswer
     if error is None or isinstance(error, allowed):
-        return after, (breach,)
-    return after, (unexpected(call, outcome, law)[0], breach)
+        return after, (violation,)
+    return after, (unexpected(call, outcome, law)[0], violation)
 
 
-def _get_stats(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def _get_stats(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     if outcome.error is not None:
         return state, unexpected(call, outcome, "STATS-1")
     due: JobStats | None = None
@@ -208,10 +209,10 @@ def _get_stats(state: JobState, call: Call, outcome: Outcome) -> Verdict:
     if state.tainted or (outcome.value == due and type(outcome.value) is type(due)):
         return state, ()
     law = "DELETE-1" if state.facts is None and state.blame == "DELETE-1" else "STATS-1"
-    return state, (Breach(law, "{} {}; it should have returned {}", (call, outcome, due)),)
+    return state, (Violation(law, "{} {}; it should have returned {}", (call, outcome, due)),)
 
 
-_JUDGES: dict[str, Callable[[JobState, Call, Outcome], Verdict]] = {
+_JUDGES: dict[str, Callable[[JobState, Call, Outcome], Judgement]] = {
     "save": judge_save,
     "save_many": judge_part,
     "get_by_id": _get_by_id,

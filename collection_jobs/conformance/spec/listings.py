@@ -7,14 +7,8 @@ from datetime import datetime
 from typing import TypeGuard, cast
 
 from collection_jobs.conformance.spec.calls import Call, Outcome, code
-from collection_jobs.conformance.spec.model import (
-    Breach,
-    Facts,
-    JobState,
-    Words,
-    seen,
-    unexpected,
-)
+from collection_jobs.conformance.spec.findings import Verbatim, Violation
+from collection_jobs.conformance.spec.model import Facts, JobState, seen, unexpected
 from collection_jobs.job import CollectionJob
 
 __all__ = [
@@ -41,7 +35,7 @@ LAWS = {
 
 def judge_listing(
     states: Mapping[str, JobState], call: Call, outcome: Outcome
-) -> tuple[Breach, ...]:
+) -> tuple[Violation, ...]:
     """Judge one listing of a store in which nothing else was under way.
 
     Args:
@@ -58,7 +52,7 @@ def judge_listing(
         return unexpected(call, outcome, law)
     jobs = outcome.value
     if not is_list_of_jobs(jobs):
-        return (Breach(law, "{} {}; a list of jobs is due", (call, outcome)),)
+        return (Violation(law, "{} {}; a list of jobs is due", (call, outcome)),)
     found = [job.id for job in jobs]
     whole = _whole(states, call)
     due = _page(whole, call)
@@ -72,11 +66,11 @@ def judge_listing(
         elif _is_subsequence(found, whole) and not _is_short(found, due, call):
             law = paging_law
         text = "{} returned the jobs {}; it should have returned {}"
-        return (Breach(law, text, (call, _ids(found), _ids(due))),)
+        return (Violation(law, text, (call, _ids(found), _ids(due))),)
     return tuple(
-        breach
+        violation
         for job in jobs
-        for breach in seen(states[job.id]._replace(former=None), job, call, law)[1]
+        for violation in seen(states[job.id]._replace(former=None), job, call, law)[1]
     )
 
 
@@ -108,8 +102,8 @@ def is_list_of_jobs(value: object) -> TypeGuard[list[CollectionJob]]:
     return all(isinstance(item, CollectionJob) for item in cast("list[object]", value))
 
 
-def _ids(ids: list[str]) -> Words:
-    return Words(f"[{', '.join(map(code, ids))}]")
+def _ids(ids: list[str]) -> Verbatim:
+    return Verbatim(f"[{', '.join(map(code, ids))}]")
 
 
 def _whole(states: Mapping[str, JobState], call: Call) -> list[str]:

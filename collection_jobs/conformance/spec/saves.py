@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.model import (
     ABSENT,
-    Breach,
     Facts,
     JobState,
-    Verdict,
-    Words,
+    Judgement,
     facts_of,
     unexpected,
 )
@@ -21,7 +20,7 @@ from collection_jobs.job import CollectionJob
 __all__ = ["judge_many", "judge_part", "judge_save"]
 
 
-def judge_save(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_save(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge a ``save``, by what is known of the job before it."""
     job: CollectionJob = call.arguments[0]
     stale = _is_stale(state, job.revision)
@@ -35,9 +34,9 @@ def judge_save(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         text = "{} took effect, though the job was no longer {}; StaleJobError is due"
         now = "stored" if state.facts is None else f"at revision {job.revision}"
         law = "SAVE-3" if state.facts is None or job.revision not in state.spent else "SAVE-5"
-        return after, (Breach(law, text, (call, Words(now))),)
+        return after, (Violation(law, text, (call, Verbatim(now))),)
     if outcome.value is not None:
-        return after, (Breach("SAVE-1", "{} {}; save returns None", (call, outcome)),)
+        return after, (Violation("SAVE-1", "{} {}; save returns None", (call, outcome)),)
     return after, ()
 
 
@@ -54,7 +53,9 @@ def _is_stale(state: JobState, revision: int | None) -> bool | None:
     return None
 
 
-def _refused_save(state: JobState, call: Call, outcome: Outcome, *, may_be_stale: bool) -> Verdict:
+def _refused_save(
+    state: JobState, call: Call, outcome: Outcome, *, may_be_stale: bool
+) -> Judgement:
     job: CollectionJob = call.arguments[0]
     error = outcome.error
     assert isinstance(error, StaleJobError)  # noqa: S101 - the caller looked; this tells the type checker
@@ -63,7 +64,7 @@ def _refused_save(state: JobState, call: Call, outcome: Outcome, *, may_be_stale
         text = "{} {}; but the store still had that revision"
         if job.revision is None:
             text = "{} {}; but a job without a revision is saved unconditionally"
-        return state, (Breach(law, text, (call, outcome)),)
+        return state, (Violation(law, text, (call, outcome)),)
     after = state.blaming("SAVE-3") if state.blame == "GET-1" else state
     found = state.revision if state.facts is not None else None
     known = state.facts is None or state.revision is not None
@@ -71,7 +72,7 @@ def _refused_save(state: JobState, call: Call, outcome: Outcome, *, may_be_stale
     if wrong or (known and error.found != found):
         text = "{} {}; its job_id, expected and found should be {}, {} and {}"
         values = (call, outcome, job.id, job.revision, found)
-        return after, (Breach("SAVE-3", text, values),)
+        return after, (Violation("SAVE-3", text, values),)
     return after, ()
 
 
@@ -92,7 +93,7 @@ def _written(state: JobState, facts: Facts, *, conditional: bool) -> JobState:
 
 def judge_many(
     states: Mapping[str, JobState], call: Call, outcome: Outcome
-) -> Iterator[tuple[str, Verdict]]:
+) -> Iterator[tuple[str, Judgement]]:
     """Judge a ``save_many``, job by job.
 
     Args:
@@ -105,32 +106,32 @@ def judge_many(
         yield "", (ABSENT, _judge_none(call, outcome))
     for job_id in call.job_ids:
         part = call.of(job_id)
-        after, breaches = judge_part(states.get(job_id, ABSENT), part, outcome)
+        after, violations = judge_part(states.get(job_id, ABSENT), part, outcome)
         # A person is told of the whole call, not of the part.
         said = tuple(
-            breach._replace(values=tuple(call if it is part else it for it in breach.values))
-            for breach in (*stranger, *breaches)
+            violation._replace(values=tuple(call if it is part else it for it in violation.values))
+            for violation in (*stranger, *violations)
         )
         yield job_id, (after, said)
 
 
-def _judge_none(call: Call, outcome: Outcome) -> tuple[Breach, ...]:
-    """The breaches of a call without a job, which does nothing."""
+def _judge_none(call: Call, outcome: Outcome) -> tuple[Violation, ...]:
+    """The violations of a call without a job, which does nothing."""
     if outcome.error is not None:
         return unexpected(call, outcome, "MANY-1")
     if outcome.value is not None:
-        return (Breach("MANY-1", "{} {}; save_many returns None", (call, outcome)),)
+        return (Violation("MANY-1", "{} {}; save_many returns None", (call, outcome)),)
     return ()
 
 
-def _names_a_stranger(call: Call, outcome: Outcome) -> tuple[Breach, ...]:
+def _names_a_stranger(call: Call, outcome: Outcome) -> tuple[Violation, ...]:
     error = outcome.error
     if not isinstance(error, StaleJobError) or error.job_id in call.job_ids:
         return ()
-    return (Breach("MANY-1", "{} {}; but no such job was to be saved", (call, outcome)),)
+    return (Violation("MANY-1", "{} {}; but no such job was to be saved", (call, outcome)),)
 
 
-def judge_part(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_part(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge what a ``save_many`` did to one job.
 
     Args:
@@ -142,24 +143,24 @@ def judge_part(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         return _refused_part(state, call, outcome.error, outcome)
     if outcome.error is not None:
         return state, unexpected(call, outcome, "MANY-1")
-    breaches: list[Breach] = []
+    violations: list[Violation] = []
     after = state
     for job in call.arguments[0]:
-        if _is_stale(after, job.revision) and not breaches:
+        if _is_stale(after, job.revision) and not violations:
             text = "{} took effect, though the job {} was not at revision {}; StaleJobError is due"
-            breaches.append(Breach("MANY-1", text, (call, job.id, job.revision)))
+            violations.append(Violation("MANY-1", text, (call, job.id, job.revision)))
         after = _written(after, facts_of(job), conditional=job.revision is not None)
     if outcome.value is not None:
-        breaches.append(Breach("MANY-1", "{} {}; save_many returns None", (call, outcome)))
+        violations.append(Violation("MANY-1", "{} {}; save_many returns None", (call, outcome)))
     law = "DELETE-2" if state.facts is None else "MANY-1"
     # Whether a job that is saved twice by one call changes once or twice is left open.
     least = state.least if state.revision is None else state.revision
     if least is not None and after.facts != state.facts:
         least += 1
-    return after._replace(blame="MANY-1", former_blame=law, least=least), tuple(breaches)
+    return after._replace(blame="MANY-1", former_blame=law, least=least), tuple(violations)
 
 
-def _refused_part(state: JobState, call: Call, error: StaleJobError, outcome: Outcome) -> Verdict:
+def _refused_part(state: JobState, call: Call, error: StaleJobError, outcome: Outcome) -> Judgement:
     """Judge a refusal: it changed nothing, and a job that it names is one that was stale."""
     after = state.blaming("MANY-2") if state.blame == "GET-1" else state
     if error.job_id not in call.job_ids:
@@ -176,4 +177,4 @@ def _refused_part(state: JobState, call: Call, error: StaleJobError, outcome: Ou
             break  # those behind it were never looked at
         met = _written(met, facts_of(job), conditional=job.revision is not None)
     text = "{} {}; but the store has no such copy of that job to refuse"
-    return after, (Breach("MANY-1", text, (call, outcome)),)
+    return after, (Violation("MANY-1", text, (call, outcome)),)

@@ -130,7 +130,7 @@ class _Trials:
         self._grace = _LEAST_GRACE
         plain = [self._try(stage, name, Cut()).result() for _ in range(self._steady)]
         self._grace = max(_LEAST_GRACE, 2 * max(trial.seconds for trial in plain))
-        if any(trial.breach for trial in plain):
+        if any(trial.finding for trial in plain):
             self._skipped.append(name)
             return True
         running = None
@@ -164,12 +164,13 @@ class _Trials:
         trial = None if self._latest is None else self._latest.result()
         if trial is None or not (trial.place or self._calls):
             return None  # it blocks without any cancellation
-        return _finding(replace(trial, breach=(str(blocked), tuple(map(str, trial.events)))), 0)
+        found = Finding(_LAW, str(blocked), tuple(map(str, trial.events)))
+        return _finding(replace(trial, finding=found), 0)
 
     def _goes_well(self, trial: Trial) -> bool:
         if trial.place is None:
             return True  # it was done before its time came: then it is no business of this law
-        if trial.breach is not None:
+        if trial.finding is not None:
             self.finding = _finding(trial, self._calls)
             return False
         self._calls += 1
@@ -190,7 +191,7 @@ def _cuts(plain: Sequence[Trial], random: Random, moments: int) -> Iterator[Cut]
 
 
 def _finding(trial: Trial, earlier: int) -> Finding:
-    assert trial.breach is not None  # noqa: S101 - the caller looked; this tells the type checker
-    message = f"{trial.scene.victim} was cancelled {trial.cut}; then {trial.breach[0]}"
+    assert trial.finding is not None  # noqa: S101 - the caller looked; this tells the type checker
+    message = f"{trial.scene.victim} was cancelled {trial.cut}; then {trial.finding.message}"
     known = (f"# {earlier} calls were cancelled on this repository before.",) if earlier else ()
     return Finding(_LAW, message, (*known, *trial.history))

@@ -15,7 +15,7 @@ from collection_jobs.conformance.running.open_store import Pulse, open_with_time
 from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT, make
 from collection_jobs.conformance.running.topologies import Opening
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, example_job
-from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.findings import Finding, Violation
 
 __all__ = ["OpenClose"]
 
@@ -62,11 +62,11 @@ class OpenClose:
 
     def _tried(self, phase: _Phase, cut: Cut, pulse: Pulse) -> Finding | None:
         work = phase.tried(self._plan.new_directory(), cut)
-        stepped, complaint = asyncio.run(_with_pulse(pulse, work))
+        stepped, violation = asyncio.run(_with_pulse(pulse, work))
         if stepped is None or stepped.place is None or not stepped.cancelled:
             return None
         self.times += 1
-        return None if complaint is None else phase.finding(cut, stepped.place, complaint)
+        return None if violation is None else phase.finding(cut, stepped.place, violation)
 
 
 async def _with_pulse(pulse: Pulse, work: Coroutine[Any, Any, Any]) -> Any:
@@ -81,18 +81,18 @@ class _Phase:
         self._opening = opening
         self._closes = closes
 
-    async def tried(self, directory: Path, cut: Cut) -> tuple[Stepped | None, str | None]:
+    async def tried(self, directory: Path, cut: Cut) -> tuple[Stepped | None, Violation | None]:
         """Cancel it; then what is wrong with the store, or None."""
         stepped = await self.cancelled(directory, cut)
         if stepped is None or stepped.place is None:
             return stepped, None
         until = time.monotonic() + _GRACE
         for _ in range(_TRIES):
-            complaint = await self._complaint(directory)
-            if complaint is None or time.monotonic() > until:
-                return stepped, complaint
+            violation = await self._violation(directory)
+            if violation is None or time.monotonic() > until:
+                return stepped, violation
             await asyncio.sleep(_GRACE / _TRIES)
-        return stepped, await self._complaint(directory)
+        return stepped, await self._violation(directory)
 
     async def cancelled(self, directory: Path, cut: Cut) -> Stepped | None:
         """Open and close the store, one of them cancelled: how far it came, if it began."""
@@ -123,22 +123,22 @@ class _Phase:
             begun.append(leave)
         await leave
 
-    async def _complaint(self, directory: Path) -> str | None:
+    async def _violation(self, directory: Path) -> Violation | None:
         """What is wrong with the store when it is opened again, or None."""
         try:
             async with open_with_timeout(self._opening(directory)) as repository:
                 for call in (Call("save", (_JOB,)), Call("get_by_id", ("a",))):
                     outcome = await make(call, repository)
                     if outcome.error is not None:
-                        return f"{call} {outcome}"
+                        return Violation(_LAW, f"{call} {outcome}")
         except NoAnswer as error:
-            return str(error)
+            return Violation(_LAW, str(error))
         except Exception as error:  # noqa: BLE001 - whatever it raises, it does not open
-            return f"it could not be opened: {type(error).__name__}: {error}"
+            return Violation(_LAW, f"it could not be opened: {type(error).__name__}: {error}")
         return None
 
-    def finding(self, cut: Cut, place: str, complaint: str) -> Finding:
-        """The breach."""
+    def finding(self, cut: Cut, place: str, violation: Violation) -> Finding:
+        """The finding, with the calls that show it."""
         what = "closing" if self._closes else "opening"
         method = "__aexit__(None, None, None)" if self._closes else "__aenter__()"
         history = (
@@ -149,7 +149,9 @@ class _Phase:
             "async with opening as repository:",
             "    await repository.save(example_job('a'))",
         )
-        return Finding(_LAW, f"{what} the store was cancelled {cut}; then {complaint}", history)
+        return Finding(
+            _LAW, f"{what} the store was cancelled {cut}; then {violation.message}", history
+        )
 
 
 async def _awaited(work: Callable[[], Any]) -> Any:

@@ -15,9 +15,12 @@ from collection_jobs.conformance.history.history import Event, Recording
 from collection_jobs.conformance.running.clients import Client, run_clients
 from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT, ProgramRunner, make
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Step
+from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["Running", "Trial"]
+
+_LAW = "CANCEL-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Trial:
         place: Where the call was suspended when it was cancelled; None where it was done before.
         suspensions: How often it was suspended.
         seconds: How long it took.
-        breach: What is wrong, and the calls that show it.
+        finding: What is wrong, and the calls that show it.
     """
 
     scene: Scene
@@ -40,7 +43,7 @@ class Trial:
     place: str | None
     suspensions: int
     seconds: float
-    breach: tuple[str, tuple[str, ...]] | None
+    finding: Finding | None
 
     @property
     def history(self) -> tuple[str, ...]:
@@ -53,7 +56,7 @@ class Trial:
         lines.append(f"victim = asyncio.create_task({str(scene.victim).removeprefix('await ')})")
         lines += [f"asyncio.create_task({call})" for call in scene.behind]
         lines.append(f"victim.cancel()  # {self.cut}, in {self.place}")
-        told = () if self.breach is None else self.breach[1]
+        told = () if self.finding is None else self.finding.history
         return (*lines, "# What each call saw, and when:", *told)
 
 
@@ -83,7 +86,7 @@ class Running:
         self._recording = Recording()
         self._stepped: Stepped | None = None
         self._seconds = 0.0
-        self._complaint: str | None = None
+        self._violation: Violation | None = None
 
     async def play(self) -> None:
         """Set the scene, cancel the call, and ask the repository for more."""
@@ -92,7 +95,7 @@ class Running:
         await setup.run(scene.setup)
         call = scene.victim.call(setup.held)
         if call is None:
-            self._complaint = "the set-up failed"
+            self._violation = Violation(_LAW, "the set-up failed")
             return
         tasks = [asyncio.create_task(self._neighbour(one)) for one in scene.before]
         victim = asyncio.create_task(self._victim(call))
@@ -138,7 +141,7 @@ class Running:
     ) -> None:
         """Make calls one after another, until one gives no answer."""
         for call in calls:
-            if self._complaint is None:
+            if self._violation is None:
                 await self._answered(client, call, repository)
 
     async def _answered(self, client: str, call: Call, repository: CollectionJobRepository) -> None:
@@ -150,9 +153,10 @@ class Running:
         else:
             error = None if outcome is None else outcome.error
         if isinstance(error, asyncio.CancelledError):
-            self._complaint = f"{call} was not cancelled itself, and raised CancelledError"
+            text = f"{call} was not cancelled itself, and raised CancelledError"
+            self._violation = Violation(_LAW, text)
         if isinstance(error, NoAnswer):
-            self._complaint = f"after the cancellation, {call} gave no answer"
+            self._violation = Violation(_LAW, f"after the cancellation, {call} gave no answer")
 
     async def remove(self) -> None:
         """Remove the jobs, so that the listings of later trials are not the longer for them."""
@@ -162,12 +166,11 @@ class Running:
     def result(self) -> Trial:
         """Judge what was seen."""
         scene, events = self.scene, self._recording.events
-        breach: tuple[str, tuple[str, ...]] | None = None
-        if self._complaint is not None:
-            breach = self._complaint, tuple(map(str, events))
+        finding: Finding | None = None
+        if self._violation is not None:
+            finding = Finding(_LAW, self._violation.message, tuple(map(str, events)))
         else:
-            for refusal in check_among(scene.ids, events)[:1]:
-                breach = refusal.message, refusal.timeline
+            finding = next(iter(check_among(scene.ids, events)), None)
         stepped = self._stepped
         return Trial(
             scene=scene,
@@ -176,5 +179,5 @@ class Running:
             place=stepped.place if stepped is not None and stepped.cancelled else None,
             suspensions=0 if stepped is None else stepped.suspensions,
             seconds=self._seconds,
-            breach=breach,
+            finding=finding,
         )

@@ -14,7 +14,7 @@ from collection_jobs.conformance.checks.contention.workloads import (
     rounds,
     shorter,
 )
-from collection_jobs.conformance.history.checker import Refusal, check_among
+from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.history.history import Event, is_hung
 from collection_jobs.conformance.report.capability_report import Observation
 from collection_jobs.conformance.running.clients import Client
@@ -42,7 +42,7 @@ _SHORT_TIMEOUT = 1.0
 _GLANCE = 2
 """Rounds of each kind for an adapter that does not declare what they would show."""
 _SHORTER = 60
-"""Rounds of few calls that are tried to tell a breach in few words."""
+"""Rounds of few calls that are tried to tell a violation in few words."""
 _OF_THEIR_OWN = frozenset({"SAVE-3", "SAVE-4", "SAVE-5", "STATS-1"})
 """Laws that a handle that lags behind can break for a reason of their own."""
 
@@ -95,22 +95,22 @@ class _Contest:
             self.rounds.append(round_)
             self.progress(len(self.rounds))
             events = _play(setting, round_)
-            refusals = check_among(round_.ids, events)
+            seen = check_among(round_.ids, events)
             hung = any(map(is_hung, events))
-            if refusals and self._one_caller_is_served(round_):
+            if seen and self._one_caller_is_served(round_):
                 self.convicted.add(round_.kind)
                 finding = None if hung else self._shorter(setting, round_)
-                self.add(finding or _finding(refusals[0], round_, setting))
+                self.add(finding or _finding(seen[0], round_, setting))
             if hung:
                 return
 
     def _handed_over(self, setting: Setting) -> bool:
         """Whether each handle sees what the others did, when nothing is done at once."""
         round_, events = _hand_over(setting, self.plan.capabilities)
-        refusals = check_among(round_.ids, events)
-        if not refusals or not self._one_caller_is_served(_in_one_go(round_, events)):
+        seen = check_among(round_.ids, events)
+        if not seen or not self._one_caller_is_served(_in_one_go(round_, events)):
             return True
-        finding = _finding(refusals[0], round_, setting)
+        finding = _finding(seen[0], round_, setting)
         # On one handle the same calls keep every law; whichever is broken here, it is because what
         # one handle was told did not take effect for the other.
         law = finding.law if finding.law in _OF_THEIR_OWN else "ATOMIC-1"
@@ -118,12 +118,12 @@ class _Contest:
         return False
 
     def _shorter(self, setting: Setting, round_: Round) -> Finding | None:
-        """The same breach among fewer calls, if it shows among them."""
+        """The same violation among fewer calls, if it shows among them."""
         for short in shorter(round_, self.plan.seed, _SHORTER):
             events = _play(setting, short)
-            refusals = check_among(short.ids, events)
-            if refusals and self._one_caller_is_served(short):
-                return _finding(refusals[0], short, setting)
+            seen = check_among(short.ids, events)
+            if seen and self._one_caller_is_served(short):
+                return _finding(seen[0], short, setting)
             if any(map(is_hung, events)):
                 break
         return None
@@ -135,7 +135,7 @@ class _Contest:
     def _one_caller_is_served(self, round_: Round) -> bool:
         """Whether the same calls, made by one caller one after another, keep every law.
 
-        If they do not, the breach is one that a caller alone can see: it is found as such, and
+        If they do not, the violation is one that a caller alone can see: it is found as such, and
         would only be blamed on a wrong law here.
         """
         for turn in range(2):
@@ -330,14 +330,14 @@ def _steps(calls: Iterable[Call]) -> tuple[Step, ...]:
     return tuple(Step(call.method, call.arguments) for call in calls)
 
 
-def _finding(refusal: Refusal, round_: Round, setting: Setting) -> Finding:
+def _finding(found: Finding, round_: Round, setting: Setting) -> Finding:
     # Where each call is one of the same few, it is told which law they are about; who lost what to
     # whom can often not be told any more.
-    law = round_.law if refusal.law in _VAGUE and round_.law is not None else refusal.law
+    law = round_.law if found.law in _VAGUE and round_.law is not None else found.law
     history = (
         f"# {round_.about}, {setting.name}. The seed makes the same calls again, not their timing.",
         *map(str, round_.setup),
         "# What each call saw, and when:",
-        *refusal.timeline,
+        *found.history,
     )
-    return Finding(law, refusal.message, history)
+    return Finding(law, found.message, history)

@@ -16,7 +16,7 @@ from collection_jobs.conformance.running.processes import Worker, WorkerDied, Wo
 from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.spec.calls import NoAnswer, Program, Step, example_job
 from collection_jobs.conformance.spec.capabilities import available
-from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.errors import CollectionJobError
 from collection_jobs.status import JobStatus
 
@@ -115,23 +115,25 @@ def examine_damage(plan: Plan) -> Examination:
     with Worker.start(plan.target) as worker:
         for number, damage in enumerate(DAMAGES):
             plan.progress(number, len(DAMAGES))
-            complaint = _complaint(worker, plan.new_directory(), damage, calls, random)
-            if complaint == _NOTHING_THERE:
+            try:
+                violation = _violation(worker, plan.new_directory(), damage, calls, random)
+            except _NothingThereError:
                 break
             damaged += 1
-            if complaint is not None:
-                findings.append(_finding(damage, complaint))
+            if violation is not None:
+                findings.append(_finding(damage, violation))
                 break
     covered = f"{damaged} damaged stores" if damaged else "no damaged store, for it keeps no files"
     return Examination(findings, covered)
 
 
-_NOTHING_THERE = "the store keeps no files in its directory"
+class _NothingThereError(Exception):
+    """The store keeps no files in its directory."""
 
 
-def _complaint(
+def _violation(
     worker: Worker, directory: Path, damage: Damage, calls: Program, random: Random
-) -> str | None:
+) -> Violation | None:
     opening = Open(directory, 1, ANSWER_TIMEOUT)
     try:
         worker.ask(opening)
@@ -139,9 +141,10 @@ def _complaint(
         if not damage.while_open:
             worker.ask(Close())
         if not any(_files(directory)):
-            return _NOTHING_THERE
+            raise _NothingThereError
     except (WorkerFailed, WorkerDied):
-        return _NOTHING_THERE  # what is wrong with an undamaged store is not this law's business
+        # What is wrong with an undamaged store is not this law's business.
+        raise _NothingThereError from None
     damage.do(directory, random)
     what = "opening the store"
     try:
@@ -151,15 +154,15 @@ def _complaint(
         for event in worker.ask(Work((Client("kit", calls),))).events:
             wrong = _wrong_answer(event)
             if wrong is not None:
-                return wrong
+                return Violation(_LAW, wrong)
         what = "closing the store"
         worker.ask(Close())
     except WorkerFailed as error:
         if error.hidden is not None:
-            return f"{what} raised {error}{_hides(error.hidden)}"
-        return None if error.ours else f"{what} raised {error}"
+            return Violation(_LAW, f"{what} raised {error}{_hides(error.hidden)}")
+        return None if error.ours else Violation(_LAW, f"{what} raised {error}")
     except WorkerDied as error:
-        return f"{what} ended the process: {error}"
+        return Violation(_LAW, f"{what} ended the process: {error}")
     return None
 
 
@@ -179,12 +182,12 @@ def _hides(cause: str) -> str:
     return f", whose __cause__ is None and should be {cause}"
 
 
-def _finding(damage: Damage, complaint: str) -> Finding:
+def _finding(damage: Damage, violation: Violation) -> Finding:
     text = "an engine's failure must arrive as RepositoryError, its error as the cause"
     history = [
         "async with opening as repository:",
         '    await repository.save(example_job("job 1"))',
         f"{'    ' * damage.while_open}# Then {damage.told}.",
-        f"# {complaint}",
+        f"# {violation.message}",
     ]
-    return Finding(_LAW, f"when {damage.told}, {complaint}; {text}", tuple(history))
+    return Finding(_LAW, f"when {damage.told}, {violation.message}; {text}", tuple(history))

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from random import Random
 
-from collection_jobs.conformance.checks.crash.durability_checker import Ledger, Loss
+from collection_jobs.conformance.checks.crash.durability_checker import Ledger
 from collection_jobs.conformance.checks.crash.workload import IDS, life, looks
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.report.capability_report import Observation
@@ -31,7 +31,7 @@ _LAW = "DURABLE-1"
 _CHANGES = 6
 """Changes that each client makes in one life, if it is not killed before."""
 _MORE = 3
-"""Kills after the first loss, in search of one that is told in fewer calls."""
+"""Kills after the first finding, in search of one that is told in fewer calls."""
 _AT_ENGINE, _AT_SITE = 0.5, 0.7
 """How many of the processes die behind a call into the engine, and how many at a site at all."""
 _WITHIN_MANY = 0.6
@@ -59,7 +59,7 @@ def examine_kills(plan: Plan) -> Examination:
             plan.progress(history.kills, kills)
             if not history.next_life(dies=True):
                 break
-            if history.losses:
+            if history.findings:
                 last = min(kills, history.kills + _MORE) if declared else 0
         else:
             history.next_life(dies=False)
@@ -73,7 +73,7 @@ class _History:
 
     def __init__(self, plan: Plan) -> None:
         self.kills = 0
-        self.losses: list[Loss] = []
+        self.findings: list[Finding] = []
         self._directory = plan.new_directory()
         self._random = Random(f"{plan.seed} crash")  # noqa: S311 - not for secrets
         self._capabilities = plan.capabilities
@@ -91,19 +91,17 @@ class _History:
 
     def examination(self, *, declared: bool) -> Examination:
         """What came of it all."""
-        lost = any(loss.law == _LAW for loss in self.losses)
+        lost = any(finding.law == _LAW for finding in self.findings)
         how = f"{self.kills} processes were killed at work, after {self._acknowledged}"
         how += f" acknowledged calls, and {'not all was there' if lost else 'all was there'}"
         observed = Observation("durable", not lost, f"{how} when the store was opened again")
         covered = f"{self.kills} processes killed, after {self._acknowledged} acknowledged calls"
-        losses = sorted(self.losses, key=lambda loss: len(loss.history))
+        found = sorted(self.findings, key=lambda finding: len(finding.history))
         if lost:
             # That revisions start again in a store that lost its jobs is no news.
-            losses = [loss for loss in losses if loss.law == _LAW and declared]
-        findings: dict[str, Finding] = {}
-        for loss in losses:
-            findings.setdefault(loss.law, Finding(loss.law, loss.message, loss.history))
-        return Examination(list(findings.values()), covered, {}, (observed,))
+            found = [finding for finding in found if finding.law == _LAW and declared]
+        first = {finding.law: finding for finding in reversed(found)}
+        return Examination(list(first.values()), covered, {}, (observed,))
 
     def first_life(self) -> None:
         """A process that comes to its end and closes the store: the measure for those killed."""
@@ -127,7 +125,7 @@ class _History:
             return False
         with worker:
             try:
-                self.losses += self._ledger.reopened(_look(worker))
+                self.findings += self._ledger.reopened(_look(worker))
             except (WorkerDied, WorkerFailed) as error:
                 self._cannot("read", str(error))
                 return False
@@ -149,7 +147,7 @@ class _History:
         when = "after its process was killed" if self.kills else "again"
         text = f"the store could not be {what} {when}: {error}"
         calls = "# Calls on the store are under way when the process is killed. Then:"
-        self.losses.append(Loss(_LAW, text, (calls, "async with opening as repository:")))
+        self.findings.append(Finding(_LAW, text, (calls, "async with opening as repository:")))
 
     def _live_and_die(self, worker: Worker, site: tuple[str, int] | None) -> None:
         clients = life(self._random, _CHANGES, self._capabilities)
@@ -201,9 +199,9 @@ class _History:
                     if self._first and self._ledger.method(number) == "save_many":
                         seconds = (outcome.ended - outcome.began).total_seconds()
                         self._many_seconds = min(self._many_seconds or seconds, 2 * seconds)
-                    loss = self._ledger.ended(number, outcome, first_life=self._first)
-                    if loss is not None:
-                        self.losses.append(loss)
+                    finding = self._ledger.ended(number, outcome, first_life=self._first)
+                    if finding is not None:
+                        self.findings.append(finding)
                     calls = None if calls is None else calls - 1
                 case done:
                     return dict(getattr(done, "sites", {}))

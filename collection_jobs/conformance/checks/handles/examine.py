@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from collection_jobs.conformance.checks.handles.losses import find_losses
+from collection_jobs.conformance.checks.handles.judgement import judge_script
 from collection_jobs.conformance.checks.handles.play import Played, play
 from collection_jobs.conformance.checks.handles.script import (
     KILL,
@@ -157,7 +157,7 @@ def _found(trial: _Trial, lines: tuple[Line, ...], used: _Used) -> dict[str, Fin
     """Play a script; what it shows, unless one caller alone would see it too."""
     played = trial.play(lines)
     used.add(played)
-    found = find_losses(played)
+    found = judge_script(played)
     return _told_shortly(trial, lines, found) if found and trial.is_served_alone(lines) else {}
 
 
@@ -167,7 +167,7 @@ def find_handles_again(plan: Plan, token: dict[str, Any]) -> list[Finding]:
     with ForkServer(plan.target) as fork_server:
         trial = _Trial(plan.opening, plan.new_directory, fork_server, bool(token["linked"]))
         for _ in range(_AGAIN):
-            found = [one for one in find_losses(trial.play(lines)) if one.law == token["law"]]
+            found = [one for one in judge_script(trial.play(lines)) if one.law == token["law"]]
             if found:
                 return found
     return []
@@ -180,7 +180,7 @@ def _told_shortly(
     first = found[0]
 
     def shows(shorter: tuple[Line, ...]) -> Finding | None:
-        again = find_losses(trial.play(shorter))
+        again = judge_script(trial.play(shorter))
         return next((one for one in again if one.law == first.law), None)
 
     short, first = shrink(lines, first, shows)

@@ -101,7 +101,7 @@ def explore_pairs(
         open_repository: Opens a store in a directory of its own.
         preemptions: The bound.
         directory: Where the directories are made.
-        muted: Laws whose breaches are known already.
+        muted: Laws whose violations are known already.
         progress: Told how many programs of how many are done.
         max_runs: After how many runs to give up on higher bounds: the exploration then says which
             bound it did reach.
@@ -171,7 +171,7 @@ def explore_random(
         seed: The same number, the same programs and schedules.
         examples: How many programs to run in each search.
         directory: Where the directories are made.
-        muted: Laws whose breaches are known already.
+        muted: Laws whose violations are known already.
         progress: Told how many programs of how many are done in the current search.
         capabilities: What the adapter can do beyond the nine methods.
     """
@@ -272,7 +272,7 @@ class _Search:
         most: int,
         late: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Run so many of a program's schedules of one number of preemptions, up to a breach."""
+        """Run so many of a program's schedules of one number of preemptions, up to a violation."""
         if id(frontier) in self.broken | self.cut:
             return
         last = self.runner.runs + most
@@ -295,9 +295,9 @@ class _Search:
     def judge(self, program: Program, prefix: Prefix) -> frozenset[str]:
         """Run a program under one schedule, and keep the smallest that break each law."""
         execution, choices = self.runner.run(program, prefix)
-        if execution.refusals and any(prefix):
+        if execution.findings and any(prefix):
             alone, none = self.runner.run(program)
-            if alone.refusals:  # it needs no preemption, and its law is told best without
+            if alone.findings:  # it needs no preemption, and its law is told best without
                 execution, choices = alone, none
         preemptions = sum(choice.preempts for choice in choices)
         taken = tuple(choice.taken for choice in choices)

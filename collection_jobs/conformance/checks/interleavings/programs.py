@@ -18,10 +18,11 @@ from collection_jobs.conformance.checks.interleavings.loop import (
     Scheduler,
 )
 from collection_jobs.conformance.checks.interleavings.trace import Trace
-from collection_jobs.conformance.history.checker import Refusal, check
+from collection_jobs.conformance.history.checker import check
 from collection_jobs.conformance.history.history import Event, History
 from collection_jobs.conformance.running.runner import ProgramRunner, invoke, observe
 from collection_jobs.conformance.spec.calls import Call, Held, Outcome, Step
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
@@ -125,19 +126,19 @@ class Execution:
     """What came of one run.
 
     Attributes:
-        refusals: What is wrong with its history; empty when the run kept every law.
+        findings: What is wrong with its history; empty when the run kept every law.
         events: The calls of the program and the reads after them.
         steps: How many steps the loop took.
     """
 
-    refusals: tuple[Refusal, ...]
+    findings: tuple[Finding, ...]
     events: tuple[Event, ...]
     steps: int
 
     @property
     def laws(self) -> frozenset[str]:
         """The laws that were broken."""
-        return frozenset(refusal.law for refusal in self.refusals)
+        return frozenset(finding.law for finding in self.findings)
 
 
 def execute(
@@ -171,14 +172,14 @@ def execute(
         if any(directory.iterdir()):
             shutil.rmtree(directory, ignore_errors=True)
     events = tuple(run.history.events)
-    refusals = (_stuck(stuck, events),) if stuck is not None else tuple(check(events))
-    return Execution(refusals, events, loop.steps)
+    findings = (_stuck(stuck, events),) if stuck is not None else tuple(check(events))
+    return Execution(findings, events, loop.steps)
 
 
-def _stuck(stuck: Deadlock | Livelock, events: Sequence[Event]) -> Refusal:
+def _stuck(stuck: Deadlock | Livelock, events: Sequence[Event]) -> Finding:
     kind = "deadlock" if isinstance(stuck, Deadlock) else "livelock"
     left = tuple(str(event) for event in events if event.outcome is None)
-    return Refusal("ATOMIC-1", f"{kind}: {stuck}", left)
+    return Finding("ATOMIC-1", f"{kind}: {stuck}", left)
 
 
 class _Run:

@@ -80,16 +80,16 @@ def present(witness: Witness, runner: Runner) -> Finding:
     """Run it once more, and write down the program, the schedule and why the law is broken."""
     trace = Trace()
     execution, _ = runner.run(witness.program, witness.prefix, trace)
-    refusal = next(one for one in execution.refusals if one.law == witness.law)
+    found = next(one for one in execution.findings if one.law == witness.law)
     many = "" if witness.preemptions == 1 else "s"
     told = [
         f"One schedule that breaks the law, with {witness.preemptions} preemption{many}:",
         *trace.lines,
         "The calls that matter, and when each lasted:",
-        *refusal.timeline,
+        *found.history,
     ]
     history = (*witness.program.lines(), *(f"# {line}" for line in told))
-    return Finding(witness.law, refusal.message, history, refusal.bars, _token(witness))
+    return Finding(witness.law, found.message, history, found.timeline, _token(witness))
 
 
 def rerun(open_repository: OpenRepository, directory: Path, held: dict[str, Any]) -> Finding | None:

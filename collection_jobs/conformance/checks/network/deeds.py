@@ -12,6 +12,7 @@ from collection_jobs.conformance.history.history import Recording
 from collection_jobs.conformance.running.runner import invoke, observe
 from collection_jobs.conformance.spec.calls import Program, Step, example_job
 from collection_jobs.conformance.spec.capabilities import available
+from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.errors import CollectionJobError, RepositoryError
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
@@ -19,6 +20,7 @@ from collection_jobs.status import JobStatus
 __all__ = ["CLOSING", "CROWD", "OPENING", "Caller", "Deed", "calls_of", "deeds"]
 
 _T = TypeVar("_T")
+_LAW = "TIME-1"
 
 OPENING, CLOSING = "opening the store", "closing the store"
 _ALL = 1_000_000
@@ -103,7 +105,7 @@ class Caller:
 
     Attributes:
         deed: What it is about.
-        complaint: What went wrong; None: nothing so far.
+        violation: What went wrong; None: nothing so far.
         ready: Done when only the failure is waited for; the error where the store does not open.
         done: Set when the deed is done, or has taken too long.
         at_rest: Set when all is done, or something has taken too long.
@@ -130,7 +132,7 @@ class Caller:
         """
         loop = asyncio.get_running_loop()
         self.deed = deed
-        self.complaint: str | None = None
+        self.violation: Violation | None = None
         self.ready: asyncio.Future[Exception | None] = loop.create_future()
         self.done: asyncio.Event = asyncio.Event()
         self.at_rest: asyncio.Event = asyncio.Event()
@@ -199,7 +201,7 @@ class Caller:
         if isinstance(outcome.error, CollectionJobError | None):
             self._recording.end(number, outcome)
         else:
-            self._complain_of(str(call), outcome.error)
+            self._raised(str(call), outcome.error)
 
     async def _timed(self, what: str, work: Awaitable[_T]) -> _T | None:
         """Do something within the limit; None where it ended without a result, as it may."""
@@ -209,7 +211,7 @@ class Caller:
             nonlocal cancelled
             cancelled = task is not None and task.cancel()
 
-        timers = [loop.call_later(self._limit, self._complain, f"{what} {self._late}")]
+        timers = [loop.call_later(self._limit, self._violates, f"{what} {self._late}")]
         if self.deed.cancelled and not self.back.is_set():
             timers.append(loop.call_later(self._limit / 10, cancel))
         try:
@@ -220,7 +222,7 @@ class Caller:
         except RepositoryError:
             pass
         except Exception as error:  # noqa: BLE001 - whatever an adapter raises is judged here
-            self._complain_of(what, error)
+            self._raised(what, error)
         finally:
             for timer in timers:
                 timer.cancel()
@@ -228,11 +230,11 @@ class Caller:
                 task.uncancel()
         return None
 
-    def _complain_of(self, what: str, error: BaseException) -> None:
-        self._complain(f"{what} raised {type(error).__name__}: {error}")
+    def _raised(self, what: str, error: BaseException) -> None:
+        self._violates(f"{what} raised {type(error).__name__}: {error}")
 
-    def _complain(self, text: str) -> None:
-        self.complaint = self.complaint or f"{self._after}{text}"
+    def _violates(self, text: str) -> None:
+        self.violation = self.violation or Violation(_LAW, f"{self._after}{text}")
         self._rest()
 
     def _rest(self) -> None:

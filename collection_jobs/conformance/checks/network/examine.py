@@ -20,7 +20,7 @@ from collection_jobs.conformance.running.topologies import Opening
 from collection_jobs.conformance.running.watchdog import Blocked, watched
 from collection_jobs.conformance.spec.calls import Call, code, example_job
 from collection_jobs.conformance.spec.capabilities import NETWORK, not_declared
-from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["examine_network"]
@@ -93,8 +93,8 @@ def examine_network(plan: Plan) -> Examination:
             plan.progress(failures - 1, len(_FAILURES))
             trial = _tried(proxied, plan, failure)
             calls += trial.calls
-            if trial.complaint is not None:
-                findings.append(_finding(failure, trial.complaint, proxied.time_out))
+            if trial.seen is not None:
+                findings.append(_finding(failure, trial.seen, proxied.time_out))
                 break
     except _NoWayThrough as error:
         return Examination([], "", inapplicable={_LAW: f"the store does not open {error}"})
@@ -111,15 +111,15 @@ def _tried(proxied: Proxied, plan: Plan, failure: _Failure) -> _Trial:
         try:
             watched(lambda: trial.run(plan.capabilities), lambda: trial.pulse.beats)
         except Blocked as blocked:
-            trial.complaint = trial.complaint or _Complaint(str(blocked))
+            trial.seen = trial.seen or _Seen(Violation(_LAW, str(blocked)))
     return trial
 
 
 @dataclass(frozen=True, slots=True)
-class _Complaint:
-    """What went wrong, in whose hands, and the calls that show it, where they are some."""
+class _Seen:
+    """A violation, in whose hands, and the calls that show it, where they are some."""
 
-    text: str
+    violation: Violation
     deed: Deed | None = None
     calls: tuple[str, ...] = ()
 
@@ -134,7 +134,7 @@ class _Trial:
     proxy: Proxy
     failure: _Failure
     pulse: Pulse = field(default_factory=Pulse)
-    complaint: _Complaint | None = None
+    seen: _Seen | None = None
     calls: int = 0
     recording: Recording = field(default_factory=Recording)
 
@@ -167,8 +167,8 @@ class _Trial:
         await self._fail_and_recover(callers)
         await asyncio.wait(lives, timeout=0)
         for caller in callers:
-            if caller.complaint is not None:
-                self.complaint = _Complaint(caller.complaint, caller.deed)
+            if caller.violation is not None:
+                self.seen = _Seen(caller.violation, caller.deed)
                 return
         await self._look(about)
 
@@ -202,15 +202,16 @@ class _Trial:
                         raise outcome.error
         except Exception as error:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
             text = f"{type(error).__name__}: {error}"
-            self.complaint = _Complaint(f"after the network had come back, a new handle: {text}")
+            text = f"after the network had come back, a new handle: {text}"
+            self.seen = _Seen(Violation(_LAW, text))
             return
         names = [deed.name for deed in about]
         await self._ask(Call("get_by_id", (name,)) for name in names)
         events = self.recording.events
         # What the calls on a job show by themselves is told in fewer words than what listings show.
-        refusals = check_among(names, [event for event in events if not event.call.is_listing])
-        for refusal in (refusals or check_among(names, events))[:1]:
-            self.complaint = _Complaint(refusal.message, None, refusal.timeline)
+        found = check_among(names, [event for event in events if not event.call.is_listing])
+        for finding in (found or check_among(names, events))[:1]:
+            self.seen = _Seen(Violation(_LAW, finding.message), None, finding.history)
 
     async def _ask(self, calls: Iterable[Call]) -> None:
         """Make calls past the proxy."""
@@ -227,15 +228,15 @@ class _Trial:
         return self.proxied.time_out + max(_MARGIN, self.proxied.time_out / 2)
 
 
-def _finding(failure: _Failure, complaint: _Complaint, time_out: float) -> Finding:
+def _finding(failure: _Failure, seen: _Seen, time_out: float) -> Finding:
     text = (
-        f"{complaint.text}. {failure.told} Each call must end within the adapter's time-out, here"
-        f" {time_out:g} s, with a true answer or a RepositoryError"
+        f"{seen.violation.message}. {failure.told} Each call must end within the adapter's"
+        f" time-out, here {time_out:g} s, with a true answer or a RepositoryError"
     )
     opened, failed = "async with opening as repository:  # by way of a proxy", f"# {failure.told}"
-    deed = complaint.deed
+    deed = seen.deed
     if deed is None:
-        history = [opened, f"    {failed}", *complaint.calls]
+        history = [opened, f"    {failed}", *seen.calls]
     elif deed.what == OPENING:
         history = [failed, opened]
     else:
@@ -245,4 +246,4 @@ def _finding(failure: _Failure, complaint: _Complaint, time_out: float) -> Findi
         history += [] if deed.step is None else [f"    {deed.step}"]
     if deed is not None and deed.cancelled:
         history.append("# It is cancelled soon after it began.")
-    return Finding(_LAW, text, (*history, f"# {complaint.text}"))
+    return Finding(_LAW, text, (*history, f"# {seen.violation.message}"))

@@ -34,7 +34,7 @@ class LifecycleMachine(RuleBasedStateMachine):
     """One caller's random walk: save, claim, fail, complete, retry, delete and look, in any order.
 
     A class derived from it says in ``new_store`` what is driven. After every change the job is
-    read back, so that a breach is laid to the call that made it.
+    read back, so that a violation is laid to the call that made it.
     """
 
     muted: Collection[str] = frozenset()
@@ -46,7 +46,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         raise TypeError(f"{type(self).__name__} must say in new_store what it drives")
 
     def broke(self, error: LawBroken) -> None:
-        """What becomes of a breach: by itself the machine fails; the search collects them."""
+        """What becomes of a violation: by itself the machine fails; the search collects them."""
         raise error
 
     def __init__(self) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable
 
 from collection_jobs.conformance.running.runner import keep, make
 from collection_jobs.conformance.spec.calls import SPOIL, Call, Outcome, Step, spoil
-from collection_jobs.conformance.spec.findings import Finding, LawBroken
+from collection_jobs.conformance.spec.findings import Finding, LawBroken, Violation
 from collection_jobs.conformance.spec.judge import judge
 from collection_jobs.conformance.spec.listings import is_page_of, judge_listing, whole_of
-from collection_jobs.conformance.spec.model import ABSENT, Breach, Facts, JobState, facts_of
+from collection_jobs.conformance.spec.model import ABSENT, Facts, JobState, facts_of
 from collection_jobs.conformance.spec.saves import judge_many
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
@@ -21,12 +21,12 @@ _WHOLE = {"LIST-2": "LIST-1", "RECENT-2": "RECENT-1", "KEY-2": "KEY-1"}
 
 
 class Session:
-    """Runs steps one after another and raises LawBroken at the first breach.
+    """Runs steps one after another and raises LawBroken at the first violation.
 
     Args:
         repository: An empty repository.
-        muted: Laws whose breaches are known already: they are passed over. After any breach the
-            oracle takes over what the store then holds, so that the search can go on and find
+        muted: Laws whose violations are known already: they are passed over. After any violation
+            the oracle takes over what the store then holds, so that the search can go on and find
             what else is broken; where the store cannot be read, the session is over.
         unwritten: Methods that the adapter does not have yet: their calls are passed over.
     """
@@ -72,21 +72,21 @@ class Session:
             return None, False
         self.program.append(step)
         outcome = await make(call, self.repository)
-        breaches = [*self._judge(call, outcome), *self._judge_held()]
-        if breaches and await self._is_a_page_of_a_wrong_whole(call, outcome, breaches):
-            breaches = []
-        if breaches:
+        violations = [*self._judge(call, outcome), *self._judge_held()]
+        if violations and await self._is_a_page_of_a_wrong_whole(call, outcome, violations):
+            violations = []
+        if violations:
             if blame is not None:
                 # What is known already shows also without the misuse, and is not due to it.
-                breaches = [
-                    breach if breach.law in self._muted else breach._replace(law=blame)
-                    for breach in breaches
+                violations = [
+                    violation if violation.law in self._muted else violation._replace(law=blame)
+                    for violation in violations
                 ]
             await self._follow(call)
-            self._raise_unmuted(breaches)
+            self._raise_unmuted(violations)
         if keep(self.held, step, outcome) and step.keep is not None:
             self._facts_held[step.keep] = facts_of(self.held[step.keep])
-        return outcome, not breaches
+        return outcome, not violations
 
     async def _spoil_listing(self, step: Step, listing: Step) -> None:
         """Misuse a list, and see that the same listing still shows the same."""
@@ -107,7 +107,7 @@ class Session:
         look = Step("get_by_id", (job.id,))
         await self._make(look, look, blame="GET-2" if confirmed else None)
 
-    def _judge(self, call: Call, outcome: Outcome) -> Iterable[Breach]:
+    def _judge(self, call: Call, outcome: Outcome) -> Iterable[Violation]:
         if call.is_listing:
             return judge_listing(self._states, call, outcome)
         if call.method == "save_many":
@@ -116,33 +116,33 @@ class Session:
             (job_id,) = call.job_ids
             parts = {job_id: judge(self._states.get(job_id, ABSENT), call, outcome)}
         self._states |= {job_id: state for job_id, (state, _) in parts.items()}
-        return [breach for _, breaches in parts.values() for breach in breaches]
+        return [violation for _, violations in parts.values() for violation in violations]
 
     async def _is_a_page_of_a_wrong_whole(
-        self, call: Call, outcome: Outcome, breaches: list[Breach]
+        self, call: Call, outcome: Outcome, violations: list[Violation]
     ) -> bool:
         """Whether paging is right and only the whole listing is not, which is known already."""
-        whole_law = _WHOLE.get(breaches[0].law)
+        whole_law = _WHOLE.get(violations[0].law)
         if whole_law is None or whole_law not in self._muted:
             return False
         whole = await make(whole_of(call), self.repository)
         return is_page_of(whole, call, outcome)
 
-    def _judge_held(self) -> Iterable[Breach]:
+    def _judge_held(self) -> Iterable[Violation]:
         for name, facts in self._facts_held.items():
             if facts_of(self.held[name]) != facts:
                 self._facts_held[name] = facts_of(self.held[name])
-                yield Breach("GET-2", "the job that the caller holds as {} changed", (name,))
+                yield Violation("GET-2", "the job that the caller holds as {} changed", (name,))
 
-    def _raise_unmuted(self, breaches: Iterable[Breach]) -> None:
-        for breach in breaches:
-            if breach.law not in self._muted:
+    def _raise_unmuted(self, violations: Iterable[Violation]) -> None:
+        for violation in violations:
+            if violation.law not in self._muted:
                 history = tuple(map(str, self.program))
-                finding = Finding(breach.law, breach.message, history)
+                finding = Finding(violation.law, violation.message, history)
                 raise LawBroken.by_law(finding, tuple(self.program))
 
     async def _follow(self, call: Call) -> None:
-        """After a known breach, take the store as it says it is."""
+        """After a known violation, take the store as it says it is."""
         ids = list(self._states) if call.is_listing else call.job_ids
         for job_id in ids:
             outcome = await make(Call("get_by_id", (job_id,)), self.repository)

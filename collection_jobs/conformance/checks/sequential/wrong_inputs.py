@@ -12,7 +12,7 @@ from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.runner import make
 from collection_jobs.conformance.spec.calls import Call, Outcome, brief, code, example_job
 from collection_jobs.conformance.spec.capabilities import METHODS, available
-from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.conformance.spec.model import Facts, facts_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
@@ -153,12 +153,12 @@ def _findings(store: OpenStore, calls: Iterable[WrongCall]) -> list[Finding]:
     wrong: list[Finding] = []
     for call, value, due in calls:
         outcome = store.run(make(call, store.repository))
-        message = _complaint(call, outcome, value, due)
-        if message is None and _stored(store) != before:
-            message = f"{call} {outcome}, and changed the stored job"
-        if message is not None:
+        violation = _violation(call, outcome, value, due)
+        if violation is None and _stored(store) != before:
+            violation = Violation(_LAW, f"{call} {outcome}, and changed the stored job")
+        if violation is not None:
             history = (f"await repository.save({code(job)})", f"await {call}")
-            wrong.append(Finding(_LAW, message, history))
+            wrong.append(Finding(_LAW, violation.message, history))
             before = _stored(store)
     if not wrong:
         return []
@@ -176,12 +176,13 @@ def _stored(store: OpenStore) -> tuple[Facts, int | None] | None:
     return (facts_of(job), job.revision) if isinstance(job, CollectionJob) else None
 
 
-def _complaint(call: Call, outcome: Outcome, value: Any, due: type[Exception]) -> str | None:
+def _violation(call: Call, outcome: Outcome, value: Any, due: type[Exception]) -> Violation | None:
     """What is wrong with the answer to a wrong call, or None."""
     if not isinstance(outcome.error, due):
-        return f"{call} {outcome}; a {due.__name__} is due for {brief(value)}"
+        return Violation(_LAW, f"{call} {outcome}; a {due.__name__} is due for {brief(value)}")
     if not _shows(str(outcome.error), value):
-        return f"{call} {outcome}; the message should show the value {brief(value)}"
+        text = f"{call} {outcome}; the message should show the value {brief(value)}"
+        return Violation(_LAW, text)
     return None
 
 
