@@ -18,14 +18,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from collection_jobs.free_text import MAX_TEXT_BYTES, storable_text
+from collection_jobs.free_text import storable_text
 from collection_jobs.status import JobStatus
 
 __all__ = [
     "MAX_CANDLES",
     "MAX_NAME_LENGTH",
     "MAX_SYMBOLS",
-    "MAX_TEXT_BYTES",
     "check_candles",
     "check_datetime",
     "check_key",

@@ -113,7 +113,7 @@ def verify_command(
         junit_file.write(junit_xml(report))
     if html_file is not None:
         html_file.write(html_page(report, view.sentence(report)))
-    view.show(report, target, console)
+    view.show_report(report, target, console)
     sys.exit(_EXIT_CODES[report.verdict])
 
 

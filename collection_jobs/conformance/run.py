@@ -30,7 +30,7 @@ from collection_jobs.conformance.running.not_implemented import (
 )
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.targets import Target, TargetError
-from collection_jobs.conformance.running.temporary import scratch_parent
+from collection_jobs.conformance.running.temporary import stores_parent
 from collection_jobs.conformance.spec.capabilities import (
     DECLARED,
     NETWORK,
@@ -163,7 +163,7 @@ def _stores(
     target: Target, profile: Profile, interrupted: Callable[[], bool]
 ) -> Generator[_Stores]:
     """New stores of a target, all in one directory that is removed at the end."""
-    parent = scratch_parent(target.scratch, on_disk=profile.on_disk)
+    parent = stores_parent(target.scratch, on_disk=profile.on_disk)
     with TemporaryDirectory(prefix="collection-jobs-verify-", dir=parent) as scratch:
         stores = _Stores(target, Path(scratch), interrupted)
         try:

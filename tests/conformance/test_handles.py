@@ -24,7 +24,7 @@ from collection_jobs.conformance.checks.handles.script import (
     Line,
     script,
 )
-from collection_jobs.conformance.checks.handles.shrinking import shrink
+from collection_jobs.conformance.checks.handles.shrinking import shrink_script
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.running.processes import ForkServer
@@ -117,7 +117,7 @@ def test_shrinking_leaves_out_what_does_not_matter() -> None:
     def shows(shorter: tuple[Line, ...]) -> Finding | None:
         return finding if set(kept) <= set(shorter) else None
 
-    assert shrink(lines, finding, shows)[0] == tuple(kept)
+    assert shrink_script(lines, finding, shows)[0] == tuple(kept)
 
 
 # Scripts

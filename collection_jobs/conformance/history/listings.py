@@ -15,7 +15,7 @@ from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.history.sequential_spec import Operation, listed, missed
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.listings import (
-    LAWS,
+    LISTING_LAWS,
     is_list_of_jobs,
     matches,
     page_of,
@@ -76,7 +76,7 @@ def judge_shown(call_event: Event, ages: Ages) -> Iterator[Violation]:
         ages: Those of its history.
     """
     call, outcome = call_event.call, call_event.outcome
-    law, paging_law = LAWS[call.method]
+    law, paging_law = LISTING_LAWS[call.method]
     if outcome is None or not is_list_of_jobs(outcome.value):
         yield Violation(law, "{} {}; a list of jobs is due", (call, outcome))
         return

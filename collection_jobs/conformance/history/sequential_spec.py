@@ -13,7 +13,7 @@ from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.judge import judge, permits
-from collection_jobs.conformance.spec.listings import LAWS, matches
+from collection_jobs.conformance.spec.listings import LISTING_LAWS, matches
 from collection_jobs.conformance.spec.model import Facts, JobState, Span, admitted, facts_of, seen
 from collection_jobs.errors import JobNotFoundError
 from collection_jobs.job import CollectionJob
@@ -120,7 +120,7 @@ def why(operation: Operation, state: JobState) -> tuple[Violation, ...]:
         return ()
     if not call.is_listing:
         return judge(state, call, outcome)[1]
-    law = LAWS[call.method][0]
+    law = LISTING_LAWS[call.method][0]
     if operation.shown is None:
         return (Violation(law, "{} left out a job that matches", (call,)),)
     if state.facts is None:

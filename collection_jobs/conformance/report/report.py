@@ -7,12 +7,11 @@ from typing import Any, Literal
 
 from collection_jobs.conformance.report.capability_report import Claim
 from collection_jobs.conformance.spec.findings import Finding
-from collection_jobs.conformance.static.report import StaticReport
+from collection_jobs.conformance.static.report import StaticReport, Verdict
 
-__all__ = ["LawReport", "LawVerdict", "Report", "Verdict"]
+__all__ = ["LawReport", "LawVerdict", "Report"]
 
 LawVerdict = Literal["holds", "broken", "not applicable", "not checked"]
-Verdict = Literal["conforms", "findings", "incomplete"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collection_jobs.conformance.running.runner import make, observe
 from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["Handles"]
+__all__ = ["ClientHandles"]
 
 _Opening = AbstractAsyncContextManager[CollectionJobRepository]
 
@@ -48,7 +48,7 @@ class _Handle:
         await self._task
 
 
-class Handles:
+class ClientHandles:
     """The handles of one process, by number."""
 
     def __init__(self, factory: Callable[[Path], _Opening]) -> None:

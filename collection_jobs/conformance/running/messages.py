@@ -14,10 +14,10 @@ from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.errors import CollectionJobError, RepositoryError
 
 __all__ = [
-    "Began",
+    "CallBegan",
+    "CallEnded",
     "Close",
     "Done",
-    "Ended",
     "Failed",
     "ForeignError",
     "Leave",
@@ -93,7 +93,7 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
+class CallBegan:
     """A call is about to be made."""
 
     number: int
@@ -102,7 +102,7 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CallEnded:
     """The call of that number came back."""
 
     number: int

@@ -7,14 +7,14 @@ from pathlib import Path
 from shutil import disk_usage
 from tempfile import gettempdir
 
-__all__ = ["scratch_parent"]
+__all__ = ["stores_parent"]
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory; what is made there is private
 _ENOUGH = 512 * 2**20
 """Bytes that must be free there: containers are often given a mere 64 MiB."""
 
 
-def scratch_parent(asked: Path | None, *, on_disk: bool) -> Path:
+def stores_parent(asked: Path | None, *, on_disk: bool) -> Path:
     """The directory in which to make the directories of the stores.
 
     In memory nothing waits for an fsync, and no check of the kit sees the difference: it kills

@@ -11,7 +11,7 @@ from collection_jobs.conformance.running.suspensions import is_of_the_library, l
 
 __all__ = ["Blocked", "watched"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 STALL_TIMEOUT = 10.0
 """After how many seconds without progress a thread is taken to be blocked."""
@@ -21,7 +21,7 @@ class Blocked(Exception):  # noqa: N818 - an observation of the kit, not an erro
     """A step blocks its thread, and with it the event loop; the message says where."""
 
 
-def watched(work: Callable[[], T], progress: Callable[[], int]) -> T:
+def watched(work: Callable[[], _T], progress: Callable[[], int]) -> _T:
     """Do some work, unless it blocks.
 
     Args:
@@ -31,7 +31,7 @@ def watched(work: Callable[[], T], progress: Callable[[], int]) -> T:
     Raises:
         Blocked: It did not go on. Its thread is left behind, for nothing can wake it.
     """
-    done: list[T] = []
+    done: list[_T] = []
     failed: list[BaseException] = []
 
     def run() -> None:

@@ -16,12 +16,12 @@ from collection_jobs.conformance.history.history import Recording
 from collection_jobs.conformance.running.clients import run_answered, run_clients
 from collection_jobs.conformance.running.crash_points import Sites
 from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, tend
-from collection_jobs.conformance.running.handles import Handles
+from collection_jobs.conformance.running.handles import ClientHandles
 from collection_jobs.conformance.running.messages import (
-    Began,
+    CallBegan,
+    CallEnded,
     Close,
     Done,
-    Ended,
     Failed,
     Leave,
     Open,
@@ -37,7 +37,7 @@ from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.errors import CollectionJobError
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["main"]
+__all__ = ["run_worker"]
 
 
 class _Teller:
@@ -49,11 +49,11 @@ class _Teller:
 
     def begin(self, client: str, call: Call) -> int:
         self._calls += 1
-        self._pipe.send(Began(self._calls, client, call))
+        self._pipe.send(CallBegan(self._calls, client, call))
         return self._calls
 
     def end(self, number: int, outcome: Outcome) -> None:
-        self._pipe.send(Ended(number, portable(outcome)))
+        self._pipe.send(CallEnded(number, portable(outcome)))
 
 
 class _EventTeller(Recording):
@@ -82,7 +82,7 @@ class _Worker:
         self._sites = sites
         self._opened = AsyncExitStack()
         self._repositories: list[CollectionJobRepository] = []
-        self._handles = Handles(target.factory)
+        self._handles = ClientHandles(target.factory)
 
     async def serve(self) -> None:
         orders: asyncio.Queue[object] = asyncio.Queue()
@@ -159,7 +159,7 @@ def _listen(
         os._exit(0)  # the kit is gone, and whatever the adapter still waits for does not matter
 
 
-def main() -> None:
+def run_worker() -> None:
     """Serve the kit, as the second argument says, at the pipe whose descriptor is the first."""
     descriptor, mode = sys.argv[1:]
     pipe = Connection(int(descriptor))
@@ -178,4 +178,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_worker()

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["LAWS", "METHODS", "Law"]
+__all__ = ["LAWS", "NINE_METHODS", "Law"]
 
-METHODS = frozenset(
+NINE_METHODS = frozenset(
     {
         *("save", "get_by_id", "delete"),
         *("list_by_status", "list_recent", "get_running_jobs"),
@@ -38,7 +38,7 @@ class Law:
     title: str
     sentence: str
     capability: str | None = None
-    methods: frozenset[str] = METHODS
+    methods: frozenset[str] = NINE_METHODS
 
     def waits_for(self, unwritten: Collection[str]) -> tuple[str, ...]:
         """Those of the unwritten methods without which it cannot be examined."""

@@ -12,7 +12,7 @@ from collection_jobs.conformance.spec.model import Facts, JobState, seen, unexpe
 from collection_jobs.job import CollectionJob
 
 __all__ = [
-    "LAWS",
+    "LISTING_LAWS",
     "is_list_of_jobs",
     "is_page_of",
     "judge_listing",
@@ -24,7 +24,7 @@ __all__ = [
 
 _DEFAULT_LIMIT = 100
 _ALL = 1_000_000
-LAWS = {
+LISTING_LAWS = {
     "list_by_status": ("LIST-1", "LIST-2"),
     "list_after": ("KEY-1", "KEY-2"),
     "list_recent": ("RECENT-1", "RECENT-1"),
@@ -47,7 +47,7 @@ def judge_listing(
         The laws that were broken. Which jobs are shown, and in which order, is judged first; only
         when that is right, each job that is shown.
     """
-    law, paging_law = LAWS[call.method]
+    law, paging_law = LISTING_LAWS[call.method]
     if outcome.error is not None:
         return unexpected(call, outcome, law)
     jobs = outcome.value

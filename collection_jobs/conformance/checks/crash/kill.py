@@ -13,7 +13,7 @@ from collection_jobs.conformance.report.capability_report import Observation
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.crash_points import ENGINE
-from collection_jobs.conformance.running.messages import Began, Close, Ended, Open, Work
+from collection_jobs.conformance.running.messages import CallBegan, CallEnded, Close, Open, Work
 from collection_jobs.conformance.running.processes import (
     ForkServer,
     Worker,
@@ -191,11 +191,11 @@ class _History:
         """
         while calls is None or calls > 0:
             match worker.tell():
-                case Began(number, _, call):
+                case CallBegan(number, _, call):
                     self._ledger.began(number, call)
                     if call.method == until:
                         break
-                case Ended(number, outcome):
+                case CallEnded(number, outcome):
                     if self._first and self._ledger.method(number) == "save_many":
                         seconds = (outcome.ended - outcome.began).total_seconds()
                         self._many_seconds = min(self._many_seconds or seconds, 2 * seconds)

@@ -20,7 +20,7 @@ from collection_jobs.conformance.checks.handles.script import (
     script,
     stages,
 )
-from collection_jobs.conformance.checks.handles.shrinking import shrink
+from collection_jobs.conformance.checks.handles.shrinking import shrink_script
 from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.report.capability_report import Observation
 from collection_jobs.conformance.report.tokens import pack
@@ -183,7 +183,7 @@ def _told_shortly(
         again = judge_script(trial.play(shorter))
         return next((one for one in again if one.law == first.law), None)
 
-    short, first = shrink(lines, first, shows)
+    short, first = shrink_script(lines, first, shows)
     told = {first.law: _with_token(trial, first, short)}
     return {one.law: _with_token(trial, one, lines) for one in found} | told
 

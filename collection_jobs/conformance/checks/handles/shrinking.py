@@ -10,7 +10,7 @@ from collection_jobs.conformance.checks.handles.script import OPEN, Line
 from collection_jobs.conformance.spec.calls import Step
 from collection_jobs.conformance.spec.findings import Finding
 
-__all__ = ["shrink"]
+__all__ = ["shrink_script"]
 
 _SECONDS = 8.0
 """After so long, what is found by then is told."""
@@ -19,7 +19,7 @@ Script = tuple[Line, ...]
 Shows = Callable[[Script], Finding | None]
 
 
-def shrink(lines: Script, finding: Finding, shows: Shows) -> tuple[Script, Finding]:
+def shrink_script(lines: Script, finding: Finding, shows: Shows) -> tuple[Script, Finding]:
     """Leave lines out as long as what is left still shows the finding.
 
     Args:

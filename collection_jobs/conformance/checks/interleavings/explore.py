@@ -18,16 +18,23 @@ from pathlib import Path
 
 from collection_jobs.conformance.checks.interleavings.loop import Unsupported
 from collection_jobs.conformance.checks.interleavings.pairs import pairs
-from collection_jobs.conformance.checks.interleavings.programs import OpenRepository, Program
+from collection_jobs.conformance.checks.interleavings.programs import (
+    ConcurrentProgram,
+    OpenRepository,
+)
 from collection_jobs.conformance.checks.interleavings.random_programs import search_programs
 from collection_jobs.conformance.checks.interleavings.schedules import Frontier, Prefix, Runner
-from collection_jobs.conformance.checks.interleavings.shrinking import Witness, present, shrink
+from collection_jobs.conformance.checks.interleavings.shrinking import (
+    Witness,
+    present,
+    shrink_witness,
+)
 from collection_jobs.conformance.running.watchdog import Blocked, watched
 from collection_jobs.conformance.spec.findings import Finding
 
 __all__ = ["Exploration", "explore_pairs", "explore_random"]
 
-Progress = Callable[[int, int], None]
+_Progress = Callable[[int, int], None]
 
 _SHARES = (8, 64, 512, 1_416)
 """How many schedules without a preemption each program is given before any is given more."""
@@ -85,10 +92,10 @@ def explore_pairs(
     preemptions: int,
     directory: Path,
     muted: frozenset[str] = frozenset(),
-    progress: Progress | None = None,
+    progress: _Progress | None = None,
     max_runs: int | None = None,
     seconds: float | None = None,
-    programs: Iterable[Program] | None = None,
+    programs: Iterable[ConcurrentProgram] | None = None,
     kind: str = "pairs",
 ) -> Exploration:
     """Run every pair of calls under every schedule of at most so many preemptions.
@@ -158,7 +165,7 @@ def explore_random(
     examples: int,
     directory: Path,
     muted: frozenset[str] = frozenset(),
-    progress: Progress | None = None,
+    progress: _Progress | None = None,
     capabilities: frozenset[str] = frozenset(),
 ) -> Exploration:
     """Run programs of two or three clients, drawn at random, under schedules drawn at random.
@@ -189,13 +196,13 @@ def _draw_until_nothing_new(
     search: _Search,
     seed: int,
     examples: int,
-    progress: Progress | None,
+    progress: _Progress | None,
     capabilities: frozenset[str],
 ) -> int:
     """Search again and again; return how many programs were run."""
     drawn = 0
 
-    def judge(program: Program, prefix: Prefix) -> frozenset[str]:
+    def judge(program: ConcurrentProgram, prefix: Prefix) -> frozenset[str]:
         nonlocal drawn
         drawn += 1
         if progress is not None:
@@ -292,7 +299,7 @@ class _Search:
         left = {id(frontier) for frontier in frontiers if frontier.has_more(bound)}
         self.cut |= left - self.broken
 
-    def judge(self, program: Program, prefix: Prefix) -> frozenset[str]:
+    def judge(self, program: ConcurrentProgram, prefix: Prefix) -> frozenset[str]:
         """Run a program under one schedule, and keep the smallest that break each law."""
         execution, choices = self.runner.run(program, prefix)
         if execution.findings and any(prefix):
@@ -318,5 +325,7 @@ class _Search:
 
     def findings(self) -> tuple[Finding, ...]:
         """Each broken law with its shortest program."""
-        shrunk = [shrink(self.witnesses[law], self.runner) for law in sorted(self.witnesses)]
+        shrunk = [
+            shrink_witness(self.witnesses[law], self.runner) for law in sorted(self.witnesses)
+        ]
         return tuple(present(witness, self.runner) for witness in shrunk)

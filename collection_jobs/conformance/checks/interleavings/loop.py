@@ -20,8 +20,8 @@ from collection_jobs.conformance.running.suspensions import where
 
 __all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler", "Unsupported"]
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 _STEP_LIMIT = 20_000
 _MOST_IN_A_ROW = 100
@@ -146,7 +146,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     # Running
 
-    def run(self, main: Coroutine[Any, Any, T]) -> T:
+    def run(self, main: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine to its end.
 
         Raises:
@@ -314,13 +314,13 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return step
 
     def call_soon(
-        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """As asyncio says; the callback becomes a step, or is run at once where it is its own."""
         return self._schedule(callback, args, context, self.owner)
 
     def call_soon_threadsafe(
-        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """From the thread of the loop, call_soon; from another, what cannot be run here."""
         if threading.get_ident() == self._thread:
@@ -333,8 +333,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def call_later(
         self,
         delay: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As asyncio says, in virtual time."""
@@ -343,8 +343,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As asyncio says, in virtual time."""
@@ -372,7 +372,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._owners[task] = self.owner
         return task
 
-    def start(self, coro: Coroutine[Any, Any, T], owner: str) -> asyncio.Task[T]:
+    def start(self, coro: Coroutine[Any, Any, _T], owner: str) -> asyncio.Task[_T]:
         """Start a task that is an owner of its own."""
         creator, self.owner = self.owner, owner
         try:
@@ -394,10 +394,10 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return self._factory
 
     def run_in_executor(
-        self, executor: Any, func: Callable[[*Ts], T], *args: *Ts
-    ) -> asyncio.Future[T]:
+        self, executor: Any, func: Callable[[*_Ts], _T], *args: *_Ts
+    ) -> asyncio.Future[_T]:
         """The work becomes a step; it is done also when nobody waits for it any more."""
-        future: asyncio.Future[T] = self.create_future()
+        future: asyncio.Future[_T] = self.create_future()
 
         def work() -> None:
             try:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import combinations_with_replacement, product
 
-from collection_jobs.conformance.checks.interleavings.programs import Program
+from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
 from collection_jobs.conformance.spec.capabilities import available
 from collection_jobs.status import JobStatus
@@ -106,7 +106,7 @@ _FEW: tuple[Step, ...] = (
 
 def pairs(
     stages: Sequence[str] = tuple(STAGES), capabilities: frozenset[str] = frozenset()
-) -> Iterator[Program]:
+) -> Iterator[ConcurrentProgram]:
     """Every two calls at every stage, each call once beside itself too.
 
     Beside a call that changes two jobs at one instant, another client also looks at one after the
@@ -122,13 +122,13 @@ def pairs(
         every = (*CALLS, *beyond) if stage in _STAGES_BEYOND else CALLS
         calls = [call for call in every if _HOLD in setup or not _needs_held(call)]
         for first, second in combinations_with_replacement(calls, 2):
-            yield Program(setup, ((first,), (second,)))
+            yield ConcurrentProgram(setup, ((first,), (second,)))
         for many, looks in product((_MANY, _MANY_COPIES), _LOOKS):
             if many in calls:
-                yield Program(setup, ((many,), looks))
+                yield ConcurrentProgram(setup, ((many,), looks))
 
 
-def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[Program]:
+def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[ConcurrentProgram]:
     """Every three changes of one job, or two and a read; all at once, or one beside the others.
 
     Some races need a third call: a retry that gives up, a lock that is forgotten while somebody
@@ -136,9 +136,9 @@ def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[Program]
     """
     for stage in stages:
         for calls in combinations_with_replacement(_FEW, 3):
-            yield Program(STAGES[stage], tuple((call,) for call in calls))
+            yield ConcurrentProgram(STAGES[stage], tuple((call,) for call in calls))
         for first, second, third in product(_FEW, repeat=3):
-            yield Program(STAGES[stage], ((first,), (second, third)))
+            yield ConcurrentProgram(STAGES[stage], ((first,), (second, third)))
 
 
 def _needs_held(step: Step) -> bool:

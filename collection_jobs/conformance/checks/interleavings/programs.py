@@ -27,7 +27,7 @@ from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
-__all__ = ["Choice", "Execution", "OpenRepository", "Program", "Replay", "execute"]
+__all__ = ["Choice", "ConcurrentProgram", "Execution", "OpenRepository", "Replay", "execute"]
 
 OpenRepository = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 """Opens a store in a directory of its own; the same directory again opens the same store again."""
@@ -36,7 +36,7 @@ _NAMES = ("A", "B", "C", "D")
 
 
 @dataclass(frozen=True)
-class Program:
+class ConcurrentProgram:
     """What is done first, and what each of the clients then does while the others do theirs."""
 
     setup: tuple[Step, ...]
@@ -142,7 +142,7 @@ class Execution:
 
 
 def execute(
-    program: Program,
+    program: ConcurrentProgram,
     open_repository: OpenRepository,
     directory: Path,
     scheduler: Scheduler,
@@ -187,7 +187,7 @@ class _Run:
 
     def __init__(
         self,
-        program: Program,
+        program: ConcurrentProgram,
         open_repository: OpenRepository,
         directory: Path,
         loop: DeterministicLoop,

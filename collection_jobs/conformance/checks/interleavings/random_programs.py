@@ -10,7 +10,7 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
-from collection_jobs.conformance.checks.interleavings.programs import Program
+from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.checks.interleavings.schedules import Prefix
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
 from collection_jobs.conformance.spec.capabilities import METHODS
@@ -102,7 +102,7 @@ def _steps_on_a_job(draw: st.DrawFn, method: str) -> Step:
 
 
 @st.composite
-def programs(draw: st.DrawFn, capabilities: frozenset[str] = frozenset()) -> Program:
+def programs(draw: st.DrawFn, capabilities: frozenset[str] = frozenset()) -> ConcurrentProgram:
     """Programs of two or three clients over up to three jobs, of up to four calls each.
 
     Args:
@@ -115,11 +115,11 @@ def programs(draw: st.DrawFn, capabilities: frozenset[str] = frozenset()) -> Pro
     clients = [
         tuple(draw(st.lists(steps, min_size=1, max_size=4))) for _ in range(draw(st.integers(2, 3)))
     ]
-    return Program(setup, tuple(clients))
+    return ConcurrentProgram(setup, tuple(clients))
 
 
 def search_programs(
-    judge: Callable[[Program, Prefix], frozenset[str]],
+    judge: Callable[[ConcurrentProgram, Prefix], frozenset[str]],
     *,
     seed: int,
     examples: int,
@@ -148,7 +148,7 @@ def search_programs(
     )
     # A choice of 0 goes on with whoever ran last, so that to shrink is to take preemptions away.
     @given(programs(capabilities), st.lists(st.integers(0, 3), max_size=_MOST_CHOICES))
-    def drawn(program: Program, prefix: list[int]) -> None:
+    def drawn(program: ConcurrentProgram, prefix: list[int]) -> None:
         laws = judge(program, tuple(prefix)) - muted
         if laws:
             law = min(laws)

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from collection_jobs.conformance.checks.interleavings.programs import OpenRepository, Program
+from collection_jobs.conformance.checks.interleavings.programs import (
+    ConcurrentProgram,
+    OpenRepository,
+)
 from collection_jobs.conformance.checks.interleavings.schedules import Frontier, Prefix, Runner
 from collection_jobs.conformance.checks.interleavings.trace import Trace
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.spec.findings import Finding
 
-__all__ = ["Witness", "present", "rerun", "shrink"]
+__all__ = ["Witness", "present", "rerun", "shrink_witness"]
 
 _RUNS = 2_000
 """How many runs to spend on one finding: a program that is a call shorter is not worth more."""
@@ -24,7 +27,7 @@ class Witness:
     """A program and a schedule that break a law."""
 
     law: str
-    program: Program
+    program: ConcurrentProgram
     prefix: Prefix
     preemptions: int
 
@@ -34,7 +37,7 @@ class Witness:
         return self.program.size, self.preemptions, len(self.prefix)
 
 
-def shrink(witness: Witness, runner: Runner) -> Witness:
+def shrink_witness(witness: Witness, runner: Runner) -> Witness:
     """Take away calls as long as the law stays broken, then preemptions."""
     budget = runner.runs + _RUNS
     shrunk = True
@@ -50,7 +53,7 @@ def shrink(witness: Witness, runner: Runner) -> Witness:
 
 
 def _break(
-    program: Program, law: str, preemptions: int, runner: Runner, budget: int
+    program: ConcurrentProgram, law: str, preemptions: int, runner: Runner, budget: int
 ) -> Witness | None:
     """The schedule of fewest preemptions under which a program breaks a law."""
     frontier = Frontier(program)
@@ -63,7 +66,7 @@ def _break(
     return None
 
 
-def _smaller(program: Program) -> Iterator[Program]:
+def _smaller(program: ConcurrentProgram) -> Iterator[ConcurrentProgram]:
     """The programs that have one call less."""
     for at in range(len(program.setup)):
         yield replace(program, setup=program.setup[:at] + program.setup[at + 1 :])
@@ -94,7 +97,7 @@ def present(witness: Witness, runner: Runner) -> Finding:
 
 def rerun(open_repository: OpenRepository, directory: Path, held: dict[str, Any]) -> Finding | None:
     """Run what a token holds once more: the finding, if its law is broken again."""
-    program = Program(held["setup"], held["clients"])
+    program = ConcurrentProgram(held["setup"], held["clients"])
     witness = Witness(held["law"], program, held["prefix"], held["preemptions"])
     runner = Runner(open_repository, directory)
     execution, _ = runner.run(program, witness.prefix)

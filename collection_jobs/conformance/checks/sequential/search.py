@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from collection_jobs.conformance.checks.sequential.fixed_cases import corner_programs
 from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
 from collection_jobs.conformance.checks.sequential.oracle_runner import Session
-from collection_jobs.conformance.checks.sequential.shrinking import shrink
+from collection_jobs.conformance.checks.sequential.shrinking import shrink_program
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.spec.calls import Program
@@ -143,7 +143,7 @@ def _shortest(new_store: NewStore, error: LawBroken, muted: frozenset[str]) -> F
     if not still_breaks(error.program):
         text = f"{error.finding.message} (this did not show again when the calls were repeated)"
         return replace(error.finding, message=text)
-    shortest = shrink(best.program, still_breaks)
+    shortest = shrink_program(best.program, still_breaks)
     held = {"check": "one caller", "steps": shortest, "muted": sorted(muted)}
     return replace(best.finding, history=tuple(map(str, shortest)), token=pack(held))
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from collection_jobs.conformance.spec.calls import Change, Held, Program, Step, example_job
 from collection_jobs.job import CollectionJob
 
-__all__ = ["shrink"]
+__all__ = ["shrink_program"]
 
 _MOST_REPLAYS = 600
 _PLAIN_IDS = ("a", "b", "c", "d", "e")
@@ -31,7 +31,7 @@ _NEEDED = {"list_recent": 0, "list_by_status": 1, "list_after": 1, "update_statu
 """How many arguments a method must be given that can do with fewer than it may have."""
 
 
-def shrink(program: Program, still_breaks: Callable[[Program], bool]) -> Program:
+def shrink_program(program: Program, still_breaks: Callable[[Program], bool]) -> Program:
     """Make a program shorter and plainer as long as it still breaks the law.
 
     A step is left out, an argument made plainer, an id renamed; what is kept is what still breaks
