@@ -29,7 +29,7 @@ from collection_jobs.conformance import (
 )
 from collection_jobs.conformance.report.junit import junit_xml
 from collection_jobs.conformance.running.configuration import PROFILES
-from collection_jobs.conformance.static.signatures import signatures_of
+from collection_jobs.conformance.static.check import signatures_of
 from collection_jobs.conformance.static.user_cache import user_cache
 
 __all__ = ["verify_command"]

@@ -7,10 +7,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
-from collection_jobs.conformance.static.checked_class import CheckedClass
-from collection_jobs.conformance.static.checkers import CHECKERS, CheckerError, Job
+from collection_jobs.conformance.static.checked_class import CheckedClass, CheckedClassError
+from collection_jobs.conformance.static.checkers import CHECKERS, CheckerError, Job, run_mypy
 from collection_jobs.conformance.static.contract import (
     ContractMethod,
     contract_methods,
@@ -18,14 +19,18 @@ from collection_jobs.conformance.static.contract import (
 )
 from collection_jobs.conformance.static.diagnosis import method_faults
 from collection_jobs.conformance.static.diagnostics import Diagnostic
-from collection_jobs.conformance.static.issues import Fault, FaultKind
 from collection_jobs.conformance.static.location import class_location, method_location
-from collection_jobs.conformance.static.mypy_run import run_mypy
 from collection_jobs.conformance.static.probe import Probe, make_probe
-from collection_jobs.conformance.static.report import CheckerRun, MethodReport, StaticReport
+from collection_jobs.conformance.static.report import (
+    CheckerRun,
+    Fault,
+    FaultKind,
+    MethodReport,
+    StaticReport,
+)
 from collection_jobs.conformance.static.runtime_signature import find_method
 
-__all__ = ["check_class", "methods_named"]
+__all__ = ["check_class", "methods_named", "signatures_of"]
 
 _Rejections = dict[str | None, dict[str, str]]
 """By method (None: the class as a whole), for each checker that rejects it, what it says."""
@@ -179,3 +184,20 @@ def _class_faults(rejections: _Rejections, methods: tuple[MethodReport, ...]) ->
         for name, message in whole.items()
         if name not in explained
     )
+
+
+def signatures_of(adapter: str) -> StaticReport | str:
+    """Hold the signatures of a class against the contract's.
+
+    Args:
+        adapter: The class, as ``module:Class``.
+
+    Returns:
+        The report, by mypy and a look at run time where mypy is installed, else by the look
+        alone; or the reason why there is none (a class made inside a function, for instance).
+    """
+    checkers = ("mypy",) if find_spec("mypy") is not None else ()
+    try:
+        return check_class(adapter, checkers=checkers)
+    except CheckedClassError as error:
+        return str(error)

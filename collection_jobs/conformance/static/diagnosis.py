@@ -10,8 +10,8 @@ from typing import Any
 
 from collection_jobs.conformance.static.assignable import has_any, is_assignable, is_unrelated
 from collection_jobs.conformance.static.contract import ContractMethod
-from collection_jobs.conformance.static.issues import Fault, FaultKind
 from collection_jobs.conformance.static.parameters import parameter_faults
+from collection_jobs.conformance.static.report import Fault, FaultKind
 from collection_jobs.conformance.static.runtime_signature import (
     UNKNOWN,
     FoundMethod,

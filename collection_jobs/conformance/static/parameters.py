@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from collection_jobs.conformance.static.contract import ContractMethod, Parameter
-from collection_jobs.conformance.static.issues import Fault, FaultKind
+from collection_jobs.conformance.static.report import Fault, FaultKind
 from collection_jobs.validation import shown
 
 __all__ = ["parameter_faults"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from collection_jobs.conformance.checks.interleavings.loop import Unsupported
+from collection_jobs.conformance.checks.interleavings.inert_loop import Unsupported
 from collection_jobs.conformance.checks.interleavings.pairs import pairs
 from collection_jobs.conformance.checks.interleavings.programs import (
     ConcurrentProgram,

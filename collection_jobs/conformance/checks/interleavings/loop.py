@@ -11,14 +11,18 @@ import heapq
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context, copy_context
 from itertools import count
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 
-from collection_jobs.conformance.running.suspensions import where
+from collection_jobs.conformance.checks.interleavings.inert_loop import (
+    InertLoop,
+    Unsupported,
+)
+from collection_jobs.conformance.running.watchdog import where
 
-__all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler", "Unsupported"]
+__all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -28,10 +32,6 @@ _MOST_IN_A_ROW = 100
 """Steps of one owner while others wait; then another has its turn."""
 _THREAD_GRACE = 2.0
 _MAIN = "main"
-
-
-class Unsupported(Exception):  # noqa: N818 - what the adapter needs, not an error of anybody's
-    """Something runs under the loop that no such loop can run: the message says what."""
 
 
 class Deadlock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
@@ -103,7 +103,7 @@ class _Timer(asyncio.TimerHandle):
         self.owner = loop.owner
 
 
-class DeterministicLoop(asyncio.AbstractEventLoop):
+class DeterministicLoop(InertLoop):
     """Runs one coroutine, and all that it starts, step by step as a scheduler chooses.
 
     A task belongs to the owner that created it, and so does the work that it hands to an executor:
@@ -121,6 +121,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def __init__(self, scheduler: Scheduler, *, step_limit: int = _STEP_LIMIT) -> None:
         """Make a loop for one run."""
+        super().__init__()
         self.exploring: bool = False
         self.owner: str = _MAIN
         self.switched: Callable[[str, bool], None] | None = None
@@ -142,7 +143,6 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._thread = threading.get_ident()
         self._threads_before = frozenset(threading.enumerate())
         self._foreign = threading.Event()
-        self._unsupported: str | None = None
 
     # Running
 
@@ -164,8 +164,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             task = self.start(main, _MAIN)
             while not task.done():
                 self._run_once()
-            if self._unsupported is not None:
-                raise Unsupported(self._unsupported)
+            if self.unsupported is not None:
+                raise Unsupported(self.unsupported)
             return task.result()
         finally:
             self._wind_up()
@@ -175,8 +175,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             sys.set_asyncgen_hooks(*hooks)
 
     def _run_once(self) -> None:
-        if self._unsupported is not None:
-            raise Unsupported(self._unsupported)
+        if self.unsupported is not None:
+            raise Unsupported(self.unsupported)
         while self._internal:
             self._execute(self._internal.popleft())
         ready = [step for step in self._ready if not step.cancelled()]
@@ -249,9 +249,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def _give_up(self) -> NoReturn:
         threads = [one for one in threading.enumerate() if one not in self._threads_before]
         if threads and not self._foreign.wait(_THREAD_GRACE):
-            self._unsupported = f"it waits for a thread of its own, {threads[0].name!r}"
-        if self._unsupported is not None:
-            raise Unsupported(self._unsupported)
+            self.unsupported = f"it waits for a thread of its own, {threads[0].name!r}"
+        if self.unsupported is not None:
+            raise Unsupported(self.unsupported)
         raise Deadlock(f"nothing will ever go on; {self._pending()}")
 
     def _pending(self) -> str:
@@ -275,7 +275,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def _drain(self) -> None:
         while self._internal or any(not step.cancelled() for step in self._ready):
-            self._unsupported = None
+            self.unsupported = None
             try:
                 self._run_once()
             except Livelock:
@@ -326,7 +326,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         if threading.get_ident() == self._thread:
             return self.call_soon(callback, *args, context=context)
         name = threading.current_thread().name
-        self._unsupported = f"it has a thread of its own, {name!r}, which answers to the loop"
+        self.unsupported = f"it has a thread of its own, {name!r}, which answers to the loop"
         self._foreign.set()
         return _Step(self, callback, args, context, "foreign")
 
@@ -414,25 +414,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._ready.append(_Step(self, work, (), None, self.owner))
         return future
 
-    def set_default_executor(self, executor: Any) -> None:
-        """No executor is ever used."""
-
-    async def shutdown_default_executor(self) -> None:
-        """There is none."""
-
-    async def shutdown_asyncgens(self) -> None:
-        """They end with the loop."""
-
     def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:
         if not self._closed:
             self.create_task(generator.aclose())
-
-    def get_debug(self) -> bool:
-        """Always False: the slow checks of asyncio are not for thousands of runs."""
-        return False
-
-    def set_debug(self, enabled: bool) -> None:
-        """There is nothing more to tell."""
 
     def is_running(self) -> bool:
         """Whether the one run is under way."""
@@ -442,48 +426,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Whether the one run is over."""
         return self._closed
 
-    def close(self) -> None:
-        """The loop closes itself at the end of its one run."""
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """What went wrong beside the calls shows in what they return, or not at all."""
-
-    def default_exception_handler(self, context: dict[str, Any]) -> None:
-        """As call_exception_handler."""
-        self.call_exception_handler(context)
-
-    def set_exception_handler(self, handler: Any) -> None:
-        """As call_exception_handler."""
-
-    def get_exception_handler(self) -> Any:
-        """There is none."""
-        return None
-
-    def refuse(self, operation: str) -> NoReturn:
-        """Note that something needs an operation that this loop does not have."""
-        self._unsupported = f"it calls {operation} of the event loop"
-        raise Unsupported(self._unsupported)
-
 
 def _is_internal(callback: Callable[..., object], holder: object) -> bool:
     """Whether a callback is asyncio's own way to wake somebody."""
     function = getattr(callback, "func", callback)  # of a functools.partial
     module = getattr(function, "__module__", None) or ""
     return module.partition(".")[0] in ("asyncio", "_asyncio") or isinstance(holder, asyncio.Future)
-
-
-def _refuse_rest(supported: Iterable[str]) -> None:
-    """Let every operation of an event loop that is not written out above be noted and refused."""
-
-    def refusal(name: str) -> Callable[..., NoReturn]:
-        def refuse(self: DeterministicLoop, *args: Any, **options: Any) -> NoReturn:
-            self.refuse(name)
-
-        return refuse
-
-    for name, function in vars(asyncio.AbstractEventLoop).items():
-        if callable(function) and not name.startswith("_") and name not in supported:
-            setattr(DeterministicLoop, name, refusal(name))
-
-
-_refuse_rest(vars(DeterministicLoop))
