@@ -15,7 +15,7 @@ import pytest
 
 from collection_jobs import InMemoryCollectionJobRepository, JobStatus
 from collection_jobs.conformance import Target, TargetError, find_target, verify
-from collection_jobs.conformance.checks.cancellation.cancel_points import Cut, Stepped
+from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
 from collection_jobs.conformance.checks.cancellation.scenarios import scene, scenes
 from collection_jobs.conformance.checks.contention.workloads import (
     KINDS,
@@ -23,7 +23,7 @@ from collection_jobs.conformance.checks.contention.workloads import (
     rounds,
     shorter,
 )
-from collection_jobs.conformance.checks.crash.durability_checker import Ledger
+from collection_jobs.conformance.checks.crash.durability_checker import DurabilityChecker
 from collection_jobs.conformance.checks.crash.workload import IDS, life
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.checks.scaling.filling import RARE, fill
@@ -227,7 +227,7 @@ async def three_suspensions(log: list[str]) -> str:
 
 
 async def test_a_call_that_is_not_cut_comes_to_its_end() -> None:
-    stepped = Stepped(three_suspensions([]), Cut())
+    stepped = Stepped(three_suspensions([]), CancelPoint())
     assert await stepped == "done"
     assert (stepped.suspensions, stepped.cancelled, stepped.place) == (3, False, None)
 
@@ -235,7 +235,7 @@ async def test_a_call_that_is_not_cut_comes_to_its_end() -> None:
 @pytest.mark.parametrize("at", [1, 2, 3])
 async def test_a_call_is_cancelled_at_the_very_suspension(at: int) -> None:
     log: list[str] = []
-    stepped = Stepped(three_suspensions(log), Cut(at))
+    stepped = Stepped(three_suspensions(log), CancelPoint(at))
 
     async def victim() -> None:
         await stepped
@@ -248,7 +248,7 @@ async def test_a_call_is_cancelled_at_the_very_suspension(at: int) -> None:
 
 
 async def test_a_cut_beyond_the_last_suspension_cancels_nothing() -> None:
-    stepped = Stepped(three_suspensions([]), Cut(4))
+    stepped = Stepped(three_suspensions([]), CancelPoint(4))
     assert await stepped == "done"
     assert not stepped.cancelled
 
@@ -267,7 +267,7 @@ async def test_a_call_is_cancelled_twice_while_it_cleans_up() -> None:
                 raise
 
     async def victim() -> None:
-        await Stepped(cleans_up(), Cut(1, twice=True))
+        await Stepped(cleans_up(), CancelPoint(1, twice=True))
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(victim())
@@ -403,16 +403,16 @@ def test_what_cannot_be_sent_to_another_process_has_a_stand_in() -> None:
     assert portable(answered(value=True)) == answered(value=True)
 
 
-# The ledger
+# The checker
 
 
-def ledger_of(*calls: tuple[Call, Outcome | None]) -> Ledger:
-    ledger = Ledger(["a"])
+def checker_of(*calls: tuple[Call, Outcome | None]) -> DurabilityChecker:
+    checker = DurabilityChecker(["a"])
     for number, (call, outcome) in enumerate(calls):
-        ledger.began(number, call)
+        checker.began(number, call)
         if outcome is not None:
-            assert ledger.ended(number, outcome, first_life=False) is None
-    return ledger
+            assert checker.ended(number, outcome, first_life=False) is None
+    return checker
 
 
 SAVE = Call("save", (example_job("a"),))
@@ -428,14 +428,14 @@ def shown(value: object) -> list[Event]:
 
 def test_what_was_acknowledged_must_be_there() -> None:
     saved = (SAVE, answered()), (GET, answered(STORED))
-    assert list(ledger_of(*saved).reopened(shown(STORED))) == []
-    (finding,) = ledger_of(*saved).reopened(shown(None))
+    assert list(checker_of(*saved).reopened(shown(STORED))) == []
+    (finding,) = checker_of(*saved).reopened(shown(None))
     assert finding.law == "DURABLE-1"
     assert any("killed" in line for line in finding.history)
 
 
 def test_what_was_acknowledged_and_not_looked_at_must_be_there_too() -> None:
-    (finding,) = ledger_of((SAVE, answered())).reopened(shown(None))
+    (finding,) = checker_of((SAVE, answered())).reopened(shown(None))
     assert finding.law == "DURABLE-1"
 
 
@@ -444,7 +444,7 @@ def test_what_was_under_way_may_be_there_wholly_or_not_at_all(happened: bool) ->
     # Made here: the adapter's clock may not be minutes behind, as a time from the import would be.
     running = STORED.with_status(JobStatus.RUNNING, at=datetime.now(UTC)).with_revision(2)
     begun = (SAVE, answered()), (GET, answered(STORED)), (CLAIM, None)
-    assert list(ledger_of(*begun).reopened(shown(running if happened else STORED))) == []
+    assert list(checker_of(*begun).reopened(shown(running if happened else STORED))) == []
 
 
 def test_of_many_that_were_being_saved_all_may_be_there_or_none() -> None:
@@ -456,19 +456,19 @@ def test_of_many_that_were_being_saved_all_may_be_there_or_none() -> None:
         assert "had taken effect on" in finding.message
 
 
-def many_under_way() -> Ledger:
+def many_under_way() -> DurabilityChecker:
     """Two jobs that were saved and seen, and are being saved again together."""
-    ledger = Ledger(["a", "b"])
+    checker = DurabilityChecker(["a", "b"])
     for number, job in enumerate((example_job("a"), example_job("b")), 1):
         for at, call, outcome in (
             (10 * number, Call("save", (job,)), answered()),
             (11 * number, Call("get_by_id", (job.id,)), answered(job.with_revision(number))),
         ):
-            ledger.began(at, call)
-            assert ledger.ended(at, outcome, first_life=True) is None
+            checker.began(at, call)
+            assert checker.ended(at, outcome, first_life=True) is None
     again = tuple(example_job(name, source="other") for name in "ab")
-    ledger.began(99, Call("save_many", (again,)))
-    return ledger
+    checker.began(99, Call("save_many", (again,)))
+    return checker
 
 
 def both(revisions: tuple[int, int]) -> list[Event]:
@@ -486,7 +486,7 @@ def both(revisions: tuple[int, int]) -> list[Event]:
 def test_what_was_under_way_may_not_be_there_by_halves() -> None:
     begun = (SAVE, answered()), (GET, answered(STORED)), (CLAIM, None)
     half = example_job("a", status=JobStatus.RUNNING).with_revision(2)
-    (finding,) = ledger_of(*begun).reopened(shown(half))
+    (finding,) = checker_of(*begun).reopened(shown(half))
     assert finding.law == "DURABLE-1"
     assert any("was under way" in line for line in finding.history)
 
@@ -494,22 +494,22 @@ def test_what_was_under_way_may_not_be_there_by_halves() -> None:
 def test_a_store_that_kept_something_else_from_the_start_has_lost_nothing() -> None:
     other = example_job("a", source="other").with_revision(1)
     kept = (SAVE, answered()), (GET, answered(other))
-    ledger = Ledger(["a"])
+    checker = DurabilityChecker(["a"])
     for number, (call, outcome) in enumerate(kept):
-        ledger.began(number, call)
-        ledger.ended(number, outcome, first_life=True)
-    assert list(ledger.reopened(shown(other))) == []
+        checker.began(number, call)
+        checker.ended(number, outcome, first_life=True)
+    assert list(checker.reopened(shown(other))) == []
 
 
 def test_revisions_that_start_again_are_seen_when_the_store_is_changed() -> None:
-    ledger = ledger_of((SAVE, answered()), (GET, answered(STORED.with_revision(7))))
-    assert list(ledger.reopened(shown(STORED.with_revision(7)))) == []
-    ledger.began(10, CLAIM)
-    assert ledger.ended(10, answered(True), first_life=False) is None
-    ledger.began(11, GET)
+    checker = checker_of((SAVE, answered()), (GET, answered(STORED.with_revision(7))))
+    assert list(checker.reopened(shown(STORED.with_revision(7)))) == []
+    checker.began(10, CLAIM)
+    assert checker.ended(10, answered(True), first_life=False) is None
+    checker.began(11, GET)
     now = datetime.now(UTC)
     running = STORED.with_status(JobStatus.RUNNING, at=now).with_revision(1)
-    finding = ledger.ended(11, Outcome(now, now, running), first_life=False)
+    finding = checker.ended(11, Outcome(now, now, running), first_life=False)
     assert finding is not None
     assert finding.law == "SAVE-4"
 

@@ -1,4 +1,4 @@
-"""Settings: where the clients of a round run, be it one handle, several, or several processes."""
+"""Topologies: where the clients of a round run, be it one handle, several, or several processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.running.targets import Target
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["Opening", "Setting", "in_one_process", "in_processes", "several"]
+__all__ = ["Opening", "Topology", "in_one_process", "in_processes", "several"]
 
 Opening = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 
@@ -31,7 +31,7 @@ _HEAD_START = 3_000_000
 """Nanoseconds between the order to begin and the beginning: all workers have it by then."""
 
 
-class Setting(Protocol):
+class Topology(Protocol):
     """One store, open in one or several places."""
 
     @property
@@ -100,7 +100,7 @@ async def several(
 @contextmanager
 def in_one_process(
     opening: Opening, directory: Path, handles: int, pulse: Pulse | None = None
-) -> Generator[Setting]:
+) -> Generator[Topology]:
     """The store in a directory, open one or several times in this process."""
     store = OpenStore(several(opening, directory, handles), pulse=pulse)
     try:
@@ -114,7 +114,7 @@ def in_one_process(
 @contextmanager
 def in_processes(
     target: Target, directory: Path, processes: int, timeout: float = ANSWER_TIMEOUT
-) -> Generator[Setting]:
+) -> Generator[Topology]:
     """The store in a directory, open in several worker processes.
 
     Raises:

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from collection_jobs.conformance.history.history import Recording
 from collection_jobs.conformance.running.clients import run_answered, run_clients
-from collection_jobs.conformance.running.crash_points import Sites
+from collection_jobs.conformance.running.crash_points import CrashPoints
 from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, tend
 from collection_jobs.conformance.running.handles import ClientHandles
 from collection_jobs.conformance.running.messages import (
@@ -76,7 +76,7 @@ class _EventTeller(Recording):
 
 
 class _Worker:
-    def __init__(self, target: Target, pipe: Connection, sites: Sites | None) -> None:
+    def __init__(self, target: Target, pipe: Connection, sites: CrashPoints | None) -> None:
         self._target = target
         self._pipe = pipe
         self._sites = sites
@@ -166,7 +166,7 @@ def run_worker() -> None:
     target = find_target(pipe.recv())
 
     def work(pipe: Connection, counting: bool) -> None:
-        sites = Sites() if counting else None
+        sites = CrashPoints() if counting else None
         if sites is not None:
             sites.install()
         asyncio.run(_Worker(target, pipe, sites).serve())

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from collection_jobs.conformance.checks.cancellation.cancel_points import Cut
+from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint
 from collection_jobs.conformance.checks.cancellation.open_close import OpenClose
 from collection_jobs.conformance.checks.cancellation.scenarios import scene, scenes
 from collection_jobs.conformance.checks.cancellation.trials import Running, Trial
@@ -128,16 +128,16 @@ class _Trials:
             Whether to go on with the next scene.
         """
         self._grace = _LEAST_GRACE
-        plain = [self._try(stage, name, Cut()).result() for _ in range(self._steady)]
+        plain = [self._try(stage, name, CancelPoint()).result() for _ in range(self._steady)]
         self._grace = max(_LEAST_GRACE, 2 * max(trial.seconds for trial in plain))
         if any(trial.finding for trial in plain):
             self._skipped.append(name)
             return True
         running = None
-        for cut in _cuts(plain, self._random, self._moments):
+        for point in _cancel_points(plain, self._random, self._moments):
             if running is not None:
                 stage.run(running.remove())
-            running = self._try(stage, name, cut)
+            running = self._try(stage, name, point)
             if not self._goes_well(running.result()):
                 return False
         if running is not None:
@@ -152,9 +152,9 @@ class _Trials:
             if not self._goes_well(running.result()):
                 return
 
-    def _try(self, stage: OpenStore[_Handles], name: str, cut: Cut) -> Running:
+    def _try(self, stage: OpenStore[_Handles], name: str, point: CancelPoint) -> Running:
         scene_ = scene(name, f"job {next(self._numbers)}")
-        running = Running(scene_, cut, stage.repository, self._grace)
+        running = Running(scene_, point, stage.repository, self._grace)
         self._latest = running
         stage.run(running.play())
         return running
@@ -178,20 +178,22 @@ class _Trials:
         return True
 
 
-def _cuts(plain: Sequence[Trial], random: Random, moments: int) -> Iterator[Cut]:
+def _cancel_points(plain: Sequence[Trial], random: Random, moments: int) -> Iterator[CancelPoint]:
     suspensions = max(trial.suspensions for trial in plain)
     for at in range(1, min(suspensions, _MOST_SUSPENSIONS) + 1):
-        yield Cut(at)
-        yield Cut(at, twice=True)
+        yield CancelPoint(at)
+        yield CancelPoint(at, twice=True)
     if suspensions:
         seconds = max(trial.seconds for trial in plain)
         for _ in range(moments):
             at = random.randint(1, suspensions)
-            yield Cut(at, after=random.uniform(0, 1.2 * seconds), twice=random.random() < 0.3)
+            yield CancelPoint(
+                at, after=random.uniform(0, 1.2 * seconds), twice=random.random() < 0.3
+            )
 
 
 def _finding(trial: Trial, earlier: int) -> Finding:
     assert trial.finding is not None  # noqa: S101 - the caller looked; this tells the type checker
-    message = f"{trial.scene.victim} was cancelled {trial.cut}; then {trial.finding.message}"
+    message = f"{trial.scene.victim} was cancelled {trial.point}; then {trial.finding.message}"
     known = (f"# {earlier} calls were cancelled on this repository before.",) if earlier else ()
     return Finding(_LAW, message, (*known, *trial.history))

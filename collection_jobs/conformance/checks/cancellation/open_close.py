@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from collection_jobs.conformance.checks.cancellation.cancel_points import Cut, Stepped
+from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
 from collection_jobs.conformance.running.configuration import Plan
 from collection_jobs.conformance.running.open_store import Pulse, open_with_timeout
 from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT, make
@@ -51,22 +51,22 @@ class OpenClose:
             _Phase(self._plan.opening, closes=True),
         ):
             plain = asyncio.run(
-                _with_pulse(pulse, phase.cancelled(self._plan.new_directory(), Cut()))
+                _with_pulse(pulse, phase.cancelled(self._plan.new_directory(), CancelPoint()))
             )
             suspensions = 0 if plain is None else plain.suspensions
             for at in range(1, min(suspensions, _MOST_SUSPENSIONS) + 1):
-                for cut in (Cut(at), Cut(at, twice=True)):
-                    self.finding = self._tried(phase, cut, pulse)
+                for point in (CancelPoint(at), CancelPoint(at, twice=True)):
+                    self.finding = self._tried(phase, point, pulse)
                     if self.finding is not None:
                         return
 
-    def _tried(self, phase: _Phase, cut: Cut, pulse: Pulse) -> Finding | None:
-        work = phase.tried(self._plan.new_directory(), cut)
+    def _tried(self, phase: _Phase, point: CancelPoint, pulse: Pulse) -> Finding | None:
+        work = phase.tried(self._plan.new_directory(), point)
         stepped, violation = asyncio.run(_with_pulse(pulse, work))
         if stepped is None or stepped.place is None or not stepped.cancelled:
             return None
         self.times += 1
-        return None if violation is None else phase.finding(cut, stepped.place, violation)
+        return None if violation is None else phase.finding(point, stepped.place, violation)
 
 
 async def _with_pulse(pulse: Pulse, work: Coroutine[Any, Any, Any]) -> Any:
@@ -81,9 +81,11 @@ class _Phase:
         self._opening = opening
         self._closes = closes
 
-    async def tried(self, directory: Path, cut: Cut) -> tuple[Stepped | None, Violation | None]:
+    async def tried(
+        self, directory: Path, point: CancelPoint
+    ) -> tuple[Stepped | None, Violation | None]:
         """Cancel it; then what is wrong with the store, or None."""
-        stepped = await self.cancelled(directory, cut)
+        stepped = await self.cancelled(directory, point)
         if stepped is None or stepped.place is None:
             return stepped, None
         until = time.monotonic() + _GRACE
@@ -94,10 +96,10 @@ class _Phase:
             await asyncio.sleep(_GRACE / _TRIES)
         return stepped, await self._violation(directory)
 
-    async def cancelled(self, directory: Path, cut: Cut) -> Stepped | None:
+    async def cancelled(self, directory: Path, point: CancelPoint) -> Stepped | None:
         """Open and close the store, one of them cancelled: how far it came, if it began."""
         begun: list[Stepped] = []
-        task = asyncio.create_task(self._pass(directory, cut, begun))
+        task = asyncio.create_task(self._pass(directory, point, begun))
         await asyncio.wait({task}, timeout=2 * ANSWER_TIMEOUT)
         if not task.done():
             task.cancel()
@@ -105,9 +107,9 @@ class _Phase:
             await task
         return begun[0] if begun else None
 
-    async def _pass(self, directory: Path, cut: Cut, begun: list[Stepped]) -> None:
+    async def _pass(self, directory: Path, point: CancelPoint, begun: list[Stepped]) -> None:
         context = self._opening(directory)
-        enter = Stepped(_awaited(context.__aenter__), Cut() if self._closes else cut)
+        enter = Stepped(_awaited(context.__aenter__), CancelPoint() if self._closes else point)
         if not self._closes:
             begun.append(enter)
         repository = await enter
@@ -117,7 +119,8 @@ class _Phase:
             return
         await make(Call("save", (_JOB,)), repository)
         leave = Stepped(
-            _awaited(lambda: context.__aexit__(None, None, None)), cut if self._closes else Cut()
+            _awaited(lambda: context.__aexit__(None, None, None)),
+            point if self._closes else CancelPoint(),
         )
         if self._closes:
             begun.append(leave)
@@ -137,20 +140,20 @@ class _Phase:
             return Violation(_LAW, f"it could not be opened: {type(error).__name__}: {error}")
         return None
 
-    def finding(self, cut: Cut, place: str, violation: Violation) -> Finding:
+    def finding(self, point: CancelPoint, place: str, violation: Violation) -> Finding:
         """The finding, with the calls that show it."""
         what = "closing" if self._closes else "opening"
         method = "__aexit__(None, None, None)" if self._closes else "__aenter__()"
         history = (
             *(["repository = await opening.__aenter__()"] if self._closes else []),
             f"victim = asyncio.create_task(opening.{method})",
-            f"victim.cancel()  # {cut}, in {place}",
+            f"victim.cancel()  # {point}, in {place}",
             "# Then, for a second, again and again, on the same directory:",
             "async with opening as repository:",
             "    await repository.save(example_job('a'))",
         )
         return Finding(
-            _LAW, f"{what} the store was cancelled {cut}; then {violation.message}", history
+            _LAW, f"{what} the store was cancelled {point}; then {violation.message}", history
         )
 
 

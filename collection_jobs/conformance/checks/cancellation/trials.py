@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from collection_jobs.conformance.checks.cancellation.cancel_points import Cut, Stepped
+from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
 from collection_jobs.conformance.checks.cancellation.scenarios import Scene
 from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.history.history import Event, Recording
@@ -29,7 +29,7 @@ class Trial:
 
     Attributes:
         scene: What was tried.
-        cut: When the call was cancelled.
+        point: When the call was cancelled.
         events: Every call that was made.
         place: Where the call was suspended when it was cancelled; None where it was done before.
         suspensions: How often it was suspended.
@@ -38,7 +38,7 @@ class Trial:
     """
 
     scene: Scene
-    cut: Cut
+    point: CancelPoint
     events: Sequence[Event]
     place: str | None
     suspensions: int
@@ -55,7 +55,7 @@ class Trial:
         lines += [f"asyncio.create_task({call})" for call in scene.before]
         lines.append(f"victim = asyncio.create_task({str(scene.victim).removeprefix('await ')})")
         lines += [f"asyncio.create_task({call})" for call in scene.behind]
-        lines.append(f"victim.cancel()  # {self.cut}, in {self.place}")
+        lines.append(f"victim.cancel()  # {self.point}, in {self.place}")
         told = () if self.finding is None else self.finding.history
         return (*lines, "# What each call saw, and when:", *told)
 
@@ -68,19 +68,23 @@ class Running:
     """
 
     def __init__(
-        self, scene: Scene, cut: Cut, handles: Sequence[CollectionJobRepository], grace: float
+        self,
+        scene: Scene,
+        point: CancelPoint,
+        handles: Sequence[CollectionJobRepository],
+        grace: float,
     ) -> None:
         """Prepare a trial.
 
         Args:
             scene: What is tried.
-            cut: When its call is cancelled.
+            point: When its call is cancelled.
             handles: The repository, and others that are open on the same store.
             grace: For how many seconds what the cancelled call began may go on, before the store
                 is looked at from elsewhere.
         """
         self.scene = scene
-        self._cut = cut
+        self._point = point
         self._repository, *self._others = handles
         self._grace = grace
         self._recording = Recording()
@@ -113,7 +117,7 @@ class Running:
 
     async def _victim(self, call: Call) -> None:
         def answer(call: Call) -> Stepped:
-            self._stepped = Stepped(make(call, self._repository), self._cut)
+            self._stepped = Stepped(make(call, self._repository), self._point)
             return self._stepped
 
         began = time.monotonic()
@@ -174,7 +178,7 @@ class Running:
         stepped = self._stepped
         return Trial(
             scene=scene,
-            cut=self._cut,
+            point=self._point,
             events=events,
             place=stepped.place if stepped is not None and stepped.cancelled else None,
             suspensions=0 if stepped is None else stepped.suspensions,

@@ -22,11 +22,7 @@ from collection_jobs.conformance.running.configuration import NO_SPEC, Examinati
 from collection_jobs.conformance.running.open_store import Pulse
 from collection_jobs.conformance.running.processes import WorkerDied, WorkerFailed
 from collection_jobs.conformance.running.runner import keep
-from collection_jobs.conformance.running.topologies import (
-    Setting,
-    in_one_process,
-    in_processes,
-)
+from collection_jobs.conformance.running.topologies import Topology, in_one_process, in_processes
 from collection_jobs.conformance.running.watchdog import Blocked, watched
 from collection_jobs.conformance.spec.calls import Call, Step
 from collection_jobs.conformance.spec.findings import Finding
@@ -84,46 +80,46 @@ class _Contest:
         tried = f"{len(self.rounds)} rounds of concurrent calls, {', '.join(self.topologies)}"
         return "; ".join([tried, *self.notes])
 
-    def hold(self, setting: Setting, count: int) -> None:
-        """Run the rounds in one setting, until a call is not answered any more."""
-        self.topologies.append(setting.name)
-        if setting.handles > 1 and not self._handed_over(setting):
+    def hold(self, topology: Topology, count: int) -> None:
+        """Run the rounds in one topology, until a call is not answered any more."""
+        self.topologies.append(topology.name)
+        if topology.handles > 1 and not self._handed_over(topology):
             return
         for round_ in rounds(self.plan.seed, count, self.plan.capabilities):
             if round_.kind in self.convicted:
                 continue
             self.rounds.append(round_)
             self.progress(len(self.rounds))
-            events = _play(setting, round_)
+            events = _play(topology, round_)
             seen = check_among(round_.ids, events)
             hung = any(map(is_hung, events))
             if seen and self._one_caller_is_served(round_):
                 self.convicted.add(round_.kind)
-                finding = None if hung else self._shorter(setting, round_)
-                self.add(finding or _finding(seen[0], round_, setting))
+                finding = None if hung else self._shorter(topology, round_)
+                self.add(finding or _finding(seen[0], round_, topology))
             if hung:
                 return
 
-    def _handed_over(self, setting: Setting) -> bool:
+    def _handed_over(self, topology: Topology) -> bool:
         """Whether each handle sees what the others did, when nothing is done at once."""
-        round_, events = _hand_over(setting, self.plan.capabilities)
+        round_, events = _hand_over(topology, self.plan.capabilities)
         seen = check_among(round_.ids, events)
         if not seen or not self._one_caller_is_served(_in_one_go(round_, events)):
             return True
-        finding = _finding(seen[0], round_, setting)
+        finding = _finding(seen[0], round_, topology)
         # On one handle the same calls keep every law; whichever is broken here, it is because what
         # one handle was told did not take effect for the other.
         law = finding.law if finding.law in _OF_THEIR_OWN else "ATOMIC-1"
         self.add(replace(finding, law=law))
         return False
 
-    def _shorter(self, setting: Setting, round_: Round) -> Finding | None:
+    def _shorter(self, topology: Topology, round_: Round) -> Finding | None:
         """The same violation among fewer calls, if it shows among them."""
         for short in shorter(round_, self.plan.seed, _SHORTER):
-            events = _play(setting, short)
+            events = _play(topology, short)
             seen = check_among(short.ids, events)
             if seen and self._one_caller_is_served(short):
-                return _finding(seen[0], short, setting)
+                return _finding(seen[0], short, topology)
             if any(map(is_hung, events)):
                 break
         return None
@@ -141,8 +137,8 @@ class _Contest:
         for turn in range(2):
             with in_one_process(
                 self.plan.opening, self.plan.new_directory(), 1, self.pulse
-            ) as setting:
-                if check_among(round_.ids, _play_alone(setting, round_, in_turns=bool(turn))):
+            ) as topology:
+                if check_among(round_.ids, _play_alone(topology, round_, in_turns=bool(turn))):
                     return False
         return True
 
@@ -183,8 +179,8 @@ def _unless_it_blocks(contest: _Contest, hold: Callable[[], None]) -> None:
 
 def _hold_on_one_handle(contest: _Contest) -> None:
     directory = contest.plan.new_directory()
-    with in_one_process(contest.plan.opening, directory, 1, contest.pulse) as setting:
-        contest.hold(setting, contest.plan.profile.rounds)
+    with in_one_process(contest.plan.opening, directory, 1, contest.pulse) as topology:
+        contest.hold(topology, contest.plan.profile.rounds)
 
 
 def _hold_on_handles(contest: _Contest) -> None:
@@ -192,8 +188,8 @@ def _hold_on_handles(contest: _Contest) -> None:
     plan, handles = contest.plan, contest.plan.profile.processes
     try:
         directory = plan.new_directory()
-        setting = in_one_process(plan.opening, directory, handles, contest.pulse)
-        opened = _Entered(setting)
+        topology = in_one_process(plan.opening, directory, handles, contest.pulse)
+        opened = _Entered(topology)
     except Exception as error:  # noqa: BLE001 - whatever it raises, it does not open there
         contest.notes.append(f"not on {handles} handles of one process: {error}")
         return
@@ -207,11 +203,11 @@ def _hold_on_handles(contest: _Contest) -> None:
 class _Entered:
     """A context that is entered already: an error of the entering is told from later ones."""
 
-    def __init__(self, context: AbstractContextManager[Setting]) -> None:
+    def __init__(self, context: AbstractContextManager[Topology]) -> None:
         self._context = context
         self._setting = context.__enter__()
 
-    def __enter__(self) -> Setting:
+    def __enter__(self) -> Topology:
         return self._setting
 
     def __exit__(self, *exc_info: object) -> None:
@@ -223,8 +219,8 @@ def _hold_in_processes(contest: _Contest) -> Observation:
     plan, processes = contest.plan, contest.plan.profile.processes
     before = set(contest.findings)
     try:
-        with in_processes(plan.target, plan.new_directory(), processes) as setting:
-            contest.hold(setting, plan.profile.rounds)
+        with in_processes(plan.target, plan.new_directory(), processes) as topology:
+            contest.hold(topology, plan.profile.rounds)
     except (WorkerFailed, WorkerDied) as error:
         text = f"{plan.target.name} declares shared, but among {processes} processes: {error}"
         history = (
@@ -251,12 +247,12 @@ def _glance(contest: _Contest) -> Observation:
     aside = _Contest(plan, tell_nobody, convicted=contest.convicted, pulse=contest.pulse)
     try:
         directory = plan.new_directory()
-        with in_processes(plan.target, directory, 2, timeout=_SHORT_TIMEOUT) as setting:
-            round_, events = _hand_over(setting, plan.capabilities)
+        with in_processes(plan.target, directory, 2, timeout=_SHORT_TIMEOUT) as topology:
+            round_, events = _hand_over(topology, plan.capabilities)
             if check_among(round_.ids, events):
                 shown, came = False, "one did not see what the other had done"
             else:
-                aside.hold(setting, _GLANCE)
+                aside.hold(topology, _GLANCE)
                 shown, came = not aside.findings, "no law broke"
                 if not shown:
                     came = f"{', '.join(sorted(aside.findings))} broke"
@@ -266,51 +262,51 @@ def _glance(contest: _Contest) -> Observation:
     return Observation("shared", shown, how)
 
 
-def _play(setting: Setting, round_: Round) -> list[Event]:
+def _play(topology: Topology, round_: Round) -> list[Event]:
     """Make a round's calls, look at the jobs afterwards, and remove them."""
     clients = [
-        Client(chr(ord("A") + number), steps, number % setting.handles)
+        Client(chr(ord("A") + number), steps, number % topology.handles)
         for number, steps in enumerate(round_.clients)
     ]
-    events = setting.run([Client("before", round_.setup)])
-    events += setting.run(clients)
-    events += setting.run([Client("after", _steps(round_.looks), setting.handles - 1)])
+    events = topology.run([Client("before", round_.setup)])
+    events += topology.run(clients)
+    events += topology.run([Client("after", _steps(round_.looks), topology.handles - 1)])
     if not any(map(is_hung, events)):
-        setting.run([Client("end", tuple(Step("delete", (id_,)) for id_ in round_.ids))])
+        topology.run([Client("end", tuple(Step("delete", (id_,)) for id_ in round_.ids))])
     return events
 
 
-def _play_alone(setting: Setting, round_: Round, *, in_turns: bool) -> list[Event]:
+def _play_alone(topology: Topology, round_: Round, *, in_turns: bool) -> list[Event]:
     """Make a round's calls one after another: client by client, or each a step in turn."""
     programs = [list(steps) for steps in round_.clients]
-    events = setting.run([Client("before", round_.setup)])
+    events = topology.run([Client("before", round_.setup)])
     if not in_turns:
         for number, steps in enumerate(programs):
-            events += setting.run([Client(str(number), tuple(steps))])
+            events += topology.run([Client(str(number), tuple(steps))])
     held: dict[int, dict[str, CollectionJob]] = {}
     while in_turns and any(programs):
         for number, steps in enumerate(programs):
             if steps:
                 step = steps.pop(0)
                 mine = held.setdefault(number, {})
-                made = setting.run([Client(str(number), (step,), held=mine)])
+                made = topology.run([Client(str(number), (step,), held=mine)])
                 events += made
                 _hold(mine, step, made)
-    return [*events, *setting.run([Client("after", _steps(round_.looks))])]
+    return [*events, *topology.run([Client("after", _steps(round_.looks))])]
 
 
-def _hand_over(setting: Setting, capabilities: frozenset[str]) -> tuple[Round, list[Event]]:
+def _hand_over(topology: Topology, capabilities: frozenset[str]) -> tuple[Round, list[Event]]:
     """Make calls one after another, each on another handle than the one before."""
-    round_, steps = hand_over(setting.handles, capabilities)
+    round_, steps = hand_over(topology.handles, capabilities)
     events: list[Event] = []
     held: dict[str, CollectionJob] = {}
     for handle, step in steps:
-        made = setting.run([Client(f"handle {handle + 1}", (step,), handle, held)])
+        made = topology.run([Client(f"handle {handle + 1}", (step,), handle, held)])
         _hold(held, step, made)
         events += made
         if any(map(is_hung, made)):
             break
-    setting.run([Client("end", tuple(Step("delete", (id_,)) for id_ in round_.ids))])
+    topology.run([Client("end", tuple(Step("delete", (id_,)) for id_ in round_.ids))])
     return round_, events
 
 
@@ -330,12 +326,13 @@ def _steps(calls: Iterable[Call]) -> tuple[Step, ...]:
     return tuple(Step(call.method, call.arguments) for call in calls)
 
 
-def _finding(found: Finding, round_: Round, setting: Setting) -> Finding:
+def _finding(found: Finding, round_: Round, topology: Topology) -> Finding:
     # Where each call is one of the same few, it is told which law they are about; who lost what to
     # whom can often not be told any more.
     law = round_.law if found.law in _VAGUE and round_.law is not None else found.law
     history = (
-        f"# {round_.about}, {setting.name}. The seed makes the same calls again, not their timing.",
+        f"# {round_.about}, {topology.name}."
+        " The seed makes the same calls again, not their timing.",
         *map(str, round_.setup),
         "# What each call saw, and when:",
         *found.history,

@@ -1,4 +1,4 @@
-"""The ledger: what a store must hold after its process was killed, by what it acknowledged.
+"""The durability checker: what a store must hold after a kill, by what it acknowledged.
 
 What a process was shown before it died is the measure, rather than what it should have been shown:
 a store that keeps something other than it was given breaks another law, and is durable if it is
@@ -19,7 +19,7 @@ from collection_jobs.conformance.spec.listings import judge_listing
 from collection_jobs.conformance.spec.model import ABSENT, JobState, facts_of
 from collection_jobs.job import CollectionJob
 
-__all__ = ["Ledger"]
+__all__ = ["DurabilityChecker"]
 
 _OF_REVISIONS = frozenset({"SAVE-4", "SAVE-5"})
 _AFTERWARDS = "# The process is killed, and the store is opened again:"
@@ -39,7 +39,7 @@ class _Page:
     lines: list[str] = field(default_factory=list[str])
 
 
-class Ledger:
+class DurabilityChecker:
     """Keeps account of one store, over the lives of all the processes that work on it."""
 
     def __init__(self, ids: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from random import Random
 
-from collection_jobs.conformance.checks.crash.durability_checker import Ledger
+from collection_jobs.conformance.checks.crash.durability_checker import DurabilityChecker
 from collection_jobs.conformance.checks.crash.workload import IDS, life, looks
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.report.capability_report import Observation
@@ -78,7 +78,7 @@ class _History:
         self._random = Random(f"{plan.seed} crash")  # noqa: S311 - not for secrets
         self._capabilities = plan.capabilities
         self._acknowledged = 0
-        self._ledger = Ledger(IDS)
+        self._checker = DurabilityChecker(IDS)
         self._sites: dict[str, int] = {}
         self._seconds = 0.0
         self._many_seconds = 0.0
@@ -113,7 +113,7 @@ class _History:
             worker.order(Work(life(self._random, _CHANGES, self._capabilities), told=True))
             self._sites = self._follow(worker)
             self._seconds = time.monotonic() - began
-            self._ledger.note_wrong(_look(worker))
+            self._checker.note_wrong(_look(worker))
             worker.ask(Close())
         self._first = False
 
@@ -125,7 +125,7 @@ class _History:
             return False
         with worker:
             try:
-                self.findings += self._ledger.reopened(_look(worker))
+                self.findings += self._checker.reopened(_look(worker))
             except (WorkerDied, WorkerFailed) as error:
                 self._cannot("read", str(error))
                 return False
@@ -152,7 +152,7 @@ class _History:
     def _live_and_die(self, worker: Worker, site: tuple[str, int] | None) -> None:
         clients = life(self._random, _CHANGES, self._capabilities)
         calls = self._random.randrange(sum(len(client.steps) for client in clients))
-        delay = self._random.uniform(0, 2 * self._seconds / max(1, self._ledger.acknowledged))
+        delay = self._random.uniform(0, 2 * self._seconds / max(1, self._checker.acknowledged))
         within = site is None and self._many_seconds and self._random.random() < _WITHIN_MANY
         if within:
             delay = self._random.uniform(0, self._many_seconds)
@@ -165,7 +165,7 @@ class _History:
         self.kills += 1
         with suppress(WorkerDied):
             self._follow(worker)
-        self._acknowledged = self._ledger.acknowledged
+        self._acknowledged = self._checker.acknowledged
 
     def _site(self) -> tuple[str, int] | None:
         """Where the process is to kill itself; None where it is killed at a random moment."""
@@ -192,14 +192,14 @@ class _History:
         while calls is None or calls > 0:
             match worker.tell():
                 case CallBegan(number, _, call):
-                    self._ledger.began(number, call)
+                    self._checker.began(number, call)
                     if call.method == until:
                         break
                 case CallEnded(number, outcome):
-                    if self._first and self._ledger.method(number) == "save_many":
+                    if self._first and self._checker.method(number) == "save_many":
                         seconds = (outcome.ended - outcome.began).total_seconds()
                         self._many_seconds = min(self._many_seconds or seconds, 2 * seconds)
-                    finding = self._ledger.ended(number, outcome, first_life=self._first)
+                    finding = self._checker.ended(number, outcome, first_life=self._first)
                     if finding is not None:
                         self.findings.append(finding)
                     calls = None if calls is None else calls - 1

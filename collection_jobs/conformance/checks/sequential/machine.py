@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from collection_jobs.conformance.checks.sequential import strategies
-from collection_jobs.conformance.checks.sequential.oracle_runner import Session
+from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Step, example_job
 from collection_jobs.conformance.spec.capabilities import METHODS
@@ -53,7 +53,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         """Open a store."""
         super().__init__()
         self._store = self.new_store()
-        self._session = Session(self._store.repository, self.muted, self.unwritten)
+        self._runner = OracleRunner(self._store.repository, self.muted, self.unwritten)
         self._ids: tuple[str, ...] = ()
 
     def teardown(self) -> None:
@@ -63,7 +63,7 @@ class LifecycleMachine(RuleBasedStateMachine):
     def _do(self, *steps: Step) -> None:
         for step in steps:
             try:
-                self._store.run(self._session.run(step))
+                self._store.run(self._runner.run(step))
             except LawBroken as error:
                 self.broke(error)
 
@@ -92,7 +92,7 @@ class LifecycleMachine(RuleBasedStateMachine):
     @rule(name=_names, changes=st.lists(strategies.changes(), max_size=1))
     def save_held(self, name: str, changes: list[Change]) -> None:
         """Save a held job, changed or not: it may be stale by now."""
-        held = self._session.held.get(name)
+        held = self._runner.held.get(name)
         self._do(Step("save", (Held(name, tuple(changes)),)))
         if held is not None:
             self._do(Step("get_by_id", (held.id,)))
@@ -170,7 +170,7 @@ class LifecycleMachine(RuleBasedStateMachine):
             Held(name) if copy else example_job(self._ids[place], source=source)
             for place, source, name, copy in jobs
         ]
-        held = [self._session.held.get(one.name) for one in steps if isinstance(one, Held)]
+        held = [self._runner.held.get(one.name) for one in steps if isinstance(one, Held)]
         ids = [self._ids[place] for place, *_ in jobs] + [job.id for job in held if job is not None]
         looks = (Step("get_by_id", (job_id,)) for job_id in dict.fromkeys(ids))
         self._do(Step("save_many", (tuple(steps),)), *looks)

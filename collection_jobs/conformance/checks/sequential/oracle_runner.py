@@ -1,4 +1,4 @@
-"""A session: one caller's steps on a repository, each held against the oracle at once."""
+"""The oracle runner: one caller's steps on a repository, each held against the oracle at once."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from collection_jobs.conformance.spec.saves import judge_many
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["Session"]
+__all__ = ["OracleRunner"]
 
 _WHOLE = {"LIST-2": "LIST-1", "RECENT-2": "RECENT-1", "KEY-2": "KEY-1"}
 """For the law of a listing's pages, the law of the whole."""
 
 
-class Session:
+class OracleRunner:
     """Runs steps one after another and raises LawBroken at the first violation.
 
     Args:
         repository: An empty repository.
         muted: Laws whose violations are known already: they are passed over. After any violation
             the oracle takes over what the store then holds, so that the search can go on and find
-            what else is broken; where the store cannot be read, the session is over.
+            what else is broken; where the store cannot be read, the run is over.
         unwritten: Methods that the adapter does not have yet: their calls are passed over.
     """
 

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from collection_jobs.conformance.checks.sequential.fixed_cases import corner_programs
 from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
-from collection_jobs.conformance.checks.sequential.oracle_runner import Session
+from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.checks.sequential.shrinking import shrink_program
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.open_store import OpenStore
@@ -77,10 +77,10 @@ def search_lifecycle(
 
 def _visit(new_store: NewStore, program: Program, violations: _Violations) -> None:
     with new_store() as store:
-        session = Session(store.repository, violations.known, violations.unwritten)
+        runner = OracleRunner(store.repository, violations.known, violations.unwritten)
         for step in program:
             try:
-                store.run(session.run(step))
+                store.run(runner.run(step))
             except LawBroken as error:
                 violations.note(error)
 
@@ -153,10 +153,10 @@ def replay(
 ) -> LawBroken | None:
     """Make the steps of a program again on a new store: the violation that this shows, if any."""
     with new_store() as store:
-        session = Session(store.repository, muted)
+        runner = OracleRunner(store.repository, muted)
         try:
             for step in program:
-                store.run(session.run(step))
+                store.run(runner.run(step))
         except LawBroken as error:
             return error
     return None
