@@ -103,7 +103,7 @@ class _Recorder:
 
 
 def _asked(kind: Any, request: Request) -> Asked:
-    """What the adapter would ask for one write."""
+    """Return what the adapter would ask for one write."""
     recorder = _Recorder()
     running = kind.run(recorder, [request])
     with suppress(StopIteration):
@@ -172,7 +172,7 @@ class Bare:
 
 
 def open_held(url: str, schema: str) -> Opener:
-    """An opener of Bare on connections that are held and prepared."""
+    """Return an opener of Bare on connections that are held and prepared."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Bare]:
@@ -200,7 +200,7 @@ def open_held(url: str, schema: str) -> Opener:
 
 
 def open_pool(url: str, schema: str) -> Opener:
-    """An opener of Bare on asyncpg's pool, at its defaults."""
+    """Return an opener of Bare on asyncpg's pool, at its defaults."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Bare]:
@@ -245,12 +245,12 @@ class Pipelined:
         return perf_counter() - began
 
     def __getattr__(self, name: str) -> Any:
-        """It has the methods that there are questions for, though they are played."""
+        """Give the methods that there are questions for, though they are played."""
         return getattr(self._ask, name)
 
 
 def open_pipelined(url: str, schema: str) -> Opener:
-    """An opener of Pipelined."""
+    """Return an opener of Pipelined."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Pipelined]:

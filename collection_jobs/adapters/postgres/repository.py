@@ -163,7 +163,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         )
 
     def __repr__(self) -> str:
-        """The store, without its password."""
+        """Show the store, without its password."""
         return f"<{type(self).__name__} {self._settings.name}>"
 
     async def __aenter__(self) -> Self:

@@ -67,7 +67,7 @@ _EXAMPLES = {
 
 
 def _parted(words: Sequence[str], job: str, usual: str) -> tuple[list[str], list[str]]:
-    """The URL and the id, as far as there are such."""
+    """Return the URL and the id, as far as there are such."""
     given = [usual] if usual else []
     if not words:
         return given, []
