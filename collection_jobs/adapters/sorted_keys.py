@@ -51,7 +51,7 @@ class SortedKeys:
             del self._blocks[at], self._lasts[at]
 
     def ascending(self, offset: int = 0) -> Iterator[Key]:
-        """Yield the keys from the least on, without the first ``offset``; whole blocks are skipped."""
+        """Yield the keys from the least on, without the first ``offset``; skips whole blocks."""
         for block in self._blocks:
             if offset >= len(block):
                 offset -= len(block)

@@ -76,7 +76,7 @@ _LIKE_URL = re.compile(r".*@|[^:]*:(//|.*[=?])", re.DOTALL)
 
 
 def _urls_in(word: str) -> list[str]:
-    """Return the URLs that a word may be, the longest first; click parts options at the first ``=``."""
+    """Return the URLs that a word may be, longest first; click parts options at ``=``."""
     option, _, value = word.partition("=")
     given = [word.lstrip("-"), option.lstrip("-"), value] if word.startswith("-") else [word]
     return [url for url in given if _LIKE_URL.match(url) or looks_like_url(url)]
