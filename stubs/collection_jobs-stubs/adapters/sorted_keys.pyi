@@ -16,7 +16,7 @@ class SortedKeys:
     def remove(self, key: Key) -> None:
         """Remove a key that is there."""
     def ascending(self, offset: int=0) -> Iterator[Key]:
-        """Yield the keys from the least on, without the first ``offset``; whole blocks are skipped."""
+        """Yield the keys from the least on, without the first ``offset``; skips whole blocks."""
     def after(self, key: Key) -> Iterator[Key]:
         """Yield the keys greater than ``key``, which need not be there."""
     def descending(self) -> Iterator[Key]:
