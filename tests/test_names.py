@@ -21,7 +21,6 @@ KNOWN = {
     "Engine": _ENGINES,
     "SCHEMA_VERSION": _ENGINES,
     "Settings": _ENGINES,
-    "Write": _ENGINES,
     "connect": _ENGINES,
     "for_caller": _ENGINES,
     "from_json": _ENGINES,

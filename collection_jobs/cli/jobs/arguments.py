@@ -48,7 +48,7 @@ def read_words(words: Sequence[str], command: str, job: str, commands: Sequence[
     if job == "none" and words and scheme_of_url(words[0]) is None:
         raise Failure(_no_url(words[0], commands))
     if len(words) > (1 if job == "none" else 2):
-        raise Failure(f"{len(words)} words are too many: {form}")
+        raise Failure(_too_many(words, form, commands))
     urls, ids = _parted(words, job, usual)
     if not urls:
         raise Failure(
@@ -71,7 +71,7 @@ _EXAMPLES = {
 
 
 def _parted(words: Sequence[str], job: str, usual: str) -> tuple[list[str], list[str]]:
-    """The URL and the id, as far as there are such."""
+    """Return the URL and the id, as far as there are such."""
     given = [usual] if usual else []
     if not words:
         return given, []
@@ -81,6 +81,13 @@ def _parted(words: Sequence[str], job: str, usual: str) -> tuple[list[str], list
     if job == "none" or (looks_like_url(word) and (job == "maybe" or not usual)):
         return [word], []
     return given, [word]
+
+
+def _too_many(words: Sequence[str], form: str, commands: Sequence[str]) -> str:
+    late = next((word for word in words[1:] if word in commands), None)
+    if late is not None and looks_like_url(words[0]):
+        return f"put the command first: collection-jobs jobs {late} URL ID"
+    return f"too many arguments: {form}"
 
 
 def _no_url(word: str, commands: Sequence[str]) -> str:
@@ -98,7 +105,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    """The value of an option: how long ago (90m, 3d), or an ISO date or instant, in UTC if bare."""
+    """Read an option: how long ago (90m, 3d), or an ISO date or instant, in UTC if bare."""
     if value is None:
         return None
     try:

@@ -330,9 +330,9 @@ def _finding(found: Finding, round_: Round, topology: Topology) -> Finding:
     # Where each call is one of the same few, it is told which law they are about; who lost what to
     # whom can often not be told any more.
     law = round_.law if found.law in _VAGUE and round_.law is not None else found.law
+    again = "The seed makes the same calls again, not their timing."
     history = (
-        f"# {round_.about}, {topology.name}."
-        " The seed makes the same calls again, not their timing.",
+        f"# {round_.about}, {topology.name}. {again}",
         *map(str, round_.setup),
         "# What each call saw, and when:",
         *found.history,
