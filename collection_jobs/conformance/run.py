@@ -146,7 +146,7 @@ def _with_tokens(
 
 
 def _without_secrets(law: LawReport, target: Target) -> LawReport:
-    """What an adapter's errors say stands in a finding, and may repeat the URL of its store."""
+    """Take the secrets out of a law's report: what errors say may repeat the store's URL."""
     reason = None if law.reason is None else target.without_secrets(law.reason)
     finding = None if law.finding is None else _shown_finding(law.finding, target)
     return replace(law, reason=reason, finding=finding)
@@ -168,7 +168,7 @@ def _shown_finding(finding: Finding, target: Target) -> Finding:
 def _judge(
     law: Law, probed: Probed, examinations: list[tuple[frozenset[str], Examination]]
 ) -> LawReport:
-    """The verdict on one law from all that was examined."""
+    """Return the verdict on one law from all that was examined."""
     for _, examination in examinations:
         findings = [finding for finding in examination.findings if finding.law == law.id]
         if findings:

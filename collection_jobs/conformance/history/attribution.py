@@ -103,7 +103,7 @@ def attribute(
 
 
 def _core(operations: list[Operation], state: JobState) -> list[Operation]:
-    """The operations up to the first answer that no order reaches, less the reads not needed."""
+    """Return what came up to the first answer that no order reaches, less the reads not needed."""
     stuck = find_order(operations, state)
     assert stuck is not None  # noqa: S101 - the caller knows; this tells the type checker
     end = stuck.open[0].ended or 0
@@ -177,7 +177,7 @@ def _same_change(call: Call, other: Call) -> bool:
 
 
 def _answered(one: Operation, *, value: object) -> Operation:
-    """The same call with another answer."""
+    """Return the same call with another answer."""
     event, outcome = one.event, one.event.outcome
     assert outcome is not None  # noqa: S101 - it won, so it came back; this tells the type checker
     other = replace(event, outcome=replace(outcome, value=value, error=None))
@@ -212,14 +212,14 @@ def _is_many(one: Operation) -> bool:
 
 
 def _saved(one: Operation) -> tuple[CollectionJob, ...]:
-    """What a call saves of the job: several copies, where it is ``save_many``."""
+    """Return what a call saves of the job: several copies, where it is ``save_many``."""
     if one.call.method not in ("save", "save_many"):
         return ()
     return tuple(one.call.arguments[0]) if _is_many(one) else one.call.arguments
 
 
 def _unconditional(one: Operation) -> Operation | None:
-    """A conditional save as if it had been unconditional; None where it was refused."""
+    """Return a conditional save as if it had been unconditional; None where it was refused."""
     event, outcome = one.event, one.event.outcome
     if outcome is not None and outcome.error is not None:
         return None

@@ -99,7 +99,7 @@ def check_among(ids: Collection[str], events: Sequence[Event]) -> list[Finding]:
 
 
 def _only(ids: Collection[str], event: Event) -> Event:
-    """The event as if the store held no other jobs; one without an answer never came back."""
+    """Return the event as if there were no other jobs; without an answer it never came back."""
     outcome = event.outcome
     if outcome is None or isinstance(outcome.error, NoAnswer):
         return Event(event.client, event.call, event.began)
@@ -153,7 +153,7 @@ def _check(events: Sequence[Event], initial: Mapping[str, JobState]) -> list[Fin
 
 
 def _wrong_error(event: Event) -> Violation | None:
-    """The violation of a call that raised what no order can make right."""
+    """Return the violation of a call that raised what no order can make right."""
     error = None if event.outcome is None else event.outcome.error
     if event.outcome is None or error is None:
         return None
@@ -170,7 +170,7 @@ def _alone(event: Event, violation: Violation) -> Finding:
 def _by_job(
     events: Sequence[Event], initial: Mapping[str, JobState]
 ) -> tuple[dict[str, list[Operation]], list[Event]]:
-    """The calls on each job, and the listings that came back."""
+    """Return the calls on each job, and the listings that came back."""
     jobs: dict[str, list[Operation]] = {job_id: [] for job_id in initial}
     listings: list[Event] = []
     wall = _wall(events)

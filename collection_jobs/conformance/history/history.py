@@ -46,7 +46,7 @@ class Event:
             raise ValueError(f"an event ends after it began: {self}")
 
     def __str__(self) -> str:
-        """The event as a sentence."""
+        """Return the event as a sentence."""
         came = "never came back" if self.outcome is None else str(self.outcome)
         return f"{self.client}: {self.call} {came}"
 

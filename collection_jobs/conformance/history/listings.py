@@ -55,7 +55,7 @@ class Ages:
         self._ages[job_id] = min(first, created_at), max(last, created_at)
 
     def before(self, job_id: str, *, newest_first: bool) -> int:
-        """The most other jobs that can stand before a job in a listing."""
+        """Return the most other jobs that can stand before a job in a listing."""
         if job_id not in self._ages:
             return _MANY
         first, last = self._ages[job_id]
@@ -108,7 +108,7 @@ def _shown(ids: list[str]) -> Verbatim:
 
 
 def readings(event: Event, ids: Iterable[str], ages: Ages) -> Iterator[tuple[str, Operation]]:
-    """What a listing tells of each job, as an operation on that job.
+    """Return what a listing tells of each job, as an operation on that job.
 
     Args:
         event: A listing that came back.

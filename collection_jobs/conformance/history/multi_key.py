@@ -100,7 +100,7 @@ class _Search:
         return find_order(operations, self.initial.get(job_id, ABSENT)) is None
 
     def _placed(self, operations: Sequence[Operation]) -> Iterator[Operation]:
-        """The operations on a doubled clock, which has an instant between any two."""
+        """Put the operations on a doubled clock, which has an instant between any two."""
         for one in operations:
             ended = None if one.ended is None else 2 * one.ended
             if id(one.event) not in self.placed or one.reads:

@@ -77,7 +77,7 @@ def _shown(one: Operation) -> tuple[Facts, int] | None:
 
 
 def _gifts(one: Operation) -> Iterator[object]:
-    """What an operation that changes the job may give."""
+    """Return what an operation that changes the job may give."""
     call = one.call
     match call.method:
         case "delete":
@@ -97,7 +97,7 @@ def _gifts(one: Operation) -> Iterator[object]:
 
 
 def _lacking(state: JobState, found: Facts, revision: int) -> Iterator[object]:
-    """What has to come before a read fits that showed these facts at this revision."""
+    """Tell what has to come before a read fits that showed these facts at this revision."""
     facts = state.facts
     if facts is None:
         return

@@ -72,7 +72,7 @@ class _Node:
         return order
 
     def key(self) -> object:
-        """What decides all that can come after: any other node with the same key is its equal.
+        """Return what decides all that can come after: a node with the same key is its equal.
 
         The revisions that reads have shown are not in it, for they follow from what was placed.
         """
@@ -205,7 +205,7 @@ class _Search:
                 return left, [(at, after) for at, after in learnt.items() if after is not None]
 
     def _open(self, node: _Node) -> list[int]:
-        """The operations that may come next: begun before the first of those left ended."""
+        """Return the operations that may come next: begun before the first of those left ended."""
         began, ended = self.began, self.ended
         left: list[int] = []
         first_end: float = inf
@@ -229,7 +229,7 @@ class _Search:
         ]
 
     def _next_child(self, node: _Node) -> _Node | None:
-        """The next way on from here that is not known to be a dead end."""
+        """Return the next way on from here that is not known to be a dead end."""
         while node.options:
             at, after = node.options.pop()
             operation = self.known[at] if at >= 0 else self.maybe[~at]

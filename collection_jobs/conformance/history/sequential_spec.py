@@ -56,7 +56,7 @@ class Operation(NamedTuple):
 
 
 def operation(event: Event, job_id: str, wall: Span) -> Operation:
-    """The operation of a call on one job.
+    """Return the operation of a call on one job.
 
     Args:
         event: The call.
@@ -78,7 +78,7 @@ def operation(event: Event, job_id: str, wall: Span) -> Operation:
 
 
 def listed(event: Event, job: CollectionJob) -> Operation:
-    """A call showed a job: to that job, a listing too was a read of it."""
+    """Return the read of a job that a call showed; a listing, too, was one to that job."""
     found, revision = facts_of(job), job.revision
 
     def step(state: JobState) -> JobState | None:
@@ -88,7 +88,7 @@ def listed(event: Event, job: CollectionJob) -> Operation:
 
 
 def missed(event: Event) -> Operation:
-    """A listing that had to show every job that matches left one out: then it did not match."""
+    """Return what a listing tells of a job that it left out: that it did not match."""
     call = event.call
 
     def step(state: JobState) -> JobState | None:
@@ -98,7 +98,7 @@ def missed(event: Event) -> Operation:
 
 
 def without_revision(operation: Operation) -> Operation:
-    """The same operation, of which only the job's fields are believed."""
+    """Return the same operation, of which only the job's fields are believed."""
     found = operation.facts
     if found is None:
         return operation
@@ -114,7 +114,7 @@ def without_revision(operation: Operation) -> Operation:
 
 
 def why(operation: Operation, state: JobState) -> tuple[Violation, ...]:
-    """What the oracle says against an operation in a state where it does not fit."""
+    """Say what the oracle has against an operation in a state where it does not fit."""
     call, outcome = operation.call, operation.event.outcome
     if outcome is None:
         return ()
@@ -135,7 +135,7 @@ def _step(call: Call, outcome: Outcome | None, wall: Span) -> Transition:
 
 
 def _possible(call: Call, outcome: Outcome) -> Callable[[Facts | None], bool] | None:
-    """What can be told of an answer at a glance, before the oracle is asked, if anything can."""
+    """Tell what can be told of an answer at a glance, before the oracle is asked."""
     value = outcome.value
     match call.method:
         case "update_status":
@@ -166,6 +166,6 @@ def _judged(
 
 
 def _may_happen(call: Call, wall: Span) -> Transition:
-    """A call that never came back: what it did is what it does when it succeeds."""
+    """Apply a call that never came back as if it had succeeded."""
     answer = True if call.method in ("delete", "update_status") else None
     return _judged(call, Outcome(wall.first, wall.last, answer))

@@ -17,7 +17,7 @@ _ORDERS = 3
 
 
 def draw(found: Attribution) -> tuple[str, ...]:
-    """The calls that matter, one a line, each with its span of time; then how far the orders go.
+    """Draw the calls that matter, each with its span of time; then how far the orders go.
 
     A bar shows from when to when each call lasted: bars that lie over each other are calls that
     overlapped, and may have taken effect in either order.
@@ -28,7 +28,7 @@ def draw(found: Attribution) -> tuple[str, ...]:
 
 
 def rows(operations: Sequence[Operation]) -> tuple[str, ...]:
-    """The last of some calls, one a line."""
+    """Draw the last of some calls, one a line."""
     shown = operations[-_LINES:]
     lines: list[str] = []
     if len(shown) < len(operations):
@@ -41,7 +41,7 @@ def rows(operations: Sequence[Operation]) -> tuple[str, ...]:
 
 
 def bars(operations: Sequence[Operation]) -> tuple[Bar, ...]:
-    """The same calls as data, for a report that draws them by itself."""
+    """Return the same calls as data, for a report that draws them by itself."""
     return tuple(
         Bar(
             one.event.client,
@@ -64,7 +64,7 @@ def _answer(one: Operation) -> str:
 
 
 def _job(facts: Facts, revision: object) -> str:
-    """A job with what calls change of it."""
+    """Return a job with what calls change of it."""
     parts = [f"revision {revision}", facts.status]
     if facts.error_message is not None:
         parts.append(shown(facts.error_message))
@@ -78,7 +78,7 @@ def _job(facts: Facts, revision: object) -> str:
 
 
 def _draw_bars(operations: Sequence[Operation]) -> list[str]:
-    """The spans of time, on an axis that has a column for each instant that matters."""
+    """Draw the spans of time, on an axis with a column for each instant that matters."""
     instants = {one.began for one in operations}
     instants |= {one.ended for one in operations if one.ended is not None}
     columns = {instant: column for column, instant in enumerate(sorted(instants))}
@@ -96,7 +96,7 @@ def _bar(first: int, last: int | None, width: int) -> str:
 
 
 def _orders(found: Attribution, numbers: dict[int, int]) -> list[str]:
-    """The orders that go furthest, and what speaks against the call that would be next."""
+    """Tell which orders go furthest, and what speaks against the call that would be next."""
     lines = ["No order of these calls is possible:"]
     culprit = found.stuck.open[0]
     for order, state in zip(found.stuck.orders, found.stuck.states, strict=True):

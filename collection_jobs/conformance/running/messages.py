@@ -158,7 +158,7 @@ class ForeignError(Exception):
 
 
 def portable(outcome: Outcome) -> Outcome:
-    """The same outcome, with stand-ins for what cannot be sent to another process."""
+    """Return the same outcome, with stand-ins for what cannot be sent to another process."""
     error = outcome.error
     if error is not None and not _survives(error):
         text = type(error).__name__, str(error)

@@ -184,7 +184,7 @@ class Worker:
 
 @contextmanager
 def workers(target: Target, count: int) -> Generator[list[Worker]]:
-    """Some workers, killed at the end."""
+    """Start some workers, which are killed at the end."""
     started: list[Worker] = []
     try:
         started.extend(Worker.start(target) for _ in range(count))
@@ -210,7 +210,7 @@ class ForkServer:
         self._process = _Started(target, FORK_SERVER, self._pipe, theirs)
 
     def worker(self, *, counting: bool) -> Worker:
-        """A new worker.
+        """Start a new worker.
 
         Args:
             counting: Whether it counts what it passes, and can die at a site.

@@ -89,7 +89,7 @@ def _on_handle_0(clients: Iterable[Client]) -> Iterable[Client]:
 async def several(
     opening: Opening, directory: Path, handles: int
 ) -> AsyncGenerator[Sequence[CollectionJobRepository]]:
-    """The store in a directory, open so many times on one event loop."""
+    """Open the store in a directory so many times on one event loop."""
     async with AsyncExitStack() as opened:
         yield [
             await opened.enter_async_context(open_with_timeout(opening(directory)))
@@ -101,7 +101,7 @@ async def several(
 def in_one_process(
     opening: Opening, directory: Path, handles: int, pulse: Pulse | None = None
 ) -> Generator[Topology]:
-    """The store in a directory, open one or several times in this process."""
+    """Open the store in a directory one or several times in this process."""
     store = OpenStore(several(opening, directory, handles), pulse=pulse)
     try:
         yield _OneProcess(store, handles)
@@ -115,7 +115,7 @@ def in_one_process(
 def in_processes(
     target: Target, directory: Path, processes: int, timeout: float = ANSWER_TIMEOUT
 ) -> Generator[Topology]:
-    """The store in a directory, open in several worker processes.
+    """Open the store in a directory in several worker processes.
 
     Raises:
         WorkerFailed: One of them cannot open it.

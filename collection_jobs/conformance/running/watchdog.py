@@ -58,7 +58,7 @@ def watched(work: Callable[[], _T], progress: Callable[[], int]) -> _T:
 
 
 def _place(thread: threading.Thread) -> str:
-    """The innermost line outside the standard library that a thread is at."""
+    """Return the innermost line outside the standard library that a thread is at."""
     frame = sys._current_frames().get(thread.ident or 0)  # pyright: ignore[reportPrivateUsage] # the one way to look into another thread
     while frame is not None and is_of_the_library(frame.f_code.co_filename):
         frame = frame.f_back
@@ -69,7 +69,7 @@ _LIBRARY = str(Path(asyncio.__file__).parent.parent)
 
 
 def where(task: asyncio.Task[Any]) -> str:
-    """The innermost line outside the standard library at which a task is suspended, as text."""
+    """Return the innermost line outside the standard library that a task is suspended at."""
     frame: FrameType | None = None
     for each in _frames(task.get_coro()):
         if frame is None or not is_of_the_library(each.f_code.co_filename):
@@ -78,7 +78,7 @@ def where(task: asyncio.Task[Any]) -> str:
 
 
 def line_of(frame: FrameType | None) -> str:
-    """The file, the number and the text of the line that a frame is at."""
+    """Return the file, the number and the text of the line that a frame is at."""
     if frame is None:
         return "an unknown place"
     code = frame.f_code
@@ -92,7 +92,7 @@ def is_of_the_library(file: str) -> bool:
 
 
 def _frames(coroutine: object) -> Iterator[FrameType]:
-    """The frames of a suspended coroutine and of all that it awaits, the outermost first."""
+    """Yield the frames of a suspended coroutine and all that it awaits, the outermost first."""
     while coroutine is not None:
         for prefix in ("cr", "gi", "ag"):
             frame = getattr(coroutine, f"{prefix}_frame", None)

@@ -114,13 +114,13 @@ class LawBroken(AssertionError):  # noqa: N818 - the kit speaks of broken laws, 
         self.program = program
 
     def __str__(self) -> str:
-        """The law and what was observed, then the history."""
+        """Tell the law and what was observed, then the history."""
         found = self.finding
         return "\n".join([f"{found.law}: {found.message}", *found.history])
 
     @staticmethod
     def by_law(finding: Finding, program: tuple[Step, ...] = ()) -> LawBroken:
-        """The error of a type of its law's own.
+        """Make an error of a type of its law's own.
 
         Hypothesis tells failures apart by the type of their exception: with one type a law, one
         search finds and shrinks the violations of several laws beside each other.

@@ -134,7 +134,7 @@ def _with_status(facts: Facts, status: str, error_message: str | None, span: Spa
 
 
 def _changed(state: JobState, facts: Facts, blame: str) -> JobState:
-    """The state after a change that took effect."""
+    """Return the state after a change that took effect."""
     least = state.least if state.revision is None else state.revision
     if least is not None and facts != state.facts:
         least += 1

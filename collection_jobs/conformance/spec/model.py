@@ -95,14 +95,14 @@ class Revisions:
             link = link._earlier
 
     def __or__(self, revisions: Iterable[int]) -> Revisions:
-        """These and some more."""
+        """Return these and some more."""
         link = self
         for revision in revisions:
             link = Revisions(revision, link)
         return link
 
     def __ror__(self, revisions: frozenset[int]) -> frozenset[int]:
-        """A set of others, with these added."""
+        """Return a set of others, with these added."""
         return revisions.union(self)
 
 
@@ -131,7 +131,7 @@ class JobState(NamedTuple):
     """Whether a violation that is already known makes the facts unreliable."""
 
     def blaming(self, law: str) -> JobState:
-        """The same state, in which another law is broken when the next read shows other facts."""
+        """Return the same state, in which a read of other facts breaks another law."""
         # By position, for long histories ask it of most calls: `_replace` takes far longer.
         return JobState(*self[:5], law, *self[6:])
 
@@ -145,7 +145,7 @@ Judgement = tuple[JobState, tuple[Violation, ...]]
 
 
 def facts_of(job: CollectionJob) -> Facts:
-    """The plain facts of a job."""
+    """Return the plain facts of a job."""
     # By position, for long histories make very many: by name it takes half as long again.
     return Facts(
         job.id,
@@ -165,7 +165,7 @@ def facts_of(job: CollectionJob) -> Facts:
 
 
 def unexpected(call: Call, outcome: Outcome, law: str) -> tuple[Violation, ...]:
-    """The violations of a call that raised an error where the law has none for it."""
+    """Return the violations of a call that raised an error where the law has none for it."""
     wrong = Violation(law, "{} {}; it should have succeeded", (call, outcome))
     if isinstance(outcome.error, CollectionJobError | ValueError | TypeError | NoAnswer):
         return (wrong,)
@@ -213,7 +213,7 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Judgeme
 
 
 def admitted(state: JobState, found: Facts, revision: object) -> JobState | None:
-    """What is known of a stored job after a read that keeps every law; None if it breaks one.
+    """Return what is known of a stored job after a read; None if the read breaks a law.
 
     This is `seen` without the words, and quick: the search for an order of concurrent calls asks
     it of far more reads than fit.
@@ -233,7 +233,7 @@ def admitted(state: JobState, found: Facts, revision: object) -> JobState | None
 
 
 def _differences(due: Facts, found: Facts) -> list[str]:
-    """The names of the fields in which a job is other than it should be."""
+    """Return the names of the fields in which a job is other than it should be."""
     return [
         name
         for name, want, have in zip(Facts._fields, due, found, strict=True)
@@ -288,7 +288,7 @@ def storable(text: str) -> str:
 
 @lru_cache(maxsize=64)  # a search judges the same call again and again
 def _cut(text: str) -> str:
-    """What remains of a text: as many characters as fit, and how many bytes do not."""
+    """Cut a text to as many characters as fit, and say how many bytes do not."""
     widths = [len(char.encode()) for char in text]
     if sum(widths) <= _LONGEST_TEXT:
         return text

@@ -77,7 +77,7 @@ def _refused_save(
 
 
 def _written(state: JobState, facts: Facts, *, conditional: bool) -> JobState:
-    """The state after a save that took effect."""
+    """Return the state after a save that took effect."""
     replaced = state.facts
     same = replaced == facts
     least = state.least if state.revision is None else state.revision
@@ -116,7 +116,7 @@ def judge_many(
 
 
 def _judge_none(call: Call, outcome: Outcome) -> tuple[Violation, ...]:
-    """The violations of a call without a job, which does nothing."""
+    """Return the violations of a call without a job, which does nothing."""
     if outcome.error is not None:
         return unexpected(call, outcome, "MANY-1")
     if outcome.value is not None:

@@ -113,20 +113,20 @@ def _not_imported(name: str, probe: Probe, found: Iterable[Diagnostic]) -> str |
 
 
 def _speaks_of(probe: Probe, diagnostic: Diagnostic) -> list[str | None]:
-    """The methods that a diagnostic is about; None stands for the class as a whole."""
+    """Return the methods that a diagnostic is about; None stands for the class as a whole."""
     method = probe.at(diagnostic.line).method
     return [method] if method is not None else [*methods_named(diagnostic.message)] or [None]
 
 
 def methods_named(message: str) -> list[str]:
-    """The methods of the contract whose names a checker quotes."""
+    """Return the methods of the contract whose names a checker quotes."""
     quoted = set(re.findall(r"[\"'`.](\w+)[\"'`]", message))
     methods = (*contract_methods(), *methods_beyond())
     return [method.name for method in methods if method.name in quoted]
 
 
 def first_line(message: str) -> str:
-    """The first line of a checker's message, which says what the others explain."""
+    """Return the first line of a checker's message, which says what the others explain."""
     return message.strip().partition("\n")[0]
 
 
@@ -162,7 +162,7 @@ def _method_report(
 
 
 def _rejection(method: ContractMethod, rejected: dict[str, str]) -> Fault:
-    """What is left to say when only a checker knows what is wrong."""
+    """Return what is left to say when only a checker knows what is wrong."""
     name, message = next(iter(rejected.items()))
     return Fault(
         FaultKind.TYPES,
@@ -172,7 +172,7 @@ def _rejection(method: ContractMethod, rejected: dict[str, str]) -> Fault:
 
 
 def _class_faults(rejections: _Rejections, methods: tuple[MethodReport, ...]) -> tuple[Fault, ...]:
-    """What the checkers hold against the whole class, unless a method explains it."""
+    """Return what the checkers hold against the whole class, unless a method explains it."""
     whole = rejections.get(None, {})
     explained = {name for method in methods for name in method.rejected_by}
     return tuple(

@@ -112,7 +112,7 @@ class Checker:
 
 
 def installed_program(name: str) -> Path | None:
-    """A program beside this interpreter, or the first on the PATH; None when there is none."""
+    """Find a program beside this interpreter, or else on the PATH; None when there is none."""
     beside = shutil.which(name, path=str(Path(sys.executable).parent))
     found = beside or shutil.which(name)
     return None if found is None else Path(found)

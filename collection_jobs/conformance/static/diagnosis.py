@@ -89,7 +89,7 @@ def _shape(method: ContractMethod, found: FoundMethod) -> Fault | None:
 
 
 def _hidden(method: ContractMethod, found: FoundMethod) -> Fault | None:
-    """A signature that says nothing: none at all, or ``(*args, **kwargs)``."""
+    """Return the fault of a signature that says nothing: none, or ``(*args, **kwargs)``."""
     parameters = found.parameters
     if found.function is None or found.has_overloads or parameters == ():
         return None

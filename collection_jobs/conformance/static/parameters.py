@@ -53,7 +53,7 @@ def parameter_faults(
 
 
 def _misnamed(method: ContractMethod, found: tuple[Parameter, ...]) -> dict[str, Parameter]:
-    """The contract's names that are absent, with the stranger that stands in the place of each."""
+    """Return the contract's names that are absent, each with what stands in its place."""
     wanted = {parameter.name for parameter in method.parameters}
     names = {own.name for own in found}
     places = [own for own in found if own.by_position]

@@ -124,7 +124,7 @@ class StaticReport:
         return self.verdict == "conforms"
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain data for ``json.dumps``."""
+        """Return the report as plain data for ``json.dumps``."""
         from importlib import metadata  # slower to import than the rest of this module
 
         return {
@@ -137,7 +137,7 @@ class StaticReport:
         }
 
     def __str__(self) -> str:
-        """The verdict and every fault, in plain text: what an assertion shows."""
+        """Tell the verdict and every fault, in plain text: what an assertion shows."""
         lines = [f"{self.target}: {self.verdict}"]
         lines += [
             f"  {run.name} gave no verdict: {run.reason}"

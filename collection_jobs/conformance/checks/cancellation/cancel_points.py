@@ -92,7 +92,7 @@ class Stepped:
 
 
 def _place(coroutine: object) -> str:
-    """The innermost line outside asyncio at which a coroutine is suspended."""
+    """Return the innermost line outside asyncio at which a coroutine is suspended."""
     frame: FrameType | None = None
     while coroutine is not None:
         inner = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)

@@ -42,7 +42,7 @@ _Handles = Sequence[CollectionJobRepository]
 def _stage(
     opening: Opening, directory: Path, pulse: Pulse, *, shared: bool
 ) -> Generator[OpenStore[_Handles]]:
-    """The store, and another handle on it where there can be one."""
+    """Open the store, with another handle on it where there can be one."""
     # A store that gives no answers may give none when it is closed; that is known by then.
     with suppress(NoAnswer), ExitStack() as opened:
         store: OpenStore[_Handles] | None = None
@@ -111,7 +111,7 @@ class _Trials:
         self._grace = _LEAST_GRACE
 
     def covered(self, open_close: int) -> str:
-        """What was covered, besides so many openings and closings."""
+        """Tell what was covered, besides so many openings and closings."""
         tried = f"{self._calls} calls cancelled, at {len(self._places)} places in the adapter"
         if not self._calls:
             tried = "no call can be cancelled half-way, for none is ever suspended"
@@ -160,7 +160,7 @@ class _Trials:
         return running
 
     def blocked(self, blocked: Blocked) -> Finding | None:
-        """The finding where a call after a cancellation blocked the event loop for good."""
+        """Return the finding where a call after a cancellation blocked the event loop for good."""
         trial = None if self._latest is None else self._latest.result()
         if trial is None or not (trial.place or self._calls):
             return None  # it blocks without any cancellation

@@ -127,7 +127,7 @@ class _Phase:
         await leave
 
     async def _violation(self, directory: Path) -> Violation | None:
-        """What is wrong with the store when it is opened again, or None."""
+        """Return what is wrong with the store when it is opened again, or None."""
         try:
             async with open_with_timeout(self._opening(directory)) as repository:
                 for call in (Call("save", (_JOB,)), Call("get_by_id", ("a",))):
@@ -141,7 +141,7 @@ class _Phase:
         return None
 
     def finding(self, point: CancelPoint, place: str, violation: Violation) -> Finding:
-        """The finding, with the calls that show it."""
+        """Return the finding, with the calls that show it."""
         what = "closing" if self._closes else "opening"
         method = "__aexit__(None, None, None)" if self._closes else "__aenter__()"
         history = (

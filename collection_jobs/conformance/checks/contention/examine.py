@@ -114,7 +114,7 @@ class _Contest:
         return False
 
     def _shorter(self, topology: Topology, round_: Round) -> Finding | None:
-        """The same violation among fewer calls, if it shows among them."""
+        """Return the same violation among fewer calls, if it shows among them."""
         for short in shorter(round_, self.plan.seed, _SHORTER):
             events = _play(topology, short)
             seen = check_among(short.ids, events)
@@ -184,7 +184,7 @@ def _hold_on_one_handle(contest: _Contest) -> None:
 
 
 def _hold_on_handles(contest: _Contest) -> None:
-    """A store may be open to many processes and still not twice in one: then that is noted."""
+    """Run the rounds on several handles; note it where a store does not open twice in a process."""
     plan, handles = contest.plan, contest.plan.profile.processes
     try:
         directory = plan.new_directory()
@@ -311,7 +311,7 @@ def _hand_over(topology: Topology, capabilities: frozenset[str]) -> tuple[Round,
 
 
 def _in_one_go(round_: Round, events: Sequence[Event]) -> Round:
-    """The calls that were handed over, as those of one client."""
+    """Return the calls that were handed over, as those of one client."""
     steps = tuple(Step(event.call.method, event.call.arguments) for event in events)
     return replace(round_, clients=(steps,))
 

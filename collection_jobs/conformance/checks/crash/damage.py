@@ -167,7 +167,7 @@ def _violation(
 
 
 def _wrong_answer(event: Event) -> str | None:
-    """What is wrong with what a call of a damaged store answered, or None."""
+    """Return what is wrong with what a call of a damaged store answered, or None."""
     outcome = event.outcome
     if outcome is None or outcome.error is None:
         return None

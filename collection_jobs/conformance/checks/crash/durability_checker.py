@@ -51,18 +51,18 @@ class DurabilityChecker:
         self.acknowledged: int = 0
 
     def began(self, number: int, call: Call) -> None:
-        """A call is under way."""
+        """Note that a call is under way."""
         self._calls[number] = call
         for job_id in call.job_ids:
             page = self._pages[job_id]
             page.under_way, page.began = call, datetime.now(UTC)
 
     def method(self, number: int) -> str:
-        """The method of a call that is under way."""
+        """Return the method of a call that is under way."""
         return self._calls[number].method
 
     def ended(self, number: int, outcome: Outcome, *, first_life: bool) -> Finding | None:
-        """A call was acknowledged; what it shows to be wrong, if that is for a reopening to blame.
+        """Note a call's answer; return what it shows to be wrong, if a reopening is to blame.
 
         Args:
             number: The call's.
@@ -140,7 +140,7 @@ class DurabilityChecker:
             yield from self._halved(call)
 
     def _halved(self, call: Call) -> Iterator[Finding]:
-        """A call that changes several jobs, and took effect on one of them and not on another."""
+        """Yield a finding where a call took effect on one of its jobs and not on another."""
         came = {job_id: self._pages[job_id].happened for job_id in call.job_ids}
         if {True, False} <= set(came.values()) and call.method not in self._wrong_methods:
             done = ", ".join(ascii(job_id) for job_id, happened in came.items() if happened)
@@ -208,7 +208,7 @@ class DurabilityChecker:
 
 
 def _happened(page: _Page, before: JobState, job_id: str, now: datetime) -> JobState | None:
-    """The state if the call under way took effect; None where it could not have, or is none."""
+    """Return the state if the call under way took effect; None where it could not have."""
     call = page.under_way
     if call is None:
         return None
@@ -223,7 +223,7 @@ def _finding(
     outcome: Outcome,
     against: tuple[Sequence[Violation], Sequence[Violation]],
 ) -> Finding:
-    """What speaks against the state before the call under way, and against the state after it."""
+    """Say what speaks against the states before and after the call that was under way."""
     lines = list(page.lines)
     if page.under_way is not None:
         lines.append(f"await {page.under_way}  # was under way")

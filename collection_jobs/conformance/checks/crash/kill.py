@@ -90,7 +90,7 @@ class _History:
         self._fork_server.close()
 
     def examination(self, *, declared: bool) -> Examination:
-        """What came of it all."""
+        """Say what came of it all."""
         lost = any(finding.law == _LAW for finding in self.findings)
         how = f"{self.kills} processes were killed at work, after {self._acknowledged}"
         how += f" acknowledged calls, and {'not all was there' if lost else 'all was there'}"
@@ -104,7 +104,7 @@ class _History:
         return Examination(list(first.values()), covered, {}, (observed,))
 
     def first_life(self) -> None:
-        """A process that comes to its end and closes the store: the measure for those killed."""
+        """Let a process come to its end and close the store: the measure for those killed."""
         worker = self._open(counting=True)
         if worker is None:
             return

@@ -77,7 +77,7 @@ class _Used:
         self.handles = max(self.handles, len(mine) - 1)
 
     def __str__(self) -> str:
-        """What was covered."""
+        """Say what was covered."""
         tried = (
             f"{_counted(self.handles, 'handle')} of one process, opened and closed"
             f" {self.openings} times beside"
@@ -176,7 +176,7 @@ def find_handles_again(plan: Plan, token: dict[str, Any]) -> list[Finding]:
 def _told_shortly(
     trial: _Trial, lines: tuple[Line, ...], found: list[Finding]
 ) -> dict[str, Finding]:
-    """The first of the findings with the shortest script that shows it, and the others as found."""
+    """Give the first finding the shortest script that shows it; leave the others as found."""
     first = found[0]
 
     def shows(shorter: tuple[Line, ...]) -> Finding | None:
@@ -195,7 +195,7 @@ def _with_token(trial: _Trial, finding: Finding, lines: Sequence[Line]) -> Findi
 
 
 def _on_one_handle(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """The script for an adapter that opens a store once in each process: handle 1 does it all."""
+    """Let handle 1 do it all, for an adapter that opens a store once in each process."""
     opens = next(line for line in lines if line.step.method == OPEN)
     return tuple(
         line if line.process != SERVICE or line.step.method == KILL else replace(line, handle=1)
@@ -213,7 +213,7 @@ def _places(directory: Path, *, linked: bool) -> tuple[Path, ...]:
 
 
 def _refuses_a_second_handle(fork_server: ForkServer, directory: Path) -> str | None:
-    """What an adapter says that opens no store twice in one process, with nothing else going on."""
+    """Return what an adapter says that opens no store twice in one process; None where it does."""
     with fork_server.worker(counting=False) as worker, suppress(WorkerDied):
         try:
             worker.ask(Open(directory, 1, ANSWER_TIMEOUT))

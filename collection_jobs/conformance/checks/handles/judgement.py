@@ -23,7 +23,7 @@ _DURABLE = "DURABLE-1"
 
 
 def judge_script(played: Played) -> list[Finding]:
-    """What was acknowledged and is not so, at most one finding for each law.
+    """Find what was acknowledged and is not so, at most one finding for each law.
 
     What shows before a process was killed is judged by itself, for no kill is to blame for it.
     """
@@ -96,7 +96,7 @@ def _finding(
 
 
 def _history(played: Played, about: Collection[Event]) -> Iterable[str]:
-    """The calls as Python, process by process; a handle is called by its process and number."""
+    """Write the calls as Python, process by process; a handle has its process's name and number."""
     events = [event for event in played.events if event.outcome is not None or event in about]
     many = len(events) > _LONGEST // 2
     events = [

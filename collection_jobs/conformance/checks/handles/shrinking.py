@@ -44,7 +44,7 @@ def shrink_script(lines: Script, finding: Finding, shows: Shows) -> tuple[Script
 
 
 def _parts(lines: Script) -> Iterator[Script]:
-    """What may be left out: whole processes, then runs of lines, of half the script and less."""
+    """Yield what may be left out: whole processes, then runs of half the lines and less."""
     for process in sorted({line.process for line in lines}, reverse=True):
         yield tuple(line for line in lines if line.process == process)
     size = len(lines) // 2
@@ -55,5 +55,5 @@ def _parts(lines: Script) -> Iterator[Script]:
 
 
 def _by_its_directory(line: Line) -> Line:
-    """The line with the store opened by its own path, and by no link."""
+    """Return the line with the store opened by its own path, and by no link."""
     return replace(line, step=Step(OPEN, (0,))) if line.step.method == OPEN else line

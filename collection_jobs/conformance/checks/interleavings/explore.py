@@ -70,7 +70,7 @@ class Exploration:
         return self.programs
 
     def __str__(self) -> str:
-        """What was covered, as a sentence for a report."""
+        """Say what was covered, as a sentence for a report."""
         if self.unsupported is not None:
             return f"cannot run under the deterministic loop: {self.unsupported}"
         covered = f"{self.programs:,} {self.kind}, each under a schedule of its own"
@@ -316,7 +316,7 @@ class _Search:
         return execution.laws
 
     def blocked(self, why: str) -> tuple[Finding, ...]:
-        """The one finding of a search that cannot go on: the program that blocked the thread."""
+        """Return the one finding of a search that cannot go on: what blocked the thread."""
         program = self.runner.program
         lines = () if program is None else program.lines()
         return (

@@ -42,17 +42,17 @@ class InertLoop(asyncio.AbstractEventLoop):
         """They end with the loop."""
 
     def get_debug(self) -> bool:
-        """Always False: the slow checks of asyncio are not for thousands of runs."""
+        """Return False: the slow checks of asyncio are not for thousands of runs."""
         return False
 
     def set_debug(self, enabled: bool) -> None:
         """There is nothing more to tell."""
 
     def close(self) -> None:
-        """The loop closes itself at the end of its one run."""
+        """Do nothing: the loop closes itself at the end of its one run."""
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """What went wrong beside the calls shows in what they return, or not at all."""
+        """Do nothing: what goes wrong beside the calls shows in what they return, or not at all."""
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """As call_exception_handler."""

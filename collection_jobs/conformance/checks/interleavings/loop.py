@@ -353,18 +353,18 @@ class DeterministicLoop(InertLoop):
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """A timer was cancelled: it is passed over when its time comes."""
+        """Do nothing: a cancelled timer is passed over when its time comes."""
 
     def time(self) -> float:
-        """The virtual time, which passes only when nothing is ready."""
+        """Return the virtual time, which passes only when nothing is ready."""
         return self._now
 
     def create_future(self) -> asyncio.Future[Any]:
-        """A future of this loop."""
+        """Make a future of this loop."""
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
-        """A task that belongs to whoever creates it."""
+        """Make a task that belongs to whoever creates it."""
         if self._factory is None:
             task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, **options)
         else:
@@ -381,7 +381,7 @@ class DeterministicLoop(InertLoop):
             self.owner = creator
 
     def task_of(self, owner: str) -> asyncio.Task[Any] | None:
-        """The first task of an owner that has not come to its end."""
+        """Return the first task of an owner that has not come to its end."""
         tasks = (task for task, name in self._owners.items() if name == owner)
         return next((task for task in tasks if not task.done()), None)
 
@@ -396,7 +396,7 @@ class DeterministicLoop(InertLoop):
     def run_in_executor(
         self, executor: Any, func: Callable[[*_Ts], _T], *args: *_Ts
     ) -> asyncio.Future[_T]:
-        """The work becomes a step; it is done also when nobody waits for it any more."""
+        """Make the work a step; it is done also when nobody waits for it any more."""
         future: asyncio.Future[_T] = self.create_future()
 
         def work() -> None:

@@ -66,7 +66,7 @@ class ConcurrentProgram:
         )
 
     def lines(self) -> tuple[str, ...]:
-        """The program as Python, client by client."""
+        """Return the program as Python, client by client."""
         lines = [str(step) for step in self.setup]
         for name, steps in zip(_NAMES, self.clients, strict=False):
             lines.append(f"async def {name.lower()}():")
@@ -80,7 +80,7 @@ def _is_status(argument: object) -> TypeGuard[JobStatus]:
 
 
 def _job_ids(step: Step, held: Mapping[str, str]) -> Iterator[str]:
-    """The ids of the jobs that a step names; none for a listing, and where nothing is held."""
+    """Yield the ids of the jobs that a step names; none for a listing, nor where none is held."""
     if step.method.startswith(("list_", "get_running")):
         return
     first = step.arguments[0]

@@ -55,7 +55,7 @@ def shrink_witness(witness: Witness, runner: Runner) -> Witness:
 def _break(
     program: ConcurrentProgram, law: str, preemptions: int, runner: Runner, budget: int
 ) -> Witness | None:
-    """The schedule of fewest preemptions under which a program breaks a law."""
+    """Return the schedule of fewest preemptions under which a program breaks a law."""
     frontier = Frontier(program)
     for bound in range(preemptions + 1):
         for prefix, execution in frontier.run(runner, bound):
@@ -67,7 +67,7 @@ def _break(
 
 
 def _smaller(program: ConcurrentProgram) -> Iterator[ConcurrentProgram]:
-    """The programs that have one call less."""
+    """Yield the programs that have one call less."""
     for at in range(len(program.setup)):
         yield replace(program, setup=program.setup[:at] + program.setup[at + 1 :])
     for at, steps in enumerate(program.clients):

@@ -52,7 +52,7 @@ class _Growth:
     depth: float | None = None
 
     def __str__(self) -> str:
-        """What was covered."""
+        """Say what was covered."""
         small, large = self.sizes
         told = (
             f"every call's cost with {small:,} and with {large:,} jobs:"
@@ -154,7 +154,7 @@ def _look_deep(pair: _Pair, growth: _Growth, repetitions: int) -> Finding | None
 
 
 def _deeper(pair: _Pair, growth: _Growth) -> _Growing | None:
-    """What a deep page costs beside the first one, if that is much more."""
+    """Return what a deep page costs beside the first one, if that is much more."""
     _, large = pair.least
     first, deep = large[FIRST_PAGE], large[DEEP_PAGE]
     growth.depth = _work_factor(first, deep)
@@ -173,7 +173,7 @@ class _Growing:
 def _confirmed(
     pair: _Pair, growth: _Growth, repetitions: int, confirmations: int
 ) -> list[_Growing]:
-    """The calls whose cost grows each time that it is measured."""
+    """Return the calls whose cost grows each time that it is measured."""
     factor = growth.sizes[1] / growth.sizes[0]
     growing: dict[str, _Growing] = {}
     for time in range(1 + confirmations):
@@ -209,7 +209,7 @@ def _growing(pair: _Pair, factor: float) -> list[_Growing]:
 
 
 def _grown(call: str, cost: Cost, other: Cost, allowed: float) -> _Growing | None:
-    """A cost beside another that may not be much greater, if it is."""
+    """Return a cost beside another that may not be much greater, if it is."""
     work = _work_factor(cost, other)
     wall = (other.wall + _FLOOR) / (cost.wall + _FLOOR)
     if work > _CPU * allowed:
