@@ -255,6 +255,12 @@ def test_importing_the_kit_alone_loads_none_of_it() -> None:
     assert "hypothesis" not in loaded_by("import collection_jobs.conformance")
 
 
+def test_the_run_and_its_workers_load_hypothesis_only_when_they_search() -> None:
+    """A worker process starts twice as fast without it."""
+    kit = "collection_jobs.conformance"
+    assert "hypothesis" not in loaded_by(f"import {kit}.run, {kit}.running.worker")
+
+
 def test_a_name_that_the_kit_lacks_is_an_attribute_error() -> None:
     kit = importlib.import_module("collection_jobs.conformance")
     with pytest.raises(AttributeError, match="has no attribute 'verifi'"):
