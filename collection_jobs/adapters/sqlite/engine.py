@@ -241,7 +241,7 @@ class Engine:
             raise_for_caller(error, self._settings)
 
     def _no_thread(self) -> RepositoryError:
-        return RepositoryError(f"no thread is to be had for a call on {self._settings.path!r}")
+        return RepositoryError(f"no thread could be started for a call on {self._settings.path!r}")
 
     def _check(self) -> float:
         """Refuse what cannot be served; the time by the monotonic clock."""
@@ -280,7 +280,7 @@ class Engine:
     def _serve(self) -> None:
         try:
             committer = self._connect()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
+        except BaseException as error:  # noqa: BLE001 - propagate any exception to the caller
             insist(self._refuse_to_open, error)
             return
         self._post(self._opened)
@@ -288,7 +288,7 @@ class Engine:
             while self._next_batch():
                 committer.commit(self._batch)
                 self._call(_answer, self._batch)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+        except BaseException as error:  # noqa: BLE001 - propagate any exception to the callers
             insist(self._refuse_all, committer, error)
         insist(self._post_the_end, committer)
 
@@ -349,7 +349,7 @@ class Engine:
                 return None
             committer.close()
             failure = self._handles.close()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
+        except BaseException as error:  # noqa: BLE001 - propagate any exception to the caller
             return for_caller(error, self._settings)
         return None if failure is None else for_caller(failure, self._settings)
 

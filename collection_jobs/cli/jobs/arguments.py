@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import click
 
-from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.failure import URL_VARIABLE, Failure
 from collection_jobs.opening import looks_like_url
 from collection_jobs.urls import scheme_of_url
@@ -115,7 +115,7 @@ def since(ctx: click.Context, param: click.Parameter, value: str | None) -> date
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise click.BadParameter(
-            f"{harmless(value)!r} is no time: give how long ago (90m, 12h, 3d, 2w), or a date or"
+            f"{escaped(value)!r} is no time: give how long ago (90m, 12h, 3d, 2w), or a date or"
             " instant in UTC (2026-01-31, 2026-01-31T09:30)",
             ctx,
             param,

@@ -11,7 +11,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.jobs import render, watch
 from collection_jobs.cli.jobs.formatting import console
 from collection_jobs.cli.jobs.group import (
@@ -63,7 +63,7 @@ def list_command(
         screen.print(jobs_table(jobs, screen))
     else:
         kind = " like these" if statuses or since else ""
-        console(stderr=True).print(f"no jobs{kind} in {harmless(shown_url(url))}")
+        console(stderr=True).print(f"no jobs{kind} in {escaped(shown_url(url))}")
     if more:
         text = f"The newest {limit:,}; there are more: --limit shows them."
         console(stderr=True).print(Text(text, "dim"))

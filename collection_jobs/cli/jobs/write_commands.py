@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.failure import Refused
 from collection_jobs.cli.jobs.formatting import console
 from collection_jobs.cli.jobs.group import (
@@ -30,7 +30,7 @@ def _tell_change(former: CollectionJob, changed: CollectionJob, as_json: bool) -
     if as_json:
         print_json({"id": former.id, "former_status": before, "status": now})
     else:
-        console().print(f"{harmless(former.id)} was {before} and is {now}")
+        console().print(f"{escaped(former.id)} was {before} and is {now}")
 
 
 @click.command("retry")
@@ -74,14 +74,14 @@ def delete_command(words: Sequence[str], yes: bool, as_json: bool) -> None:
     if as_json:
         print_json({"id": read.job_id, "deleted": True})
     else:
-        console().print(f"{harmless(read.job_id)} is deleted")
+        console().print(f"{escaped(read.job_id)} is deleted")
 
 
 def _ask(job: CollectionJob) -> None:
     stats = JobStats.from_job(job)
     running = ", though a worker is at it" if job.status is JobStatus.RUNNING else ""
     question = (
-        f"Delete {harmless(job.id)}, which is {job.status.value}, with the outcomes of"
+        f"Delete {escaped(job.id)}, which is {job.status.value}, with the outcomes of"
         f" {stats.completed + stats.failed:,} of {stats.total:,} symbols{running}?"
     )
     try:

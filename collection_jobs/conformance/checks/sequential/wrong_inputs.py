@@ -162,9 +162,16 @@ def _findings(store: OpenStore, calls: Iterable[WrongCall]) -> list[Finding]:
             before = _stored(store)
     if not wrong:
         return []
-    others = "".join(f"; so does {finding.history[-1][6:]}" for finding in wrong[1:])
-    first = wrong[0]
-    return [Finding(_LAW, _shortened(first.message + others), first.history)]
+    first, *others = wrong
+    return [Finding(_LAW, _shortened(first.message + _and_more(others)), first.history)]
+
+
+def _and_more(others: list[Finding]) -> str:
+    """Name the first three of the other findings' calls, and say how many there are."""
+    calls = ", ".join(finding.history[-1].removeprefix("await ") for finding in others[:3])
+    if len(others) <= 3:
+        return f"; and {len(others)} more: {calls}" if others else ""
+    return f"; and {len(others)} more; the first three: {calls}"
 
 
 def _shortened(message: str) -> str:
