@@ -40,24 +40,24 @@ COMMANDS = {
     "check": Entry(
         "collection_jobs.cli.check",
         "check_command",
-        "Check the signatures of an adapter, before anything of it runs.",
+        "Check the signatures of an adapter without running it.",
     ),
     "jobs": Entry(
         "collection_jobs.cli.jobs.commands",
         "jobs_command",
-        "Look at the jobs of a store, and change what a person may change.",
+        "List and inspect the jobs of a store; retry, cancel or delete them.",
     ),
     "new-adapter": Entry(
         "collection_jobs.cli.new_adapter",
         "new_adapter_command",
-        "Begin an adapter: a small project, red until it keeps the contract.",
+        "Create an adapter project with a failing test for each law.",
         needs=("jinja2",),
         extra="verify",
     ),
     "verify": Entry(
         "collection_jobs.cli.verify",
         "verify_command",
-        "Judge a repository by every law of the contract.",
+        "Verify a repository against every law of the contract.",
         needs=("hypothesis", "jinja2"),
         extra="verify",
     ),

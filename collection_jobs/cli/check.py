@@ -40,7 +40,7 @@ class _CannotRun(click.ClickException):
     "asked",
     multiple=True,
     type=click.Choice([*_CHECKERS[1:], "all"]),
-    help="Ask this type checker too; may be repeated. all: every one that is installed.",
+    help="Run this type checker too; may be repeated. all: every installed one.",
 )
 @click.option(
     "--json",
@@ -51,12 +51,12 @@ class _CannotRun(click.ClickException):
     help="Write the report as JSON into FILE, or to standard output in place of the text.",
 )
 @click.option(
-    "--probe", is_flag=True, help="Only print the module that the type checkers are given."
+    "--probe", is_flag=True, help="Only print the module that is given to the type checkers."
 )
 def check_command(
     target: str | None, asked: tuple[str, ...], json_file: str | None, probe: bool
 ) -> None:
-    """Check the signatures of an adapter, before anything of it runs.
+    """Check the signatures of an adapter without running it.
 
     MODULE:CLASS is imported as Python would import it from this directory, as in
     shop.jobs:RedisJobs. mypy is asked, and whatever else --checker names; what they cannot see

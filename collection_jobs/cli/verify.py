@@ -46,37 +46,37 @@ _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
     type=click.Choice(list(PROFILES)),
     default="standard",
     show_default=True,
-    help="How hard to look.",
+    help="How thoroughly to look.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Where all randomness comes from: the same seed gives the same verdict.",
+    help="Seed of all random choices: the same seed makes the same programs.",
 )
 @click.option(
     "--json",
     "json_file",
     type=click.File("w", lazy=False, atomic=True),
-    help="Write the report there; - is the standard output.",
+    help="Write the report to FILE as JSON; - is standard output.",
 )
 @click.option(
     "--junit",
     "junit_file",
     type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
-    help="Write the report there as JUnit XML, for CI servers.",
+    help="Write the report to FILE as JUnit XML, for CI servers.",
 )
 @click.option(
     "--html",
     "html_file",
     type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
-    help="Write the report there as one HTML page, for people.",
+    help="Write the report to FILE as one HTML page.",
 )
 @click.option(
     "--reproduce",
     "token",
-    help="Make one finding again, by the token that it was printed with, and nothing else.",
+    help="Only reproduce one finding, by the token printed with it.",
 )
 def verify_command(
     target: str | None,
@@ -87,7 +87,7 @@ def verify_command(
     html_file: TextIO | None,
     token: str | None,
 ) -> None:
-    """Judge a repository by every law of the contract.
+    """Verify a repository against every law of the contract.
 
     TARGET is a repository URL (memory:, sqlite:///jobs.db, postgresql://host/db) or
     module:attribute, the attribute being a factory: it takes an empty directory (a pathlib.Path)

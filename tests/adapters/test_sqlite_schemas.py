@@ -106,7 +106,7 @@ async def test_candles_that_no_release_holds_any_more_are_named_and_the_file_is_
                 (job_id,),
             )
     before = content(path)
-    with pytest.raises(RepositoryError, match="left as it was") as raised:
+    with pytest.raises(RepositoryError, match="left unchanged") as raised:
         await SQLiteCollectionJobRepository(path).__aenter__()
     named = ", ".join(sorted(repr(JOBS[n].id) for n in (1, 3)))
     assert f"the jobs {named} have candles of 2**63 or more" in str(raised.value)
@@ -169,7 +169,7 @@ async def test_a_step_may_not_leave_outcomes_of_no_job(
     old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(migrations.STEPS, SCHEMA_VERSION, ("DELETE FROM jobs",))
-    with pytest.raises(RepositoryError, match="outcomes of jobs that are not there"):
+    with pytest.raises(RepositoryError, match="outcomes of jobs that do not exist"):
         await SQLiteCollectionJobRepository(old).__aenter__()
     monkeypatch.undo()
     await holds_every_job(old)

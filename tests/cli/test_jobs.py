@@ -302,7 +302,9 @@ def test_a_job_is_deleted_after_asking(url: str) -> None:
     assert stored(url, "failed") is None
     result = jobs("delete", url, "running", "--yes", "--json")
     assert json.loads(result.stdout) == {"id": "running", "deleted": True}
-    assert "a worker is at it" in jobs("delete", fill_running(url), "again", answer="n\n").stderr
+    assert (
+        "a worker is processing" in jobs("delete", fill_running(url), "again", answer="n\n").stderr
+    )
 
 
 def fill_running(url: str) -> str:
@@ -344,8 +346,8 @@ def fill_running(url: str) -> str:
         (["sqlite:////{dir}/other.db"], 2, "is the SQLite database of another application"),
         (["sqlite:////{dir}/text.db"], 2, "is not a SQLite database"),
         (["sqlite:////{dir}/empty.db"], 2, "is an empty file"),
-        (["{url}", "--since", "soon"], 2, "'soon' is no time: give how long ago"),
-        (["{url}", "--since", "999999999w"], 2, "is no time"),
+        (["{url}", "--since", "soon"], 2, "'soon' is not a time: give an age"),
+        (["{url}", "--since", "999999999w"], 2, "is not a time"),
         (["{url}", "--status", "lost"], 2, "'lost' is not one of"),
         (["{url}", "--limit", "0"], 2, "0 is not in the range"),
     ],

@@ -269,7 +269,7 @@ def test_nothing_that_is_there_is_touched(
         mine.symlink_to("nowhere")
     result = new_adapter("shop-jobs")
     assert result.exit_code == 2
-    assert "'shop-jobs' is there already, and nothing was touched" in result.stderr
+    assert "'shop-jobs' already exists, and nothing was changed" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["shop-jobs"]
     if kind == "folder":
         assert list(mine.iterdir()) == []

@@ -141,7 +141,7 @@ def test_a_blocked_event_loop_is_found_and_left(
     monkeypatch.setattr("collection_jobs.conformance.running.watchdog.STALL_TIMEOUT", 0.5)
     (finding,) = explore(ThreadLock, tmp_path).findings
     assert finding.law == "ATOMIC-1"
-    assert "a step blocks the event loop for good at test_interleavings.py:" in finding.message
+    assert "a step blocks the event loop forever at test_interleavings.py:" in finding.message
     assert finding.message.endswith("in alone: with self.mutex:; the search ended there")
     assert "await repository." in finding.history[0]
 

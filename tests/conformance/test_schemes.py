@@ -104,7 +104,7 @@ def test_an_error_while_discarding_is_told_unless_another_came_first() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("kept://u:secret@h/wrong", "'kept://u:***@h/wrong' is no target: there is no wrong"),
+        ("kept://u:secret@h/wrong", "'kept://u:***@h/wrong' is not a target: there is no wrong"),
         (
             "plain://u:secret@h/",
             "opens 'plain://u:***@h/' makes no stores for the kit: name a fact",

@@ -100,7 +100,7 @@ DELETE: Any = delete
         (int, "delete is a class, not a method"),
         (staticmethod(DELETE), "delete is a staticmethod: it does not know which"),
         (classmethod(DELETE), "delete is a classmethod: it does not know which"),
-        (functools.cache(DELETE), "functools.cache hands the same coroutine out twice"),
+        (functools.cache(DELETE), "functools.cache returns the same coroutine twice"),
     ],
 )
 def test_what_is_no_method(value: object, message: str) -> None:

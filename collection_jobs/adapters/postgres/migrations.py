@@ -121,7 +121,8 @@ async def _check_candles(
     named = ", ".join(shown(row[0]) for row in rows[:_NAMED])
     more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     raise RepositoryError(
-        f"the schema cannot be migrated, for a symbol of these jobs has 2**63 candles or more, the"
+        "the schema cannot be migrated, because a symbol of these jobs has 2**63 candles or"
+        " more, the"
         f" most is 2**63 - 1: {named}{more}; record fewer or delete the jobs with the release that"
         f" wrote them, nothing was changed: {settings.name}"
     )

@@ -152,8 +152,8 @@ def _checked_dsn(value: str) -> str:
         or not all(_HOST.fullmatch(host) for host in place["hosts"].split(","))
     ):
         raise ValueError(
-            "a PostgreSQL URL reads postgresql://user:password@host:port/database, with what is"
-            f" special in a user, a password or a database percent-encoded: {shown_url(dsn)!r}"
+            "a PostgreSQL URL reads postgresql://user:password@host:port/database, with special"
+            " characters in the user, password or database percent-encoded: {shown_url(dsn)!r}"
         )
     if _UNSTORABLE.search(unquote(dsn)):
         raise ValueError(

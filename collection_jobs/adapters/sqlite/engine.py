@@ -306,7 +306,7 @@ class Engine:
                 str(error)
                 if isinstance(error, RepositoryError)
                 else f"the writer on {self._settings.path!r} ended ({error!r}): close the "
-                "repository, and open it anew"
+                "repository, and open it again"
             )
         committer.let_go()
         self._call(_answer, self._batch)

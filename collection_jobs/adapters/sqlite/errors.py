@@ -52,7 +52,7 @@ def _sentence(error: BaseException, settings: Settings) -> str:
     if code == sqlite3.SQLITE_NOTADB:
         return f"{path!r} is not a SQLite database"
     if isinstance(error, UndecodableError):
-        return f"{path!r} is damaged: what is stored is no job ({error})"
+        return f"{path!r} is damaged: a stored row is not a valid job ({error})"
     if isinstance(error, MemoryError):
         return f"there was not enough memory for a call on {path!r}"
     return f"SQLite failed on {path!r}: {str(error) or type(error).__name__}"

@@ -196,7 +196,7 @@ class Committer:
             self._connection.close()
             raise RepositoryError(
                 f"a transaction on {self._settings.path!r} could not be rolled back, so its "
-                "connection was closed: close the repository, and open it anew"
+                "connection was closed: close the repository, and open it again"
             ) from error
 
     def _roll_back(self) -> bool:

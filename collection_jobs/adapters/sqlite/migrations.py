@@ -158,7 +158,7 @@ def migrate(connection: sqlite3.Connection, path: str, known: int) -> None:
         connection.execute("BEGIN IMMEDIATE")
         take_steps(connection, path, _check(connection, path, known), known)
         if connection.execute("PRAGMA foreign_key_check").fetchall():
-            raise RepositoryError(f"{path!r} has outcomes of jobs that are not there")
+            raise RepositoryError(f"{path!r} has outcomes of jobs that do not exist")
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
@@ -187,7 +187,7 @@ def _check_clear(connection: sqlite3.Connection, path: str, obstacle: Obstacle) 
         named = ", ".join(map(repr, ids[:_SHOWN]))
         more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
         raise RepositoryError(
-            f"{path!r} was left as it was, for the jobs {named}{more} have {obstacle.sentence}"
+            f"{path!r} was left unchanged, because the jobs {named}{more} have {obstacle.sentence}"
         )
 
 

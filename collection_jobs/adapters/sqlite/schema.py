@@ -134,7 +134,8 @@ def _use_wal(connection: sqlite3.Connection) -> str:
 def _check_wal(mode: str, settings: Settings) -> None:
     if mode != "wal":
         raise RepositoryError(
-            f"{settings.path!r} lies where SQLite cannot have a write-ahead log (mode {mode})"
+            f"{settings.path!r} is on a file system where SQLite cannot keep a write-ahead log"
+            f" (journal mode {mode})"
         )
 
 

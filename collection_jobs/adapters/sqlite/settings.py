@@ -41,7 +41,7 @@ class Settings:
             os.fsencode(self.path)
         except UnicodeEncodeError:
             raise ValueError(
-                f"path must be one that the file system can spell: {shown(self.path)}"
+                f"path must be one that the file system can encode: {shown(self.path)}"
             ) from None
         if self.path == ":memory:":
             raise ValueError(
@@ -93,8 +93,8 @@ class Settings:
         # Such a path would stand in every message, and what is mistyped here has a password.
         if shown_url(place) == f"{scheme}:***":
             raise ValueError(
-                "a SQLite URL names a file, and no user, password or host; a relative path that has"
-                f" a ':' before an '@' is given as an absolute one: {shown_url(url)!r}"
+                "a SQLite URL names a file, without a user, password or host; give a relative"
+                " path with a ':' before an '@' as an absolute path: {shown_url(url)!r}"
             )
         options = _options(url, query)
         return cls.of(

@@ -115,7 +115,7 @@ def since(ctx: click.Context, param: click.Parameter, value: str | None) -> date
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise click.BadParameter(
-            f"{escaped(value)!r} is no time: give how long ago (90m, 12h, 3d, 2w), or a date or"
+            f"{escaped(value)!r} is not a time: give an age (90m, 12h, 3d, 2w), or a date or"
             " instant in UTC (2026-01-31, 2026-01-31T09:30)",
             ctx,
             param,

@@ -56,7 +56,7 @@ class _Jobs(click.Group):
 
 @click.group("jobs", cls=_Jobs, options_metavar="", subcommand_metavar="[COMMAND] [URL] [ID] ...")
 def jobs_group() -> None:
-    """Look at the jobs of a store, and change what a person may change.
+    """List and inspect the jobs of a store; retry, cancel or delete them.
 
     URL names the store, as in sqlite:///jobs.db; any scheme that an installed package opens will
     do. Without it, the environment variable COLLECTION_JOBS_URL does. Without a COMMAND, the jobs

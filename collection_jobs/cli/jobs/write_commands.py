@@ -43,7 +43,7 @@ def retry_command(words: Sequence[str], as_json: bool) -> None:
 
 @click.command("cancel")
 @words_argument("one", JobStatus.PENDING, JobStatus.RUNNING)
-@click.option("--reason", metavar="TEXT", help="What the job is to remember as its error.")
+@click.option("--reason", metavar="TEXT", help="The error message to store with the job.")
 @json_option
 def cancel_command(words: Sequence[str], reason: str | None, as_json: bool) -> None:
     """Give up a pending or running job for good; its outcomes stay."""
@@ -58,7 +58,7 @@ def cancel_command(words: Sequence[str], reason: str | None, as_json: bool) -> N
 
 @click.command("delete")
 @words_argument("one", JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.FAILED)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Delete without asking for confirmation.")
 @json_option
 def delete_command(words: Sequence[str], yes: bool, as_json: bool) -> None:
     """Remove a job and its outcomes, after asking."""
@@ -70,7 +70,7 @@ def delete_command(words: Sequence[str], yes: bool, as_json: bool) -> None:
 
     read = read_line(words, "one")
     if not on_job(read, delete):
-        raise Refused(f"job {read.job_id!r} was deleted meanwhile")
+        raise Refused(f"job {read.job_id!r} was deleted in the meantime")
     if as_json:
         print_json({"id": read.job_id, "deleted": True})
     else:
@@ -79,7 +79,7 @@ def delete_command(words: Sequence[str], yes: bool, as_json: bool) -> None:
 
 def _ask(job: CollectionJob) -> None:
     stats = JobStats.from_job(job)
-    running = ", though a worker is at it" if job.status is JobStatus.RUNNING else ""
+    running = ", although a worker is processing it" if job.status is JobStatus.RUNNING else ""
     question = (
         f"Delete {escaped(job.id)}, which is {job.status.value}, with the outcomes of"
         f" {stats.completed + stats.failed:,} of {stats.total:,} symbols{running}?"

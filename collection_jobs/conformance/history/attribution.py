@@ -286,6 +286,4 @@ def _wrong_method(case: _Case) -> Violation | None:
     if not culprit.reads or not case.is_explained(rest):
         return None
     law = "STATS-1" if method == "get_stats" else "ATOMIC-1"
-    return Violation(
-        law, f"{culprit.event}; the job was at no instant of the call as this shows it"
-    )
+    return Violation(law, f"{culprit.event}; at no instant of the call did the job look like this")

@@ -69,7 +69,7 @@ def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -
     """Look for an order of the calls on each job.
 
     Args:
-        events: The history; calls that never came back may have happened or not.
+        events: The history; calls that never returned may have happened or not.
         initial: What is known of the jobs that were there before; every other id was never used.
 
     Returns:
@@ -99,7 +99,7 @@ def check_among(ids: Collection[str], events: Sequence[Event]) -> list[Finding]:
 
 
 def _only(ids: Collection[str], event: Event) -> Event:
-    """Return the event as if there were no other jobs; without an answer it never came back."""
+    """Return the event as if there were no other jobs; without an answer it never returned."""
     outcome = event.outcome
     if outcome is None or isinstance(outcome.error, NoAnswer):
         return Event(event.client, event.call, event.began)

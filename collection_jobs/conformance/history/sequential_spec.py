@@ -61,7 +61,7 @@ def operation(event: Event, job_id: str, wall: Span) -> Operation:
     Args:
         event: The call.
         job_id: The job, which the call names.
-        wall: Between which times a call that never came back may have happened.
+        wall: Between which times a call that never returned may have happened.
     """
     job = None if event.outcome is None else event.outcome.value
     if isinstance(job, CollectionJob):
@@ -166,6 +166,6 @@ def _judged(
 
 
 def _may_happen(call: Call, wall: Span) -> Transition:
-    """Apply a call that never came back as if it had succeeded."""
+    """Apply a call that never returned as if it had succeeded."""
     answer = True if call.method in ("delete", "update_status") else None
     return _judged(call, Outcome(wall.first, wall.last, answer))

@@ -27,7 +27,7 @@ NO_SPEC = (
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How hard to look.
+    """How thoroughly to look.
 
     Attributes:
         name: What the user calls it.
@@ -138,7 +138,7 @@ class Plan:
         target: What is judged.
         capabilities: What its adapter declares of itself.
         unwritten: The methods that it does not have yet.
-        profile: How hard to look.
+        profile: How thoroughly to look.
         seed: Where all randomness comes from.
         new_store: Opens a new, empty store.
         new_directory: A new, empty directory for a store.

@@ -74,7 +74,8 @@ def _shape(method: ContractMethod, found: FoundMethod) -> Fault | None:
     if kind == "_lru_cache_wrapper":
         return Fault(
             FaultKind.SHAPE,
-            "functools.cache hands the same coroutine out twice, and it can be awaited once",
+            "functools.cache returns the same coroutine twice, but a coroutine can be awaited"
+            " only once",
             "remove the cache, or keep results instead of coroutines",
         )
     if isinstance(value, property | functools.cached_property):
@@ -162,7 +163,7 @@ def _unchecked(method: ContractMethod, found: FoundMethod) -> Iterator[Fault]:
     if getattr(found.function, "__no_type_check__", False):
         yield Fault(
             FaultKind.UNCHECKED,
-            "@no_type_check keeps its types from every checker",
+            "@no_type_check hides its types from every type checker",
             "remove @no_type_check",
         )
         return

@@ -38,7 +38,7 @@ def parameter_faults(
         if own.name not in wanted | renamed and own.is_required:
             yield Fault(
                 FaultKind.PARAMETERS,
-                f"it requires {own.name}, which no caller gives",
+                f"it requires {own.name}, which no caller passes",
                 f"give {own.name} a default, or remove it",
                 certain,
             )
