@@ -125,4 +125,4 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="collection-jobs", message="%(package)s %(version)s")
 def app() -> None:
-    """Repositories of collection jobs: write an adapter, verify it, look at the jobs in it."""
+    """Repositories of collection jobs: write an adapter, verify it, inspect its jobs."""

@@ -1,4 +1,4 @@
-"""The command `new-adapter`: a small project, red until its adapter keeps the contract."""
+"""The command `new-adapter`: create a project whose tests fail until the adapter is written."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ _FILES = {
 def new_adapter_command(name: str, base: Base) -> None:
     """Create an adapter project with a failing test for each law.
 
-    NAME is that of the package, as in redis-jobs: a folder of that name is made here. In it are
-    the methods to write with their contracts, a test for each law, strict type checks, and a README
-    that tells the way. Nothing that is there already is touched.
+    NAME is the name of the package, as in redis-jobs, and of the directory that is created in the
+    current one. The project has the methods to write, with their contracts, a test for each law,
+    strict type checks, and a README that explains the steps. Existing files are never changed.
 
     Exits with 0 (written) or 2 (not written).
     """

@@ -1,4 +1,4 @@
-"""The command `verify`: judge a repository by every law, in front of the user's eyes."""
+"""The command `verify`: verify a repository against every law, and show the progress."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def verify_command(
     """Verify a repository against every law of the contract.
 
     TARGET is a repository URL (memory:, sqlite:///jobs.db, postgresql://host/db) or
-    module:attribute, the attribute being a factory: it takes an empty directory (a pathlib.Path)
+    module:attribute, where the attribute is a factory: it takes an empty directory (a pathlib.Path)
     and returns an async context manager that gives the repository. Without TARGET, an SQLite file
-    is judged. Jobs that are already behind a URL are never touched: new stores of the same engine
-    are made beside it, and removed.
+    is verified. Jobs at a URL are never touched: new stores of the same engine are created next to
+    it, and removed afterwards.
 
-    Exits with 0 if the repository conforms, 1 if a law is broken, 2 if it could not be judged,
-    3 if no law was found broken but one that applies went unchecked.
+    Exits with 0 if the repository conforms, 1 if a law is broken, 2 if the verification could not
+    run, and 3 if no law was found broken but one that applies was not checked.
     """
     # With the JSON on the standard output, the table makes way for it.
     console = Console(stderr=json_file is not None and json_file.name == "<stdout>")

@@ -225,8 +225,8 @@ def test_names_are_derived(name: str, module: str, class_name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("", "'' cannot name a package: letters, digits and hyphens do"),
-        ("my adapter", "'my adapter' cannot name a package: letters, digits and hyphens do, "),
+        ("", "'' cannot name a package: use letters, digits and hyphens"),
+        ("my adapter", "'my adapter' cannot name a package: use letters, digits and hyphens, "),
         ("my adapter", "as in my-adapter"),
         ("../evil", "cannot name a package"),
         ("/tmp/x", "cannot name a package"),  # noqa: S108 - it is refused

@@ -113,7 +113,8 @@ def for_caller(error: Exception, settings: Settings) -> Exception:
         text = f"another transaction has held a lock for more than {settings.lock_timeout:g} s"
     elif code in _SHARED_SESSION and settings.statement_cache:
         text = (
-            "a prepared statement was lost or made by another session; behind a pooler that shares"
+            "a prepared statement was lost or created by another session; behind a pooler that"
+            " shares"
             f" sessions among transactions set statement_cache=0 ({_said(error)})"
         )
     elif code in _GONE:

@@ -122,8 +122,8 @@ OBSTACLES: dict[int, Obstacle] = {
     1: Obstacle(
         "SELECT DISTINCT id FROM jobs JOIN symbols ON job = key"
         " WHERE typeof(candles) = 'text' ORDER BY id",
-        "candles of 2**63 or more, which this release does not hold: with the release that wrote "
-        "the file, record these symbols anew or delete the jobs",
+        "candles of 2**63 or more, which this release cannot store: with the release that wrote"
+        " the file, record these symbols again or delete the jobs",
     ),
 }
 """What is looked for before a step from version n, by n."""

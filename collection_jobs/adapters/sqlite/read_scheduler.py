@@ -16,7 +16,7 @@ _LEAST = 16
 
 
 class ReadScheduler:
-    """A caller reads until its turn is used up; then it waits, and the loop has a round.
+    """A caller reads until its budget is spent, then yields for one loop iteration.
 
     Were the callers to suspend without waiting, each round of the loop would hold a read of every
     one: 256 listings of 50 jobs kept all else from running for 0.3 s. So those who wait stand in a

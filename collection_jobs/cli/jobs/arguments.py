@@ -92,7 +92,7 @@ def _too_many(words: Sequence[str], form: str, commands: Sequence[str]) -> str:
 
 def _no_url(word: str, commands: Sequence[str]) -> str:
     # What is no word of a shell might be a URL without its scheme, with a password in it.
-    shown = repr(word) if re.fullmatch(r"[\w.-]{1,40}", word) else "what stands there"
+    shown = repr(word) if re.fullmatch(r"[\w.-]{1,40}", word) else "the argument"
     near = get_close_matches(word, commands, n=1)
     hint = (
         f"; did you mean {near[0]}?" if near else ", which begins with a scheme: sqlite:///jobs.db"

@@ -46,7 +46,7 @@ def retry_command(words: Sequence[str], as_json: bool) -> None:
 @click.option("--reason", metavar="TEXT", help="The error message to store with the job.")
 @json_option
 def cancel_command(words: Sequence[str], reason: str | None, as_json: bool) -> None:
-    """Give up a pending or running job for good; its outcomes stay."""
+    """Cancel a pending or running job permanently; its outcomes stay."""
 
     async def cancel(
         repository: CollectionJobRepository, job: CollectionJob
@@ -61,7 +61,7 @@ def cancel_command(words: Sequence[str], reason: str | None, as_json: bool) -> N
 @click.option("--yes", is_flag=True, help="Delete without asking for confirmation.")
 @json_option
 def delete_command(words: Sequence[str], yes: bool, as_json: bool) -> None:
-    """Remove a job and its outcomes, after asking."""
+    """Delete a job and its outcomes, after asking for confirmation."""
 
     async def delete(repository: CollectionJobRepository, job: CollectionJob) -> bool:
         if not yes:

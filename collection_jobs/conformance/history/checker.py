@@ -93,7 +93,7 @@ def check_among(ids: Collection[str], events: Sequence[Event]) -> list[Finding]:
     hung = [event for event in events if is_hung(event)]
     findings = check([_only(ids, event) for event in events])
     if hung:
-        text = f"{hung[0].call} gave no answer while the others were at work"
+        text = f"{hung[0].call} gave no answer while the others ran"
         findings.insert(0, Finding("ATOMIC-1", text, tuple(map(str, hung))))
     return findings
 

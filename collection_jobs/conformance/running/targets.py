@@ -142,7 +142,7 @@ def _url_target(url: str) -> Target:
         raise TargetError(f"{error}; or name a factory, as in module:factory") from None
     if scheme.scratch is None:
         raise TargetError(
-            f"the package that opens {shown_to_user!r} makes no stores for the kit: name a"
+            f"the package that opens {shown_to_user!r} cannot create stores for the kit: name a"
             " factory, as in module:factory"
         )
     try:
