@@ -14,7 +14,9 @@ import pytest
 import collection_jobs
 
 PACKAGE = Path(collection_jobs.__file__).parent
-DOMAIN = {"status", "job", "stats", "errors", "validation", "documents", "free_text", "urls"}
+DOMAIN = {
+    *("status", "job", "fields", "stats", "errors", "validation", "documents", "free_text", "urls"),
+}
 CONTRACT = {"repository", "protocol", "owner", "openable", "base"}
 
 # For each room, the rooms and the libraries beyond the standard library that it may import.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from collection_jobs.adapters.postgres.parts import read_in_parts
+from collection_jobs.adapters.postgres.parts import Cursors, read_in_parts
 from collection_jobs.adapters.postgres.pooled import PooledConnection, Rows
 from collection_jobs.adapters.postgres.rows import job_from, weight_of
 from collection_jobs.job import CollectionJob
@@ -23,11 +23,11 @@ _TEXT_AT_ONCE = 250_000
 class _Jobs:
     """Jobs by a statement, or in parts where a row cannot hold one."""
 
-    def __init__(self, statement: str, in_parts: str, outcomes: str) -> None:
-        """Remember the statements: rows with outcomes, rows without, and a cursor of outcomes."""
+    def __init__(self, statement: str, in_parts: str, cursors: Cursors) -> None:
+        """Remember the statements: rows with outcomes, rows without, and what reads the rest."""
         self._statement = statement
         self._in_parts = in_parts
-        self._outcomes = outcomes
+        self._cursors = cursors
 
     async def _read(self, pooled: PooledConnection, *args: object) -> list[CollectionJob]:
         """The jobs, all of one snapshot."""
@@ -36,7 +36,7 @@ class _Jobs:
         if weight is not None:
             return await _jobs_from(rows, weight)
         del rows  # or they would be held beside what follows
-        return await read_in_parts(pooled, self._in_parts, args, self._outcomes)
+        return await read_in_parts(pooled, self._in_parts, args, self._cursors)
 
 
 class Get(_Jobs):

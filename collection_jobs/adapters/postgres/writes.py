@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from collection_jobs.adapters.postgres.batching import Write
 from collection_jobs.adapters.postgres.pooled import PooledConnection
-from collection_jobs.adapters.postgres.rows import array_literal
+from collection_jobs.adapters.postgres.rows import row_of
 from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
 from collection_jobs.job import CollectionJob
@@ -29,9 +29,12 @@ __all__ = [
 _GREATEST_REVISION = 2**63 - 1
 _NEVER = -1
 _Outcome: TypeAlias = tuple[str, str, int | None, str | None]
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
 LARGEST_WEIGHT = 10_000
 """Symbols, outcomes and quarters of a kilobyte of text in one statement: 2.5 MB at the most."""
 _TEXT = 250
+_IN_JSON = 6
+"""Characters that JSON takes at most for one."""
 _SAVED_TOGETHER = 200
 """Jobs in one statement; with 400 and 800 callers were served no faster."""
 _CHANGED_TOGETHER = 100
@@ -95,15 +98,17 @@ class SaveLarge:
     async def _save(
         self, pooled: PooledConnection, chunk: list[CollectionJob]
     ) -> dict[str, int | None]:
-        """Save some jobs of different ids; of one that is large, the outcomes in parts."""
+        """Save some jobs of different ids; of one that is large, what it has many of in parts."""
         if len(chunk) > 1 or weight(chunk[0]) <= LARGEST_WEIGHT:
             return await _save(pooled, self._statements, [(job, 0) for job in chunk])
         (job,) = chunk
         rows = [(job, 0)]
-        refused = await _save(pooled, self._statements, rows, with_outcomes=False)
+        refused = await _save(pooled, self._statements, rows, whole=False)
         if not refused:
             for part in _parts(_outcomes([job])):
                 await pooled.fetch(self._statements.add_outcomes, job.id, *_columns(part)[1:])
+            for entries in _parts(job.metadata.items()):
+                await pooled.fetch(self._statements.add_metadata, job.id, *_columns(entries))
         return refused
 
 
@@ -113,11 +118,13 @@ def are_several(jobs: Sequence[CollectionJob], ids: Sequence[str]) -> bool:
 
 
 def weight(job: CollectionJob) -> int:
-    """How many symbols and outcomes a job has, and quarters of a kilobyte of text."""
+    """Count the symbols, outcomes and entries of a job, and quarters of a kilobyte of text."""
     failed = job.failed_symbols
     many = len(job.symbols) + len(job.completed_symbols) + len(failed)
     if failed:
         many += sum(map(len, failed.values())) // _TEXT
+    if job.metadata:
+        many += len(job.metadata) + _IN_JSON * sum(map(len, job.metadata.values())) // _TEXT
     return many if job.error_message is None else many + text_weight(job.error_message)
 
 
@@ -154,13 +161,13 @@ def _statements_of(jobs: list[CollectionJob]) -> Iterator[list[CollectionJob]]:
     yield chunk
 
 
-def _parts(outcomes: Iterator[_Outcome]) -> Iterator[list[_Outcome]]:
-    """Parts of outcomes that fit in a statement each."""
-    part: list[_Outcome] = []
+def _parts(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    """Split rows that may end in a text into parts that fit in a statement each."""
+    part: list[_Row] = []
     total = 0
-    for outcome in outcomes:
-        part.append(outcome)
-        total += 1 + text_weight(outcome[3])
+    for row in rows:
+        part.append(row)
+        total += 1 + text_weight(row[-1])
         if total >= LARGEST_WEIGHT:
             yield part
             part, total = [], 0
@@ -177,9 +184,15 @@ async def _save(
     statements: Statements,
     jobs: list[tuple[CollectionJob, int]],
     *,
-    with_outcomes: bool = True,
+    whole: bool = True,
 ) -> dict[str, int | None]:
     """Save some jobs of different ids, each with the number of its call.
+
+    Args:
+        pooled: A connection at rest or in a transaction.
+        statements: The statements.
+        jobs: The jobs.
+        whole: Whether their outcomes and metadata are saved, too.
 
     Returns:
         The ids of those that are stale, and the revisions they have.
@@ -187,9 +200,9 @@ async def _save(
     if not jobs:
         return {}
     jobs.sort(key=lambda pair: pair[0].id)
-    columns = _columns(_row(job) for job, _ in jobs)
+    columns = _columns(row_of(job, with_metadata=whole) for job, _ in jobs)
     revisions = [_expected(job.revision) for job, _ in jobs]
-    outcomes = _columns(_outcomes(job for job, _ in jobs)) if with_outcomes else []
+    outcomes = _columns(_outcomes(job for job, _ in jobs)) if whole else []
     limit = pooled.lock_limit
     if not outcomes and all(revision is None for revision in revisions):
         await pooled.fetch(statements.save, *columns, limit)
@@ -200,24 +213,8 @@ async def _save(
     return dict(await pooled.fetch(statements.save_whole, *args))
 
 
-def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _row(job: CollectionJob) -> tuple[Any, ...]:
-    return (
-        job.id,
-        job.source,
-        array_literal(job.symbols),
-        job.timeframe,
-        job.start,
-        job.end,
-        job.created_at,
-        job.status.value,
-        job.started_at,
-        job.finished_at,
-        job.error_message,
-    )
 
 
 def _expected(revision: int | None) -> int | None:

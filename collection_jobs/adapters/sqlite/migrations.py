@@ -90,7 +90,21 @@ _VERSION_2 = (
     "DROP TABLE symbols_of_version_1",
 )
 
-STEPS: dict[int, Sequence[str]] = {0: _VERSION_1, 1: _VERSION_2}
+# Metadata has a table of its own: in the job's row it would be written anew with every outcome that
+# is recorded.
+_VERSION_3 = (
+    """
+    CREATE TABLE metadata (
+        job INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
+        name TEXT NOT NULL CONSTRAINT name_is_a_name
+            CHECK (length(name) BETWEEN 1 AND 255 AND instr(name, char(0)) = 0),
+        value TEXT NOT NULL CONSTRAINT value_has_no_nul CHECK (instr(value, char(0)) = 0),
+        PRIMARY KEY (job, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
+STEPS: dict[int, Sequence[str]] = {0: _VERSION_1, 1: _VERSION_2, 2: _VERSION_3}
 """The statements that make version n + 1 of version n, by n; 0 is an empty file.
 
 A release keeps the steps from every former version. A process of an older release may have the file

@@ -16,7 +16,7 @@ from collection_jobs.errors import RepositoryError
 
 __all__ = ["FIRST_INSTANT", "SCHEMA_VERSION", "connect", "connect_to_read", "retry_while_locked"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FIRST_INSTANT = -62_135_596_800_000_000
 """The year 1 in microseconds since 1970: the least that a timestamp can be."""
 _OLDEST_SQLITE = (3, 38, 0)  # STRICT tables came with 3.37, the operator ->> with 3.38
