@@ -71,6 +71,7 @@ def _job(facts: Facts, revision: object) -> str:
     for word, outcomes in (
         ("completed", facts.completed_symbols),
         ("failed", facts.failed_symbols),
+        ("metadata", facts.metadata),
     ):
         if outcomes:
             parts.append(f"{word} {shown(dict(sorted(outcomes)))}")

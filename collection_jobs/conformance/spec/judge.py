@@ -129,7 +129,7 @@ def _with_status(facts: Facts, status: str, error_message: str | None, span: Spa
     message = None if error_message is None else storable(error_message)
     # By position, as in `facts_of`: this is made for every change of status that a search tries.
     lifecycle = (status, started_at, finished_at, message)
-    return Facts(*facts[:7], *lifecycle, facts.completed_symbols, facts.failed_symbols)
+    return Facts(*facts[:7], *lifecycle, *facts[11:])
 
 
 def _changed(state: JobState, facts: Facts, blame: str) -> JobState:
@@ -168,7 +168,7 @@ def _add_outcome(
         return state, unexpected(call, outcome, law)
     completed |= {item for item in facts.completed_symbols if item[0] != symbol}
     failed |= {item for item in facts.failed_symbols if item[0] != symbol}
-    changed = Facts(*facts[:11], frozenset(completed), frozenset(failed))
+    changed = Facts(*facts[:11], frozenset(completed), frozenset(failed), *facts[13:])
     after = _changed(state, changed, law)
     if outcome.value is not None:
         text = "{} {}; {} returns None"

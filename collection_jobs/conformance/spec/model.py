@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome, brief
 from collection_jobs.errors import CollectionJobError
@@ -73,6 +73,7 @@ class Facts(NamedTuple):
     error_message: str | None
     completed_symbols: frozenset[tuple[str, int]]
     failed_symbols: frozenset[tuple[str, str]]
+    metadata: frozenset[tuple[str, str]]
 
 
 class Revisions:
@@ -166,7 +167,7 @@ Verdict = tuple[JobState, tuple[Breach, ...]]
 
 
 def _said(value: object) -> str:
-    if isinstance(value, Call | Outcome | Words):
+    if isinstance(value, Call | Outcome | Words | NoMapping):
         return str(value)
     if isinstance(value, frozenset):
         # Sorted: the order of a set is another in each process, and a finding is to be the same.
@@ -184,28 +185,63 @@ def _is_long(value: object) -> bool:
     return isinstance(value, str) and len(value) > _LONG
 
 
+_FEW = 8
 _LONG = 10_000
 _END = 32
 
 
 def facts_of(job: CollectionJob) -> Facts:
-    """The plain facts of a job."""
+    """Give the plain facts of a job."""
     # By position, for long histories make very many: by name it takes half as long again.
-    return Facts(
-        job.id,
-        job.source,
-        tuple(job.symbols),
-        job.timeframe,
-        job.start,
-        job.end,
-        job.created_at,
-        str(job.status.value),
-        job.started_at,
-        job.finished_at,
-        job.error_message,
-        frozenset(job.completed_symbols.items()),
-        frozenset(job.failed_symbols.items()),
-    )
+    try:
+        return Facts(
+            job.id,
+            job.source,
+            tuple(job.symbols),
+            job.timeframe,
+            job.start,
+            job.end,
+            job.created_at,
+            str(job.status.value),
+            job.started_at,
+            job.finished_at,
+            job.error_message,
+            frozenset(job.completed_symbols.items()),
+            frozenset(job.failed_symbols.items()),
+            frozenset(job.metadata.items()),
+        )
+    except (AttributeError, TypeError):
+        return _facts_of_no_job(job)
+
+
+class NoMapping(frozenset[tuple[str, Any]]):
+    """What an adapter gives where a mapping is due; it equals no mapping's items."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Show the value."""
+        return next(iter(self))[0]
+
+
+def _facts_of_no_job(job: CollectionJob) -> Facts:
+    """Give the facts of what an adapter built past the entity's checks, whatever it holds."""
+    values: dict[str, Any] = {name: getattr(job, name, None) for name in Facts._fields}
+    values["status"] = getattr(job.status, "value", job.status)
+    try:
+        values["symbols"] = tuple(job.symbols)
+    except TypeError:
+        values["symbols"] = (shown(job.symbols),)
+    for name in ("completed_symbols", "failed_symbols", "metadata"):
+        values[name] = _items(values[name])
+    return Facts(**values)
+
+
+def _items(mapping: Any) -> frozenset[tuple[str, Any]]:
+    try:
+        return frozenset(mapping.items())
+    except (AttributeError, TypeError):
+        return NoMapping([(shown(mapping), 0)])
 
 
 def unexpected(call: Call, outcome: Outcome, law: str) -> tuple[Breach, ...]:
@@ -237,11 +273,8 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Verdict
     breaches: list[Breach] = []
     wrong = [] if state.tainted else _differences(state.facts, found)
     if wrong:
-        law = state.former_blame if _shows_former_outcomes(state, found) else blame
-        text = "{} returned a job whose {} is {}; it should be {}"
-        name = wrong[0]
-        values = (call, Words(name), getattr(found, name), getattr(state.facts, name))
-        breaches.append(Breach(law, text, values))
+        law = state.former_blame if _shows_the_former(state, found) else blame
+        breaches.append(_wrong_field(law, call, wrong[0], state.facts, found))
     breaches += _judge_revision(state, job.revision, call)
     if breaches or job.revision is None:
         return state, tuple(breaches)
@@ -254,6 +287,17 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Verdict
         former=None,
     )
     return after, ()
+
+
+def _wrong_field(law: str, call: Call, name: str, due: Facts, found: Facts) -> Breach:
+    """Say what one field is, and what it should be."""
+    have: Any = getattr(found, name)
+    want: Any = getattr(due, name)
+    if type(have) is type(want) is frozenset and len(have | want) > _FEW:
+        text = "{} returned a job whose {} has {} where it should have {}, among others"
+        return Breach(law, text, (call, Words(name), have - want, want - have))
+    text = "{} returned a job whose {} is {}; it should be {}"
+    return Breach(law, text, (call, Words(name), have, want))
 
 
 def admitted(state: JobState, found: Facts, revision: object) -> JobState | None:
@@ -291,14 +335,15 @@ def _nothing_was_written(state: JobState, found: Facts, revision: int | None) ->
     return stays and found == state.former and found != state.facts
 
 
-def _shows_former_outcomes(state: JobState, found: Facts) -> bool:
-    """Whether an outcome is there that only the former job had."""
+def _shows_the_former(state: JobState, found: Facts) -> bool:
+    """Tell whether an outcome is there, or more metadata, that only the former job had."""
     former, due = state.former, state.facts
     if former is None or due is None or state.former_tainted:
         return False
     return bool(
         (found.completed_symbols - due.completed_symbols) & former.completed_symbols
         or (found.failed_symbols - due.failed_symbols) & former.failed_symbols
+        or (found.metadata > due.metadata and (found.metadata - due.metadata) & former.metadata)
     )
 
 

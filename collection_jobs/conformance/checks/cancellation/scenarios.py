@@ -78,6 +78,7 @@ def _job(id_: str) -> CollectionJob:
         created_at=created_at,
         completed_symbols={"S0": 500},
         failed_symbols={"S1": "boom"},
+        metadata={"ticket": "T-1", "Ticket": ""},
     )
 
 

@@ -84,6 +84,7 @@ def _job(random: Random, id_: str) -> CollectionJob:
         status=random.choice(list(JobStatus)),
         completed_symbols={"S0": random.randrange(1_000)},
         failed_symbols={"S1": "boom", "S2": "e" * random.choice((1, 5_000))},
+        metadata={"ticket": f"T-{random.randrange(1_000)}", "note": ""},
     )
 
 

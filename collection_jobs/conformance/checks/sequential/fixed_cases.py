@@ -7,7 +7,7 @@ page of each listing, each way for a copy to become stale, each thing that a del
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from itertools import product
 
@@ -17,6 +17,7 @@ from collection_jobs.conformance.checks.sequential.strategies import (
     CANDLES,
     INSTANTS,
     LONG_TEXTS,
+    METADATA,
     POOLS,
     SYMBOLS,
     TEXTS,
@@ -38,6 +39,7 @@ def corner_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Pro
         capabilities: What the adapter can do beyond the nine methods.
     """
     yield tuple(_round_trips())
+    yield tuple(_metadata())
     yield tuple(_replacements())
     yield tuple(_changes_of_status())
     yield tuple(_failures())
@@ -73,6 +75,7 @@ def _rich_job(job_id: str, status: JobStatus = JobStatus.PENDING) -> CollectionJ
         error_message="boom",
         completed_symbols={"BTC": 500},
         failed_symbols={"ETH": "boom"},
+        metadata={"ticket": "T-1", "Ticket": ""},
     )
 
 
@@ -99,6 +102,15 @@ def _round_trips() -> Iterator[Step]:
         yield Step("get_stats", ("a",))
 
 
+def _metadata() -> Iterator[Step]:
+    """Keys that look alike, many of them, and every text come back, in listings as well."""
+    texts: list[Mapping[str, str]] = [{"ticket": text} for text in (*TEXTS, *LONG_TEXTS)]
+    for number, metadata in enumerate((*METADATA, *texts)):
+        yield from _save(example_job(f"job {number}", metadata=metadata))
+    yield Step("list_recent")
+    yield Step("list_by_status", (JobStatus.PENDING,))
+
+
 def _replacements() -> Iterator[Step]:
     """A job replaces another whole, also with fewer symbols and outcomes."""
     rich = _rich_job("a")
@@ -107,6 +119,7 @@ def _replacements() -> Iterator[Step]:
         example_job("a", symbols=("ETH",)),
         example_job("a", symbols=("XRP", "BTC"), failed_symbols={"BTC": "late"}),
         example_job("a", completed_symbols={"ETH": 1}),
+        example_job("a", metadata={"ticket": "T-2"}),
         _rich_job("a", JobStatus.FAILED),
     ):
         for job in (rich, other):

@@ -29,9 +29,9 @@ def spoil(value: object) -> None:
     if isinstance(value, list):
         value.clear()
     if isinstance(value, CollectionJob):
-        for outcomes in (value.completed_symbols, value.failed_symbols):
+        for mapping in (value.completed_symbols, value.failed_symbols, value.metadata):
             with suppress(AttributeError, TypeError):  # read-only, as it should be
-                cast("dict[str, Any]", outcomes).clear()
+                cast("dict[str, Any]", mapping).clear()
 
 
 class Session:

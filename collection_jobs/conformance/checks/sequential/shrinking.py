@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ _MOST_REPLAYS = 600
 _PLAIN_IDS = ("a", "b", "c", "d", "e")
 _PLAIN_TEXTS = ("", "boom")
 _PLAIN_COUNTS = (0, 1, 2, 3)
+_FEW = 8
 _FREE = {
     "save": (0,),
     "update_status": (2,),
@@ -184,8 +185,9 @@ def _plainer_jobs(job: CollectionJob) -> Iterator[CollectionJob]:
         if name == "id" or value == usual:
             continue
         yield from _with(values, name, [usual])
-        if name in ("completed_symbols", "failed_symbols"):
-            yield from _with(values, name, _plainer_outcomes(dict(value)))
+        if isinstance(value, Mapping):
+            mapping = dict(cast("Mapping[str, Any]", value))
+            yield from _with(values, name, _plainer_mappings(mapping))
         elif name == "symbols":
             shorter = (value[:at] + value[at + 1 :] for at in range(len(value)))
             yield from _with(values, name, shorter)
@@ -194,11 +196,15 @@ def _plainer_jobs(job: CollectionJob) -> Iterator[CollectionJob]:
     yield from _with({**values, "end": plain.end}, "start", [plain.start])
 
 
-def _plainer_outcomes(outcomes: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for symbol, outcome in outcomes.items():
-        yield {other: outcomes[other] for other in outcomes if other != symbol}
-        for plainer in _plainer(outcome):
-            yield {**outcomes, symbol: plainer}
+def _plainer_mappings(mapping: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if len(mapping) > _FEW:  # in halves first: each candidate is a replay
+        items = list(mapping.items())
+        yield dict(items[: len(items) // 2])
+        yield dict(items[len(items) // 2 :])
+    for key, value in mapping.items():
+        yield {other: mapping[other] for other in mapping if other != key}
+        for plainer in _plainer(value):
+            yield {**mapping, key: plainer}
 
 
 def _with(values: dict[str, Any], name: str, plainer: Any) -> Iterator[CollectionJob]:

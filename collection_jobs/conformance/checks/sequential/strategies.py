@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ __all__ = [
     "CANDLES",
     "INSTANTS",
     "LONG_TEXTS",
+    "METADATA",
     "POOLS",
     "POOL_SIZE",
     "SYMBOLS",
@@ -23,6 +25,7 @@ __all__ = [
     "fields",
     "instants",
     "limits",
+    "metadata",
     "offsets",
     "pools",
     "statuses",
@@ -76,6 +79,35 @@ LONG_TEXTS: tuple[str, ...] = (
     "\0" * 30_000,
     "\ud800" * 21_845,
 )
+# Keys that a careless store takes for each other, for a path, an operator or a number; and more
+# entries than it expects. A value of each of TEXTS belongs to one of these keys.
+_KEYS: tuple[str, ...] = (
+    "ticket",
+    "Ticket",
+    "ticket ",
+    "t\u00efcket",
+    "ti\u0308cket",
+    "a.b",
+    "$a",
+    '"a"',
+    "[0]",
+    "1",
+    "null",
+    "k" * 255,
+    "\U0001f600" * 255,
+)
+METADATA: tuple[Mapping[str, str], ...] = (
+    {},
+    {"ticket": ""},
+    {"ticket": "T-1"},
+    {"ticket": "T-1", "note": "late"},
+    {"note": "late", "ticket": "T-1"},
+    dict.fromkeys(_KEYS, ""),
+    {key: f"{number}" for number, key in enumerate(_KEYS)},
+    {key: f"{number}" for number, key in enumerate(_KEYS[::-1])},
+    dict(zip(_KEYS, TEXTS, strict=False)),
+    {f"key {number}": f"{number}" for number in range(1_000)},
+)
 _NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 INSTANTS: tuple[datetime, ...] = (
     _NOON,
@@ -123,6 +155,11 @@ def candles() -> st.SearchStrategy[int]:
     return st.sampled_from(CANDLES)
 
 
+def metadata() -> st.SearchStrategy[dict[str, str]]:
+    """Metadata of few keys, some of which look alike, with any text."""
+    return st.dictionaries(st.sampled_from(_KEYS), texts(), max_size=3)
+
+
 def limits() -> st.SearchStrategy[int]:
     """Limits: none, few, and more than an engine's integers can hold."""
     return st.sampled_from(_COUNTS[::-1])
@@ -164,6 +201,7 @@ _OPTIONAL_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "started_at": instants(),
     "finished_at": instants(),
     "error_message": texts(),
+    "metadata": metadata(),
 }
 
 
@@ -177,6 +215,7 @@ def changes() -> st.SearchStrategy[Change]:
         failed.map(lambda arguments: Change("with_failed_symbol", arguments)),
         completed.map(lambda arguments: Change("with_completed_symbol", arguments)),
         sources.map(lambda source: Change("replace", keywords=(("source", source),))),
+        metadata().map(lambda entries: Change("replace", keywords=(("metadata", entries),))),
         st.just(Change("with_revision", (None,))),
         st.tuples(statuses(), instants()).map(
             lambda drawn: Change("with_status", drawn[:1], (("at", drawn[1]),))
