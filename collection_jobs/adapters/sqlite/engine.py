@@ -22,7 +22,7 @@ from collection_jobs.adapters.sqlite.errors import (
     raise_for_caller,
 )
 from collection_jobs.adapters.sqlite.files import Files, identity_of
-from collection_jobs.adapters.sqlite.group_commit import Committer, Write, copy_log
+from collection_jobs.adapters.sqlite.group_commit import GroupCommit, Write, copy_log
 from collection_jobs.adapters.sqlite.handles import Handles, check_allowed
 from collection_jobs.adapters.sqlite.read_scheduler import ReadScheduler
 from collection_jobs.adapters.sqlite.rows import LARGEST_DOCUMENT
@@ -294,7 +294,7 @@ class Engine:
         self._post(self._opened, for_caller(error, self._settings))
         self._post(self._closed)
 
-    def _refuse_all(self, committer: Committer, error: BaseException) -> None:
+    def _refuse_all(self, committer: GroupCommit, error: BaseException) -> None:
         """Answer the writes under way and all that come, until the repository is closed.
 
         May be called again where memory lacked: a write that has its answer takes no other.
@@ -317,10 +317,10 @@ class Engine:
             if self._taken is None:
                 return
 
-    def _post_the_end(self, committer: Committer) -> None:
+    def _post_the_end(self, committer: GroupCommit) -> None:
         self._post(self._closed, self._disconnect(committer))
 
-    def _connect(self) -> Committer:
+    def _connect(self) -> GroupCommit:
         settings = self._settings
         check_allowed(settings.path)
         self._handles = handles = Handles(settings.path)
@@ -337,9 +337,9 @@ class Engine:
         except BaseException:
             handles.close()
             raise
-        return Committer(writer, self._files, settings, self._start_checkpoint)
+        return GroupCommit(writer, self._files, settings, self._start_checkpoint)
 
-    def _disconnect(self, committer: Committer) -> Exception | None:
+    def _disconnect(self, committer: GroupCommit) -> Exception | None:
         try:
             self._pool.shutdown()
             if self._files.log_was_replaced:
