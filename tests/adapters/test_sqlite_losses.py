@@ -432,9 +432,9 @@ async def test_where_no_thread_is_to_be_had_calls_say_so(
     async with Repository(path) as repository:
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", no_thread)
-            with pytest.raises(RepositoryError, match="no thread is to be had"):
+            with pytest.raises(RepositoryError, match="no thread could be started"):
                 await Repository(path).__aenter__()
-            with pytest.raises(RepositoryError, match="no thread is to be had"):
+            with pytest.raises(RepositoryError, match="no thread could be started"):
                 await repository.list_recent(limit=1_000)
         await repository.save(a_job())
         assert await repository.list_recent(limit=1_000) == [a_job()]

@@ -99,7 +99,7 @@ class Engine:
         self._ticks = 0
         self._deadline = self._long_listings_until = 0.0
         self._next_look = _AT_ONCE
-        self._turns = ReadScheduler(self._loop)
+        self._scheduler = ReadScheduler(self._loop)
 
     async def open(self) -> None:
         """Open the file. A cancelled call has closed what it opened when it raises.
@@ -181,24 +181,24 @@ class Engine:
     ) -> _T:
         """Do a read that should be short here and now; if it is not, with the helper.
 
-        Now and then it waits for a turn first: callers that read in a loop would otherwise never
-        suspend, and starve all other tasks.
+        Now and then it waits first, see `ReadScheduler`: callers that read in a loop would
+        otherwise never suspend, and starve all other tasks.
 
         Args:
             work: The read.
             argument: What it takes.
             if_long: What the helper does instead.
         """
-        turns = self._turns
-        if turns.left <= 0:
+        scheduler = self._scheduler
+        if scheduler.left <= 0:
             self._check()
-            await turns.next()
+            await scheduler.next()
         now = time.monotonic()
         if now >= self._next_look:
             self._look(now)
         self._ticks = _TICKS
         self._deadline = now + _LONGEST_SHORT_READ
-        turns.left -= 1
+        scheduler.left -= 1
         try:
             return work(self._reader, argument)
         except sqlite3.Error as error:
@@ -223,7 +223,7 @@ class Engine:
             return if_long(connection, argument)
 
         jobs = await self.read(work, argument, long)
-        self._turns.left -= len(jobs)
+        self._scheduler.left -= len(jobs)
         return jobs
 
     async def read_long(self, work: Callable[[sqlite3.Connection, _A], _T], argument: _A) -> _T:
@@ -239,7 +239,7 @@ class Engine:
             raise_for_caller(error, self._settings)
 
     def _no_thread(self) -> RepositoryError:
-        return RepositoryError(f"no thread is to be had for a call on {self._settings.path!r}")
+        return RepositoryError(f"no thread could be started for a call on {self._settings.path!r}")
 
     def _check(self) -> float:
         """Refuse what cannot be served; the time by the monotonic clock."""
@@ -270,7 +270,7 @@ class Engine:
     def _tick(self) -> bool:
         """Whether the read on the event loop's thread has become a long one."""
         self._ticks -= 1
-        self._turns.left -= _JOBS_PER_TICK
+        self._scheduler.left -= _JOBS_PER_TICK
         return self._ticks < 0 or time.monotonic() > self._deadline
 
     # What follows runs on the writer's thread.
@@ -278,7 +278,7 @@ class Engine:
     def _serve(self) -> None:
         try:
             committer = self._connect()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
+        except BaseException as error:  # noqa: BLE001 - propagate any exception to the caller
             _insist(self._refuse_to_open, error)
             return
         self._post(self._opened)
@@ -286,7 +286,7 @@ class Engine:
             while self._next_batch():
                 committer.commit(self._batch)
                 self._call(_answer, self._batch)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+        except BaseException as error:  # noqa: BLE001 - propagate any exception to the callers
             _insist(self._refuse_all, committer, error)
         _insist(self._post_the_end, committer)
 
@@ -347,7 +347,7 @@ class Engine:
                 return None
             committer.close()
             failure = self._handles.close()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
+        except BaseException as error:  # noqa: BLE001 - propagate any exception to the caller
             return for_caller(error, self._settings)
         return None if failure is None else for_caller(failure, self._settings)
 

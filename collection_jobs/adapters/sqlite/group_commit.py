@@ -121,14 +121,14 @@ class GroupCommit:
         idle = self._checkpoint is None or self._checkpoint.done()
         try:
             self._begin()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+        except BaseException as error:  # noqa: BLE001 - propagate any exception to the callers
             self._give_up(writes, error)
             return
         started = [write for write in writes if write.start()]
         try:
             for write in started:
                 write.run(connection)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+        except BaseException as error:  # noqa: BLE001 - propagate any exception to the callers
             self._give_up(started, error)
             if len(started) > 1:
                 for write in started:
@@ -136,7 +136,7 @@ class GroupCommit:
             return
         try:
             self._execute("COMMIT")
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+        except BaseException as error:  # noqa: BLE001 - propagate any exception to the callers
             self._give_up(started, error)
             return
         self._check_files(started)
