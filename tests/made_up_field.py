@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -67,17 +68,28 @@ class Drops(InMemoryCollectionJobRepository):
         await super().save(job._changed(**{FIELD: None}))
 
 
+def _maker(
+    adapter: type[InMemoryCollectionJobRepository],
+) -> Callable[[Path], InMemoryCollectionJobRepository]:
+    return lambda directory: adapter()
+
+
 def check() -> None:
     """Judge the adapter that drops the field, and one that does not."""
     caller = [check for check in CHECKS if check.name == "one caller"]
     for adapter in (Drops, InMemoryCollectionJobRepository):
-        target = Target(adapter.__name__, lambda directory, made=adapter: made())  # type: ignore[misc] # it is called with one argument
+        target = Target(adapter.__name__, _maker(adapter))
         report = verify(target, profile="quick", checks=caller)
         for finding in report.findings:
             print(adapter.__name__, finding.law, finding.message)  # noqa: T201
 
 
-COMMANDS = {"documents": documents, "sqlite": sqlite, "postgres": postgres, "verify": check}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "documents": documents,
+    "sqlite": sqlite,
+    "postgres": postgres,
+    "verify": check,
+}
 
 if __name__ == "__main__":
     COMMANDS[sys.argv[1]](*sys.argv[2:])
