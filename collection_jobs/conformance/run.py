@@ -35,6 +35,7 @@ from collection_jobs.conformance.running.temporary import scratch_parent
 from collection_jobs.conformance.spec.capabilities import (
     DECLARED,
     NETWORK,
+    NINE,
     not_declared,
     protocols_of,
 )
@@ -263,7 +264,7 @@ class _Stores:
         with self.open() as store:
             repository: object = store.repository
             if not isinstance(repository, CollectionJobRepository):
-                lacking = [name for name in _METHODS if not hasattr(repository, name)]
+                lacking = [name for name in sorted(NINE) if not hasattr(repository, name)]
                 raise TargetError(
                     f"{self._target.name} gives no repository: {shown(repository)} lacks"
                     f" {', '.join(lacking)}"
@@ -281,9 +282,6 @@ class _Stores:
         name = f"{adapter.__module__}:{adapter.__qualname__}"
         network = frozenset[str]() if self._target.proxied is None else {NETWORK}
         return _Probed(declared | offered | network, unwritten, name)
-
-
-_METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
 
 
 async def _awaited(work: Awaitable[None]) -> None:

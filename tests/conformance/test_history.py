@@ -17,8 +17,8 @@ from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance.history.checker import Refusal, check
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.spec.calls import Call, Outcome, example_job, make
-from collection_jobs.conformance.spec.judge import judge
 from collection_jobs.conformance.spec.model import ABSENT
+from collection_jobs.conformance.spec.operations import judge
 from collection_jobs.errors import StaleJobError
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats

@@ -3,18 +3,18 @@
 The law is found by asking what would explain the history, in this order:
 
 1. no two calls overlap: the law that the oracle names for the call that does not fit;
-2. one of two calls for the same change (or two deletions) had returned False: STATUS-2, DELETE-1;
-3. no save had been conditional: SAVE-3 (MANY-1 for save_many), for one was accepted though stale,
-   or refused though fresh;
+2. one of two calls for the same change had returned False: ``one_winner``;
+3. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
+   was accepted though stale, or refused though fresh;
 4. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
 5. the oracle finds that something of a deleted job came back: DELETE-2;
 6. one or two acknowledged changes had not been made, so they were lost to others, of this job or
-   of another, that overlapped them: DELETE-1 for a deletion, FAILED-2 where add_failed_symbol lost
-   its change, COMPLETED-2 where add_completed_symbol did, then either where it overlapped the one
-   that did, else ATOMIC-1;
-7. the method of the call that does not fit had not been called: STATS-1 for get_stats, else
-   ATOMIC-1;
+   of another, that overlapped them: ``lost`` of those that were lost, then ``losing`` of those that
+   overlapped them, else ATOMIC-1;
+7. the method of the call that does not fit had not been called: ``view``;
 8. nothing of the sort: ATOMIC-1.
+
+What stands in double back-quotes is a law of the method's entry in the registry of operations.
 
 The whole history is asked first, for what later calls saw tells a change that was lost from one
 read that missed it; then its core, in which only the reads are left without which it has an order.
@@ -35,9 +35,8 @@ from collection_jobs.conformance.history.sequential_spec import (
     without_revision,
 )
 from collection_jobs.conformance.spec.calls import Call, Outcome
-from collection_jobs.conformance.spec.judge import FAMILIES
 from collection_jobs.conformance.spec.model import JobState, Span
-from collection_jobs.job import CollectionJob
+from collection_jobs.conformance.spec.operations import OPERATIONS, Laws
 
 __all__ = ["Explanation", "explain"]
 
@@ -156,22 +155,26 @@ def _two_winners(case: _Case) -> tuple[str, str] | None:
                 _answered(each, value=False) if each is loser else each for each in case.core
             ]
             if case.is_explained(instead):
-                law = "DELETE-1" if one.event.call.method == "delete" else "STATUS-2"
-                return law, (
+                return _laws(one).one_winner or "ATOMIC-1", (
                     f"{one.event.client} and {other.event.client} both called {one.event.call}, and"
                     " both calls returned True: only one of them can have made the change"
                 )
     return None
 
 
+def _laws(one: Operation) -> Laws:
+    return OPERATIONS[one.call.method].laws
+
+
 def _won(one: Operation) -> bool:
     outcome = one.event.outcome
-    method = one.event.call.method
-    return method in ("update_status", "delete") and outcome is not None and outcome.value is True
+    return _laws(one).one_winner is not None and outcome is not None and outcome.value is True
 
 
 def _same_change(call: Call, other: Call) -> bool:
-    return call.method == other.method and call.arguments[:2] == other.arguments[:2]
+    return call.method == other.method and all(
+        call.argument(name) == other.argument(name) for name in OPERATIONS[call.method].rivals
+    )
 
 
 def _answered(one: Operation, *, value: object) -> Operation:
@@ -190,7 +193,8 @@ def _wrong_condition(case: _Case) -> tuple[str, str] | None:
     instead = [_unconditional(one) if one in conditional else one for one in case.core]
     if not case.is_explained([one for one in instead if one is not None]):
         return None
-    law = "MANY-1" if all(_is_many(one) for one in conditional) else "SAVE-3"
+    laws = {_laws(one).condition or "SAVE-3" for one in conditional}
+    law = laws.pop() if len(laws) == 1 else "SAVE-3"
     if not accepted:
         return law, f"{conditional[0].event}; no order of the calls makes its copy stale"
     whom = " and ".join(str(one.event.call) for one in accepted)
@@ -201,18 +205,7 @@ def _wrong_condition(case: _Case) -> tuple[str, str] | None:
 
 
 def _is_conditional(one: Operation) -> bool:
-    return any(job.revision is not None for job in _saved(one))
-
-
-def _is_many(one: Operation) -> bool:
-    return one.call.method == "save_many"
-
-
-def _saved(one: Operation) -> tuple[CollectionJob, ...]:
-    """What a call saves of the job: several copies, where it is ``save_many``."""
-    if one.call.method not in ("save", "save_many"):
-        return ()
-    return tuple(one.call.arguments[0]) if _is_many(one) else one.call.arguments
+    return any(job.revision is not None for job in one.call.jobs)
 
 
 def _unconditional(one: Operation) -> Operation | None:
@@ -220,8 +213,8 @@ def _unconditional(one: Operation) -> Operation | None:
     event, outcome = one.event, one.event.outcome
     if outcome is not None and outcome.error is not None:
         return None
-    jobs = tuple(replace(job, revision=None) for job in _saved(one))
-    call = Call(one.call.method, (jobs,) if _is_many(one) else jobs)
+    jobs = tuple(replace(job, revision=None) for job in one.call.jobs)
+    call = one.call.with_jobs(jobs)
     wall = outcome or Outcome(jobs[0].created_at, jobs[0].created_at)
     return operation(replace(event, call=call), jobs[0].id, Span(wall.began, wall.ended))
 
@@ -266,13 +259,10 @@ def _disturbs(event: Event, calls: Sequence[Event]) -> bool:
 
 
 def _law_of_loss(lost: Sequence[str], around: Sequence[Event]) -> str:
-    if "delete" in lost:
-        return "DELETE-1"
-    for methods in (lost, [event.call.method for event in around]):
-        found = next((name for name in FAMILIES if name in methods), None)
-        if found is not None:
-            return f"{FAMILIES[found]}-2"
-    return "ATOMIC-1"
+    methods = {event.call.method for event in around}
+    laws = [one.laws.lost for one in OPERATIONS.values() if one.name in lost]
+    laws += [one.laws.losing for one in OPERATIONS.values() if one.name in methods]
+    return next((law for law in laws if law is not None), "ATOMIC-1")
 
 
 def _wrong_method(case: _Case) -> tuple[str, str] | None:
@@ -281,5 +271,6 @@ def _wrong_method(case: _Case) -> tuple[str, str] | None:
     rest = [one for one in case.core if one.event.call.method != method]
     if not culprit.reads or not case.is_explained(rest):
         return None
-    law = "STATS-1" if method == "get_stats" else "ATOMIC-1"
-    return law, f"{culprit.event}; the job was at no instant of the call as this shows it"
+    return _laws(
+        culprit
+    ).view, f"{culprit.event}; the job was at no instant of the call as this shows it"

@@ -5,7 +5,7 @@ and Wing, "Linearizability: a correctness condition for concurrent objects", TOP
 keeps it when the calls have an order that keeps to who was done before whom, and in which the
 oracle has nothing to say against any of them. The property is local: a history keeps it when its
 part for each job does, so each job is judged by itself. A listing is to each job one more read.
-Calls that save several jobs at one instant are looked at once more when that is done (`together`).
+Calls that save several jobs at one instant are looked at once more when that is done (`multi_key`).
 """
 
 from __future__ import annotations
@@ -30,36 +30,12 @@ from collection_jobs.conformance.history.sequential_spec import Operation, opera
 from collection_jobs.conformance.history.timeline import bars, draw, rows
 from collection_jobs.conformance.report.findings import Bar
 from collection_jobs.conformance.spec.model import ABSENT, Breach, JobState, Span, unexpected
-from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
 __all__ = ["Refusal", "check"]
 
 _NOTHING: Mapping[str, JobState] = MappingProxyType({})
 _LONG = 1_000
-_EXPECTED: Mapping[str, tuple[type[Exception], ...]] = MappingProxyType(
-    {
-        "save": (StaleJobError,),
-        "save_many": (StaleJobError,),
-        "add_failed_symbol": (JobNotFoundError, UnknownSymbolError),
-        "add_completed_symbol": (JobNotFoundError, UnknownSymbolError),
-    }
-)
-_LAW_OF_ERROR = MappingProxyType(
-    {
-        "save": "SAVE-2",
-        "get_by_id": "GET-1",
-        "delete": "DELETE-1",
-        "list_by_status": "LIST-1",
-        "list_recent": "RECENT-1",
-        "get_running_jobs": "RUNNING-1",
-        "update_status": "STATUS-1",
-        "add_failed_symbol": "FAILED-1",
-        "add_completed_symbol": "COMPLETED-1",
-        "save_many": "MANY-1",
-        "list_after": "KEY-1",
-        "get_stats": "STATS-1",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +117,7 @@ def _together(
     found = find_torn(jobs, initial)
     if found is None:
         return []
-    return [Refusal("MANY-3", found.message, rows(found.operations), bars=bars(found.operations))]
+    return [Refusal(found.law, found.message, rows(found.operations), bars=bars(found.operations))]
 
 
 def _wrong_error(event: Event) -> Breach | None:
@@ -149,10 +125,10 @@ def _wrong_error(event: Event) -> Breach | None:
     error = None if event.outcome is None else event.outcome.error
     if event.outcome is None or error is None:
         return None
-    method = event.call.method
-    if isinstance(error, _EXPECTED.get(method, ())):
+    operation = OPERATIONS[event.call.method]
+    if isinstance(error, operation.refusals):
         return None
-    return unexpected(event.call, event.outcome, _LAW_OF_ERROR[method])[0]
+    return unexpected(event.call, event.outcome, operation.laws.answer)[0]
 
 
 def _alone(event: Event, breach: Breach) -> Refusal:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
 __all__ = ["Event", "History", "is_change"]
 
-_CHANGING = frozenset(
-    {
-        *("save", "delete", "update_status", "add_failed_symbol"),
-        *("add_completed_symbol", "save_many"),
-    }
-)
+_CHANGING = frozenset(name for name, one in OPERATIONS.items() if one.writes)
 
 
 @dataclass(frozen=True, slots=True)

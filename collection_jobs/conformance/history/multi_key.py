@@ -16,6 +16,7 @@ from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.history.search import find_order
 from collection_jobs.conformance.history.sequential_spec import Operation
 from collection_jobs.conformance.spec.model import ABSENT, JobState
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
 __all__ = ["Torn", "find_torn"]
 
@@ -30,10 +31,12 @@ class Torn:
     """A call that cannot have saved all its jobs at one instant.
 
     Attributes:
+        law: The law that is broken.
         message: What no instant explains.
         operations: The calls on its jobs, in the order in which they began.
     """
 
+    law: str
     message: str
     operations: tuple[Operation, ...]
 
@@ -52,9 +55,9 @@ def find_torn(jobs: _Jobs, initial: Mapping[str, JobState]) -> Torn | None:
         id(one.event): one.event
         for of_job in jobs.values()
         for one in of_job
-        if one.event.call.method == "save_many"
+        if OPERATIONS[one.event.call.method].laws.one_instant is not None
     }
-    shared = [event for event in calls.values() if _saves_several(event, jobs)]
+    shared = [event for event in calls.values() if _changes_several(event, jobs)]
     if not shared:
         return None
     shared.sort(key=lambda event: event.began)
@@ -64,8 +67,8 @@ def find_torn(jobs: _Jobs, initial: Mapping[str, JobState]) -> Torn | None:
     return None if search.left <= 0 else _torn(shared[search.furthest], jobs)
 
 
-def _saves_several(event: Event, jobs: _Jobs) -> bool:
-    """Whether a ``save_many`` saved several jobs, while others may have looked on."""
+def _changes_several(event: Event, jobs: _Jobs) -> bool:
+    """Whether a call changed several jobs, while others may have looked on."""
     if not is_change(event):
         return False
     ids = event.call.job_ids
@@ -143,4 +146,6 @@ def _torn(event: Event, jobs: _Jobs) -> Torn:
     came = "was seen of some of its jobs and not of others"
     if event.ended is not None:
         came = f"{came}, which an instant later or earlier does not explain"
-    return Torn(f"{event.client}'s {event.call} {came}", operations)
+    law = OPERATIONS[event.call.method].laws.one_instant
+    assert law is not None  # noqa: S101 - only such calls are placed; this tells the type checker
+    return Torn(law, f"{event.client}'s {event.call} {came}", operations)

@@ -11,11 +11,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
 from collection_jobs.conformance.history.sequential_spec import Operation
-from collection_jobs.conformance.spec.model import Facts, JobState, facts_of, storable
+from collection_jobs.conformance.spec.model import Facts, JobState
+from collection_jobs.conformance.spec.operations import DELETION, OPERATIONS
 
 __all__ = ["Prospects"]
-
-_DELETION = "a deletion"
 
 
 class Prospects:
@@ -76,24 +75,9 @@ def _shown(one: Operation) -> tuple[Facts, int] | None:
     return one.facts, one.shown.revision
 
 
-def _gifts(one: Operation) -> Iterator[object]:
+def _gifts(one: Operation) -> Iterable[object]:
     """What an operation that changes the job may give."""
-    call = one.call
-    match call.method:
-        case "delete":
-            yield _DELETION
-        case "update_status":
-            yield str(call.arguments[1].value)
-        case "add_failed_symbol":
-            yield call.arguments[1], storable(call.arguments[2])
-        case "add_completed_symbol":
-            yield call.arguments[1], call.arguments[2]
-        case _:
-            jobs = call.arguments[0] if call.method == "save_many" else call.arguments
-            for facts in map(facts_of, jobs):
-                yield facts.status
-                yield from facts.failed_symbols
-                yield from facts.completed_symbols
+    return OPERATIONS[one.call.method].gives(one.call)
 
 
 def _lacking(state: JobState, found: Facts, revision: int) -> Iterator[object]:
@@ -102,7 +86,7 @@ def _lacking(state: JobState, found: Facts, revision: int) -> Iterator[object]:
     if facts is None:
         return
     if state.least is not None and revision < state.least:
-        yield _DELETION
+        yield DELETION
     if found.status != facts.status:
         yield found.status
     if found.failed_symbols != facts.failed_symbols:

@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.spec.calls import Call, Outcome
-from collection_jobs.conformance.spec.judge import judge, permits
-from collection_jobs.conformance.spec.listings import LAWS, matches
 from collection_jobs.conformance.spec.model import (
     Breach,
     Facts,
@@ -22,9 +20,8 @@ from collection_jobs.conformance.spec.model import (
     facts_of,
     seen,
 )
-from collection_jobs.errors import JobNotFoundError
+from collection_jobs.conformance.spec.operations import OPERATIONS, judge, listing_of
 from collection_jobs.job import CollectionJob
-from collection_jobs.stats import JobStats
 
 __all__ = [
     "Operation",
@@ -96,7 +93,7 @@ def listed(event: Event, job: CollectionJob) -> Operation:
 
 def missed(event: Event) -> Operation:
     """A listing that had to show every job that matches left one out: then it did not match."""
-    call = event.call
+    call, matches = event.call, listing_of(event.call).matches
 
     def step(state: JobState) -> JobState | None:
         return None if state.facts is not None and matches(call, state.facts) else state
@@ -127,7 +124,7 @@ def why(operation: Operation, state: JobState) -> tuple[Breach, ...]:
         return ()
     if not call.is_listing:
         return judge(state, call, outcome)[1]
-    law = LAWS[call.method][0]
+    law = listing_of(call).law
     if operation.shown is None:
         return (Breach(law, "{} left out a job that matches", (call,)),)
     if state.facts is None:
@@ -138,26 +135,7 @@ def why(operation: Operation, state: JobState) -> tuple[Breach, ...]:
 def _step(call: Call, outcome: Outcome | None, wall: Span) -> Transition:
     if outcome is None:
         return _may_happen(call, wall)
-    return _judged(call, outcome, _possible(call, outcome))
-
-
-def _possible(call: Call, outcome: Outcome) -> Callable[[Facts | None], bool] | None:
-    """What can be told of an answer at a glance, before the oracle is asked, if anything can."""
-    value = outcome.value
-    match call.method:
-        case "update_status":
-            status = str(call.arguments[1].value)
-            return lambda facts: permits(facts, status) is value
-        case "delete":
-            return lambda facts: (facts is not None) is value
-        case "add_failed_symbol" | "add_completed_symbol":
-            absent = isinstance(outcome.error, JobNotFoundError)
-            return lambda facts: (facts is None) is absent
-        case "get_stats" if type(value) is JobStats:
-            failed = value.failed
-            return lambda facts: facts is not None and len(facts.failed_symbols) == failed
-        case _:
-            return None
+    return _judged(call, outcome, OPERATIONS[call.method].possible(call, outcome))
 
 
 def _judged(
@@ -174,5 +152,4 @@ def _judged(
 
 def _may_happen(call: Call, wall: Span) -> Transition:
     """A call that never came back: what it did is what it does when it succeeds."""
-    answer = True if call.method in ("delete", "update_status") else None
-    return _judged(call, Outcome(wall.first, wall.last, answer))
+    return _judged(call, Outcome(wall.first, wall.last, OPERATIONS[call.method].success))

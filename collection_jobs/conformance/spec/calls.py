@@ -10,6 +10,13 @@ from itertools import groupby
 from typing import Any, cast
 
 from collection_jobs.conformance.running.exception_chaining import hidden_cause
+from collection_jobs.conformance.spec.signatures import (
+    SIGNATURES,
+    argument_of,
+    jobs_named,
+    names_jobs,
+    with_jobs_named,
+)
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
@@ -32,7 +39,7 @@ __all__ = [
     "make",
 ]
 
-_LISTINGS = frozenset({"list_by_status", "list_after", "list_recent", "get_running_jobs"})
+_LISTINGS = frozenset(method for method in SIGNATURES if not names_jobs(method))
 _LONG_RUN = 40
 """Characters; the same one more often in a row is written as a product."""
 
@@ -70,13 +77,18 @@ class Call:
         return self.method in _LISTINGS
 
     @property
+    def jobs(self) -> tuple[CollectionJob, ...]:
+        """The jobs that the call saves, in their order; none where it names jobs by their ids."""
+        named = jobs_named(self.method, self.arguments)
+        return tuple(one for one in named if isinstance(one, CollectionJob))
+
+    @property
     def job_ids(self) -> tuple[str, ...]:
         """The ids of the jobs that the call names, each once; none for a listing."""
-        if self.is_listing:
-            return ()
-        if self.method == "save_many":
-            return tuple(dict.fromkeys(str(job.id) for job in self.arguments[0]))
-        return (str(self.arguments[0].id if self.method == "save" else self.arguments[0]),)
+        named = jobs_named(self.method, self.arguments)
+        if len(named) == 1:
+            return (_id_of(named[0]),)
+        return tuple(dict.fromkeys(map(_id_of, named)))
 
     @property
     def job_id(self) -> str | None:
@@ -85,15 +97,27 @@ class Call:
         return ids[0] if len(ids) == 1 else None
 
     def of(self, job_id: str) -> Call:
-        """The part of the call that is about one of its jobs."""
-        if self.method != "save_many":
+        """Return the part of the call that is about one of its jobs."""
+        named = jobs_named(self.method, self.arguments)
+        if all(_id_of(one) == job_id for one in named):
             return self
-        jobs = self.arguments[0]
-        return Call(self.method, (type(jobs)(job for job in jobs if job.id == job_id),))
+        return self.with_jobs(one for one in named if _id_of(one) == job_id)
+
+    def with_jobs(self, jobs: Iterable[Any]) -> Call:
+        """Return the same call about other jobs."""
+        return Call(self.method, with_jobs_named(self.method, self.arguments, jobs))
+
+    def argument(self, name: str, absent: object = None) -> Any:
+        """Return what a parameter is given, or its default; ``absent`` where there is none."""
+        return argument_of(self.method, self.arguments, name, absent)
 
     def __str__(self) -> str:
         """The call as Python."""
         return f"repository.{self.method}({', '.join(map(code, self.arguments))})"
+
+
+def _id_of(named: Any) -> str:
+    return str(named.id if isinstance(named, CollectionJob) else named)
 
 
 @dataclass(frozen=True, slots=True)

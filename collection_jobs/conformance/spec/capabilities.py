@@ -6,12 +6,18 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
-from collection_jobs.protocol import PagesByKey, RecordsCompletedSymbols, SavesMany
+from collection_jobs.protocol import (
+    CollectionJobRepository,
+    PagesByKey,
+    RecordsCompletedSymbols,
+    SavesMany,
+)
 
 __all__ = [
     "DECLARED",
     "METHODS",
     "NETWORK",
+    "NINE",
     "PROTOCOLS",
     "available",
     "not_declared",
@@ -26,6 +32,9 @@ DECLARED = ("durable", "shared", "scales")
   among them, as it does among the tasks of one.
 * ``scales``: no cost grows in proportion to the number of jobs stored (SCALE-1).
 """
+
+NINE = tuple(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
+"""The methods that every adapter has, in the contract's order."""
 
 NETWORK = "network"
 """What a target has, rather than its adapter: a server that a proxy can be put in front of."""

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Program, Step, example_job
 from collection_jobs.conformance.spec.capabilities import available
+from collection_jobs.conformance.spec.operations import OPERATIONS
+from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
@@ -47,9 +49,10 @@ class Scene:
     @property
     def follow_ups(self) -> tuple[Call, ...]:
         """What is asked of the same repository afterwards; it must answer all of it."""
-        saved = self.victim.arguments[0] if self.victim.method == "save_many" else ()
+        named = jobs_named(self.victim.method, self.victim.arguments)
+        several = (job for job in named if len(named) > 1)
         return (
-            *(Call("get_by_id", (job.id,)) for job in saved if isinstance(job, CollectionJob)),
+            *(Call("get_by_id", (job.id,)) for job in several if isinstance(job, CollectionJob)),
             Call("get_by_id", (self.id,)),
             Call("get_stats", (self.id,)),
             Call("list_by_status", (JobStatus.PENDING, _ALL)),
@@ -85,22 +88,23 @@ def _victims(id_: str) -> dict[str, Step]:
     """Every method; those that write, in every way that may take steps of its own."""
     replaced = example_job(id_, symbols=_SYMBOLS, timeframe="4h", completed_symbols={"S2": 7})
     changed = Held("copy", (Change("with_completed_symbol", ("S2", 7)),))
-    return {
-        "save of a new job": Step("save", (_job(f"{id_} new"),)),
-        "save over a job": Step("save", (replaced,)),
-        "save of a copy": Step("save", (changed,)),
-        "update_status": Step("update_status", (id_, JobStatus.RUNNING)),
-        "add_failed_symbol": Step("add_failed_symbol", (id_, "S0", "timeout")),
-        "delete": Step("delete", (id_,)),
-        "get_by_id": Step("get_by_id", (id_,)),
-        "get_stats": Step("get_stats", (id_,)),
-        "list_by_status": Step("list_by_status", (JobStatus.PENDING, _ALL)),
-        "list_recent": Step("list_recent", (_ALL,)),
-        "get_running_jobs": Step("get_running_jobs"),
-        "save_many": Step("save_many", ((_job(f"{id_} new"), changed, _job(f"{id_} more")),)),
-        "add_completed_symbol": Step("add_completed_symbol", (id_, "S1", 7)),
-        "list_after": Step("list_after", (JobStatus.PENDING, None, _ALL)),
+    special = {
+        "save": {
+            "save of a new job": Step("save", (_job(f"{id_} new"),)),
+            "save over a job": Step("save", (replaced,)),
+            "save of a copy": Step("save", (changed,)),
+        },
+        "save_many": {
+            "save_many": Step("save_many", ((_job(f"{id_} new"), changed, _job(f"{id_} more")),)),
+        },
     }
+    victims = dict[str, Step]()
+    for one in OPERATIONS.values():
+        # Each outcome replaces one of the other kind.
+        symbol = "S1" if one.takes("candles") else "S0"
+        plain = {one.name: one.step(id_, symbol=symbol, limit=_ALL)}
+        victims |= special.get(one.name, plain)
+    return victims
 
 
 _ALONE, _IN_A_CROWD = ", alone", ", among others"
@@ -112,7 +116,7 @@ def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
     Args:
         capabilities: What the adapter can do beyond the nine methods.
     """
-    known = {name: step for name, step in _victims("a").items() if available((step,), capabilities)}
+    known = [name for name, step in _victims("a").items() if available((step,), capabilities)]
     return tuple(f"{name}{company}" for company in (_ALONE, _IN_A_CROWD) for name in known)
 
 

@@ -14,9 +14,8 @@ from typing import NamedTuple
 
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.spec.calls import Call, Outcome
-from collection_jobs.conformance.spec.judge import judge
-from collection_jobs.conformance.spec.listings import judge_listing
 from collection_jobs.conformance.spec.model import ABSENT, Breach, JobState, facts_of
+from collection_jobs.conformance.spec.operations import OPERATIONS, judge, judge_call
 from collection_jobs.job import CollectionJob
 
 __all__ = ["Ledger", "Loss"]
@@ -193,7 +192,7 @@ class Ledger:
 
     def _listed(self, call: Call, outcome: Outcome) -> Iterator[Loss]:
         states = {id_: page.state for id_, page in self._pages.items()}
-        breaches = judge_listing(states, call, outcome)
+        _, breaches = judge_call(states, call, outcome)
         if breaches and call.method not in self._wrong_methods:
             lines = [line for page in self._pages.values() for line in page.lines]
             message = f"after the store was opened again, {breaches[0].message}"
@@ -208,7 +207,7 @@ class Ledger:
                 continue
             job_id = call.job_id
             if job_id is None:
-                wrong = bool(judge_listing(states, call, outcome))
+                wrong = bool(judge_call(states, call, outcome)[1])
             else:
                 wrong = bool(judge(states[job_id], call, outcome)[1])
             if wrong:
@@ -220,7 +219,7 @@ def _happened(page: _Page, before: JobState, job_id: str, now: datetime) -> JobS
     call = page.under_way
     if call is None:
         return None
-    answer = True if call.method in ("delete", "update_status") else None
+    answer = OPERATIONS[call.method].success
     after, breaches = judge(before, call.of(job_id), Outcome(page.began, now, answer))
     return None if breaches else after
 

@@ -22,6 +22,7 @@ from collection_jobs.conformance.checks.interleavings.trace import Trace
 from collection_jobs.conformance.history.checker import Refusal, check
 from collection_jobs.conformance.history.history import Event, History
 from collection_jobs.conformance.spec.calls import Call, Held, Outcome, Step, begin
+from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
@@ -80,11 +81,7 @@ def _is_status(argument: object) -> TypeGuard[JobStatus]:
 
 def _job_ids(step: Step, held: Mapping[str, str]) -> Iterator[str]:
     """The ids of the jobs that a step names; none for a listing, and where nothing is held."""
-    if step.method.startswith(("list_", "get_running")):
-        return
-    first = step.arguments[0]
-    jobs: tuple[object, ...] = (first,) if step.method != "save_many" else first
-    for one in jobs:
+    for one in jobs_named(step.method, step.arguments):
         if isinstance(one, Held):
             yield from (held[name] for name in (one.name,) if name in held)
         else:

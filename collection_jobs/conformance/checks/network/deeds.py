@@ -11,10 +11,9 @@ from typing import TypeVar
 
 from collection_jobs.conformance.running.clients import Recording
 from collection_jobs.conformance.spec.calls import Outcome, Program, Step, begin, example_job
-from collection_jobs.conformance.spec.capabilities import available
+from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.errors import CollectionJobError, RepositoryError
 from collection_jobs.protocol import CollectionJobRepository
-from collection_jobs.status import JobStatus
 
 __all__ = ["CLOSING", "CROWD", "OPENING", "Caller", "Deed", "calls_of", "deeds"]
 
@@ -71,21 +70,10 @@ def deeds(capabilities: frozenset[str], *, cancelled: bool) -> Iterator[Deed]:
 def calls_of(job_id: str, capabilities: frozenset[str]) -> dict[str, Step]:
     """A call of each method about a job, and about others where it lists some."""
     saved = example_job(job_id, source="kraken")
-    steps = (
-        Step("save", (saved,)),
-        Step("get_by_id", (job_id,)),
-        Step("delete", (job_id,)),
-        Step("list_by_status", (JobStatus.PENDING, _ALL)),
-        Step("list_recent", (_ALL,)),
-        Step("get_running_jobs"),
-        Step("update_status", (job_id, JobStatus.RUNNING)),
-        Step("add_failed_symbol", (job_id, "BTC", "timeout")),
-        Step("get_stats", (job_id,)),
-        Step("add_completed_symbol", (job_id, "BTC", 7)),
-        Step("save_many", ((saved,),)),
-        Step("list_after", (JobStatus.PENDING, None, _ALL)),
-    )
-    return {step.method: step for step in available(steps, capabilities)}
+    return {
+        one.name: one.step(job_id, job=saved, jobs=(saved,), limit=_ALL)
+        for one in operations(capabilities)
+    }
 
 
 def _afterwards(job_id: str) -> Program:

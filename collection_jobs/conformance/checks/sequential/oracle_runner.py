@@ -8,16 +8,19 @@ from typing import Any, cast
 
 from collection_jobs.conformance.report.findings import Finding, LawBroken
 from collection_jobs.conformance.spec.calls import Call, Outcome, Step, make
-from collection_jobs.conformance.spec.judge import judge
-from collection_jobs.conformance.spec.listings import is_page_of, judge_listing, whole_of
+from collection_jobs.conformance.spec.listings import whole_of
 from collection_jobs.conformance.spec.model import ABSENT, Breach, Facts, JobState, facts_of
-from collection_jobs.conformance.spec.saves import judge_many
+from collection_jobs.conformance.spec.operations import OPERATIONS, judge_call, listing_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["SPOIL", "Session", "spoil"]
 
-_WHOLE = {"LIST-2": "LIST-1", "RECENT-2": "RECENT-1", "KEY-2": "KEY-1"}
+_WHOLE = {
+    one.listing.of_pages: one.listing.law
+    for one in OPERATIONS.values()
+    if one.listing is not None and one.listing.of_pages is not None
+}
 """For the law of a listing's pages, the law of the whole."""
 
 SPOIL = "spoil"
@@ -123,15 +126,9 @@ class Session:
         await self._make(look, look, blame="GET-2" if confirmed else None)
 
     def _judge(self, call: Call, outcome: Outcome) -> Iterable[Breach]:
-        if call.is_listing:
-            return judge_listing(self._states, call, outcome)
-        if call.method == "save_many":
-            parts = dict(judge_many(self._states, call, outcome))
-        else:
-            (job_id,) = call.job_ids
-            parts = {job_id: judge(self._states.get(job_id, ABSENT), call, outcome)}
-        self._states |= {job_id: state for job_id, (state, _) in parts.items()}
-        return [breach for _, breaches in parts.values() for breach in breaches]
+        states, breaches = judge_call(self._states, call, outcome)
+        self._states |= states
+        return breaches
 
     async def _is_a_page_of_a_wrong_whole(
         self, call: Call, outcome: Outcome, breaches: list[Breach]
@@ -141,7 +138,7 @@ class Session:
         if whole_law is None or whole_law not in self._muted:
             return False
         whole = await make(whole_of(call), self.repository)
-        return is_page_of(whole, call, outcome)
+        return listing_of(call).is_page_of(whole, call, outcome)
 
     def _judge_held(self) -> Iterable[Breach]:
         for name, facts in self._facts_held.items():

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import Any, cast
 
+from collection_jobs.conformance.checks.sequential.oracle_runner import SPOIL
 from collection_jobs.conformance.spec.calls import Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.parameters import KINDS
+from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
 from collection_jobs.job import CollectionJob
 
 __all__ = ["shrink"]
@@ -16,19 +19,14 @@ _PLAIN_IDS = ("a", "b", "c", "d", "e")
 _PLAIN_TEXTS = ("", "boom")
 _PLAIN_COUNTS = (0, 1, 2, 3)
 _FREE = {
-    "save": (0,),
-    "update_status": (2,),
-    "add_failed_symbol": (2,),
-    "add_completed_symbol": (2,),
-    "save_many": (0,),
-    "list_by_status": (1, 2),
-    "list_after": (2,),
-    "list_recent": (0,),
-    "spoil": (0,),
-}
+    method: tuple(at for at, one in enumerate(parameters) if KINDS[one.name].is_incidental)
+    for method, parameters in SIGNATURES.items()
+} | {SPOIL: (0,)}
 """Which arguments of a method may be made plainer without changing what the call is about."""
-_NEEDED = {"list_recent": 0, "list_by_status": 1, "list_after": 1, "update_status": 2}
-"""How many arguments a method must be given that can do with fewer than it may have."""
+_NEEDED = {
+    method: sum(one.is_required for one in parameters) for method, parameters in SIGNATURES.items()
+}
+"""How many arguments a method must be given."""
 
 
 def shrink(program: Program, still_breaks: Callable[[Program], bool]) -> Program:
@@ -91,19 +89,17 @@ def _renamed(program: Program) -> Iterator[Program]:
 
 def _new_jobs(step: Step) -> list[CollectionJob]:
     """The jobs that a step saves, those that are held left out."""
-    if step.method not in ("save", "save_many"):
-        return []
-    jobs = step.arguments[0] if step.method == "save_many" else step.arguments
-    return [job for job in jobs if isinstance(job, CollectionJob)]
+    named = jobs_named(step.method, step.arguments)
+    return [job for job in named if isinstance(job, CollectionJob)]
 
 
 def _rename(step: Step, old: str, new: str) -> Step:
-    if not step.arguments or step.method in ("list_by_status", "list_recent", "spoil"):
-        return step
-    renamed = (_renamed_value(argument, old, new) for argument in step.arguments)
-    if step.method == "list_after":
-        return replace(step, arguments=tuple(renamed))
-    return replace(step, arguments=(next(renamed), *step.arguments[1:]))
+    parameters = SIGNATURES.get(step.method, ())
+    renamed = (
+        _renamed_value(value, old, new) if KINDS[parameter.name].holds_ids else value
+        for parameter, value in zip(parameters, step.arguments, strict=False)
+    )
+    return replace(step, arguments=tuple(renamed)) if parameters else step
 
 
 def _renamed_value(value: Any, old: str, new: str) -> Any:
@@ -119,8 +115,7 @@ def _renamed_value(value: Any, old: str, new: str) -> Any:
 
 
 def _plainer_steps(step: Step) -> Iterator[Step]:
-    least = _NEEDED.get(step.method)
-    if least is not None and len(step.arguments) > least:
+    if len(step.arguments) > _NEEDED.get(step.method, len(step.arguments)):
         yield replace(step, arguments=step.arguments[:-1])
     for at in _FREE.get(step.method, ()):
         if at >= len(step.arguments):
