@@ -39,7 +39,7 @@ from collection_jobs.conformance.spec.model import (
     facts_of,
     storable,
 )
-from collection_jobs.conformance.spec.parameters import KINDS
+from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.conformance.spec.saves import judge_part, judge_save, judge_whole
 from collection_jobs.conformance.spec.signatures import SIGNATURES, Parameter
 from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
@@ -169,7 +169,7 @@ class Operation:
             elif parameter.name in self.usual:
                 values.append(self.usual[parameter.name])
             else:
-                values.append(KINDS[parameter.name].example(job_id, number))
+                values.append(kind_of(parameter.name).example(job_id, number))
             if is_given or parameter.is_required:
                 length = len(values)
         return tuple(values[:length])

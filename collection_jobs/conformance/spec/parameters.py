@@ -17,7 +17,7 @@ from collection_jobs.conformance.spec.signatures import Parameter
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
-__all__ = ["KINDS", "Kind", "Wrong", "wrong_values"]
+__all__ = ["Kind", "Wrong", "kind_of", "wrong_values"]
 
 
 class Wrong(NamedTuple):
@@ -114,7 +114,7 @@ _OFFSET = Kind("offset", lambda job_id, number: 0, _COUNTS, is_incidental=True)
 _TIME = Kind("time", lambda job_id, number: None, _TIMES)
 _KEY = Kind("key", lambda job_id, number: None, _KEYS, holds_ids=True)
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
+_KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "job_id": _JOB_ID,
         "job": _JOB,
@@ -133,9 +133,23 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 """The kind of each parameter, by its name."""
 
 
+def kind_of(parameter: str) -> Kind:
+    """Return the kind of the parameters of a name.
+
+    Raises:
+        LookupError: No signature was known to have such a parameter.
+    """
+    kind = _KINDS.get(parameter)
+    if kind is None:
+        raise LookupError(
+            f"no kind is known of the parameter {parameter!r}: add it to spec/parameters.py"
+        )
+    return kind
+
+
 def wrong_values(parameter: Parameter) -> tuple[Wrong, ...]:
     """Return the values that a parameter refuses: None is one, unless it is its default."""
-    wrong = KINDS[parameter.name].wrong
+    wrong = kind_of(parameter.name).wrong
     if not parameter.is_required and parameter.default is None:
         return wrong
     return (*wrong, Wrong(None, None, TypeError))

@@ -18,15 +18,15 @@ from collection_jobs.conformance.spec.calls import PATIENCE, NoAnswer, Program, 
 from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.errors import CollectionJobError
 
-__all__ = ["DAMAGES", "check_damage"]
+__all__ = ["DAMAGES", "calls_on_damage", "check_damage"]
 
 LAW = "ERROR-1"
 
 _JOBS: Program = tuple(Step("save", (example_job(f"job {number}"),)) for number in range(20))
 
 
-def _calls(capabilities: frozenset[str]) -> Program:
-    """A call of each method on a job of its own, and one that saves a job which is new."""
+def calls_on_damage(capabilities: frozenset[str]) -> Program:
+    """Return a call of each method on a job of its own, and one that saves a job which is new."""
     of_each = (one.step(f"job {number}") for number, one in enumerate(operations(capabilities)))
     return (*of_each, Step("save", (example_job("new"),)))
 
@@ -107,7 +107,7 @@ def check_damage(
         progress: Told how many of how many stores are done.
     """
     random = Random(f"{seed} damage")  # noqa: S311 - not for secrets
-    calls = _calls(capabilities)
+    calls = calls_on_damage(capabilities)
     damaged = 0
     with Worker.start(target) as worker:
         for number, damage in enumerate(DAMAGES):

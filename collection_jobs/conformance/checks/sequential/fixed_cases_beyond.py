@@ -186,9 +186,7 @@ def _plain_steps(operation: Operation) -> Iterator[Step]:
 _CASES: Mapping[str, Callable[[Operation], Iterable[Program]]] = MappingProxyType(
     {
         "add_completed_symbol": lambda operation: (tuple(_completions()),),
-        "save_many": lambda operation: (
-            (*_saves_of_many(), *_refusals_of_many(), *_twice_the_same()),
-        ),
+        "save_many": lambda operation: (tuple(_many_cases()),),
         "list_after": lambda operation: (tuple(_pages(pool)) for pool in POOLS),
     }
 )

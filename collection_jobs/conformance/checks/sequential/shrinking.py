@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from collection_jobs.conformance.checks.sequential.oracle_runner import SPOIL
 from collection_jobs.conformance.spec.calls import Change, Held, Program, Step, example_job
-from collection_jobs.conformance.spec.parameters import KINDS
+from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
 from collection_jobs.job import CollectionJob
 
@@ -19,7 +19,7 @@ _PLAIN_IDS = ("a", "b", "c", "d", "e")
 _PLAIN_TEXTS = ("", "boom")
 _PLAIN_COUNTS = (0, 1, 2, 3)
 _FREE = {
-    method: tuple(at for at, one in enumerate(parameters) if KINDS[one.name].is_incidental)
+    method: tuple(at for at, one in enumerate(parameters) if kind_of(one.name).is_incidental)
     for method, parameters in SIGNATURES.items()
 } | {SPOIL: (0,)}
 """Which arguments of a method may be made plainer without changing what the call is about."""
@@ -96,7 +96,7 @@ def _new_jobs(step: Step) -> list[CollectionJob]:
 def _rename(step: Step, old: str, new: str) -> Step:
     parameters = SIGNATURES.get(step.method, ())
     renamed = (
-        _renamed_value(value, old, new) if KINDS[parameter.name].holds_ids else value
+        _renamed_value(value, old, new) if kind_of(parameter.name).holds_ids else value
         for parameter, value in zip(parameters, step.arguments, strict=False)
     )
     return replace(step, arguments=tuple(renamed)) if parameters else step

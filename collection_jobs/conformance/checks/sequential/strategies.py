@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from collection_jobs.conformance.spec.calls import Change, Held, example_job
 from collection_jobs.conformance.spec.operations import Operation
-from collection_jobs.conformance.spec.parameters import KINDS
+from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
@@ -203,30 +203,27 @@ HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
 
 def hostile_arguments(operation: Operation) -> dict[str, st.SearchStrategy[Any]]:
     """Return what draws each argument of a call, by the parameter's name."""
-    return {
-        one.name: (
-            HOSTILE[KINDS[one.name].name]
-            if one.is_required or one.default is not None
-            else st.none() | HOSTILE[KINDS[one.name].name]
-        )
-        for one in operation.parameters
-    }
+    drawn = dict[str, st.SearchStrategy[Any]]()
+    for one in operation.parameters:
+        values = HOSTILE[kind_of(one.name).name]
+        is_optional = not one.is_required and one.default is None
+        drawn[one.name] = st.none() | values if is_optional else values
+    return drawn
 
 
 def with_ids(parameter: str, drawn: Any, ids: Sequence[str]) -> Any:
     """Return an argument that `HOSTILE` drew with the ids of this history in their places."""
-    match KINDS[parameter].name:
-        case "id":
-            return ids[drawn]
-        case "key" if drawn is not None:
-            return drawn[0], ids[drawn[1]]
-        case "jobs":
-            return tuple(
-                Held(name) if is_held else example_job(ids[place], source=source)
-                for place, source, name, is_held in drawn
-            )
-        case _:
-            return drawn
+    kind = kind_of(parameter).name
+    if kind == "jobs":
+        jobs: list[tuple[int, str, str, bool]] = drawn
+        return tuple(
+            Held(name) if is_held else example_job(ids[place], source=source)
+            for place, source, name, is_held in jobs
+        )
+    if kind not in ("id", "key") or drawn is None:
+        return drawn
+    place: int = drawn if kind == "id" else drawn[1]
+    return ids[place] if kind == "id" else (drawn[0], ids[place])
 
 
 FEW_IDS = st.sampled_from(["a", "a", "a", "b", "c"])
@@ -278,7 +275,7 @@ FEW: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
 def few_arguments(draw: st.DrawFn, operation: Operation) -> tuple[Any, ...]:
     """Arguments of a call; what a change can do without is left out, for schedules do not mind."""
     return tuple(
-        draw(FEW[KINDS[one.name].name])
+        draw(FEW[kind_of(one.name).name])
         for one in operation.parameters
         if one.is_required or not operation.writes
     )
