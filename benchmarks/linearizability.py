@@ -47,7 +47,7 @@ def _call(random: Random, jobs: int, methods: list[str]) -> Call:
 async def make_history(
     random: Random, *, operations: int, jobs: int, clients: int, mix: str = "mixed"
 ) -> list[Event]:
-    """A linearizable history in which every client has a call under way until the last begins."""
+    """Make a linearizable history: every client has a call under way until the last begins."""
     repository = InMemoryCollectionJobRepository()
     methods = MIXES[mix].split()
     events: list[Event] = []

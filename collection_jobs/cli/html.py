@@ -33,7 +33,7 @@ class _Drawn(NamedTuple):
 
 
 def html_page(report: Report, sentence: str) -> str:
-    """The page: the verdict, each finding with its history and timeline, and every law.
+    """Render the page: the verdict, each finding with its history and timeline, and every law.
 
     Args:
         report: What to show.

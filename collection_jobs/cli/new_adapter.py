@@ -133,7 +133,7 @@ def _rendered(names: Names, base: Base) -> Iterator[tuple[str, str]]:
 
 
 def methods_of(base: Base) -> list[str]:
-    """The source of the methods to write, taken from the base itself: only the bodies are new."""
+    """Return the source of the methods to write, from the base itself: only the bodies are new."""
     methods: list[str] = []
     for name in _names_of(base):
         source = inspect.getsource(getattr(BASES[base], name)).rstrip()
@@ -163,7 +163,7 @@ class Step(NamedTuple):
 
 
 def steps(base: Base) -> list[Step]:
-    """The way: as few methods at a time, in the base's order, as free some law.
+    """Order the methods in steps: as few at a time, in the base's order, as free some law.
 
     The laws beyond the nine methods are not on it: the project has none of those methods.
     """

@@ -62,7 +62,7 @@ def show_again(findings: list[Finding], console: Console) -> None:
 
 
 def sentence(report: Report) -> str:
-    """The verdict in words."""
+    """Put the verdict into words."""
     less = ", ".join(claim.capability for claim in report.understated)
     return f"{_verdict(report)}{f' It declares less than it does: {less}.' if less else ''}"
 
@@ -97,7 +97,7 @@ def _show_claims(report: Report, console: Console) -> None:
 
 
 def _show_understated(report: Report, console: Console) -> None:
-    """The false claims that break no law stand where the findings do."""
+    """Show the false claims that break no law where the findings stand."""
     for claim in report.understated:
         console.print()
         console.print(Text(f"{claim.capability}: the adapter declares less than it does", "bold"))

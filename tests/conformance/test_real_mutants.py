@@ -33,7 +33,7 @@ IN_USE = [check for check in CHECKS if check.name in {bug.check for bug in BUGS}
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a call for hung after one second: those that are hung never answer anyway."""
-    for module in ("calls", "store", "cancellation.trials"):
+    for module in ("spec.calls", "running.open_store", "checks.cancellation.trials"):
         monkeypatch.setattr(f"collection_jobs.conformance.{module}.PATIENCE", 1.0)
     monkeypatch.setattr("collection_jobs.conformance.checks.interleavings.watchdog.PATIENCE", 2.5)
 

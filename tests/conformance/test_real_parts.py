@@ -380,7 +380,7 @@ def test_a_worker_dies_at_the_site_that_it_is_told(fork_server: ForkServer, tmp_
         worker.ask(Open(tmp_path / "first", 1, 5))
         sites = worker.ask(save).sites
     assert not [site for site in sites if "clients.py" in site or "worker.py" in site]
-    begin = min(site for site in sites if site.startswith("after execute at committer.py"))
+    begin = min(site for site in sites if site.startswith("after execute at group_commit.py"))
     with fork_server.worker(counting=True) as worker:
         worker.ask(Open(tmp_path, 1, 5))
         dying = Work(save.clients, told=True, die_at=(begin, 1))

@@ -11,7 +11,15 @@ from typing import Any, TypeAlias
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 
-__all__ = ["FIELDS", "MOST_OUTCOMES", "Outcomes", "array_literal", "job_from", "weight_of"]
+__all__ = [
+    "FIELDS",
+    "MOST_OUTCOMES",
+    "Outcomes",
+    "array_literal",
+    "columns_of",
+    "job_from",
+    "weight_of",
+]
 
 Outcomes: TypeAlias = tuple[dict[str, int], dict[str, str]]
 _STATUSES = {status.value: status for status in JobStatus}
@@ -105,3 +113,8 @@ _from_json: Callable[[str], tuple[dict[str, Any], int]] = json.JSONDecoder().raw
 def _in_utc(instant: datetime) -> datetime:
     """An instant as asyncpg gives it: the year 9999's end is an infinity, without a timezone."""
     return instant if instant.tzinfo is UTC else instant.replace(tzinfo=UTC)
+
+
+def columns_of(rows: Iterable[Iterable[Any]]) -> list[list[Any]]:
+    """Turn rows into columns, which the statements take as arrays."""
+    return [list(column) for column in zip(*rows, strict=True)]

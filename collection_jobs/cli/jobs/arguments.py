@@ -44,7 +44,7 @@ def read_words(words: Sequence[str], command: str, job: str, commands: Sequence[
     if job == "none" and words and scheme_of_url(words[0]) is None:
         raise Failure(_no_url(words[0], commands))
     if len(words) > (1 if job == "none" else 2):
-        raise Failure(f"{len(words)} words are too many: {form}")
+        raise Failure(_too_many(words, form, commands))
     urls, ids = _parted(words, job, usual)
     if not urls:
         raise Failure(
@@ -67,7 +67,7 @@ _EXAMPLES = {
 
 
 def _parted(words: Sequence[str], job: str, usual: str) -> tuple[list[str], list[str]]:
-    """The URL and the id, as far as there are such."""
+    """Return the URL and the id, as far as there are such."""
     given = [usual] if usual else []
     if not words:
         return given, []
@@ -77,6 +77,13 @@ def _parted(words: Sequence[str], job: str, usual: str) -> tuple[list[str], list
     if job == "none" or (looks_like_url(word) and (job == "maybe" or not usual)):
         return [word], []
     return given, [word]
+
+
+def _too_many(words: Sequence[str], form: str, commands: Sequence[str]) -> str:
+    late = next((word for word in words[1:] if word in commands), None)
+    if late is not None and looks_like_url(words[0]):
+        return f"put the command first: collection-jobs jobs {late} URL ID"
+    return f"too many arguments: {form}"
 
 
 def _no_url(word: str, commands: Sequence[str]) -> str:

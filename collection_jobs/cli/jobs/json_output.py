@@ -15,7 +15,7 @@ __all__ = ["job_json", "stats_json", "totals_json"]
 
 
 def job_json(job: CollectionJob) -> dict[str, Any]:
-    """A job: its fields in their order, and its stats."""
+    """Return a job: its fields in their order, and its stats."""
     return {
         "id": job.id,
         "source": job.source,
@@ -36,7 +36,7 @@ def job_json(job: CollectionJob) -> dict[str, Any]:
 
 
 def stats_json(stats: JobStats) -> dict[str, Any]:
-    """The stats of a job."""
+    """Return the stats of a job."""
     return {
         "total": stats.total,
         "completed": stats.completed,
@@ -48,7 +48,7 @@ def stats_json(stats: JobStats) -> dict[str, Any]:
 
 
 def totals_json(totals: Mapping[JobStatus, StatusTotals]) -> dict[str, Any]:
-    """The sums for every status."""
+    """Return the sums for every status."""
     return {
         "jobs": sum(one.jobs for one in totals.values()),
         "statuses": {

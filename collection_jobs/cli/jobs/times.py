@@ -16,7 +16,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    """The value of an option: how long ago (90m, 3d), or an ISO date or instant, in UTC if bare."""
+    """Read an option: how long ago (90m, 3d), or an ISO date or instant, in UTC if bare."""
     if value is None:
         return None
     try:
