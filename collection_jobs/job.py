@@ -26,7 +26,7 @@ from collection_jobs.validation import (
     type_name,
 )
 
-__all__ = ["CollectionJob", "restore_job"]
+__all__ = ["CollectionJob", "check_job", "check_jobs", "restore_job"]
 
 _V = TypeVar("_V")
 
@@ -324,3 +324,26 @@ def _read_only(name: str, checked: dict[str, _V], items: list[tuple[str, _V]]) -
         twice, _ = Counter(check_name("a symbol", symbol) for symbol, _ in items).most_common(1)[0]
         raise ValueError(f"{name} must name each symbol once, and {shown(twice)} is there twice")
     return MappingProxyType(checked) if checked else _NO_OUTCOMES
+
+
+def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:
+    """Accept jobs, and go through them, which may be possible only once."""
+    if not issubclass(type(value), Iterable):
+        raise _wrong_type("jobs", value, "an iterable of CollectionJob")
+    return [check_job(job) for job in value]
+
+
+def check_job(value: CollectionJob) -> CollectionJob:
+    """Accept a CollectionJob: its fields were checked when it was built.
+
+    An instance of a subclass is a ``TypeError``: no store would keep what the subclass adds.
+    """
+    if type(value) is CollectionJob:
+        return value
+    if issubclass(type(value), CollectionJob):
+        raise _wrong_type("job", value, "a CollectionJob itself, whose fields a store keeps")
+    raise _wrong_type("job", value, "a CollectionJob")
+
+
+def _wrong_type(name: str, value: object, expected: str) -> TypeError:
+    return TypeError(f"{name} must be {expected}, not {type_name(value)}: {shown(value)}")

@@ -23,7 +23,7 @@ from collection_jobs import JobStatus
 from collection_jobs.cli.verify_view import show_again
 from collection_jobs.conformance import LAWS, Report, find_target, verify
 from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
-from collection_jobs.conformance.checks.interleavings.programs import Program
+from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.running.configuration import Check, Examination, Plan
 from collection_jobs.conformance.spec.calls import Step, example_job
@@ -54,15 +54,15 @@ _MANY = Step("save_many", ((example_job("a", timeframe="4h"), example_job("b", t
 _LOOKS = (Step("get_by_id", ("a",)), Step("get_by_id", ("b",)))
 
 
-def _programs(capabilities: frozenset[str]) -> list[Program]:
+def _programs(capabilities: frozenset[str]) -> list[ConcurrentProgram]:
     """A few pairs of calls on one pending job: all pairs at all stages take a minute."""
     calls = _CALLS + (_COMPLETED if "RecordsCompletedSymbols" in capabilities else ())
     programs = [
-        Program((_SAVE,), ((first,), (second,)))
+        ConcurrentProgram((_SAVE,), ((first,), (second,)))
         for first, second in combinations_with_replacement(calls, 2)
     ]
     if "SavesMany" in capabilities:
-        programs.append(Program((_SAVE, _SAVE_OTHER), ((_MANY,), _LOOKS)))
+        programs.append(ConcurrentProgram((_SAVE, _SAVE_OTHER), ((_MANY,), _LOOKS)))
     return programs
 
 

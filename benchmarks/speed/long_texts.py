@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.speed.jobs import new_job
 from collection_jobs import CollectionJob, open_repository
-from collection_jobs.validation import MAX_TEXT_BYTES
+from collection_jobs.free_text import MAX_TEXT_BYTES
 
 _TICK = 0.001
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collection_jobs.conformance import LAWS, Report
-from collection_jobs.conformance.report.findings import Bar
+from collection_jobs.conformance.spec.findings import Bar
 
 __all__ = ["html_page"]
 

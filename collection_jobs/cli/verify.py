@@ -29,7 +29,7 @@ from collection_jobs.conformance import (
 )
 from collection_jobs.conformance.report.junit import junit_xml
 from collection_jobs.conformance.running.configuration import PROFILES
-from collection_jobs.conformance.static.signatures import signatures_of
+from collection_jobs.conformance.static.check import signatures_of
 from collection_jobs.conformance.static.user_cache import user_cache
 
 __all__ = ["verify_command"]
@@ -113,7 +113,7 @@ def verify_command(
         junit_file.write(junit_xml(report))
     if html_file is not None:
         html_file.write(html_page(report, view.sentence(report)))
-    view.show(report, target, console)
+    view.show_report(report, target, console)
     sys.exit(_EXIT_CODES[report.verdict])
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from collection_jobs.conformance import LAWS, Finding, Report
 from collection_jobs.conformance.running.targets import shown_target
 
-__all__ = ["sentence", "show", "show_again"]
+__all__ = ["sentence", "show_again", "show_report"]
 
 _STYLES = {"holds": "green", "broken": "bold red", "not applicable": "dim", "not checked": "yellow"}
 _SENTENCES = {
@@ -23,7 +23,7 @@ _SENTENCES = {
 _CLAIM_STYLES = {"confirmed": "green", "overstated": "bold red", "understated": "yellow"}
 
 
-def show(report: Report, target: str | None, console: Console) -> None:
+def show_report(report: Report, target: str | None, console: Console) -> None:
     """Print a report: the laws, what was tried, what the adapter claims, the findings, the verdict.
 
     Args:

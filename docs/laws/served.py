@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 from collection_jobs import InMemoryCollectionJobRepository, RepositoryClosedError, RepositoryError
 from collection_jobs.conformance.running.targets import Proxied
 from collection_jobs.conformance.spec.capabilities import NINE
-from collection_jobs.validation import check_job
+from collection_jobs.job import check_job
 
 LONGEST = 2**24
 """Bytes of a line."""

@@ -120,7 +120,10 @@ PROTOCOLS = MappingProxyType({**PROTOCOLS, "SetsSource": SetsSource})
     Edit(
         f"{KIT}/spec/parameters.py",
         '        "symbol": _SYMBOL,',
-        '        "source": Kind("source", lambda job_id, number: f"source {number}", _NAMES),\n',
+        """        "source": Kind(
+            "source", lambda job_id, number: f"source {number}", _NAMES, few=("kraken", "coinbase")
+        ),
+""",
         ("source of set_source", "spec/parameters.py"),
     ),
     Edit(
@@ -128,12 +131,6 @@ PROTOCOLS = MappingProxyType({**PROTOCOLS, "SetsSource": SetsSource})
         '        "symbol": st.sampled_from(("BTC", "ETH", "XRP")),',
         '        "source": st.sampled_from(("kraken", "A ", "x" * 255)),\n',
         ("draws a source for set_source", "HOSTILE", "checks/sequential/strategies.py"),
-    ),
-    Edit(
-        f"{KIT}/checks/sequential/strategies.py",
-        '        "symbol": st.sampled_from(["BTC", "ETH"]),',
-        '        "source": st.sampled_from(["kraken", "coinbase"]),\n',
-        ("draws a source for set_source", "FEW", "checks/sequential/strategies.py"),
     ),
     Edit(
         f"{KIT}/checks/registry.py",

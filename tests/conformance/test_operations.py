@@ -235,22 +235,21 @@ def given(before: Facts | None, after: Facts | None) -> Iterator[object]:
 
 @by_method
 def test_every_argument_can_be_drawn(method: str) -> None:
-    from collection_jobs.conformance.checks.sequential.strategies import FEW, HOSTILE
+    from collection_jobs.conformance.checks.sequential.strategies import HOSTILE
 
     operation = OPERATIONS[method]
     for parameter in operation.parameters:
-        kind = kind_of(parameter.name).name
-        if kind != "job":  # a save has a rule of its own
-            assert kind in HOSTILE, missing_strategy("HOSTILE", kind, method)
+        kind = kind_of(parameter.name)
+        if kind.name != "job":  # a save has a rule of its own
+            assert kind.name in HOSTILE, (
+                f"nothing draws a {kind.name} for {method}: add it to HOSTILE in"
+                f" {KIT}/checks/sequential/strategies.py"
+            )
         if operation.writes and parameter.is_required:
-            assert kind in FEW, missing_strategy("FEW", kind, method)
-
-
-def missing_strategy(table: str, kind: str, method: str) -> str:
-    return (
-        f"nothing draws a {kind} for {method}: add it to {table} in"
-        f" {KIT}/checks/sequential/strategies.py"
-    )
+            assert kind.few or kind.holds_ids, (
+                f"there are no few values of a {kind.name} for {method}: see"
+                f" {KIT}/spec/parameters.py"
+            )
 
 
 def methods_of(steps: Iterator[Step | Call]) -> set[str]:

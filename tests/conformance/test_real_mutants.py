@@ -31,11 +31,11 @@ IN_USE = [check for check in CHECKS if check.name in {bug.check for bug in BUGS}
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a call for hung after one second: those that are hung never answer anyway."""
-    for module in ("spec.calls", "running.open_store", "checks.cancellation.trials"):
-        monkeypatch.setattr(f"collection_jobs.conformance.{module}.PATIENCE", 1.0)
-    monkeypatch.setattr("collection_jobs.conformance.checks.interleavings.watchdog.PATIENCE", 2.5)
+    for module in ("running.runner", "running.open_store", "checks.cancellation.trials"):
+        monkeypatch.setattr(f"collection_jobs.conformance.{module}.ANSWER_TIMEOUT", 1.0)
+    monkeypatch.setattr("collection_jobs.conformance.running.watchdog.STALL_TIMEOUT", 2.5)
 
 
 def judged(store: type[Any], check: str | None = None, seed: int = 0) -> Report:

@@ -14,6 +14,7 @@ from collection_jobs.conformance.static.checkers import (
     CheckerError,
     Job,
     installed_program,
+    run_mypy,
 )
 from collection_jobs.conformance.static.diagnostics import (
     Diagnostic,
@@ -23,7 +24,6 @@ from collection_jobs.conformance.static.diagnostics import (
     read_ty,
     read_zuban,
 )
-from collection_jobs.conformance.static.mypy_run import run_mypy
 from collection_jobs.conformance.static.user_cache import user_cache
 
 MYPY = """\

@@ -22,15 +22,13 @@ from collection_jobs.adapters.postgres.requests import (
 from collection_jobs.adapters.postgres.settings import DEFAULT_SCHEMA, Settings
 from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import RepositoryError
-from collection_jobs.job import CollectionJob
+from collection_jobs.job import CollectionJob, check_job, check_jobs
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
     check_candles,
     check_datetime,
-    check_job,
-    check_jobs,
     check_key,
     check_limit,
     check_name,

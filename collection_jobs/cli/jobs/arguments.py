@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import NamedTuple
 
+import click
+
+from collection_jobs.cli.escape import harmless
 from collection_jobs.cli.failure import URL_VARIABLE, Failure
 from collection_jobs.opening import looks_like_url
 from collection_jobs.urls import scheme_of_url
 
-__all__ = ["Words", "read_words"]
+__all__ = ["Words", "read_words", "since"]
 
 
 class Words(NamedTuple):
@@ -94,3 +98,25 @@ def _no_url(word: str, commands: Sequence[str]) -> str:
         f"; did you mean {near[0]}?" if near else ", which begins with a scheme: sqlite:///jobs.db"
     )
     return f"{shown} is neither a command ({', '.join(commands)}) nor the URL of a store{hint}"
+
+
+_AGO = re.compile(r"(\d{1,9})\s*([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """Read an option: how long ago (90m, 3d), or an ISO date or instant, in UTC if bare."""
+    if value is None:
+        return None
+    try:
+        if ago := _AGO.fullmatch(value.strip()):
+            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        at = datetime.fromisoformat(value)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{harmless(value)!r} is no time: give how long ago (90m, 12h, 3d, 2w), or a date or"
+            " instant in UTC (2026-01-31, 2026-01-31T09:30)",
+            ctx,
+            param,
+        ) from None

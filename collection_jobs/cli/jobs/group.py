@@ -11,10 +11,9 @@ from typing import Any, TypeVar, cast
 import click
 from typing_extensions import override
 
-from collection_jobs.cli.jobs.arguments import Words, read_words
+from collection_jobs.cli.jobs.arguments import Words, read_words, since
 from collection_jobs.cli.jobs.completion import complete_ids
 from collection_jobs.cli.jobs.store import existing, on_store
-from collection_jobs.cli.jobs.times import since
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
-from collection_jobs.conformance.history.sequential_spec import Operation
+from collection_jobs.conformance.history.sequential_spec import JobOperation
 from collection_jobs.conformance.spec.model import Facts, JobState
 from collection_jobs.conformance.spec.operations import DELETION, OPERATIONS
 
@@ -20,7 +20,7 @@ __all__ = ["Prospects"]
 class Prospects:
     """Which changes give what: a status, the outcome of a symbol, a new life of the id."""
 
-    def __init__(self, known: Sequence[Operation], maybe: Iterable[Operation]) -> None:
+    def __init__(self, known: Sequence[JobOperation], maybe: Iterable[JobOperation]) -> None:
         """Look through the operations.
 
         Args:
@@ -69,19 +69,19 @@ class Prospects:
         return False
 
 
-def _shown(one: Operation) -> tuple[Facts, int] | None:
+def _shown(one: JobOperation) -> tuple[Facts, int] | None:
     if one.facts is None or one.shown is None or not isinstance(one.shown.revision, int):
         return None
     return one.facts, one.shown.revision
 
 
-def _gifts(one: Operation) -> Iterable[object]:
-    """What an operation that changes the job may give."""
+def _gifts(one: JobOperation) -> Iterable[object]:
+    """Return what an operation that changes the job may give."""
     return OPERATIONS[one.call.method].gives(one.call)
 
 
 def _lacking(state: JobState, found: Facts, revision: int) -> Iterator[object]:
-    """What has to come before a read fits that showed these facts at this revision."""
+    """Tell what has to come before a read fits that showed these facts at this revision."""
     facts = state.facts
     if facts is None:
         return

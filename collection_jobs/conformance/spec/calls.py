@@ -1,15 +1,14 @@
-"""Calls on a repository as data: made, made again, and printed as the Python that they are."""
+"""Calls on a repository as data, and as the Python that they are."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, cast
 
-from collection_jobs.conformance.running.exception_chaining import hidden_cause
 from collection_jobs.conformance.spec.signatures import (
     SIGNATURES,
     argument_of,
@@ -18,12 +17,11 @@ from collection_jobs.conformance.spec.signatures import (
     with_jobs_named,
 )
 from collection_jobs.job import CollectionJob
-from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
 __all__ = [
-    "PATIENCE",
+    "SPOIL",
     "Call",
     "Change",
     "Held",
@@ -32,11 +30,10 @@ __all__ = [
     "Outcome",
     "Program",
     "Step",
-    "begin",
     "brief",
     "code",
     "example_job",
-    "make",
+    "spoil",
 ]
 
 _LISTINGS = frozenset(method for method in SIGNATURES if not names_jobs(method))
@@ -54,8 +51,22 @@ _EXAMPLE: dict[str, Any] = {
 
 
 def example_job(id: str = "a", **fields: Any) -> CollectionJob:  # noqa: A002 - the field's name
-    """A valid job of which only the fields that matter need to be given; histories use it."""
+    """Return a valid job of which only the fields that matter need to be given."""
     return CollectionJob(id=id, **{**_EXAMPLE, **fields})
+
+
+SPOIL = "spoil"
+"""The pseudo-method of a step in which the caller misuses what it was given (GET-2)."""
+
+
+def spoil(value: object) -> None:
+    """Misuse a job or a list that a repository gave out, as a careless caller might."""
+    if isinstance(value, list):
+        value.clear()
+    if isinstance(value, CollectionJob):
+        for outcomes in (value.completed_symbols, value.failed_symbols):
+            with suppress(AttributeError, TypeError):  # read-only, as it should be
+                cast("dict[str, Any]", outcomes).clear()
 
 
 class Once(tuple[Any, ...]):
@@ -112,7 +123,7 @@ class Call:
         return argument_of(self.method, self.arguments, name, absent)
 
     def __str__(self) -> str:
-        """The call as Python."""
+        """Return the call as Python."""
         return f"repository.{self.method}({', '.join(map(code, self.arguments))})"
 
 
@@ -147,14 +158,14 @@ class Change:
     keywords: tuple[tuple[str, Any], ...] = ()
 
     def apply(self, job: CollectionJob) -> CollectionJob:
-        """The changed job; ValueError where this job does not permit the change."""
+        """Return the changed job; ValueError where this job does not permit the change."""
         if self.method == "replace":
             return replace(job, **dict(self.keywords))
         changed = getattr(job, self.method)(*self.arguments, **dict(self.keywords))
         return cast("CollectionJob", changed)
 
     def of(self, name: str) -> str:
-        """The change of the job called ``name``, as Python."""
+        """Return the change of the job called ``name``, as Python."""
         parts = [code(argument) for argument in self.arguments]
         parts += [f"{key}={code(value)}" for key, value in self.keywords]
         if self.method == "replace":
@@ -170,7 +181,7 @@ class Held:
     changes: tuple[Change, ...] = ()
 
     def resolve(self, held: Mapping[str, CollectionJob]) -> CollectionJob | None:
-        """The changed job, or None where nothing is held or the job does not permit the change."""
+        """Return the changed job, or None where none is held or it does not permit the change."""
         job = held.get(self.name)
         if job is None:
             return None
@@ -182,7 +193,7 @@ class Held:
         return job
 
     def __str__(self) -> str:
-        """The changed job, as Python."""
+        """Return the changed job, as Python."""
         text = self.name
         for change in self.changes:
             text = change.of(text)
@@ -198,15 +209,15 @@ class Step:
     keep: str | None = None
 
     def call(self, held: Mapping[str, CollectionJob]) -> Call | None:
-        """The call with its very arguments, or None where a held job is missing."""
+        """Return the call with its very arguments, or None where a held job is missing."""
         try:
             return Call(self.method, tuple(_resolved(self.arguments, held)))
         except LookupError:
             return None
 
     def __str__(self) -> str:
-        """The line as Python."""
-        if self.method == "spoil":
+        """Return the line as Python."""
+        if self.method == SPOIL:
             spoilt = self.arguments[0]
             return f"spoil({spoilt})"
         line = f"await repository.{self.method}({', '.join(map(code, self.arguments))})"
@@ -214,7 +225,7 @@ class Step:
 
 
 def _resolved(arguments: Iterable[Any], held: Mapping[str, CollectionJob]) -> Iterator[Any]:
-    """The arguments with held jobs in their place; LookupError where one is missing."""
+    """Yield the arguments with held jobs in their place; LookupError where one is missing."""
     for argument in arguments:
         if isinstance(argument, tuple):
             jobs = cast("tuple[object, ...]", argument)
@@ -229,36 +240,13 @@ def _resolved(arguments: Iterable[Any], held: Mapping[str, CollectionJob]) -> It
 Program = tuple[Step, ...]
 """Steps of one caller, one after another."""
 
-PATIENCE = 5.0
-"""For how many seconds a call may give no answer before the kit takes it for hung."""
-
 
 class NoAnswer(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
     """A call did not return in the time that the kit gave it."""
 
 
-async def make(call: Call, repository: CollectionJobRepository) -> Outcome:
-    """Make a call and record what came of it, whatever an adapter raises."""
-    began = datetime.now(UTC)
-    value, error = None, None
-    timer = asyncio.timeout(PATIENCE)
-    try:
-        async with timer:
-            value = await begin(call, repository)
-    except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
-        error = NoAnswer(f"no answer within {PATIENCE:g} s") if timer.expired() else raised
-    return Outcome(began, datetime.now(UTC), value, error, hidden_cause(error))
-
-
-def begin(call: Call, repository: CollectionJobRepository) -> Awaitable[Any]:
-    """The call, to be awaited."""
-    given = (iter(value) if isinstance(value, Once) else value for value in call.arguments)
-    called: Awaitable[Any] = getattr(repository, call.method)(*given)
-    return called
-
-
 def code(value: object) -> str:
-    """A value as Python source that gives an equal value when it is evaluated."""
+    """Return a value as Python source that gives an equal value when it is evaluated."""
     match value:
         case JobStatus():
             return f"JobStatus.{value.name}"
@@ -292,7 +280,7 @@ def _datetime_code(value: datetime) -> str:
 
 
 def _text_code(value: str) -> str:
-    """A text as Python; a long run of one character, which hides the rest, by its length."""
+    """Return a text as Python; a long run of one character, which hides the rest, by its length."""
     parts, plain = list[str](), ""
     for character, run in groupby(value):
         length = sum(1 for _ in run)
@@ -322,7 +310,7 @@ def _job_code(job: CollectionJob) -> str:
 
 
 def brief(value: object) -> str:
-    """A returned value for a message: jobs by their ids and revisions, the rest as Python."""
+    """Show a returned value in a message: jobs by their ids and revisions, the rest as Python."""
     if isinstance(value, CollectionJob):
         return f"the job {code(value.id)} at revision {value.revision}"
     if isinstance(value, list):

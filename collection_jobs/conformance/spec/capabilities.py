@@ -78,7 +78,7 @@ def not_declared(name: str) -> str:
 
 
 def protocols_of(repository: object) -> frozenset[str]:
-    """The names of the optional Protocols that a repository has the methods of."""
+    """Return the names of the optional Protocols that a repository has the methods of."""
     return frozenset(
         name for name, protocol in PROTOCOLS.items() if isinstance(repository, protocol)
     )

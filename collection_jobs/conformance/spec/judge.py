@@ -2,8 +2,8 @@
 
 It shares no code with the adapters nor with the entity: it has its own table of the lifecycle and
 its own rules. Each function takes the state of a job, a call that names the job and what came of
-it, and gives the state afterwards and every law that was broken. After a breach the state is what
-the contract asks for, not what the store then holds. The same functions judge a sequence of calls,
+it, and gives the state afterwards and every law that was broken. After a violation the state is
+what the contract asks for, not what the store then holds. The same functions judge a sequence of calls,
 and tell the linearizability check whether an order of concurrent calls is possible. Which function
 judges which method stands in the registry of operations.
 """
@@ -13,13 +13,12 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
+from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.model import (
-    Breach,
     Facts,
     JobState,
+    Judgement,
     Span,
-    Verdict,
-    Words,
     seen,
     storable,
     unexpected,
@@ -52,7 +51,7 @@ _PERMITTED = frozenset(
 )
 
 
-def judge_read(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_read(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge what ``get_by_id`` showed of a job."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "GET-1")
@@ -60,15 +59,17 @@ def judge_read(state: JobState, call: Call, outcome: Outcome) -> Verdict:
     if job is None:
         if state.facts is None:
             return state, ()
-        return state, (Breach(state.blame, "{} returned None; the job is stored", (call,)),)
+        return state, (Violation(state.blame, "{} returned None; the job is stored", (call,)),)
     if not isinstance(job, CollectionJob):
-        return state, (Breach("GET-1", "{} {}; a CollectionJob or None is due", (call, outcome)),)
+        return state, (
+            Violation("GET-1", "{} {}; a CollectionJob or None is due", (call, outcome)),
+        )
     if state.facts is None:
-        return state, (Breach(state.blame, "{} {}; there is no such job", (call, outcome)),)
+        return state, (Violation(state.blame, "{} {}; there is no such job", (call, outcome)),)
     return seen(state, job, call, state.blame)
 
 
-def judge_deletion(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_deletion(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge a ``delete``."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "DELETE-1")
@@ -79,12 +80,12 @@ def judge_deletion(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         after = JobState(spent=spent, blame="DELETE-1", former=state.facts)
     if outcome.value is not there:
         text = "{} {}; it should have returned {}, for the job was {}stored"
-        values = (call, outcome, there, Words("" if there else "not "))
-        return after, (Breach("DELETE-1", text, values),)
+        values = (call, outcome, there, Verbatim("" if there else "not "))
+        return after, (Violation("DELETE-1", text, values),)
     return after, ()
 
 
-def judge_status(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_status(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge an ``update_status``."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "STATUS-1")
@@ -98,8 +99,8 @@ def judge_status(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         after = _changed(state, _with_status(facts, status, error_message, span), "STATUS-3")
     if outcome.value is not permitted:
         text = "{} {}; it should have returned {}, for the job was {}"
-        values = (call, outcome, permitted, Words(facts.status if facts else "not stored"))
-        return after, (Breach("STATUS-1", text, values),)
+        values = (call, outcome, permitted, Verbatim(facts.status if facts else "not stored"))
+        return after, (Violation("STATUS-1", text, values),)
     return after, ()
 
 
@@ -123,20 +124,20 @@ def _with_status(facts: Facts, status: str, error_message: str | None, span: Spa
 
 
 def _changed(state: JobState, facts: Facts, blame: str) -> JobState:
-    """The state after a change that took effect."""
+    """Return the state after a change that took effect."""
     least = state.least if state.revision is None else state.revision
     if least is not None and facts != state.facts:
         least += 1
     return JobState(facts, None, least, state.given, state.spent, blame, tainted=state.tainted)
 
 
-def judge_failure(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_failure(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge an ``add_failed_symbol``."""
     _, symbol, error = call.arguments
     return _add_outcome(state, call, outcome, "FAILED", failed={(symbol, storable(error))})
 
 
-def judge_completion(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_completion(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge an ``add_completed_symbol``."""
     _, symbol, candles = call.arguments
     return _add_outcome(state, call, outcome, "COMPLETED", completed={(symbol, candles)})
@@ -150,7 +151,7 @@ def _add_outcome(
     *,
     completed: AbstractSet[tuple[str, int]] = frozenset(),
     failed: AbstractSet[tuple[str, str]] = frozenset(),
-) -> Verdict:
+) -> Judgement:
     """Judge the recording of one outcome: the twins differ in nothing but what they record."""
     symbol = call.arguments[1]
     law = f"{family}-1"
@@ -165,11 +166,11 @@ def _add_outcome(
     after = _changed(state, changed, law)
     if outcome.value is not None:
         text = "{} {}; {} returns None"
-        return after, (Breach(law, text, (call, outcome, Words(call.method))),)
+        return after, (Violation(law, text, (call, outcome, Verbatim(call.method))),)
     return after, ()
 
 
-def _refused_outcome(state: JobState, call: Call, outcome: Outcome, law: str) -> Verdict:
+def _refused_outcome(state: JobState, call: Call, outcome: Outcome, law: str) -> Judgement:
     after = state.blaming(law) if state.blame == "GET-1" else state
     error = outcome.error
     due: type[CollectionJobError] = UnknownSymbolError
@@ -179,14 +180,14 @@ def _refused_outcome(state: JobState, call: Call, outcome: Outcome, law: str) ->
     if isinstance(error, due) and error.args == ids:
         return after, ()
     text = "{} {}; it should have raised {} with the ids"
-    breach = Breach(law, text, (call, outcome, Words(due.__name__)))
+    violation = Violation(law, text, (call, outcome, Verbatim(due.__name__)))
     allowed = CollectionJobError | LookupError | ValueError | NoAnswer
     if error is None or isinstance(error, allowed):
-        return after, (breach,)
-    return after, (unexpected(call, outcome, law)[0], breach)
+        return after, (violation,)
+    return after, (unexpected(call, outcome, law)[0], violation)
 
 
-def judge_stats(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_stats(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge what ``get_stats`` showed of a job."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "STATS-1")
@@ -201,4 +202,4 @@ def judge_stats(state: JobState, call: Call, outcome: Outcome) -> Verdict:
     if state.tainted or (outcome.value == due and type(outcome.value) is type(due)):
         return state, ()
     law = "DELETE-1" if state.facts is None and state.blame == "DELETE-1" else "STATS-1"
-    return state, (Breach(law, "{} {}; it should have returned {}", (call, outcome, due)),)
+    return state, (Violation(law, "{} {}; it should have returned {}", (call, outcome, due)),)

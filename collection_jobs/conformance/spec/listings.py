@@ -8,21 +8,15 @@ from datetime import datetime
 from typing import TypeGuard, cast
 
 from collection_jobs.conformance.spec.calls import Call, Outcome, code
-from collection_jobs.conformance.spec.model import (
-    Breach,
-    Facts,
-    JobState,
-    Words,
-    seen,
-    unexpected,
-)
+from collection_jobs.conformance.spec.findings import Verbatim, Violation
+from collection_jobs.conformance.spec.model import Facts, JobState, seen, unexpected
 from collection_jobs.conformance.spec.signatures import SIGNATURES
 from collection_jobs.job import CollectionJob
 
 __all__ = [
     "BEHIND_A_KEY",
+    "MOST_RECENT",
     "OF_A_STATUS",
-    "RECENT",
     "RUNNING",
     "Listing",
     "is_list_of_jobs",
@@ -33,10 +27,10 @@ __all__ = [
 
 _ALL = 1_000_000
 
-Key = tuple[datetime, str]
+_Key = tuple[datetime, str]
 
 
-def sort_key(facts: Facts) -> Key:
+def sort_key(facts: Facts) -> _Key:
     """Return what the listings order by: from the least, or from the greatest."""
     return facts.created_at, facts.id
 
@@ -60,13 +54,13 @@ class Listing:
     paging_law: str
     of_pages: str | None
     shows: Callable[[Call, Facts], bool]
-    reaches: Callable[[Call, Key], bool] = lambda call, key: True
+    reaches: Callable[[Call, _Key], bool] = lambda call, key: True
     newest_first: bool = False
     law_of_wrong_page: Callable[[Mapping[str, JobState], Call, list[str]], str] | None = None
 
     def judge(
         self, states: Mapping[str, JobState], call: Call, outcome: Outcome
-    ) -> tuple[Breach, ...]:
+    ) -> tuple[Violation, ...]:
         """Judge one listing of a store in which nothing else was under way.
 
         Which jobs are shown, and in which order, is judged first; only when that is right, each
@@ -84,18 +78,18 @@ class Listing:
             return unexpected(call, outcome, self.law)
         jobs = outcome.value
         if not is_list_of_jobs(jobs):
-            return (Breach(self.law, "{} {}; a list of jobs is due", (call, outcome)),)
+            return (Violation(self.law, "{} {}; a list of jobs is due", (call, outcome)),)
         found = [job.id for job in jobs]
         whole = self.whole(states, call)
         due = _page(whole, call)
         if found != due:
             law = self._law(states, call, found, whole)
             text = "{} returned the jobs {}; it should have returned {}"
-            return (Breach(law, text, (call, _ids(found), _ids(due))),)
+            return (Violation(law, text, (call, _ids(found), _ids(due))),)
         return tuple(
-            breach
+            violation
             for job in jobs
-            for breach in seen(states[job.id]._replace(former=None), job, call, self.law)[1]
+            for violation in seen(states[job.id]._replace(former=None), job, call, self.law)[1]
         )
 
     def matches(self, call: Call, facts: Facts) -> bool:
@@ -119,7 +113,7 @@ class Listing:
     def _law(
         self, states: Mapping[str, JobState], call: Call, found: list[str], whole: list[str]
     ) -> str:
-        """The law that is broken where other jobs are shown than should be."""
+        """Return the law that is broken where other jobs are shown than should be."""
         if any(job_id in states and states[job_id].facts is None for job_id in found):
             return "DELETE-1"
         if self.law_of_wrong_page is not None:
@@ -150,8 +144,8 @@ def is_list_of_jobs(value: object) -> TypeGuard[list[CollectionJob]]:
     return all(isinstance(item, CollectionJob) for item in cast("list[object]", value))
 
 
-def _ids(ids: list[str]) -> Words:
-    return Words(f"[{', '.join(map(code, ids))}]")
+def _ids(ids: list[str]) -> Verbatim:
+    return Verbatim(f"[{', '.join(map(code, ids))}]")
 
 
 def _page(whole: list[str], call: Call) -> list[str]:
@@ -163,14 +157,14 @@ def _has_status(call: Call, facts: Facts) -> bool:
     return facts.status == str(call.arguments[0].value)
 
 
-def _is_since(call: Call, key: Key) -> bool:
+def _is_since(call: Call, key: _Key) -> bool:
     since = call.argument("since")
     return since is None or key[0] >= since
 
 
-def _is_behind(call: Call, key: Key) -> bool:
+def _is_behind(call: Call, key: _Key) -> bool:
     """Whether a job of this key comes behind the one from which a page by key goes on."""
-    after: Key | None = call.argument("after")
+    after: _Key | None = call.argument("after")
     return after is None or key > (after[0], after[1])
 
 
@@ -181,7 +175,7 @@ def _recent_law(states: Mapping[str, JobState], call: Call, found: list[str]) ->
         return "RECENT-1"
     if any(facts.created_at < since for facts in _facts(states, found)):
         return "RECENT-2"
-    due = _page(RECENT.whole(states, call), call)
+    due = _page(MOST_RECENT.whole(states, call), call)
     missing = [facts for facts in _facts(states, due) if facts.id not in found]
     if missing and all(facts.created_at == since for facts in missing):
         return "RECENT-2"
@@ -215,7 +209,7 @@ def _is_short(found: list[str], due: list[str], call: Call) -> bool:
 
 
 OF_A_STATUS = Listing("LIST-1", "LIST-2", "LIST-2", _has_status)
-RECENT = Listing(
+MOST_RECENT = Listing(
     "RECENT-1",
     "RECENT-1",
     "RECENT-2",

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from collection_jobs.conformance.spec.calls import Call, Outcome, Step
 from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.judge import (
     judge_completion,
     judge_deletion,
@@ -25,23 +26,22 @@ from collection_jobs.conformance.spec.judge import (
 )
 from collection_jobs.conformance.spec.listings import (
     BEHIND_A_KEY,
+    MOST_RECENT,
     OF_A_STATUS,
-    RECENT,
     RUNNING,
     Listing,
 )
 from collection_jobs.conformance.spec.model import (
     ABSENT,
-    Breach,
     Facts,
     JobState,
-    Verdict,
+    Judgement,
     facts_of,
     storable,
 )
 from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.conformance.spec.saves import judge_part, judge_save, judge_whole
-from collection_jobs.conformance.spec.signatures import SIGNATURES, Parameter
+from collection_jobs.conformance.spec.signatures import SIGNATURES, CallParameter
 from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
@@ -60,7 +60,7 @@ __all__ = [
 DELETION = "a deletion"
 """What a call gives that may remove a job."""
 
-Judge = Callable[[JobState, Call, Outcome], Verdict]
+Judge = Callable[[JobState, Call, Outcome], Judgement]
 Possible = Callable[[Facts | None], bool]
 
 
@@ -87,7 +87,7 @@ class Laws:
     view: str = "ATOMIC-1"
 
 
-def _no_whole(call: Call, outcome: Outcome) -> tuple[Breach, ...]:
+def _no_whole(call: Call, outcome: Outcome) -> tuple[Violation, ...]:
     return ()
 
 
@@ -125,7 +125,7 @@ class Operation:
     laws: Laws
     judge: Judge | None = None
     listing: Listing | None = None
-    judge_whole: Callable[[Call, Outcome], tuple[Breach, ...]] = _no_whole
+    judge_whole: Callable[[Call, Outcome], tuple[Violation, ...]] = _no_whole
     success: object = None
     refusals: tuple[type[Exception], ...] = ()
     rivals: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ class Operation:
         return METHODS.get(self.name)
 
     @property
-    def parameters(self) -> tuple[Parameter, ...]:
+    def parameters(self) -> tuple[CallParameter, ...]:
         """Its parameters, in their order."""
         return SIGNATURES[self.name]
 
@@ -249,7 +249,7 @@ _ENTRIES = (
         possible=_if_stored,
     ),
     Operation("list_by_status", "lists", Laws("LIST-1"), listing=OF_A_STATUS),
-    Operation("list_recent", "lists", Laws("RECENT-1"), listing=RECENT),
+    Operation("list_recent", "lists", Laws("RECENT-1"), listing=MOST_RECENT),
     Operation("get_running_jobs", "lists", Laws("RUNNING-1"), listing=RUNNING),
     Operation(
         "update_status",
@@ -315,7 +315,7 @@ def listing_of(call: Call) -> Listing:
     return listing
 
 
-def judge(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge one call on one job.
 
     Args:
@@ -325,7 +325,7 @@ def judge(state: JobState, call: Call, outcome: Outcome) -> Verdict:
 
     Returns:
         The state afterwards, and the laws that were broken (none: the call kept the contract).
-        After a breach the state is what the contract asks for, not what the store then holds.
+        After a violation the state is what the contract asks for, not what the store then holds.
     """
     one = OPERATIONS[call.method].judge
     assert one is not None  # noqa: S101 - it is no listing; this tells the type checker
@@ -334,7 +334,7 @@ def judge(state: JobState, call: Call, outcome: Outcome) -> Verdict:
 
 def judge_call(
     states: Mapping[str, JobState], call: Call, outcome: Outcome
-) -> tuple[dict[str, JobState], list[Breach]]:
+) -> tuple[dict[str, JobState], list[Violation]]:
     """Judge one call on all the jobs that it names or shows, with nothing else under way.
 
     Args:
@@ -349,13 +349,13 @@ def judge_call(
     if operation.listing is not None:
         return {}, list(operation.listing.judge(states, call, outcome))
     after = dict[str, JobState]()
-    breaches = list(operation.judge_whole(call, outcome))
+    violations = list(operation.judge_whole(call, outcome))
     for job_id in call.job_ids:
         part = call.of(job_id)
         after[job_id], found = judge(states.get(job_id, ABSENT), part, outcome)
         # A person is told of the whole call, not of the part.
-        breaches += [
+        violations += [
             one._replace(values=tuple(call if it is part else it for it in one.values))
             for one in found
         ]
-    return after, breaches
+    return after, violations

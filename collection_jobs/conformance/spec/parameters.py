@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from collection_jobs.conformance.spec.calls import example_job
-from collection_jobs.conformance.spec.signatures import Parameter
+from collection_jobs.conformance.spec.signatures import CallParameter
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
@@ -48,6 +48,7 @@ class Kind:
         wrong: The values that it refuses, beside the None that it takes only as its default.
         is_incidental: Whether another value leaves what the call is about: it may be made plainer.
         holds_ids: Whether ids of jobs are in it.
+        few: So few values that concurrent calls meet; of what holds ids they are drawn otherwise.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Kind:
     wrong: tuple[Wrong, ...] = ()
     is_incidental: bool = False
     holds_ids: bool = False
+    few: tuple[Any, ...] = ()
 
 
 def _wrong(due: type[Exception], values: Iterable[Any]) -> Iterator[Wrong]:
@@ -103,13 +105,24 @@ _SOME_JOBS = Kind(
     is_incidental=True,
     holds_ids=True,
 )
-_SYMBOL = Kind("symbol", lambda job_id, number: ("BTC", "ETH")[number % 2], _NAMES)
-_TEXT = Kind("text", lambda job_id, number: "timed out", _TEXTS, is_incidental=True)
-_CANDLES_OF_A_SYMBOL = Kind(
-    "candles", lambda job_id, number: number + 1, _CANDLES, is_incidental=True
+_SYMBOLS = ("BTC", "ETH")
+_SYMBOL = Kind("symbol", lambda job_id, number: _SYMBOLS[number % 2], _NAMES, few=_SYMBOLS)
+_TEXT = Kind(
+    "text",
+    lambda job_id, number: "timed out",
+    _TEXTS,
+    is_incidental=True,
+    few=("timeout", "banned", "refused", "no route", "reset", "gone"),
 )
-_STATUS = Kind("status", lambda job_id, number: JobStatus.PENDING, _STATUSES)
-_LIMIT = Kind("limit", lambda job_id, number: 0, _COUNTS, is_incidental=True)
+_CANDLES_OF_A_SYMBOL = Kind(
+    "candles",
+    lambda job_id, number: number + 1,
+    _CANDLES,
+    is_incidental=True,
+    few=tuple(range(1, 10)),
+)
+_STATUS = Kind("status", lambda job_id, number: JobStatus.PENDING, _STATUSES, few=tuple(JobStatus))
+_LIMIT = Kind("limit", lambda job_id, number: 0, _COUNTS, is_incidental=True, few=(1, 2))
 _OFFSET = Kind("offset", lambda job_id, number: 0, _COUNTS, is_incidental=True)
 _TIME = Kind("time", lambda job_id, number: None, _TIMES)
 _KEY = Kind("key", lambda job_id, number: None, _KEYS, holds_ids=True)
@@ -147,7 +160,7 @@ def kind_of(parameter: str) -> Kind:
     return kind
 
 
-def wrong_values(parameter: Parameter) -> tuple[Wrong, ...]:
+def wrong_values(parameter: CallParameter) -> tuple[Wrong, ...]:
     """Return the values that a parameter refuses: None is one, unless it is its default."""
     wrong = kind_of(parameter.name).wrong
     if not parameter.is_required and parameter.default is None:

@@ -14,10 +14,17 @@ from typing import Any, NamedTuple
 from collection_jobs.conformance.spec.capabilities import METHODS, NINE, PROTOCOLS
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["SIGNATURES", "Parameter", "argument_of", "jobs_named", "names_jobs", "with_jobs_named"]
+__all__ = [
+    "SIGNATURES",
+    "CallParameter",
+    "argument_of",
+    "jobs_named",
+    "names_jobs",
+    "with_jobs_named",
+]
 
 
-class Parameter(NamedTuple):
+class CallParameter(NamedTuple):
     """One parameter of a method."""
 
     name: str
@@ -26,15 +33,15 @@ class Parameter(NamedTuple):
     """Whether every caller must give it; its ``default`` is then without a meaning."""
 
 
-def _signature(owner: type, method: str) -> tuple[Parameter, ...]:
+def _signature(owner: type, method: str) -> tuple[CallParameter, ...]:
     parameters = list(inspect.signature(vars(owner)[method]).parameters.values())[1:]
     return tuple(
-        Parameter(one.name, one.default, one.default is inspect.Parameter.empty)
+        CallParameter(one.name, one.default, one.default is inspect.Parameter.empty)
         for one in parameters
     )
 
 
-SIGNATURES: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
+SIGNATURES: Mapping[str, tuple[CallParameter, ...]] = MappingProxyType(
     {method: _signature(CollectionJobRepository, method) for method in NINE}
     | {method: _signature(PROTOCOLS[name], method) for method, name in METHODS.items()}
 )
@@ -44,7 +51,7 @@ _NAMES_ONE = ("job_id", "job")
 _NAMES_SEVERAL = "jobs"
 
 
-def _place_of_jobs(parameters: tuple[Parameter, ...]) -> tuple[int, bool] | None:
+def _place_of_jobs(parameters: tuple[CallParameter, ...]) -> tuple[int, bool] | None:
     """Find the argument that names jobs, and whether it names several; None where none does."""
     for at, parameter in enumerate(parameters):
         if parameter.name in _NAMES_ONE:

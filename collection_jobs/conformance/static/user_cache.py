@@ -11,7 +11,7 @@ __all__ = ["user_cache"]
 
 
 def user_cache(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """The kit's directory in the user's cache; each tool has one of its own in it.
+    """Return the kit's directory in the user's cache; each tool has its own in it.
 
     Args:
         environment: The environment variables.

@@ -111,7 +111,7 @@ _ALONE, _IN_A_CROWD = ", alone", ", among others"
 
 
 def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
-    """The names of all scenes: every victim alone, then every victim in a crowd.
+    """Return the names of all scenes: every victim alone, then every victim in a crowd.
 
     Args:
         capabilities: What the adapter can do beyond the nine methods.
@@ -121,7 +121,7 @@ def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
 
 
 def scene(name: str, id_: str) -> Scene:
-    """The scene of that name, about a job of that id and some whose ids begin with it."""
+    """Return the scene of that name, about a job of that id and some whose ids begin with it."""
     other = f"{id_} other"
     setup = (
         Step("save", (_job(id_),)),

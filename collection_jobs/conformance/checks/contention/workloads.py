@@ -103,7 +103,7 @@ def _failures(id_: str, random: Random, jobs: int) -> Round:
 
 
 def _work(id_: str, random: Random, jobs: int) -> Round:
-    """Some record failures, some move the job through its lifecycle, some look on."""
+    """Let some record failures, some move the job through its lifecycle, some look on."""
     moves = (_becomes(id_, JobStatus.RUNNING), _becomes(id_, JobStatus.PENDING)) * 2
     looks = (Step("get_by_id", (id_,)), Step("get_stats", (id_,))) * 2
     failures = [tuple(_fails(id_, _SYMBOLS[4 * one + two]) for two in range(4)) for one in range(4)]
@@ -128,7 +128,7 @@ def _saves_a_copy(id_: str, symbol: str) -> tuple[Step, Step]:
 
 
 def _lives(id_: str, random: Random, jobs: int) -> Round:
-    """The job is deleted and comes back while others work on it."""
+    """Delete the job and save it again, while others work on it."""
     delete, save = Step("delete", (id_,)), Step("save", (_job(id_, age=1),))
     clients = (
         (delete, delete),
@@ -174,7 +174,7 @@ def _by_each(operation: Operation) -> _Maker:
 
 
 def _beside_failures(operation: Operation) -> _Maker:
-    """Some make a change of their own, the others record failures."""
+    """Let some make a change of their own, while the others record failures."""
 
     def make(id_: str, random: Random, jobs: int) -> Round:
         ids = _ids(id_, jobs)
@@ -293,7 +293,7 @@ def rounds(seed: int, count: int, capabilities: frozenset[str] = frozenset()) ->
 
 
 def shorter(round_: Round, seed: int, count: int) -> Iterator[Round]:
-    """The same kind of round, with two of its clients and a step or two of each: a short story."""
+    """Yield the same kind of round, with two of its clients and a step or two each."""
     random = Random(f"{seed} shorter")  # noqa: S311 - not for secrets
     for number in range(count):
         maker = kinds(frozenset(PROTOCOLS))[round_.kind]
@@ -307,7 +307,7 @@ def shorter(round_: Round, seed: int, count: int) -> Iterator[Round]:
 def hand_over(
     handles: int, capabilities: frozenset[str] = frozenset()
 ) -> tuple[Round, tuple[tuple[int, Step], ...]]:
-    """Calls one after another, each on another handle than the one before.
+    """Return calls one after another, each on another handle than the one before.
 
     Args:
         handles: How many there are.

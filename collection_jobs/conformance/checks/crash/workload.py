@@ -28,7 +28,7 @@ IDS = tuple(f"{client}{number}" for client in _CLIENTS for number in _JOBS)
 def life(
     random: Random, changes: int, capabilities: frozenset[str] = frozenset()
 ) -> tuple[Client, ...]:
-    """What each client does: so many changes, and after each a look at what came of it.
+    """Return what each client does: so many changes, and after each a look at what came of it.
 
     Args:
         random: Where it comes from.
@@ -92,7 +92,7 @@ def _job(random: Random, id_: str) -> CollectionJob:
 
 
 def looks() -> Iterator[Call]:
-    """What shows all that a store holds: every job, its stats, and every listing."""
+    """Yield what shows all that a store holds: every job, its stats, and every listing."""
     for id_ in IDS:
         yield Call("get_by_id", (id_,))
         yield Call("get_stats", (id_,))

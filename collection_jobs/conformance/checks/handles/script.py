@@ -70,12 +70,12 @@ def is_call(line: Line) -> bool:
 
 
 def law_of_job(job_id: str) -> str:
-    """The law that the calls on a job are about."""
+    """Return the law that the calls on a job are about."""
     return _LAWS.get(job_id.partition(" ")[0], "ATOMIC-1")
 
 
 def stages(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """The lines of each stage, in their order."""
+    """Return the lines of each stage, in their order."""
     by_stage: dict[int, list[Line]] = {}
     for line in lines:
         by_stage.setdefault(line.stage, []).append(line)
@@ -138,7 +138,7 @@ class _Writer:
             self._lines += [Line(self._stage, name, 1, step) for step in steps]
 
     def _open_all(self) -> None:
-        """The first handle saves the jobs; the others are opened while it works, or rests."""
+        """Have the first handle save the jobs; the others are opened while it works, or rests."""
         setup = [Step("save", (_job(one),)) for one in (*_CLAIMED, _OUTCOMES, *self._own_jobs)]
         self._do({1: [Step(OPEN, (0,)), *setup, *self._saves(2)]})
         others = {handle: [self._open(), *self._looks()] for handle in _HANDLES[1:]}
@@ -169,7 +169,7 @@ class _Writer:
         self._do({self._stays: [self._fails(), *self._looks()]})
 
     def _meet(self) -> None:
-        """The service and a visitor are after the same jobs at the same time."""
+        """Have the service and a visitor be after the same jobs at the same time."""
         claims = [_claims(one) for one in _CLAIMED[1:]]
         ours, theirs = ([self._fails() for _ in range(4)] for _ in range(2))
         name = next(self._visitors)
@@ -187,7 +187,7 @@ class _Writer:
         self._do({self._stays: [_claims(_CLAIMED[1]), *self._looks(), copy, save]})
 
     def _open_and_close_again(self) -> None:
-        """A handle is opened and closed some times, while another one of the process works."""
+        """Open and close a handle some times, while another one of the process works."""
         handle = max(_HANDLES) + 1
         steps = [step for _ in range(3) for step in self._stay_of(self._looks()[:2])]
         self._do({handle: steps, self._stays: self._saves(4)})
@@ -207,7 +207,7 @@ class _Writer:
         return Step(OPEN, (self._random.randrange(self._places),))
 
     def _looks(self) -> list[Step]:
-        """Reads of what the calls are about, in an order of their own each time."""
+        """Return reads of what the calls are about, in an order of their own each time."""
         reads = [Step("get_by_id", (one,)) for one in (*_CLAIMED, _OUTCOMES)]
         reads += [Step("get_by_id", (one,)) for one in self._own_jobs]
         reads += [Step("get_stats", (_OUTCOMES,)), Step("list_recent", (_ALL,))]
@@ -218,7 +218,7 @@ class _Writer:
         return reads
 
     def _saves(self, number: int) -> list[Step]:
-        """Saves of new jobs: some together, where the adapter can do that."""
+        """Return saves of new jobs: some together, where the adapter can do that."""
         jobs = [_job(f"kept {next(self._kept)}") for _ in range(number)]
         together = [one for one in self._operations if one.laws.one_instant and one.takes("jobs")]
         if number > 1 and together and self._random.random() < 0.3:

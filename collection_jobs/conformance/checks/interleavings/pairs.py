@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import combinations_with_replacement, product
 from types import MappingProxyType
 
-from collection_jobs.conformance.checks.interleavings.programs import Program
+from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
 from collection_jobs.conformance.spec.operations import OPERATIONS, operations
 from collection_jobs.conformance.spec.signatures import jobs_named
@@ -116,7 +116,7 @@ _FEW: tuple[Step, ...] = (
 
 def pairs(
     stages: Sequence[str] = tuple(STAGES), capabilities: frozenset[str] = frozenset()
-) -> Iterator[Program]:
+) -> Iterator[ConcurrentProgram]:
     """Every two calls at every stage, each call once beside itself too.
 
     Beside a call that changes two jobs at one instant, another client also looks at one after the
@@ -132,13 +132,13 @@ def pairs(
         every = (*CALLS, *beyond) if stage in _STAGES_BEYOND else CALLS
         calls = [call for call in every if _HOLD in setup or not _needs_held(call)]
         for first, second in combinations_with_replacement(calls, 2):
-            yield Program(setup, ((first,), (second,)))
+            yield ConcurrentProgram(setup, ((first,), (second,)))
         at_once = [call for call in calls if OPERATIONS[call.method].laws.one_instant]
         for many, looks in product(at_once, _LOOKS):
-            yield Program(setup, ((many,), looks))
+            yield ConcurrentProgram(setup, ((many,), looks))
 
 
-def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[Program]:
+def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[ConcurrentProgram]:
     """Every three changes of one job, or two and a read; all at once, or one beside the others.
 
     Some races need a third call: a retry that gives up, a lock that is forgotten while somebody
@@ -146,9 +146,9 @@ def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[Program]
     """
     for stage in stages:
         for calls in combinations_with_replacement(_FEW, 3):
-            yield Program(STAGES[stage], tuple((call,) for call in calls))
+            yield ConcurrentProgram(STAGES[stage], tuple((call,) for call in calls))
         for first, second, third in product(_FEW, repeat=3):
-            yield Program(STAGES[stage], ((first,), (second, third)))
+            yield ConcurrentProgram(STAGES[stage], ((first,), (second, third)))
 
 
 def _needs_held(step: Step) -> bool:

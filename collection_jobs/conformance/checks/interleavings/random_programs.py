@@ -2,28 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
-from collection_jobs.conformance.checks.interleavings.programs import Program
+from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.checks.interleavings.schedules import Prefix
-from collection_jobs.conformance.checks.sequential.strategies import (
-    FEW_CHANGES,
-    FEW_IDS,
-    few_arguments,
-)
-from collection_jobs.conformance.report.findings import Finding, LawBroken
-from collection_jobs.conformance.spec.calls import Held, Step
-from collection_jobs.conformance.spec.operations import OPERATIONS, operations
+from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.spec.findings import Finding, LawBroken
+from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
+from collection_jobs.conformance.spec.parameters import kind_of
+from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
 __all__ = ["programs", "search_programs"]
 
 _MOST_CHOICES = 40
+_IDS = st.sampled_from(["a", "a", "a", "b", "c"])
+_CHANGES = st.sampled_from(
+    [
+        Change("with_completed_symbol", ("BTC", 5)),
+        Change("with_completed_symbol", ("ETH", 7)),
+        Change("with_failed_symbol", ("ETH", "changed")),
+        Change("replace", (), (("timeframe", "5m"),)),
+        Change("replace", (), (("timeframe", "1w"),)),
+    ]
+)
+_BORN = example_job().created_at
+_AGES = st.integers(0, 2).map(lambda days: _BORN + timedelta(days=days))
+_OUTCOMES = st.sampled_from([(), (("BTC", 10),), (("ETH", 20),)])
+_HELD = st.tuples(_IDS, _CHANGES).map(lambda drawn: Held(f"held_{drawn[0]}", drawn[1:]))
+
+
+@st.composite
+def _jobs(draw: st.DrawFn) -> CollectionJob:
+    return example_job(
+        draw(_IDS),
+        created_at=draw(_AGES),
+        timeframe=draw(st.sampled_from(["1h", "4h", "1d"])),
+        completed_symbols=dict(draw(_OUTCOMES)),
+    )
+
+
+_WITH_IDS: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
+    {
+        "id": _IDS,
+        "job": _jobs(),
+        "jobs": st.lists(_jobs() | _HELD, max_size=3).map(tuple),
+        "key": st.tuples(_AGES, _IDS),
+    }
+)
+"""What draws the kinds of parameters that hold ids; of the others, their few values are drawn."""
+
+
+@st.composite
+def _arguments(draw: st.DrawFn, operation: Operation) -> tuple[Any, ...]:
+    """Draw arguments; what a change can do without is left out, for schedules do not mind."""
+    kinds = (
+        kind_of(one.name) for one in operation.parameters if one.is_required or not operation.writes
+    )
+    return tuple(
+        draw(_WITH_IDS[kind.name] if kind.holds_ids else st.sampled_from(kind.few))
+        for kind in kinds
+    )
+
+
 _LISTINGS = st.sampled_from(
     [
         Step("list_recent"),
@@ -48,16 +97,16 @@ def _steps(draw: st.DrawFn, methods: tuple[str, ...]) -> Step:
         case "":
             return draw(_LISTINGS)
         case "hold":
-            job_id = draw(FEW_IDS)
+            job_id = draw(_IDS)
             return Step("get_by_id", (job_id,), keep=f"held_{job_id}")
         case "save held":
-            return Step("save", (Held(f"held_{draw(FEW_IDS)}", (draw(FEW_CHANGES),)),))
+            return Step("save", (Held(f"held_{draw(_IDS)}", (draw(_CHANGES),)),))
         case _:
-            return Step(method, draw(few_arguments(OPERATIONS[method])))
+            return Step(method, draw(_arguments(OPERATIONS[method])))
 
 
 @st.composite
-def programs(draw: st.DrawFn, capabilities: frozenset[str] = frozenset()) -> Program:
+def programs(draw: st.DrawFn, capabilities: frozenset[str] = frozenset()) -> ConcurrentProgram:
     """Programs of two or three clients over up to three jobs, of up to four calls each.
 
     Args:
@@ -66,16 +115,16 @@ def programs(draw: st.DrawFn, capabilities: frozenset[str] = frozenset()) -> Pro
     """
     beyond = (one.name for one in operations(capabilities) if one.capability is not None)
     steps = _steps((*_METHODS, *beyond))
-    save = Step("save", draw(few_arguments(OPERATIONS["save"])))
+    save = Step("save", draw(_arguments(OPERATIONS["save"])))
     setup = (save, *draw(st.lists(steps, max_size=4)))
     clients = [
         tuple(draw(st.lists(steps, min_size=1, max_size=4))) for _ in range(draw(st.integers(2, 3)))
     ]
-    return Program(setup, tuple(clients))
+    return ConcurrentProgram(setup, tuple(clients))
 
 
 def search_programs(
-    judge: Callable[[Program, Prefix], frozenset[str]],
+    judge: Callable[[ConcurrentProgram, Prefix], frozenset[str]],
     *,
     seed: int,
     examples: int,
@@ -104,7 +153,7 @@ def search_programs(
     )
     # A choice of 0 goes on with whoever ran last, so that to shrink is to take preemptions away.
     @given(programs(capabilities), st.lists(st.integers(0, 3), max_size=_MOST_CHOICES))
-    def drawn(program: Program, prefix: list[int]) -> None:
+    def drawn(program: ConcurrentProgram, prefix: list[int]) -> None:
         laws = judge(program, tuple(prefix)) - muted
         if laws:
             law = min(laws)

@@ -43,7 +43,7 @@ class Cost:
     cpu: float
 
     def least(self, other: Cost) -> Cost:
-        """The lesser of two measurements: what disturbs a measurement only ever adds to it."""
+        """Return the lesser of two measurements: what disturbs one only ever adds to it."""
         return Cost(min(self.wall, other.wall), min(self.cpu, other.cpu))
 
 
@@ -152,7 +152,7 @@ _SHOWN = {"job_id": "id", "jobs": "(job, job)"}
 
 
 async def _time(call: _Call, probes: Sequence[CollectionJob]) -> tuple[Cost, int]:
-    """What the call takes, and for how many of the probes there was time."""
+    """Return what the call takes, and for how many of the probes there was time."""
     began, cpu = time.perf_counter(), time.process_time()
     made = 0
     for at, probe in enumerate(probes):

@@ -6,22 +6,24 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
-from collection_jobs.conformance.report.findings import Finding
-from collection_jobs.conformance.spec.calls import Call, example_job, make
+from collection_jobs.conformance.running.configuration import Examination, Plan
+from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.spec.calls import Call, example_job
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.errors import RepositoryClosedError
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["check_closing"]
+__all__ = ["examine_closing"]
 
-LAW = "ERROR-1"
+_LAW = "ERROR-1"
 
 
-def check_closing(
-    opening: AbstractAsyncContextManager[CollectionJobRepository], capabilities: frozenset[str]
-) -> list[Finding]:
-    """Open a repository, leave it, and call each method that it has: one finding, or none."""
-    return asyncio.run(_check(opening, [one.call("a") for one in operations(capabilities)]))
+def examine_closing(plan: Plan) -> Examination:
+    """Open a repository, leave it, and call each method that it has."""
+    calls = [one.call("a") for one in operations(plan.capabilities)]
+    findings = asyncio.run(_check(plan.opening(plan.new_directory()), calls))
+    return Examination(findings, "every method of a closed repository; every error met elsewhere")
 
 
 async def _check(
@@ -34,5 +36,5 @@ async def _check(
         if not isinstance(outcome.error, RepositoryClosedError):
             message = f"{call} {outcome}; a closed repository raises RepositoryClosedError"
             history = ("async with opening as repository:", "    pass", f"await {call}")
-            return [Finding(LAW, message, history)]
+            return [Finding(_LAW, message, history)]
     return []

@@ -41,7 +41,7 @@ def _job(job_id: str, **fields: object) -> CollectionJob:
 
 
 def _completions() -> Iterator[Step]:
-    """A completion of every symbol, over every former outcome, of every size; and refusals."""
+    """Record a completion of every symbol, over every outcome, of every size; and refusals."""
     for candles in CANDLES:
         yield Step("save", (_job("a"),))
         yield Step("get_by_id", ("a",), keep="job")
@@ -162,7 +162,7 @@ def _behind(keys: Iterable[tuple[datetime, str]]) -> Iterator[Step]:
 
 
 def _plain_cases(operation: Operation) -> Iterator[Program]:
-    """Calls on jobs that are stored, held, unknown and deleted, each followed by every look."""
+    """Call the method on jobs that are stored, held, unknown and deleted, and look after each."""
     yield tuple(_plain_steps(operation))
 
 

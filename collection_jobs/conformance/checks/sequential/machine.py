@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from collection_jobs.conformance.checks.sequential import strategies
-from collection_jobs.conformance.checks.sequential.oracle_runner import SPOIL, Session
-from collection_jobs.conformance.report.findings import LawBroken
+from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Step, example_job
+from collection_jobs.conformance.spec.findings import LawBroken
 from collection_jobs.conformance.spec.operations import OPERATIONS, Operation
 from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.status import JobStatus
@@ -24,8 +24,8 @@ class LifecycleMachine(RuleBasedStateMachine):
     """One caller's random walk: save, claim, fail, complete, retry, delete and look, in any order.
 
     A class derived from it says in ``new_store`` what is driven. After every change the job is
-    read back, so that a breach is laid to the call that made it. Each method of the registry that
-    has no rule here gets one below.
+    read back, so that a violation is laid to the call that made it. Each method of the registry
+    that has no rule here gets one below.
     """
 
     muted: Collection[str] = frozenset()
@@ -33,18 +33,18 @@ class LifecycleMachine(RuleBasedStateMachine):
     capabilities: Collection[str] = frozenset()
 
     def new_store(self) -> OpenStore:
-        """A store that is open and empty."""
+        """Return a store that is open and empty."""
         raise TypeError(f"{type(self).__name__} must say in new_store what it drives")
 
     def broke(self, error: LawBroken) -> None:
-        """What becomes of a breach: by itself the machine fails; the search collects them."""
+        """Raise a violation: by itself the machine fails; the search collects them."""
         raise error
 
     def __init__(self) -> None:
         """Open a store."""
         super().__init__()
         self._store = self.new_store()
-        self._session = Session(self._store.repository, self.muted, self.unwritten)
+        self._runner = OracleRunner(self._store.repository, self.muted, self.unwritten)
         self._ids: tuple[str, ...] = ()
 
     def teardown(self) -> None:
@@ -54,7 +54,7 @@ class LifecycleMachine(RuleBasedStateMachine):
     def _do(self, *steps: Step) -> None:
         for step in steps:
             try:
-                self._store.run(self._session.run(step))
+                self._store.run(self._runner.run(step))
             except LawBroken as error:
                 self.broke(error)
 
@@ -83,7 +83,7 @@ class LifecycleMachine(RuleBasedStateMachine):
     @rule(name=strategies.NAMES, changes=st.lists(strategies.changes(), max_size=1))
     def save_held(self, name: str, changes: list[Change]) -> None:
         """Save a held job, changed or not: it may be stale by now."""
-        held = self._session.held.get(name)
+        held = self._runner.held.get(name)
         self._do(Step("save", (Held(name, tuple(changes)),)))
         if held is not None:
             self._do(Step("get_by_id", (held.id,)))
@@ -125,17 +125,17 @@ class LifecycleMachine(RuleBasedStateMachine):
         self._do(step, *(Step("get_by_id", (job_id,)) for job_id in changed))
 
     def _ids_of(self, step: Step) -> list[str]:
-        """The ids of the jobs that a step names, those that are held included."""
+        """Return the ids of the jobs that a step names, those that are held included."""
         ids = dict[str, None]()
         for one in jobs_named(step.method, step.arguments):
-            job = self._session.held.get(one.name) if isinstance(one, Held) else one
+            job = self._runner.held.get(one.name) if isinstance(one, Held) else one
             if job is not None:
                 ids[job if isinstance(job, str) else job.id] = None
         return list(ids)
 
 
 def _rule_of(operation: Operation) -> Any:
-    """The rule that calls a method with arguments of all kinds."""
+    """Return the rule that calls a method with arguments of all kinds."""
 
     def call(machine: LifecycleMachine, **drawn: Any) -> None:
         misused = drawn.pop("misused", False)

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from collection_jobs.conformance.checks.sequential.oracle_runner import SPOIL
-from collection_jobs.conformance.spec.calls import Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
 from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
 from collection_jobs.job import CollectionJob
 
-__all__ = ["shrink"]
+__all__ = ["shrink_program"]
 
 _MOST_REPLAYS = 600
 _PLAIN_IDS = ("a", "b", "c", "d", "e")
@@ -29,7 +28,7 @@ _NEEDED = {
 """How many arguments a method must be given."""
 
 
-def shrink(program: Program, still_breaks: Callable[[Program], bool]) -> Program:
+def shrink_program(program: Program, still_breaks: Callable[[Program], bool]) -> Program:
     """Make a program shorter and plainer as long as it still breaks the law.
 
     A step is left out, an argument made plainer, an id renamed; what is kept is what still breaks
@@ -79,7 +78,7 @@ def _candidates(program: Program) -> Iterator[Program]:
 
 
 def _renamed(program: Program) -> Iterator[Program]:
-    """The program with one of its ids plainer, wherever it stands."""
+    """Yield the program with one of its ids plainer, wherever it stands."""
     ids = {job.id for step in program for job in _new_jobs(step)}
     for old in sorted(ids):
         for new in _PLAIN_IDS:
@@ -88,7 +87,7 @@ def _renamed(program: Program) -> Iterator[Program]:
 
 
 def _new_jobs(step: Step) -> list[CollectionJob]:
-    """The jobs that a step saves, those that are held left out."""
+    """Return the jobs that a step saves, those that are held left out."""
     named = jobs_named(step.method, step.arguments)
     return [job for job in named if isinstance(job, CollectionJob)]
 
@@ -103,7 +102,7 @@ def _rename(step: Step, old: str, new: str) -> Step:
 
 
 def _renamed_value(value: Any, old: str, new: str) -> Any:
-    """An id, a job, a key of a page or some jobs, with one id renamed."""
+    """Return an id, a job, a key of a page or some jobs with one id renamed."""
     match value:
         case CollectionJob():
             return replace(value, id=new) if value.id == old else value

@@ -1,7 +1,6 @@
 """Strategies: jobs, texts, times and limits that reach the corners where stores go wrong.
 
-Arguments are drawn by the kinds of their parameters: those of `HOSTILE`, for a single caller, are
-what stores get wrong; those of `FEW`, for several callers at once, are few, so that calls meet.
+Arguments are drawn by the kinds of their parameters, from what stores get wrong: `HOSTILE`.
 """
 
 from __future__ import annotations
@@ -16,14 +15,10 @@ from hypothesis import strategies as st
 from collection_jobs.conformance.spec.calls import Change, Held, example_job
 from collection_jobs.conformance.spec.operations import Operation
 from collection_jobs.conformance.spec.parameters import kind_of
-from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
 __all__ = [
     "CANDLES",
-    "FEW",
-    "FEW_CHANGES",
-    "FEW_IDS",
     "HOSTILE",
     "INSTANTS",
     "LONG_TEXTS",
@@ -33,7 +28,6 @@ __all__ = [
     "SYMBOLS",
     "TEXTS",
     "changes",
-    "few_arguments",
     "fields",
     "hostile_arguments",
     "pools",
@@ -111,12 +105,12 @@ NAMES = st.sampled_from(("job", "other"))
 
 
 def pools() -> st.SearchStrategy[tuple[str, ...]]:
-    """The ids that one history uses."""
+    """Draw the ids that one history uses."""
     return st.sampled_from(POOLS)
 
 
 def _instants() -> st.SearchStrategy[datetime]:
-    """Times that are equal, next to each other, and at the ends of what a datetime can hold."""
+    """Draw times that are equal, next to each other, and at the ends of datetime's range."""
     return st.sampled_from(INSTANTS)
 
 
@@ -165,7 +159,7 @@ _OPTIONAL_FIELDS: dict[str, st.SearchStrategy[Any]] = {
 
 
 def changes() -> st.SearchStrategy[Change]:
-    """A change to make to a held job before it is saved again; not every job permits every one."""
+    """Draw a change to make to a held job before it is saved again; not every job permits each."""
     symbols = st.sampled_from(("BTC", "ETH"))
     failed = st.tuples(symbols, _texts())
     completed = st.tuples(symbols, _CANDLES)
@@ -224,58 +218,3 @@ def with_ids(parameter: str, drawn: Any, ids: Sequence[str]) -> Any:
         return drawn
     place: int = drawn if kind == "id" else drawn[1]
     return ids[place] if kind == "id" else (drawn[0], ids[place])
-
-
-FEW_IDS = st.sampled_from(["a", "a", "a", "b", "c"])
-"""Ids of jobs that several callers are after."""
-FEW_CHANGES = st.sampled_from(
-    [
-        Change("with_completed_symbol", ("BTC", 5)),
-        Change("with_completed_symbol", ("ETH", 7)),
-        Change("with_failed_symbol", ("ETH", "changed")),
-        Change("replace", (), (("timeframe", "5m"),)),
-        Change("replace", (), (("timeframe", "1w"),)),
-    ]
-)
-"""Changes of a held job."""
-_BORN = example_job().created_at
-_FEW_OUTCOMES = st.sampled_from([(), (("BTC", 10),), (("ETH", 20),)])
-
-
-@st.composite
-def _few_jobs(draw: st.DrawFn) -> CollectionJob:
-    return example_job(
-        draw(FEW_IDS),
-        created_at=_BORN + timedelta(days=draw(st.integers(0, 2))),
-        timeframe=draw(st.sampled_from(["1h", "4h", "1d"])),
-        completed_symbols=dict(draw(_FEW_OUTCOMES)),
-    )
-
-
-_FEW_HELD = st.tuples(FEW_IDS, FEW_CHANGES).map(lambda drawn: Held(f"held_{drawn[0]}", drawn[1:]))
-_FEW_AGES = st.integers(0, 2).map(lambda days: _BORN + timedelta(days=days))
-
-FEW: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
-    {
-        "id": FEW_IDS,
-        "job": _few_jobs(),
-        "jobs": st.lists(_few_jobs() | _FEW_HELD, max_size=3).map(tuple),
-        "symbol": st.sampled_from(["BTC", "ETH"]),
-        "text": st.sampled_from(["timeout", "banned", "refused", "no route", "reset", "gone"]),
-        "candles": st.integers(1, 9),
-        "status": _STATUSES,
-        "key": st.tuples(_FEW_AGES, FEW_IDS),
-        "limit": st.integers(1, 2),
-    }
-)
-"""For each kind of parameter, few values."""
-
-
-@st.composite
-def few_arguments(draw: st.DrawFn, operation: Operation) -> tuple[Any, ...]:
-    """Arguments of a call; what a change can do without is left out, for schedules do not mind."""
-    return tuple(
-        draw(FEW[kind_of(one.name).name])
-        for one in operation.parameters
-        if one.is_required or not operation.writes
-    )

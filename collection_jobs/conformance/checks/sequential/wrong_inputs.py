@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, cast
 
-from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.configuration import Examination, Plan
 from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.spec.calls import Call, Outcome, brief, code, example_job, make
+from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.spec.calls import Call, Outcome, brief, code, example_job
+from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.conformance.spec.model import Facts, facts_of
 from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.conformance.spec.parameters import wrong_values
 from collection_jobs.job import CollectionJob
 
-__all__ = ["check_inputs"]
+__all__ = ["examine_wrong_inputs"]
 
-LAW = "INPUT-1"
+_LAW = "INPUT-1"
 
 WrongCall = tuple[Call, Any, type[Exception]]
 """A call, what in it is wrong, and the type of error that is due."""
@@ -34,30 +36,37 @@ def wrong_calls(capabilities: Collection[str] = frozenset()) -> Iterator[WrongCa
                 yield call, wrong.value, wrong.due
 
 
-def check_inputs(store: OpenStore, capabilities: Collection[str] = frozenset()) -> list[Finding]:
-    """Give a store every wrong value: one finding, with the first that it takes, or none.
+def examine_wrong_inputs(plan: Plan) -> Examination:
+    """Give a store every wrong value; one finding, with the first that it takes, or none.
 
-    The store must be open and empty. "Before the engine is touched" shows in that the stored job
-    is as it was; that the engine was not even asked cannot be seen from outside.
+    "Before the engine is touched" shows in that the stored job is as it was; that the engine was
+    not even asked cannot be seen from outside.
     """
+    calls = list(wrong_calls(plan.capabilities))
+    with plan.new_store() as store:
+        findings = _findings(store, calls)
+    return Examination(findings, f"{len(calls)} calls with a wrong argument each")
+
+
+def _findings(store: OpenStore, calls: Iterable[WrongCall]) -> list[Finding]:
     job = example_job("a")
     store.run(make(Call("save", (job,)), store.repository))
     before = _stored(store)
     wrong: list[Finding] = []
-    for call, value, due in wrong_calls(capabilities):
+    for call, value, due in calls:
         outcome = store.run(make(call, store.repository))
-        message = _complaint(call, outcome, value, due)
-        if message is None and _stored(store) != before:
-            message = f"{call} {outcome}, and changed the stored job"
-        if message is not None:
+        violation = _violation(call, outcome, value, due)
+        if violation is None and _stored(store) != before:
+            violation = Violation(_LAW, f"{call} {outcome}, and changed the stored job")
+        if violation is not None:
             history = (f"await repository.save({code(job)})", f"await {call}")
-            wrong.append(Finding(LAW, message, history))
+            wrong.append(Finding(_LAW, violation.message, history))
             before = _stored(store)
     if not wrong:
         return []
     others = "".join(f"; so does {finding.history[-1][6:]}" for finding in wrong[1:])
     first = wrong[0]
-    return [Finding(LAW, _shortened(first.message + others), first.history)]
+    return [Finding(_LAW, _shortened(first.message + others), first.history)]
 
 
 def _shortened(message: str) -> str:
@@ -69,12 +78,13 @@ def _stored(store: OpenStore) -> tuple[Facts, int | None] | None:
     return (facts_of(job), job.revision) if isinstance(job, CollectionJob) else None
 
 
-def _complaint(call: Call, outcome: Outcome, value: Any, due: type[Exception]) -> str | None:
-    """What is wrong with the answer to a wrong call, or None."""
+def _violation(call: Call, outcome: Outcome, value: Any, due: type[Exception]) -> Violation | None:
+    """Tell what is wrong with the answer to a wrong call, or None."""
     if not isinstance(outcome.error, due):
-        return f"{call} {outcome}; a {due.__name__} is due for {brief(value)}"
+        return Violation(_LAW, f"{call} {outcome}; a {due.__name__} is due for {brief(value)}")
     if not _shows(str(outcome.error), value):
-        return f"{call} {outcome}; the message should show the value {brief(value)}"
+        text = f"{call} {outcome}; the message should show the value {brief(value)}"
+        return Violation(_LAW, text)
     return None
 
 

@@ -1,13 +1,66 @@
-"""Findings, and the error that carries one: a broken law with the history that shows it."""
+"""Violations and findings: a law that a judge sees broken, and one with the history that shows it.
+
+A judge of a call or of a history gives violations. A finding is what is reported: one broken law,
+with the shortest history that was found to show it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple, cast
 
-from collection_jobs.conformance.spec.calls import Step
+from collection_jobs.conformance.spec.calls import Call, Outcome, Step, brief
+from collection_jobs.validation import shown
 
-__all__ = ["Bar", "Finding", "LawBroken"]
+__all__ = ["Bar", "Finding", "LawBroken", "Verbatim", "Violation"]
+
+
+class Verbatim(str):
+    """Text that stands in a message as it is, without quotes."""
+
+    __slots__ = ()
+
+
+class Violation(NamedTuple):
+    """One law that a judge sees broken, and what it says: a template and the values that it shows.
+
+    Without values the template is the message, as it is.
+    """
+
+    law: str
+    template: str
+    values: tuple[object, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """The sentence that explains it."""
+        if not self.values:
+            return self.template
+        return self.template.format(*map(_said, self.values))
+
+
+def _said(value: object) -> str:
+    if isinstance(value, Call | Outcome | Verbatim):
+        return str(value)
+    if isinstance(value, frozenset):
+        # Sorted: the order of a set is another in each process, and a finding is to be the same.
+        items = sorted(cast("frozenset[tuple[str, object]]", value))
+        if any(_is_long(item) for _, item in items):
+            return f"{{{', '.join(f'{shown(name)}: {_said(item)}' for name, item in items)}}}"
+        return shown(dict(items))
+    if _is_long(value):  # such texts differ at their ends
+        text = str(value)
+        return f"{brief(text)} ({len(text):,} characters, ending in {text[-_END:]!r})"
+    return brief(value)
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, str) and len(value) > _LONG
+
+
+_LONG = 10_000
+_END = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +93,7 @@ class Finding:
         timeline: The calls of concurrent clients, in the order in which they began; empty where
             there was one caller.
         token: What makes it again, for ``collection-jobs verify TARGET --reproduce TOKEN``.
+        job_id: The job that it is about, where a history of several clients told which.
     """
 
     law: str
@@ -47,6 +101,7 @@ class Finding:
     history: tuple[str, ...]
     timeline: tuple[Bar, ...] = ()
     token: str | None = None
+    job_id: str | None = None
 
 
 class LawBroken(AssertionError):  # noqa: N818 - the kit speaks of broken laws, not of errors
@@ -59,16 +114,16 @@ class LawBroken(AssertionError):  # noqa: N818 - the kit speaks of broken laws, 
         self.program = program
 
     def __str__(self) -> str:
-        """The law and what was observed, then the history."""
+        """Tell the law and what was observed, then the history."""
         found = self.finding
         return "\n".join([f"{found.law}: {found.message}", *found.history])
 
     @staticmethod
     def by_law(finding: Finding, program: tuple[Step, ...] = ()) -> LawBroken:
-        """The error of a type of its law's own.
+        """Make an error of a type of its law's own.
 
         Hypothesis tells failures apart by the type of their exception: with one type a law, one
-        search finds and shrinks the breaches of several laws beside each other.
+        search finds and shrinks the violations of several laws beside each other.
         """
         return _type_of(finding.law)(finding, program)
 
