@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from itertools import groupby
+from functools import lru_cache
 from typing import Any, cast
 
 from collection_jobs.conformance.spec.signatures import (
@@ -37,8 +38,8 @@ __all__ = [
 ]
 
 _LISTINGS = frozenset(method for method in SIGNATURES if not names_jobs(method))
-_LONG_RUN = 40
-"""Characters; the same one more often in a row is written as a product."""
+_LONG_RUNS = re.compile(r"(.)\1{40,}", re.DOTALL)
+"""A character more than 40 times in a row: it is written as a product."""
 
 _EXAMPLE: dict[str, Any] = {
     "source": "binance",
@@ -279,19 +280,16 @@ def _datetime_code(value: datetime) -> str:
     return f"datetime({', '.join(map(str, parts))}{zone})"
 
 
+@lru_cache(maxsize=1024)  # a search prints the same calls again and again
 def _text_code(value: str) -> str:
-    """Return a text as Python; a long run of one character, which hides the rest, by its length."""
-    parts, plain = list[str](), ""
-    for character, run in groupby(value):
-        length = sum(1 for _ in run)
-        if length <= _LONG_RUN:
-            plain += character * length
-            continue
-        parts += [_plain_text_code(plain)] if plain else []
-        parts.append(f"{character!a} * {length}")
-        plain = ""
-    if plain or not parts:
-        parts.append(_plain_text_code(plain))
+    """Print a text as Python; a long run of one character, which hides the rest, by its length."""
+    parts, end = list[str](), 0
+    for run in _LONG_RUNS.finditer(value):
+        parts += [_plain_text_code(value[end : run.start()])] if run.start() > end else []
+        parts.append(f"{run[1]!a} * {len(run[0])}")
+        end = run.end()
+    if end < len(value) or not parts:
+        parts.append(_plain_text_code(value[end:]))
     return " + ".join(parts)
 
 

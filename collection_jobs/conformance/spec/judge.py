@@ -3,9 +3,9 @@
 It shares no code with the adapters nor with the entity: it has its own table of the lifecycle and
 its own rules. Each function takes the state of a job, a call that names the job and what came of
 it, and gives the state afterwards and every law that was broken. After a violation the state is
-what the contract asks for, not what the store then holds. The same functions judge a sequence of calls,
-and tell the linearizability check whether an order of concurrent calls is possible. Which function
-judges which method stands in the registry of operations.
+what the contract asks for, not what the store then holds. The same functions judge a sequence of
+calls, and tell the linearizability check whether an order of concurrent calls is possible. Which
+function judges which method stands in the registry of operations.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ time from the engine's clock) stays open in the state until a read shows it.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -277,12 +278,12 @@ def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[V
     return []
 
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
 def storable(text: str) -> str:
-    """Free text as the entity holds it: replaced where no database holds it, and cut where long."""
-    if not text.isascii() or "\0" in text:
-        text = "".join(
-            "\ufffd" if char == "\0" or 0xD800 <= ord(char) <= 0xDFFF else char for char in text
-        )
+    """Give free text as the entity holds it: replaced where no database holds it, cut if long."""
+    text = _UNSTORABLE.sub("\ufffd", text)
     return text if 4 * len(text) <= _LONGEST_TEXT else _cut(text)
 
 

@@ -37,17 +37,19 @@ def shrink_program(program: Program, still_breaks: Callable[[Program], bool]) ->
     engines.
     """
     left = _MOST_REPLAYS
+    printed = _Printed()
     seen: set[str] = set()
     improved = True
     while improved:
         improved = False
+        size = printed.size(program)
         for candidate in _candidates(program):
-            text = _text(candidate)
-            if text in seen or _size(candidate) >= _size(program):
+            smaller = printed.size(candidate)
+            if smaller >= size or smaller[-1] in seen:
                 continue
             if left == 0:
                 return program
-            seen.add(text)
+            seen.add(smaller[-1])
             left -= 1
             if still_breaks(candidate):
                 program, improved = candidate, True
@@ -55,13 +57,22 @@ def shrink_program(program: Program, still_breaks: Callable[[Program], bool]) ->
     return _without_unused_names(program)
 
 
-def _text(program: Program) -> str:
-    return "\n".join(map(str, program))
+class _Printed:
+    """The steps as Python, each printed once: candidates share most of theirs."""
 
+    def __init__(self) -> None:
+        self._texts: dict[int, tuple[Step, str]] = {}  # with the step, so that its id stays its own
 
-def _size(program: Program) -> tuple[int, int, str]:
-    text = _text(program)
-    return len(program), len(text), text
+    def size(self, program: Program) -> tuple[int, int, str]:
+        """Measure a program: its steps, and its text."""
+        text = "\n".join(map(self._text, program))
+        return len(program), len(text), text
+
+    def _text(self, step: Step) -> str:
+        known = self._texts.get(id(step))
+        if known is None:
+            known = self._texts[id(step)] = step, str(step)
+        return known[1]
 
 
 def _candidates(program: Program) -> Iterator[Program]:
@@ -205,7 +216,7 @@ def _with(values: dict[str, Any], name: str, plainer: Any) -> Iterator[Collectio
 
 def _without_unused_names(program: Program) -> Program:
     """Drop the names that no later step uses."""
-    text = _text(tuple(replace(step, keep=None) for step in program))
+    text = "\n".join(str(replace(step, keep=None)) for step in program)
     return tuple(
         step if step.keep is None or step.keep in text else replace(step, keep=None)
         for step in program
