@@ -17,6 +17,7 @@ from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.listings import is_list_of_jobs, page_of, sort_key
 from collection_jobs.conformance.spec.model import Facts, JobState, facts_of
 from collection_jobs.conformance.spec.operations import listing_of
+from collection_jobs.conformance.spec.signatures import SAVES
 from collection_jobs.job import CollectionJob
 
 __all__ = ["Ages", "judge_shown", "readings"]
@@ -35,7 +36,7 @@ class Ages:
         """Collect them from the jobs that were saved or were there before."""
         self._ages: dict[str, tuple[datetime, datetime]] = {}
         for event in events:
-            for job in event.call.jobs:
+            for job in event.call.jobs if event.call.method in SAVES else ():
                 self._add(job.id, job.created_at)
         for job_id, state in initial.items():
             if state.facts is not None:

@@ -11,10 +11,11 @@ from functools import lru_cache
 from typing import Any, cast
 
 from collection_jobs.conformance.spec.signatures import (
+    NAMES_ONE_JOB,
+    NAMES_SEVERAL_JOBS,
     SIGNATURES,
     argument_of,
     jobs_named,
-    names_jobs,
     with_jobs_named,
 )
 from collection_jobs.job import CollectionJob
@@ -37,7 +38,7 @@ __all__ = [
     "spoil",
 ]
 
-_LISTINGS = frozenset(method for method in SIGNATURES if not names_jobs(method))
+_LISTINGS = SIGNATURES.keys() - NAMES_ONE_JOB.keys() - NAMES_SEVERAL_JOBS.keys()
 _LONG_RUNS = re.compile(r"(.)\1{40,}", re.DOTALL)
 """A character more than 40 times in a row: it is written as a product."""
 
@@ -97,10 +98,12 @@ class Call:
     @property
     def job_ids(self) -> tuple[str, ...]:
         """The ids of the jobs that the call names, each once; none for a listing."""
-        named = jobs_named(self.method, self.arguments)
-        if len(named) == 1:
-            return (_id_of(named[0]),)
-        return tuple(dict.fromkeys(map(_id_of, named)))
+        at = NAMES_ONE_JOB.get(self.method)
+        if at is not None:
+            return (_id_of(self.arguments[at]),)
+        if self.method not in NAMES_SEVERAL_JOBS:
+            return ()
+        return tuple(dict.fromkeys(map(_id_of, jobs_named(self.method, self.arguments))))
 
     @property
     def job_id(self) -> str | None:
@@ -110,6 +113,8 @@ class Call:
 
     def of(self, job_id: str) -> Call:
         """Return the part of the call that is about one of its jobs."""
+        if self.method not in NAMES_SEVERAL_JOBS:
+            return self
         named = jobs_named(self.method, self.arguments)
         if all(_id_of(one) == job_id for one in named):
             return self
@@ -129,6 +134,8 @@ class Call:
 
 
 def _id_of(named: Any) -> str:
+    if type(named) is str:
+        return named
     return str(named.id if isinstance(named, CollectionJob) else named)
 
 

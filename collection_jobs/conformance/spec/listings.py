@@ -10,7 +10,7 @@ from typing import TypeGuard, cast
 from collection_jobs.conformance.spec.calls import Call, Outcome, code
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.model import Facts, JobState, seen, unexpected
-from collection_jobs.conformance.spec.signatures import SIGNATURES
+from collection_jobs.conformance.spec.signatures import SIGNATURES, argument_of
 from collection_jobs.job import CollectionJob
 
 __all__ = [
@@ -26,6 +26,11 @@ __all__ = [
 ]
 
 _ALL = 1_000_000
+_WITH_OFFSET = frozenset(
+    method
+    for method, parameters in SIGNATURES.items()
+    if any(one.name == "offset" for one in parameters)
+)
 
 _Key = tuple[datetime, str]
 
@@ -43,8 +48,8 @@ class Listing:
         law: The law of what the whole listing shows.
         paging_law: The law of a page of a right whole.
         of_pages: The law that is about pages and nothing else; None where none is.
-        shows: Whether the whole listing shows a job.
-        reaches: Whether a page can show a job of this key: it may begin behind others.
+        shows: Whether the whole listing shows a job; None: it shows all.
+        reaches: Whether a page can show a job of this key; None: it begins with the first.
         newest_first: Whether it is ordered from the greatest key.
         law_of_wrong_page: Finds the law that is broken, from the ids that are shown; None: it is
             the paging law where the page is part of the whole.
@@ -53,8 +58,8 @@ class Listing:
     law: str
     paging_law: str
     of_pages: str | None
-    shows: Callable[[Call, Facts], bool]
-    reaches: Callable[[Call, _Key], bool] = lambda call, key: True
+    shows: Callable[[Call, Facts], bool] | None = None
+    reaches: Callable[[Call, _Key], bool] | None = None
     newest_first: bool = False
     law_of_wrong_page: Callable[[Mapping[str, JobState], Call, list[str]], str] | None = None
 
@@ -94,14 +99,18 @@ class Listing:
 
     def matches(self, call: Call, facts: Facts) -> bool:
         """Return whether a job is one of those that a call is about, its limit aside."""
-        return self.shows(call, facts) and self.reaches(call, sort_key(facts))
+        if self.shows is not None and not self.shows(call, facts):
+            return False
+        return self.reaches is None or self.reaches(call, sort_key(facts))
 
     def is_page_of(self, whole: Outcome, call: Call, outcome: Outcome) -> bool:
         """Return whether a call showed the right page of the whole that the store itself gives."""
         if not is_list_of_jobs(whole.value) or not is_list_of_jobs(outcome.value):
             return False
-        jobs = [job for job in whole.value if self.reaches(call, (job.created_at, job.id))]
-        return _page([job.id for job in jobs], call) == [job.id for job in outcome.value]
+        keys = [(job.created_at, job.id) for job in whole.value]
+        if self.reaches is not None:
+            keys = [key for key in keys if self.reaches(call, key)]
+        return _page([job_id for _, job_id in keys], call) == [job.id for job in outcome.value]
 
     def whole(self, states: Mapping[str, JobState], call: Call) -> list[str]:
         """Return the ids of every job that a call is about, in the listing's order."""
@@ -134,7 +143,9 @@ def whole_of(call: Call) -> Call:
 
 def page_of(call: Call) -> tuple[int, int | None]:
     """Return the offset and the limit of a listing; None is no limit."""
-    return call.argument("offset", 0), call.argument("limit")
+    method, arguments = call.method, call.arguments
+    offset = argument_of(method, arguments, "offset", 0) if method in _WITH_OFFSET else 0
+    return offset, argument_of(method, arguments, "limit")
 
 
 def is_list_of_jobs(value: object) -> TypeGuard[list[CollectionJob]]:
@@ -213,8 +224,7 @@ MOST_RECENT = Listing(
     "RECENT-1",
     "RECENT-1",
     "RECENT-2",
-    lambda call, facts: True,
-    _is_since,
+    reaches=_is_since,
     newest_first=True,
     law_of_wrong_page=_recent_law,
 )

@@ -308,11 +308,14 @@ def operations(capabilities: Collection[str] = frozenset()) -> tuple[Operation, 
     )
 
 
+# By method at once, for long histories ask at every call.
+_LISTINGS = {one.name: one.listing for one in _ENTRIES if one.listing is not None}
+_JUDGES = {one.name: one.judge for one in _ENTRIES if one.judge is not None}
+
+
 def listing_of(call: Call) -> Listing:
     """Return what a listing shows."""
-    listing = OPERATIONS[call.method].listing
-    assert listing is not None  # noqa: S101 - the callers looked; this tells the type checker
-    return listing
+    return _LISTINGS[call.method]
 
 
 def judge(state: JobState, call: Call, outcome: Outcome) -> Judgement:
@@ -327,9 +330,7 @@ def judge(state: JobState, call: Call, outcome: Outcome) -> Judgement:
         The state afterwards, and the laws that were broken (none: the call kept the contract).
         After a violation the state is what the contract asks for, not what the store then holds.
     """
-    one = OPERATIONS[call.method].judge
-    assert one is not None  # noqa: S101 - it is no listing; this tells the type checker
-    return one(state, call, outcome)
+    return _JUDGES[call.method](state, call, outcome)
 
 
 def judge_call(

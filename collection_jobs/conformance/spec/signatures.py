@@ -15,11 +15,13 @@ from collection_jobs.conformance.spec.capabilities import METHODS, NINE, PROTOCO
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = [
+    "NAMES_ONE_JOB",
+    "NAMES_SEVERAL_JOBS",
+    "SAVES",
     "SIGNATURES",
     "CallParameter",
     "argument_of",
     "jobs_named",
-    "names_jobs",
     "with_jobs_named",
 ]
 
@@ -47,47 +49,48 @@ SIGNATURES: Mapping[str, tuple[CallParameter, ...]] = MappingProxyType(
 )
 """The parameters of every method, those of the optional Protocols included, in their order."""
 
-_NAMES_ONE = ("job_id", "job")
-_NAMES_SEVERAL = "jobs"
+
+def _places(*names: str) -> dict[str, int]:
+    """Find for each method the first argument that one of these parameters is given."""
+    places = dict[str, int]()
+    for method, parameters in SIGNATURES.items():
+        found = (at for at, parameter in enumerate(parameters) if parameter.name in names)
+        if (at := next(found, None)) is not None:
+            places[method] = at
+    return places
 
 
-def _place_of_jobs(parameters: tuple[CallParameter, ...]) -> tuple[int, bool] | None:
-    """Find the argument that names jobs, and whether it names several; None where none does."""
-    for at, parameter in enumerate(parameters):
-        if parameter.name in _NAMES_ONE:
-            return at, False
-        if parameter.name == _NAMES_SEVERAL:
-            return at, True
-    return None
-
-
-_PLACES = {method: _place_of_jobs(parameters) for method, parameters in SIGNATURES.items()}
-
-
-def names_jobs(method: str) -> bool:
-    """Return whether a call of the method says which jobs it is about."""
-    return _PLACES.get(method) is not None
+# Dictionaries, for long histories ask at every call.
+NAMES_ONE_JOB: Mapping[str, int] = _places("job_id", "job")
+"""For each method that names one job, the place of the argument that does."""
+NAMES_SEVERAL_JOBS: Mapping[str, int] = _places("jobs")
+"""For each method that names several jobs, the place of the argument that does."""
+SAVES: Mapping[str, int] = _places("job", "jobs")
+"""For each method that is given whole jobs, the place of the argument that they are."""
+_ARGUMENTS = {
+    method: {one.name: (at, one.default) for at, one in enumerate(parameters)}
+    for method, parameters in SIGNATURES.items()
+}
 
 
 def jobs_named(method: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return what names the jobs of a call: ids, or jobs, or what stands for jobs in a program."""
-    place = _PLACES.get(method)
-    if place is None:
-        return ()
-    at, several = place
-    return tuple(arguments[at]) if several else (arguments[at],)
+    at = NAMES_ONE_JOB.get(method)
+    if at is not None:
+        return (arguments[at],)
+    several = NAMES_SEVERAL_JOBS.get(method)
+    return () if several is None else tuple(arguments[several])
 
 
 def with_jobs_named(
     method: str, arguments: tuple[Any, ...], jobs: Iterable[Any]
 ) -> tuple[Any, ...]:
     """Return the arguments with other jobs in the place of those that they name."""
-    place = _PLACES[method]
-    if place is None:
-        return arguments
-    at, several = place
-    named = type(arguments[at])(jobs) if several else next(iter(jobs))
-    return (*arguments[:at], named, *arguments[at + 1 :])
+    at = NAMES_SEVERAL_JOBS.get(method)
+    if at is not None:
+        return (*arguments[:at], type(arguments[at])(jobs), *arguments[at + 1 :])
+    at = NAMES_ONE_JOB[method]
+    return (*arguments[:at], next(iter(jobs)), *arguments[at + 1 :])
 
 
 def argument_of(method: str, arguments: tuple[Any, ...], name: str, absent: object = None) -> Any:
@@ -99,7 +102,8 @@ def argument_of(method: str, arguments: tuple[Any, ...], name: str, absent: obje
         name: The parameter's name.
         absent: What to return where the method has no such parameter.
     """
-    for at, parameter in enumerate(SIGNATURES[method]):
-        if parameter.name == name:
-            return arguments[at] if at < len(arguments) else parameter.default
-    return absent
+    found = _ARGUMENTS[method].get(name)
+    if found is None:
+        return absent
+    at, default = found
+    return arguments[at] if at < len(arguments) else default
