@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from collection_jobs.conformance.running.configuration import Examination, Plan
@@ -15,16 +15,19 @@ from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.conformance.spec.parameters import wrong_values
 from collection_jobs.job import CollectionJob
 
-__all__ = ["examine_wrong_inputs"]
+__all__ = ["examine_wrong_inputs", "wrong_calls"]
 
 _LAW = "INPUT-1"
+
+_NAMED = 3
+"""How many of further calls a finding names."""
 
 WrongCall = tuple[Call, Any, type[Exception]]
 """A call, what in it is wrong, and the type of error that is due."""
 
 
 def wrong_calls(capabilities: Collection[str] = frozenset()) -> Iterator[WrongCall]:
-    """Each call with one wrong argument, that argument, and the type of error that is due.
+    """Yield each call with one wrong argument, that argument, and the type of error that is due.
 
     Args:
         capabilities: What the adapter can do beyond the nine methods.
@@ -64,13 +67,18 @@ def _findings(store: OpenStore, calls: Iterable[WrongCall]) -> list[Finding]:
             before = _stored(store)
     if not wrong:
         return []
-    others = "".join(f"; so does {finding.history[-1][6:]}" for finding in wrong[1:])
     first = wrong[0]
-    return [Finding(_LAW, _shortened(first.message + others), first.history)]
+    return [Finding(_LAW, f"{first.message}{_others(wrong[1:])}", first.history)]
 
 
-def _shortened(message: str) -> str:
-    return message if len(message) <= 2000 else f"{message[:2000]}..."
+def _others(wrong: Sequence[Finding]) -> str:
+    """Tell how many other calls were wrong, and name the first of them."""
+    if not wrong:
+        return ""
+    calls = "; ".join(finding.history[-1].removeprefix("await ") for finding in wrong[:_NAMED])
+    if len(wrong) <= _NAMED:
+        return f"; and {len(wrong)} more: {calls}"
+    return f"; and {len(wrong)} more; the first {_NAMED}: {calls}"
 
 
 def _stored(store: OpenStore) -> tuple[Facts, int | None] | None:
