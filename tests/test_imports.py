@@ -30,11 +30,11 @@ ALLOWED: dict[str, set[str]] = {
     # checks ask mypy, from inside a function.
     "conformance": {
         *("domain", "contract", "opening", "conformance"),
-        *("typing_extensions", "hypothesis", "mypy"),
+        *("typing_extensions", "hypothesis", "mypy", "platformdirs"),
     },
     "cli": {
         *("domain", "contract", "opening", "conformance", "cli"),
-        *("typing_extensions", "hypothesis", "click", "rich", "jinja2"),
+        *("typing_extensions", "hypothesis", "click", "rich", "jinja2", "platformdirs"),
     },
     "__main__": {"cli"},
     "pytest_plugin": {"contract", "conformance", "pytest"},
