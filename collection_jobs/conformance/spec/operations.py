@@ -47,6 +47,7 @@ from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 
 __all__ = [
+    "CONCURRENT_LAWS",
     "DELETION",
     "OPERATIONS",
     "Laws",
@@ -297,6 +298,19 @@ _ENTRIES = (
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({one.name: one for one in _ENTRIES})
 """Every operation by its method's name: the nine in the contract's order, then those beyond."""
+
+
+def _laws_of_several_callers(operation: Operation) -> set[str | None]:
+    laws = operation.laws
+    # Who wins is a law of several callers where the method's answers have another of their own.
+    one_winner = laws.one_winner if laws.one_winner != laws.answer else None
+    return {one_winner, laws.losing, laws.one_instant}
+
+
+CONCURRENT_LAWS = frozenset({"ATOMIC-1"}).union(
+    law for one in _ENTRIES for law in _laws_of_several_callers(one) if law is not None
+)
+"""The laws that several callers show to be broken, or each of many calls that meet."""
 
 
 def operations(capabilities: Collection[str] = frozenset()) -> tuple[Operation, ...]:
