@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Program, Step, example_job
-from collection_jobs.conformance.spec.capabilities import available
-from collection_jobs.conformance.spec.operations import OPERATIONS
+from collection_jobs.conformance.spec.operations import OPERATIONS, operations
 from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
@@ -116,7 +115,8 @@ def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
     Args:
         capabilities: What the adapter can do beyond the nine methods.
     """
-    known = [name for name, step in _victims("a").items() if available((step,), capabilities)]
+    methods = {one.name for one in operations(capabilities)}
+    known = [name for name, step in _victims("a").items() if step.method in methods]
     return tuple(f"{name}{company}" for company in (_ALONE, _IN_A_CROWD) for name in known)
 
 
