@@ -139,6 +139,13 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session
+def house(session: nox.Session) -> None:
+    """How large have the modules and functions become, beside what they are meant to be?"""
+    session.install("-e", ".")
+    session.run("python", "-m", "tests.house")
+
+
+@nox.session
 def hooks(session: nox.Session) -> None:
     """Do the hooks of .pre-commit-config.yaml find nothing?"""
     session.install(*nox.project.dependency_groups(PYPROJECT, "hooks"))

@@ -16,7 +16,8 @@ from time import process_time
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance.history.checker import check
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.spec.calls import Call, Outcome, example_job, make
+from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.spec.calls import Call, Outcome, example_job
 from collection_jobs.status import JobStatus
 
 MIXES = {
@@ -47,7 +48,7 @@ def _call(random: Random, jobs: int, methods: list[str]) -> Call:
 async def make_history(
     random: Random, *, operations: int, jobs: int, clients: int, mix: str = "mixed"
 ) -> list[Event]:
-    """A linearizable history in which every client has a call under way until the last begins."""
+    """Make a linearizable history: every client has a call under way until the last begins."""
     repository = InMemoryCollectionJobRepository()
     methods = MIXES[mix].split()
     events: list[Event] = []
@@ -92,10 +93,10 @@ def main() -> None:
 
 def _seconds(events: list[Event]) -> float:
     began = process_time()
-    refusals = check(events)
+    findings = check(events)
     seconds = process_time() - began
-    if refusals:
-        raise SystemExit("\n".join([refusals[0].message, *refusals[0].timeline]))
+    if findings:
+        raise SystemExit("\n".join([findings[0].message, *findings[0].history]))
     return seconds
 
 

@@ -13,15 +13,13 @@ from datetime import datetime
 
 from typing_extensions import override
 
-from collection_jobs.job import CollectionJob
+from collection_jobs.job import CollectionJob, check_job, check_jobs
 from collection_jobs.openable import Openable
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
     check_candles,
-    check_job,
-    check_jobs,
     check_key,
     check_limit,
     check_name,

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
-from collection_jobs.fields import FIELD_NAMES, FIELDS, Kind
+from collection_jobs.fields import FIELD_NAMES, FIELDS, FieldKind
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
@@ -42,16 +42,16 @@ VERSION: int = max(field.since for field in FIELDS)
 
 
 # What is not named here, or is None, is in a document as it is in a job.
-_TO_JSON: Mapping[Kind, Callable[[Any], Any]] = {
-    Kind.NAMES: list,
-    Kind.INSTANT: datetime.isoformat,
-    Kind.STATUS: attrgetter("value"),
-    Kind.COUNTS: dict,
-    Kind.TEXTS: dict,
+_TO_JSON: Mapping[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.NAMES: list,
+    FieldKind.INSTANT: datetime.isoformat,
+    FieldKind.STATUS: attrgetter("value"),
+    FieldKind.COUNTS: dict,
+    FieldKind.TEXTS: dict,
 }
-_FROM_JSON: Mapping[Kind, Callable[[Any], Any]] = {
-    Kind.INSTANT: datetime.fromisoformat,
-    Kind.STATUS: JobStatus,
+_FROM_JSON: Mapping[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.INSTANT: datetime.fromisoformat,
+    FieldKind.STATUS: JobStatus,
 }
 
 _ENCODED = tuple((field.name, _TO_JSON[field.kind]) for field in FIELDS if field.kind in _TO_JSON)

@@ -29,7 +29,7 @@ from collection_jobs.validation import (
     type_name,
 )
 
-__all__ = ["FIELDS", "FIELD_NAMES", "MAX_METADATA", "NOTHING", "POSITIONS", "Field", "Kind"]
+__all__ = ["FIELDS", "FIELD_NAMES", "MAX_METADATA", "NOTHING", "POSITIONS", "Field", "FieldKind"]
 
 _V = TypeVar("_V")
 
@@ -40,7 +40,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 """The mapping of a job without outcomes or without metadata."""
 
 
-class Kind(Enum):
+class FieldKind(Enum):
     """What the values of a field are."""
 
     NAME = "name"
@@ -74,7 +74,7 @@ class Field:
     """
 
     name: str
-    kind: Kind
+    kind: FieldKind
     check: Callable[[Any], Any]
     since: int = 1
     optional: bool = False
@@ -153,21 +153,21 @@ def _read_only(
 _optional = partial(Field, optional=True)
 
 FIELDS: tuple[Field, ...] = (
-    Field("id", Kind.NAME, partial(check_name, "id")),
-    Field("source", Kind.NAME, partial(check_name, "source")),
-    Field("symbols", Kind.NAMES, check_symbols),
-    Field("timeframe", Kind.NAME, partial(check_name, "timeframe")),
-    Field("start", Kind.INSTANT, partial(check_datetime, "start")),
-    Field("end", Kind.INSTANT, partial(check_datetime, "end")),
-    Field("created_at", Kind.INSTANT, partial(check_datetime, "created_at")),
-    Field("status", Kind.STATUS, check_status),
-    _optional("started_at", Kind.INSTANT, partial(check_optional_datetime, "started_at")),
-    _optional("finished_at", Kind.INSTANT, partial(check_optional_datetime, "finished_at")),
-    _optional("error_message", Kind.TEXT, partial(check_optional_text, "error_message")),
-    Field("completed_symbols", Kind.COUNTS, _check_completed),
-    Field("failed_symbols", Kind.TEXTS, _check_failed),
-    Field("metadata", Kind.TEXTS, _check_metadata, since=2),
-    _optional("revision", Kind.INTEGER, check_revision),
+    Field("id", FieldKind.NAME, partial(check_name, "id")),
+    Field("source", FieldKind.NAME, partial(check_name, "source")),
+    Field("symbols", FieldKind.NAMES, check_symbols),
+    Field("timeframe", FieldKind.NAME, partial(check_name, "timeframe")),
+    Field("start", FieldKind.INSTANT, partial(check_datetime, "start")),
+    Field("end", FieldKind.INSTANT, partial(check_datetime, "end")),
+    Field("created_at", FieldKind.INSTANT, partial(check_datetime, "created_at")),
+    Field("status", FieldKind.STATUS, check_status),
+    _optional("started_at", FieldKind.INSTANT, partial(check_optional_datetime, "started_at")),
+    _optional("finished_at", FieldKind.INSTANT, partial(check_optional_datetime, "finished_at")),
+    _optional("error_message", FieldKind.TEXT, partial(check_optional_text, "error_message")),
+    Field("completed_symbols", FieldKind.COUNTS, _check_completed),
+    Field("failed_symbols", FieldKind.TEXTS, _check_failed),
+    Field("metadata", FieldKind.TEXTS, _check_metadata, since=2),
+    _optional("revision", FieldKind.INTEGER, check_revision),
 )
 """The fields, in the order of the entity."""
 

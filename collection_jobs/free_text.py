@@ -46,7 +46,7 @@ def _replaced(text: str) -> str:
 
 
 def _bytes_of(text: str) -> int:
-    """The bytes of a text whose NUL and lone surrogates are replaced: U+FFFD takes three."""
+    """Return the bytes of a text whose NUL and lone surrogates are replaced: U+FFFD takes three."""
     size = len(text) if text.isascii() else _encoded_length(text)
     return size + 2 * text.count("\0")
 

@@ -21,9 +21,10 @@ from collection_jobs.validation import (
     check_status,
     check_text,
     shown,
+    type_name,
 )
 
-__all__ = ["CollectionJob", "restore_job"]
+__all__ = ["CollectionJob", "check_job", "check_jobs", "restore_job"]
 
 
 def _now() -> datetime:
@@ -266,3 +267,26 @@ def restore_job(values: Iterable[Any]) -> CollectionJob:
 
 def _rebuild(values: dict[str, Any]) -> CollectionJob:
     return CollectionJob(**values)
+
+
+def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:
+    """Accept jobs, and go through them, which may be possible only once."""
+    if not issubclass(type(value), Iterable):
+        raise _wrong_type("jobs", value, "an iterable of CollectionJob")
+    return [check_job(job) for job in value]
+
+
+def check_job(value: CollectionJob) -> CollectionJob:
+    """Accept a CollectionJob: its fields were checked when it was built.
+
+    An instance of a subclass is a ``TypeError``: no store would keep what the subclass adds.
+    """
+    if type(value) is CollectionJob:
+        return value
+    if issubclass(type(value), CollectionJob):
+        raise _wrong_type("job", value, "a CollectionJob itself, whose fields a store keeps")
+    raise _wrong_type("job", value, "a CollectionJob")
+
+
+def _wrong_type(name: str, value: object, expected: str) -> TypeError:
+    return TypeError(f"{name} must be {expected}, not {type_name(value)}: {shown(value)}")

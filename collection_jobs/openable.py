@@ -184,7 +184,7 @@ class Openable:
         return calls
 
     def __translated(self, error: BaseException) -> RepositoryError | None:
-        """The contract's error for a driver's; None for what passes as it is."""
+        """Translate a driver's error to the contract's; None for what passes as it is."""
         if isinstance(error, (CollectionJobError, NotImplementedError)):
             return None  # also where driver_errors has LookupError, ValueError or RuntimeError
         if isinstance(error, self.driver_errors):

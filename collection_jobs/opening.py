@@ -125,7 +125,7 @@ def open_repository(
 
 
 def _without_creating(opener: Callable[..., _Opening]) -> Opener:
-    """The opener, told not to make a store, if it can be told."""
+    """Tell the opener not to make a store, if it can be told."""
     try:
         parameters = signature(opener).parameters
     except ValueError:  # a callable of C that does not say what it takes
@@ -134,7 +134,7 @@ def _without_creating(opener: Callable[..., _Opening]) -> Opener:
 
 
 def scheme_name(url: str) -> str:
-    """The scheme of a repository URL; never shows the rest of it, which may hold a password."""
+    """Return the scheme of a repository URL, and never the rest, which may hold a password."""
     if not issubclass(type(url), str):
         raise TypeError(f"a repository URL must be a str, not {type_name(url)}")
     scheme = scheme_of_url(str.__str__(url))
@@ -146,7 +146,7 @@ def scheme_name(url: str) -> str:
 
 
 def known_schemes() -> list[str]:
-    """The schemes that can be opened here, sorted: our own, and those of other packages."""
+    """Return the schemes that can be opened here, sorted: our own, and those of other packages."""
     from importlib.metadata import entry_points
 
     return sorted({*BUILT_IN, *entry_points(group=ENTRY_POINT_GROUP).names})
@@ -159,7 +159,7 @@ def looks_like_url(word: str) -> bool:
 
 
 def without_secrets(text: str, url: str) -> str:
-    """What was said of a URL, such as an error's text, without the URL's secrets.
+    """Return what was said of a URL, such as an error's text, without the URL's secrets.
 
     The adapters of this package show no secret by themselves; others may repeat the whole URL.
     """
@@ -167,7 +167,7 @@ def without_secrets(text: str, url: str) -> str:
 
 
 def scheme_of(url: str) -> Scheme:
-    """What the scheme of a repository URL stands for.
+    """Return what the scheme of a repository URL stands for.
 
     Raises:
         ValueError: The URL has no scheme, or an unknown one.

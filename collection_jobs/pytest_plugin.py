@@ -94,7 +94,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="class")
 def conformance_report(request: pytest.FixtureRequest) -> Report:
-    """The verdict on every law, made once for all the tests of a RepositoryConformance class."""
+    """Return the verdict on every law, made once for all tests of a RepositoryConformance class."""
     from collection_jobs.conformance import Target, verify
 
     judge = cast("type[RepositoryConformance]", getattr(request, "cls", None))
@@ -159,7 +159,7 @@ class _LawItem(pytest.Item):
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
     ) -> Any:  # what pytest shows of it has no public type
-        """What went wrong; without the arguments of the calls, one of which may be a URL."""
+        """Say what went wrong, without the arguments of the calls, one of which may be a URL."""
         if isinstance(excinfo.value, pytest.fail.Exception):
             return super().repr_failure(excinfo)
         from collection_jobs.conformance.running.targets import said_of_target
@@ -173,7 +173,7 @@ class _LawItem(pytest.Item):
 
 
 def _new(kind: type[pytest.Item | pytest.Collector], parent: object, **values: object) -> object:
-    """A new node: pytest's own constructor of them takes untyped keywords."""
+    """Make a new node: pytest's own constructor of them takes untyped keywords."""
     from_parent: Callable[..., object] = getattr(kind, "from_parent")  # noqa: B009 - its type is unknown to checkers
     return from_parent(parent, **values)
 

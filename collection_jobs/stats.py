@@ -29,7 +29,7 @@ class JobStats:
 
     @classmethod
     def from_job(cls, job: CollectionJob) -> JobStats:
-        """The stats of a job: this is their definition."""
+        """Compute the stats of a job: this is their definition."""
         return cls(
             total=len(job.symbols),
             completed=len(job.completed_symbols),

@@ -46,13 +46,13 @@ _HARMLESS = frozenset(
 
 
 def scheme_of_url(url: str) -> str | None:
-    """The scheme that a URL begins with, as it is spelt; None where it begins with none."""
+    """Return the scheme that a URL begins with, as it is spelt; None where it begins with none."""
     match = _SCHEME.match(url)
     return None if match is None else match[1]
 
 
 def shown_url(url: str) -> str:
-    """A URL as messages, reports and logs may show it: ``***`` for whatever may be a secret.
+    """Show a URL as messages, reports and logs may: ``***`` for whatever may be a secret.
 
     Shown are the scheme, the user beside a password, the hosts and ports, the path (a database, a
     file), and of the options the names and the values of those that are known to be harmless. Of a
@@ -71,7 +71,7 @@ def shown_url(url: str) -> str:
 
 
 def option_pairs(query: str) -> list[tuple[str, str]] | None:
-    """The options behind the ``?`` of a URL, decoded; None where one is no ``name=value``.
+    """Return the options behind the ``?`` of a URL, decoded; None where one is no ``name=value``.
 
     That it raises nothing keeps the URL out of the context of the error that its caller raises. A
     bare ``;`` is refused, since some take it for an ``&``: the next option would become a part of
@@ -83,18 +83,18 @@ def option_pairs(query: str) -> list[tuple[str, str]] | None:
 
 
 def shown_value(value: str) -> str:
-    """The value of a harmless option, for a message: in quotes, or hidden where it is no word."""
+    """Show the value of a harmless option in a message: in quotes, or hidden if it is no word."""
     return repr(_shown_part(value))
 
 
 def shown_option(url: str, name: str) -> str:
-    """The name of an option of a URL, for a message: in quotes, or hidden as in shown_url."""
+    """Show the name of an option of a URL in a message: in quotes, or hidden as in shown_url."""
     names = {item.partition("=")[0] for item in re.split("[&;]", shown_url(url).partition("?")[2])}
     return repr(name) if name in names else _MASK
 
 
 def _shown_place(scheme: str, rest: str, place: str) -> str | None:
-    """What stands before the options; None if it cannot be told beyond doubt."""
+    """Show what stands before the options; None if it cannot be told beyond doubt."""
     if not place:
         return ""
     if place.startswith("///"):
@@ -108,7 +108,7 @@ def _shown_place(scheme: str, rest: str, place: str) -> str | None:
 
 
 def _shown_file(scheme: str, rest: str, place: str) -> str | None:
-    """The path of a URL without a host: a colon and an @ behind it may enclose a password."""
+    """Show the path of a URL without a host: a colon and an @ behind it may enclose a password."""
     if scheme == "sqlite" and place.startswith("////"):
         return place  # an absolute path, of which every character is one
     if _HIDDEN_PASSWORD.search(_DRIVE.sub("", unquote(rest), count=1)):
@@ -133,7 +133,7 @@ def _is_host(text: str) -> bool:
 
 
 def _shown_user(scheme: str, text: str) -> str:
-    """A user and the mask of the password; a user alone may be a token in all but PostgreSQL."""
+    """Show a user and mask the password; a user alone may be a token in all but PostgreSQL."""
     user, colon, password = text.partition(":")
     if not text:
         return ""
@@ -162,7 +162,7 @@ def _shown_item(item: str) -> str:
 
 
 def redacted(text: str, url: str) -> str:
-    """What another package said of a URL, without the URL's secrets.
+    """Hide the URL's secrets in what another package said of it.
 
     Where the URL stands in it, it stands there as shown_url shows it. A text that holds a secret of
     the URL elsewhere is not shown at all: to replace it there would garble the words that it is a
@@ -194,7 +194,7 @@ def _occurs(secret: str, text: str) -> bool:
 
 
 def _secrets(url: str) -> set[str]:
-    """The pieces of a URL that shown_url hides, as they may be spelt elsewhere."""
+    """Return the pieces of a URL that shown_url hides, as they may be spelt elsewhere."""
     shown = set(_pieces(shown_url(url)))
     hidden = [piece for piece in _pieces(url) if piece not in shown]
     spellings = {

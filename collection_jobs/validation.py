@@ -14,25 +14,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from collection_jobs.free_text import MAX_TEXT_BYTES, storable_text
+from collection_jobs.free_text import storable_text
 from collection_jobs.status import JobStatus
-
-if TYPE_CHECKING:
-    from collection_jobs.job import CollectionJob
 
 __all__ = [
     "MAX_CANDLES",
     "MAX_NAME_LENGTH",
     "MAX_SYMBOLS",
-    "MAX_TEXT_BYTES",
     "check_candles",
     "check_datetime",
-    "check_job",
-    "check_jobs",
     "check_key",
     "check_limit",
     "check_name",
@@ -283,25 +277,3 @@ def check_status(value: JobStatus) -> JobStatus:
     if type(value) is not JobStatus or _STATUSES.get(str.__str__(value)) is not value:
         raise _wrong_type("status", value, "a JobStatus")
     return value
-
-
-def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:
-    """Accept jobs, and go through them, which may be possible only once."""
-    if not _is(value, Iterable):
-        raise _wrong_type("jobs", value, "an iterable of CollectionJob")
-    return [check_job(job) for job in value]
-
-
-def check_job(value: CollectionJob) -> CollectionJob:
-    """Accept a CollectionJob: its fields were checked when it was built.
-
-    An instance of a subclass is a ``TypeError``: no store would keep what the subclass adds.
-    """
-    # Imported here because the entity itself is built on this module.
-    from collection_jobs.job import CollectionJob
-
-    if type(value) is CollectionJob:
-        return value
-    if _is(value, CollectionJob):
-        raise _wrong_type("job", value, "a CollectionJob itself, whose fields a store keeps")
-    raise _wrong_type("job", value, "a CollectionJob")

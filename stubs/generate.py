@@ -70,7 +70,7 @@ def drift(wanted: dict[str, str], directory: Path) -> list[str]:
 
 
 def generate(package: Path) -> dict[str, str]:
-    """The text of every stub file, by its path in the stub package."""
+    """Return the text of every stub file, by its path in the stub package."""
     stubs: dict[str, str] = {}
     found = [source.relative_to(package) for source in sorted(package.rglob("*.py"))]
     waiting = [name for name in found if _is_public(name)]
@@ -97,7 +97,7 @@ def _is_public(name: Path) -> bool:
 
 
 def _imported(text: str, package: Path) -> Iterator[Path]:
-    """The modules of the package that a stub imports from."""
+    """Yield the modules of the package that a stub imports from."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("collection_jobs"):
             name = Path(*(node.module or "").split(".")[1:])
@@ -119,7 +119,7 @@ class _Module:
         self.tree = ast.parse(text)
 
     def stub(self) -> str:
-        """The text of the stub."""
+        """Return the text of the stub."""
         body = list(_flat(self.tree.body))
         imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
         named = {name: node for node in body for name in _names(node)}
@@ -136,7 +136,7 @@ class _Module:
     def _with_private(
         self, kept: list[ast.stmt], named: dict[str, ast.stmt]
     ) -> dict[ast.stmt, str]:
-        """What is kept, and the private type variables and aliases that its types need."""
+        """Return what is kept, and the private type variables and aliases that its types need."""
         written: dict[ast.stmt, str] = {}
         waiting = list(kept)
         while waiting:
@@ -187,7 +187,7 @@ class _Module:
     def _attributes(
         self, owner: ast.ClassDef, init: ast.FunctionDef | ast.AsyncFunctionDef, margin: str
     ) -> Iterator[str]:
-        """The public attributes that ``__init__`` sets: a stub must declare them."""
+        """Yield the public attributes that ``__init__`` sets: a stub must declare them."""
         types = {arg.arg: arg.annotation for arg in _parameters(init.args)}
         for item in ast.walk(init):
             if not isinstance(item, ast.Assign | ast.AnnAssign):
@@ -242,7 +242,7 @@ class _Module:
 
 
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements, those under TYPE_CHECKING included."""
+    """Yield the statements, those under TYPE_CHECKING included."""
     for node in body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             yield from _flat(node.body)
@@ -251,7 +251,7 @@ def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _names(node: ast.stmt) -> Iterator[str]:
-    """The names that a statement defines; imports define none that a stub would repeat."""
+    """Yield the names that a statement defines; imports define none that a stub would repeat."""
     if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         yield node.name
     elif isinstance(node, ast.Assign):
@@ -269,13 +269,13 @@ def _exported(body: list[ast.stmt]) -> list[str]:
 
 
 def _words(text: str) -> set[str]:
-    """The names that a piece of a stub uses."""
+    """Return the names that a piece of a stub uses."""
     names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
     return names - {"self", "cls"}
 
 
 def _import(node: ast.Import | ast.ImportFrom, used: set[str], exported: set[str]) -> str:
-    """An import, with the names that the stub uses."""
+    """Return an import, with the names that the stub uses."""
     kept = [
         alias
         for alias in node.names
@@ -311,7 +311,7 @@ def _parameters(arguments: ast.arguments) -> list[ast.arg]:
 
 
 def _shortened(arguments: ast.arguments) -> ast.arguments:
-    """The parameters, with every default that is no plain value as ``...``."""
+    """Return the parameters, with every default that is no plain value as ``...``."""
     arguments.defaults = [_plain(value) for value in arguments.defaults]
     arguments.kw_defaults = [
         None if value is None else _plain(value) for value in arguments.kw_defaults
@@ -334,7 +334,7 @@ def _header(start: str, arguments: ast.arguments, returns: ast.expr) -> str:
 
 
 def _split(listed: str) -> Iterator[str]:
-    """The parameters of a list, split at the commas that stand in no bracket and no string."""
+    """Yield the parameters of a list, split at the commas outside brackets and strings."""
     depth, begin = 0, 0
     quote = ""
     for at, letter in enumerate(listed):

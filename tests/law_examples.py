@@ -11,7 +11,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from io import StringIO
 from itertools import combinations_with_replacement
@@ -23,9 +23,9 @@ from collection_jobs import JobStatus
 from collection_jobs.cli.verify_view import show_again
 from collection_jobs.conformance import LAWS, Report, find_target, verify
 from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
-from collection_jobs.conformance.checks.interleavings.programs import Program
+from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.checks.registry import CHECKS
-from collection_jobs.conformance.running.configuration import Check, Examination, Plan
+from collection_jobs.conformance.running.configuration import PROFILES, Check, Examination, Plan
 from collection_jobs.conformance.spec.calls import Step, example_job
 from tests.documentation import ROOT
 
@@ -54,15 +54,15 @@ _MANY = Step("save_many", ((example_job("a", timeframe="4h"), example_job("b", t
 _LOOKS = (Step("get_by_id", ("a",)), Step("get_by_id", ("b",)))
 
 
-def _programs(capabilities: frozenset[str]) -> list[Program]:
+def _programs(capabilities: frozenset[str]) -> list[ConcurrentProgram]:
     """A few pairs of calls on one pending job: all pairs at all stages take a minute."""
     calls = _CALLS + (_COMPLETED if "RecordsCompletedSymbols" in capabilities else ())
     programs = [
-        Program((_SAVE,), ((first,), (second,)))
+        ConcurrentProgram((_SAVE,), ((first,), (second,)))
         for first, second in combinations_with_replacement(calls, 2)
     ]
     if "SavesMany" in capabilities:
-        programs.append(Program((_SAVE, _SAVE_OTHER), ((_MANY,), _LOOKS)))
+        programs.append(ConcurrentProgram((_SAVE, _SAVE_OTHER), ((_MANY,), _LOOKS)))
     return programs
 
 
@@ -127,9 +127,12 @@ def _source(code: Callable[..., object] | type) -> str:
     return re.sub(r"  # noqa: .*", "", source)  # of interest to ruff alone
 
 
+_FEW_WALKS = replace(PROFILES["quick"], walks=2)  # the fixed programs find every example
+
+
 def examine(law: str, target: str) -> Report:
     """Judge a target by the checks that look at a law, and by one caller."""
-    return verify(find_target(target), profile="quick", checks=_checks_of(law))
+    return verify(find_target(target), profile=_FEW_WALKS, checks=_checks_of(law))
 
 
 def _checks_of(law: str) -> list[Check]:

@@ -33,8 +33,8 @@ from collection_jobs.base import MOST_JOBS
 from collection_jobs.conformance import verify
 from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.conformance.static import check_class
+from collection_jobs.free_text import MAX_TEXT_BYTES
 from collection_jobs.openable import run_to_end
-from collection_jobs.validation import MAX_TEXT_BYTES
 from tests.conformance.support import target_of
 from tests.dict_repository import DictRepository, DictRepositoryWithAll, EngineError
 from tests.liars import LyingDatetime, LyingInt, LyingStr, LyingTuple

@@ -6,7 +6,8 @@ import ast
 import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,16 +32,34 @@ ALLOWED: dict[str, set[str]] = {
     # checks ask mypy, from inside a function.
     "conformance": {
         *("domain", "contract", "opening", "conformance"),
-        *("typing_extensions", "hypothesis", "mypy"),
+        *("typing_extensions", "hypothesis", "mypy", "platformdirs"),
     },
     "cli": {
         *("domain", "contract", "opening", "conformance", "cli"),
-        *("typing_extensions", "hypothesis", "click", "rich", "jinja2"),
+        *("typing_extensions", "hypothesis", "click", "rich", "jinja2", "platformdirs"),
     },
     "__main__": {"cli"},
     "pytest_plugin": {"contract", "conformance", "pytest"},
     "top": {"domain", "contract", "adapters", "opening"},
 }
+
+
+# The floors of the kit, the lowest first: a room imports rooms of lower floors, and itself. What is
+# right (spec) knows nothing else; the static verdict and the judging of histories build on it; a
+# report names the static verdict; what runs programs records histories and says what it covered;
+# the checks use all of it, and each other not at all; the run and what users import stand above.
+FLOORS: tuple[frozenset[str], ...] = (
+    frozenset({"spec"}),
+    frozenset({"static", "history"}),
+    frozenset({"report"}),
+    frozenset({"running"}),
+    frozenset({"checks"}),
+    frozenset({"run", "prelude", "__init__"}),
+)
+KIT = "collection_jobs.conformance"
+
+# Modules that may import each other in a circle, each with the reason. There are none.
+CIRCLES: dict[frozenset[str], str] = {}
 
 
 def room(module: str) -> str:
@@ -85,6 +104,98 @@ def test_no_engine_imports_another_nor_its_driver() -> None:
             if module.startswith("collection_jobs.adapters."):
                 assert module.split(".")[2] in {engine, *shared}
             assert drivers.get(room(module), engine) == engine
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name; a package's name is its ``__init__``."""
+    found: dict[str, Path] = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = path
+    return found
+
+
+@cache
+def imported_modules() -> dict[str, set[str]]:
+    """Which of our modules each imports, also within functions and for type checkers alone."""
+    every = modules()
+    graph: dict[str, set[str]] = {}
+    for name, path in every.items():
+        graph[name] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                graph[name] |= {alias.name for alias in node.names} & every.keys()
+            elif isinstance(node, ast.ImportFrom) and node.module in every:
+                below = {f"{node.module}.{alias.name}" for alias in node.names}
+                graph[name] |= below & every.keys()
+                graph[name] |= set() if below <= every.keys() else {node.module}
+    return graph
+
+
+def circles(graph: Mapping[str, Collection[str]]) -> set[frozenset[str]]:
+    """The sets of nodes of which each leads to each other."""
+    reached: dict[str, set[str]] = {}
+    for node in graph:
+        seen, open_ = set[str](), list(graph[node])
+        while open_:
+            other = open_.pop()
+            if other not in seen:
+                seen.add(other)
+                open_ += graph.get(other, ())
+        reached[node] = seen
+    return {
+        frozenset(one for one in reached[node] if node in reached.get(one, ()))
+        for node in graph
+        if node in reached[node]
+    }
+
+
+def folder(module: str) -> str:
+    """The folder of a module; of the modules that lie in none, the room."""
+    path = modules()[module].relative_to(PACKAGE)
+    return room(module) if len(path.parts) == 1 else str(path.parent)
+
+
+def test_what_finds_circles_finds_them() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": set[str](), "f": {"f"}}
+    assert circles(graph) == {frozenset("abc"), frozenset("f")}
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set[str]()}) == set()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = imported_modules()
+    assert "collection_jobs.adapters.memory" in graph["collection_jobs.opening"]
+    assert circles(graph) == set(CIRCLES)
+
+
+def test_no_folders_import_each_other_in_a_circle() -> None:
+    folders: dict[str, set[str]] = {}
+    for module, others in imported_modules().items():
+        mine = folder(module)
+        folders.setdefault(mine, set()).update(folder(other) for other in others)
+        folders[mine].discard(mine)
+    assert "conformance/running" in folders["conformance/checks/crash"]
+    assert circles(folders) == set()
+
+
+def floor_of(module: str) -> tuple[int, str]:
+    """The floor of a module of the kit, and its room there; each check is a room of its own."""
+    parts = module.removeprefix(KIT).strip(".").split(".")
+    first = parts[0] or "__init__"
+    number = next(number for number, rooms in enumerate(FLOORS) if first in rooms)
+    return number, ".".join(parts[:2] if first == "checks" else parts[:1])
+
+
+@pytest.mark.parametrize("module", sorted(one for one in modules() if one.startswith(KIT)))
+def test_a_room_of_the_kit_imports_only_lower_floors(module: str) -> None:
+    floor, mine = floor_of(module)
+    for other in imported_modules()[module]:
+        if other.startswith(KIT):
+            theirs, name = floor_of(other)
+            registry = mine == "checks.registry" and name.startswith("checks.")
+            above = floor == len(FLOORS) - 1 and theirs == floor
+            assert theirs < floor or name == mine or registry or above, f"{module}: {other}"
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -144,6 +255,12 @@ def test_every_name_of_the_kit_is_loaded_when_it_is_asked_for() -> None:
 
 def test_importing_the_kit_alone_loads_none_of_it() -> None:
     assert "hypothesis" not in loaded_by("import collection_jobs.conformance")
+
+
+def test_the_run_and_its_workers_load_hypothesis_only_when_they_search() -> None:
+    """A worker process starts twice as fast without it."""
+    kit = "collection_jobs.conformance"
+    assert "hypothesis" not in loaded_by(f"import {kit}.run, {kit}.running.worker")
 
 
 def test_a_name_that_the_kit_lacks_is_an_attribute_error() -> None:

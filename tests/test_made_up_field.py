@@ -29,8 +29,8 @@ EDITS: tuple[tuple[str, str, str], ...] = (
     ("job.py", "job.failed_symbols, job.metadata,", " job.desk,"),
     (
         "fields.py",
-        '    Field("metadata", Kind.TEXTS, _check_metadata, since=2),\n',
-        '    _optional("desk", Kind.TEXT, partial(check_optional_text, "desk"), since=3),\n',
+        '    Field("metadata", FieldKind.TEXTS, _check_metadata, since=2),\n',
+        '    _optional("desk", FieldKind.TEXT, partial(check_optional_text, "desk"), since=3),\n',
     ),
     (
         "adapters/sqlite/migrations.py",
@@ -46,8 +46,8 @@ EDITS: tuple[tuple[str, str, str], ...] = (
     (ORACLE, "            frozenset(job.metadata.items()),\n", "            job.desk,\n"),
     (
         "conformance/checks/sequential/strategies.py",
-        '    "metadata": metadata(),\n',
-        '    "desk": texts(),\n',
+        '    "metadata": _metadata(),\n',
+        '    "desk": _texts(),\n',
     ),
 )
 """A file, a text in it, and what is put behind that text: a field ``desk``, an optional text."""

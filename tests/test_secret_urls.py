@@ -21,7 +21,7 @@ from rich.console import Console
 from collection_jobs import InMemoryCollectionJobRepository, RepositoryError, open_repository
 from collection_jobs.cli.app import app
 from collection_jobs.cli.jobs.completion import complete_ids
-from collection_jobs.cli.verify_view import show
+from collection_jobs.cli.verify_view import show_report
 from collection_jobs.conformance import Finding, Report, TargetError, find_target, verify
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.report.report import LawReport
@@ -293,7 +293,7 @@ def test_a_finding_is_made_again_on_the_target_as_it_may_be_shown(target: str, n
     finding = Finding("GET-1", "it is gone", ("await repository.get_by_id('a')",), token="TOKEN")  # noqa: S106 - of a finding
     laws = (LawReport("GET-1", "broken", finding=finding),)
     console = Console(file=StringIO(), width=200)
-    show(Report(shown_url(target), "1", "quick", 0, laws), target, console)
+    show_report(Report(shown_url(target), "1", "quick", 0, laws), target, console)
     file: Any = console.file
     assert f"again: collection-jobs verify {named} --reproduce TOKEN" in file.getvalue()
     demand_hidden(file.getvalue())

@@ -67,7 +67,7 @@ def right_ones() -> Iterator[Case]:
 
 
 def _named(store: object) -> str:
-    """A name that no other has: some rooms of mutants have names that are in others, too."""
+    """Return a name that no other has: some rooms of mutants have names that are in others, too."""
     name = getattr(store, "__name__", "")
     room = getattr(store, "__module__", "").rpartition(".")[2]
     return f"{name} ({room})" if room == "torn" or room.startswith("beyond") else name
@@ -79,5 +79,5 @@ def _in_memory(make: Callable[[], object]) -> Target:
 
 
 def _by_name(store: type[object]) -> Target:
-    """A target that other processes find, too."""
+    """Return a target that other processes find, too."""
     return find_target(f"{store.__module__}:{store.__name__}")

@@ -14,7 +14,7 @@ __all__ = ["page"]
 
 
 def page(planted: Sequence[Case], right: Sequence[Case], trials: Sequence[Trial]) -> str:
-    """The whole page, from the trials that were made."""
+    """Return the whole page, from the trials that were made."""
     mine = {case.name: [it for it in trials if it.case == case.name] for case in planted}
     acquitted = [it for it in trials if it.case in {case.name for case in right}]
     return "\n".join(
@@ -120,7 +120,7 @@ def _by_law(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator
 
 
 def _linked(name: str) -> str:
-    """A bug, with the thread of a project where it was made."""
+    """Return a bug, with the thread of a project where it was made."""
     origin = ORIGINS.get(name.partition(" ")[0])
     return name if origin is None else f"[{name}]({origin})"
 

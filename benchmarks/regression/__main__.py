@@ -98,7 +98,7 @@ def check_out(revision: str, folder: Path) -> Path:
 
 
 def measure(workers: dict[str, Worker], rounds: int, all_callers: list[int]) -> Ratios:
-    """The ratios of each round, by method and number of callers."""
+    """Return the ratios of each round, by method and number of callers."""
     ratios: Ratios = defaultdict(list)
     random = Random(0)
     slices = [(group, callers) for group in GROUPS for callers in all_callers]

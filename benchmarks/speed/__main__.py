@@ -166,13 +166,13 @@ class _Run:
             }
 
     async def memory(self) -> None:
-        """The repository in memory."""
+        """Return the repository in memory."""
         stores = {size: in_memory(size) for size in self._sizes}
         effort = replace(self._effort, by_processor=frozenset(METHODS))
         self.results.rates |= await measure(MEMORY, stores, self._groups, effort)
 
     async def figures(self) -> None:
-        """The event loop's stalls, the import, and the memory of jobs in memory."""
+        """Return the event loop's stalls, the import, and the memory of jobs in memory."""
         size = self._middle
         path = copy(await original(self._stores, size), self._directory / "stalls.db")
         lags = await stalls(path, size, 0.2 if self.quick else 5.0)

@@ -205,7 +205,7 @@ def _job(
 
 
 def open_by_hand(path: Path, synchronous: str) -> Opener:
-    """An opener of Store."""
+    """Return an opener of Store."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Store]:

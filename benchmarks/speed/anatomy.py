@@ -27,7 +27,7 @@ Microseconds = dict[str, dict[str, float]]
 
 
 async def anatomy(path: Path, size: int, rounds: int) -> Microseconds:
-    """The microseconds of a call of each method: bare, with jobs built, and by the adapter."""
+    """Measure the microseconds of each method: bare, with jobs built, and by the adapter."""
     found: dict[str, dict[str, list[float]]] = {method: defaultdict(list) for method in READS}
     work = Workload(size, seed=0)
     connections = Connections(path, "FULL")

@@ -60,7 +60,7 @@ def _schedule(job: CollectionJob) -> Schedule:
 
 @asynccontextmanager
 async def started(engine: AsyncEngine) -> AsyncIterator[SQLAlchemyDataStore]:
-    """A data store that works; it creates its tables where there are none."""
+    """Give a data store that works; it creates its tables where there are none."""
     store = SQLAlchemyDataStore(engine)
     async with AsyncExitStack() as stack:
         broker = LocalEventBroker()
@@ -98,7 +98,7 @@ def _copied(row: tuple[Any, ...], changes: dict[int, Any]) -> tuple[Any, ...]:
 
 
 def open_apscheduler(engine: AsyncEngine) -> Opener:
-    """An opener of Store."""
+    """Return an opener of Store."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Store]:

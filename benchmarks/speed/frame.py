@@ -209,6 +209,6 @@ async def _calls_of_a_slice(
 
 
 def ratio(cell: dict[str, list[float]], ours: str, other: str) -> float | None:
-    """The median, over the rounds, of how many times as fast ``ours`` is; None: not measured."""
+    """Return how many times as fast ``ours`` is, the median of the rounds; None: not measured."""
     both = [mine / its for mine, its in zip(cell.get(ours, []), cell.get(other, []), strict=False)]
     return median(both) if both else None

@@ -77,7 +77,7 @@ GOALS = (
 
 
 def goals(results: Results) -> Iterator[str]:
-    """A table of the goals: the median over a goal's cells, its worst cell, and those that miss."""
+    """Yield a table of the goals: the median of a goal's cells, its worst cell, those that miss."""
     yield "| goal | wanted | median | worst cell | cells that miss it |"
     yield "|---|---|---|---|---|"
     for engine in engines(results):

@@ -11,7 +11,7 @@ _TIMED = "from time import perf_counter as now; began = now(); {}; print(now() -
 
 
 def ratio(rounds: int) -> float:
-    """The median of the ratios in so many rounds, each import in a fresh interpreter."""
+    """Return the median of the ratios in so many rounds, each import in a fresh interpreter."""
     _seconds("import collection_jobs")  # writes the bytecode
     return median(_seconds("import collection_jobs") / _seconds(STANDARD) for _ in range(rounds))
 

@@ -29,7 +29,7 @@ _FAILED = MappingProxyType({it: error for it, _, error in OUTCOMES if error is n
 
 
 def job_id(number: int) -> str:
-    """The id of a stored job."""
+    """Return the id of a stored job."""
     return f"job-{number:08}"
 
 
@@ -39,7 +39,7 @@ def created_at(number: int) -> datetime:
 
 
 def status_of(number: int, size: int) -> JobStatus:
-    """A hundred are RUNNING; of the others three in ten are PENDING, one FAILED, six COMPLETED."""
+    """Make a hundred RUNNING; of ten others three are PENDING, one FAILED, six COMPLETED."""
     if number % (size // RUNNING) == 0:
         return JobStatus.RUNNING
     rest = number % 10
@@ -49,12 +49,12 @@ def status_of(number: int, size: int) -> JobStatus:
 
 
 def pending(size: int) -> list[int]:
-    """The numbers of the stored jobs that are PENDING."""
+    """Return the numbers of the stored jobs that are PENDING."""
     return [n for n in range(size) if status_of(n, size) is JobStatus.PENDING]
 
 
 def stored_job(number: int, size: int) -> CollectionJob:
-    """A job that the store holds from the beginning, with two symbols completed and one failed."""
+    """Return a job that the store holds at first, with two symbols completed and one failed."""
     status, instant = status_of(number, size), created_at(number)
     began = None if status is JobStatus.PENDING else instant
     ended = instant if status in (JobStatus.FAILED, JobStatus.COMPLETED) else None
@@ -67,7 +67,7 @@ def stored_job(number: int, size: int) -> CollectionJob:
 
 
 def new_job(number: int) -> CollectionJob:
-    """A job that is saved for the first time."""
+    """Return a job that is saved for the first time."""
     return CollectionJob(
         id=f"new-{number:08}",
         source=SOURCE,

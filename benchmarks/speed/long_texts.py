@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.speed.jobs import new_job
 from collection_jobs import CollectionJob, open_repository
-from collection_jobs.validation import MAX_TEXT_BYTES
+from collection_jobs.free_text import MAX_TEXT_BYTES
 
 _TICK = 0.001
 
@@ -34,7 +34,7 @@ def _long_job(number: int, errors: int) -> CollectionJob:
 
 
 async def longest_lags(url: str, errors: int = 800) -> dict[str, float]:
-    """The longest lag in seconds, for each kind of call, on an empty store."""
+    """Return the longest lag in seconds, for each kind of call, on an empty store."""
     jobs = [_long_job(number, errors) for number in range(2)]
     async with open_repository(url) as repository:
         store: Any = repository

@@ -29,7 +29,7 @@ def _grown(what: str, number: int) -> int:
 
 
 def _resident() -> int:
-    """The bytes of the process that are in memory; Linux only."""
+    """Return the bytes of the process that are in memory; Linux only."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096
 

@@ -230,7 +230,7 @@ async def create_tables(engine: AsyncEngine) -> None:
 
 
 def open_orm(engine: AsyncEngine) -> Opener:
-    """An opener of Store; closing it disposes of the engine."""
+    """Return an opener of Store; closing it disposes of the engine."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Store]:

@@ -30,7 +30,7 @@ _LISTED = (f"{_BEFORE_ALL}", "''", str(PAGE), "0")
 
 
 def _scripts(statements: Statements) -> dict[str, str]:
-    """The script of each method that one statement with random arguments can stand for."""
+    """Return the script of each method that one statement with random arguments can stand for."""
     outcome = f"(ARRAY{list(SYMBOLS)})[1 + :m % 5]"
     save = (
         *(_NEW, f"ARRAY['{SOURCE}']", f"ARRAY['{{{','.join(SYMBOLS)}}}']", f"ARRAY['{TIMEFRAME}']"),
@@ -77,7 +77,7 @@ def _scripts(statements: Statements) -> dict[str, str]:
 
 
 def _filled(statement: str, arguments: tuple[str, ...]) -> str:
-    """The statement with expressions for its parameters, the later ones first: $1 is within $12."""
+    """Return the statement with expressions for parameters, the later first: $1 is within $12."""
     for number in range(len(arguments), 0, -1):
         statement = statement.replace(f"${number}", arguments[number - 1])
     return " ".join(statement.split()) + ";"
@@ -131,7 +131,7 @@ class Pgbench:
 
 
 def open_pgbench(program: str, url: str, schema: str, size: int) -> Opener:
-    """An opener of Pgbench."""
+    """Return an opener of Pgbench."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Pgbench]:

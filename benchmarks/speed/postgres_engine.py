@@ -61,7 +61,7 @@ _FILL_OTHERS = (_FILL_ORM, _FILL_ORM_SYMBOLS, procrastinate_jobs.FILL, "VACUUM A
 async def databases(
     server: str, sizes: list[int], *, keep: bool
 ) -> AsyncIterator[tuple[int, dict[int, list[Candidate]]]]:
-    """The server's version, and the candidates on a database for each size.
+    """Give the server's version, and the candidates on a database for each size.
 
     The databases are dropped at the end, or kept for a later run. In the smallest and the largest
     only the adapter and the limit are measured: together the others would take most of the time.
@@ -85,7 +85,7 @@ async def databases(
 
 
 def _beside(server: str, name: str) -> str:
-    """The URL of another database on the same server."""
+    """Return the URL of another database on the same server."""
     return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
 
 
@@ -122,7 +122,7 @@ def _candidates(url: str, size: int, *, all_of_them: bool) -> list[Candidate]:
 
 
 def _pgbench() -> str | None:
-    """The program, where PostgreSQL's packages have put it."""
+    """Return the program, where PostgreSQL's packages have put it."""
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"))
     return shutil.which("pgbench") or (str(versions[-1]) if versions else None)
 

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from time import perf_counter
-from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -21,10 +20,17 @@ import psycopg
 from benchmarks.speed.frame import Opener
 from benchmarks.speed.workload import Call
 from collection_jobs import CollectionJob, JobStats, JobStatus
-from collection_jobs.adapters.postgres import writes
+from collection_jobs.adapters.postgres.requests import (
+    ChangeStatus,
+    RecordOutcome,
+    Request,
+    SaveJobs,
+)
 from collection_jobs.adapters.postgres.rows import job_from
+from collection_jobs.adapters.postgres.saves import SaveTogether
 from collection_jobs.adapters.postgres.session import SESSION
 from collection_jobs.adapters.postgres.statements import Statements
+from collection_jobs.adapters.postgres.writes import ChangeStatuses, RecordOutcomes
 
 CONNECTIONS = 4
 """As many as the adapter holds by default; more served no candidate better."""
@@ -67,22 +73,22 @@ class Questions:
         return self.save_many((job,))
 
     def save_many(self, jobs: Sequence[CollectionJob]) -> Asked:
-        return _asked(writes.Save(self._statements), jobs)
+        return _asked(SaveTogether(self._statements), SaveJobs.of(jobs))
 
     def delete(self, job_id: str) -> Asked:
         return self._statements.delete, ([job_id], LOCK_LIMIT)
 
     def update_status(self, job_id: str, status: JobStatus) -> Asked:
-        kind = writes.UpdateStatus(self._statements.update_status)
-        return _asked(kind, (job_id, status.value, None))
+        kind = ChangeStatuses(self._statements.update_status)
+        return _asked(kind, ChangeStatus(job_id, status.value, None))
 
     def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> Asked:
-        kind = writes.PutOutcome(self._statements.put_outcomes)
-        return _asked(kind, (job_id, symbol, None, error))
+        kind = RecordOutcomes(self._statements.put_outcomes)
+        return _asked(kind, RecordOutcome(job_id, symbol, None, error))
 
     def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> Asked:
-        kind = writes.PutOutcome(self._statements.put_outcomes)
-        return _asked(kind, (job_id, symbol, candles, None))
+        kind = RecordOutcomes(self._statements.put_outcomes)
+        return _asked(kind, RecordOutcome(job_id, symbol, candles, None))
 
 
 class _Recorder:
@@ -96,10 +102,10 @@ class _Recorder:
         return []
 
 
-def _asked(kind: Any, argument: object) -> Asked:
-    """What the adapter would ask for one write."""
+def _asked(kind: Any, request: Request) -> Asked:
+    """Return what the adapter would ask for one write."""
     recorder = _Recorder()
-    running = kind.run(recorder, [SimpleNamespace(args=argument)])
+    running = kind.run(recorder, [request])
     with suppress(StopIteration):
         running.send(None)  # the recorder never waits, so it runs to its end
     return recorder.asked
@@ -166,7 +172,7 @@ class Bare:
 
 
 def open_held(url: str, schema: str) -> Opener:
-    """An opener of Bare on connections that are held and prepared."""
+    """Return an opener of Bare on connections that are held and prepared."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Bare]:
@@ -194,7 +200,7 @@ def open_held(url: str, schema: str) -> Opener:
 
 
 def open_pool(url: str, schema: str) -> Opener:
-    """An opener of Bare on asyncpg's pool, at its defaults."""
+    """Return an opener of Bare on asyncpg's pool, at its defaults."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Bare]:
@@ -239,12 +245,12 @@ class Pipelined:
         return perf_counter() - began
 
     def __getattr__(self, name: str) -> Any:
-        """It has the methods that there are questions for, though they are played."""
+        """Give the methods that there are questions for, though they are played."""
         return getattr(self._ask, name)
 
 
 def open_pipelined(url: str, schema: str) -> Opener:
-    """An opener of Pipelined."""
+    """Return an opener of Pipelined."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Pipelined]:

@@ -13,7 +13,7 @@ _SETTINGS = "fsync = on\nshared_buffers = 512MB\nmax_wal_size = 4GB\n"
 
 @contextmanager
 def a_durable_server() -> Iterator[str]:
-    """The URL of a server on which databases can be made."""
+    """Give the URL of a server on which databases can be made."""
     url = os.environ.get(_VARIABLE)
     if url:
         yield url

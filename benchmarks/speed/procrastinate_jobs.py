@@ -44,7 +44,7 @@ class Store:
         )
 
     def _number(self, job_id: str) -> int:
-        """The stored jobs were numbered from 1 on."""
+        """Return the number of a stored job: they were numbered from 1 on."""
         return self._ids.get(job_id) or int(job_id.rpartition("-")[2]) + 1
 
 
@@ -74,7 +74,7 @@ FILL = """
 
 
 def open_procrastinate(url: str) -> Opener:
-    """An opener of Store on a database of its own."""
+    """Return an opener of Store on a database of its own."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Store]:

@@ -48,7 +48,7 @@ class Results:
         path.write_text(json.dumps({**rest, "cells": cells}, indent=1))
 
     def updated(self, later: Results) -> Results:
-        """These, with what a later run on the same machine found."""
+        """Return these, with what a later run on the same machine found."""
         return Results(
             machine=later.machine if "PostgreSQL" in later.machine else self.machine,
             seconds=self.seconds + later.seconds,
@@ -70,7 +70,7 @@ class Results:
 
 
 def machine(directory: Path) -> str:
-    """The machine's kind in words: what the figures depend on."""
+    """Return the machine's kind in words: what the figures depend on."""
     load = f", load average {os.getloadavg()[1]:.0f}" if hasattr(os, "getloadavg") else ""
     return (
         f"{os.cpu_count()} cores ({platform.machine()}), {_file_system(directory)}, "
@@ -80,7 +80,7 @@ def machine(directory: Path) -> str:
 
 
 def _file_system(directory: Path) -> str:
-    """The kind of file system that a directory is on, where the system tells."""
+    """Return the kind of file system that a directory is on, where the system tells."""
     if sys.platform != "linux":
         return "a file system of unknown kind"
     places = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]

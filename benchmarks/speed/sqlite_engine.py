@@ -68,7 +68,7 @@ _ORIGINALS = {
 
 
 async def original(stores: Path, size: int) -> Path:
-    """A file of the adapter's own schema; made where it is not there yet."""
+    """Return a file of the adapter's own schema; made where it is not there yet."""
     return await _original(stores, size, "ours")
 
 
@@ -92,7 +92,7 @@ async def _original(stores: Path, size: int, kind: str) -> Path:
 
 
 def _engine(path: Path, synchronous: str) -> Any:
-    """An engine of one connection: with more, SQLite's writers only wait for each other."""
+    """Return an engine of one connection: with more, SQLite's writers only wait for each other."""
     from sqlalchemy import event
     from sqlalchemy.ext.asyncio import create_async_engine
 

@@ -86,7 +86,7 @@ class Blocking:
         return result
 
     def _at_once(self, work: Callable[..., Any], *args: Any) -> Any:
-        """A write of one statement needs no BEGIN and COMMIT."""
+        """Run a write of one statement, which needs no BEGIN and COMMIT."""
         result = work(self._connection, *args)
         self._after_write()
         return result
@@ -197,7 +197,7 @@ class Recorded:
 
 
 def open_blocking(path: Path, synchronous: str) -> Opener:
-    """An opener of Blocking."""
+    """Return an opener of Blocking."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Blocking]:
@@ -208,7 +208,7 @@ def open_blocking(path: Path, synchronous: str) -> Opener:
 
 
 def open_recorded(path: Path, synchronous: str) -> Opener:
-    """An opener of Recorded."""
+    """Return an opener of Recorded."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Recorded]:

@@ -44,7 +44,7 @@ _CALLS: dict[str, list[_Call]] = {
 
 
 async def stalls(path: Path, size: int, seconds: float) -> dict[str, float]:
-    """The 99th percentile of the lag in seconds, for each kind of call, on a store of ours."""
+    """Return the 99th percentile of the lag in seconds, for each kind of call, on our store."""
     async with SQLiteCollectionJobRepository(path) as repository:
         return {
             name: await _percentile(repository, calls, size, seconds)

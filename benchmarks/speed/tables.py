@@ -19,7 +19,7 @@ _ORDER = (
 
 
 def tables(results: Results) -> Iterator[str]:
-    """A table for each engine and size, and one of how calls grow dearer with the store."""
+    """Yield a table for each engine and size, and one of how calls grow dearer with the store."""
     for engine in engines(results):
         yield from (f"## {engine[0].upper()}{engine[1:]}", "")
         for size in sorted({cell.size for cell in results.rates if cell.engine == engine}):
@@ -44,13 +44,13 @@ def anatomy(results: Results) -> Iterator[str]:
 
 
 def engines(results: Results) -> list[str]:
-    """The engines that were measured."""
+    """Return the engines that were measured."""
     found = {cell.engine for cell in results.rates}
     return [engine for engine in _ENGINES if engine in found]
 
 
 def candidates(results: Results, engine: str) -> list[str]:
-    """The names of the others on an engine: limits first, then what one would take instead."""
+    """Return the names of the others on an engine: limits first, then the alternatives."""
     found = {
         name for cell, rates in results.rates.items() if cell.engine == engine for name in rates
     }
@@ -58,12 +58,12 @@ def candidates(results: Results, engine: str) -> list[str]:
 
 
 def callers(results: Results, engine: str) -> list[int]:
-    """The numbers of callers on an engine."""
+    """Return the numbers of callers on an engine."""
     return sorted({cell.callers for cell in results.rates if cell.engine == engine})
 
 
 def _table(results: Results, engine: str, size: int) -> Iterator[str]:
-    """A line for each method: calls a second, and the ratio to each of the others."""
+    """Yield a line for each method: calls a second, and the ratio to each of the others."""
     others, numbers = candidates(results, engine), callers(results, engine)
     heads = [f"calls a second at {' / '.join(map(str, numbers))}", *others]
     yield f"| method | {' | '.join(heads)} |"

@@ -47,7 +47,7 @@ class Workload:
         self._fresh = count()
 
     def phases(self, group: str, calls: int, callers: int) -> list[Phase]:
-        """The phases of one slice: about ``calls`` calls of each method of the group."""
+        """Return the phases of one slice: about ``calls`` calls of each method of the group."""
         return list(_GROUPS[group](self, max(calls, callers), callers))
 
     def _id(self) -> str:

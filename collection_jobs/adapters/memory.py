@@ -12,15 +12,13 @@ from typing_extensions import override
 
 from collection_jobs.adapters.sorted_keys import Key, SortedKeys
 from collection_jobs.errors import JobNotFoundError, RepositoryClosedError, StaleJobError
-from collection_jobs.job import CollectionJob
+from collection_jobs.job import CollectionJob, check_job, check_jobs
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
     check_candles,
     check_datetime,
-    check_job,
-    check_jobs,
     check_key,
     check_limit,
     check_name,

@@ -51,7 +51,7 @@ class SortedKeys:
             del self._blocks[at], self._lasts[at]
 
     def ascending(self, offset: int = 0) -> Iterator[Key]:
-        """The keys from the least on, but ``offset`` of them; passes over whole blocks at once."""
+        """Yield the keys from the least on, without the first ``offset``; skips whole blocks."""
         for block in self._blocks:
             if offset >= len(block):
                 offset -= len(block)
@@ -60,7 +60,7 @@ class SortedKeys:
                 offset = 0
 
     def after(self, key: Key) -> Iterator[Key]:
-        """The keys greater than ``key``, which need not be there."""
+        """Yield the keys greater than ``key``, which need not be there."""
         at = bisect_right(self._lasts, key)
         for block in self._blocks[at : at + 1]:
             yield from block[bisect_right(block, key) :]
@@ -68,6 +68,6 @@ class SortedKeys:
             yield from block
 
     def descending(self) -> Iterator[Key]:
-        """The keys from the greatest on."""
+        """Yield the keys from the greatest on."""
         for block in reversed(self._blocks):
             yield from reversed(block)

@@ -44,7 +44,7 @@ COMMANDS = {
     ),
     "jobs": Entry(
         "collection_jobs.cli.jobs.commands",
-        "jobs_group",
+        "jobs_command",
         "Look at the jobs of a store, and change what a person may change.",
     ),
     "new-adapter": Entry(

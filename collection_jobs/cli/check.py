@@ -79,9 +79,9 @@ def check_command(
     if json_file is not None:
         _write_json(report, json_file)
     if json_file != _STDOUT:
-        from collection_jobs.cli.check_view import show
+        from collection_jobs.cli.check_view import show_static_report
 
-        show(report)
+        show_static_report(report)
     sys.exit(_EXIT_CODES[report.verdict])
 
 

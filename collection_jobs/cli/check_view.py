@@ -9,13 +9,13 @@ from rich.text import Text
 
 from collection_jobs.conformance.static import CheckerRun, Fault, MethodReport, StaticReport
 
-__all__ = ["show"]
+__all__ = ["show_static_report"]
 
 _FACT_STYLES = {"fault": "not dim red", "change": "not dim green"}
 _STYLES = {"conforms": "bold green", "findings": "bold red", "incomplete": "bold yellow"}
 
 
-def show(report: StaticReport, console: Console | None = None) -> None:
+def show_static_report(report: StaticReport, console: Console | None = None) -> None:
     """Print a report: first what is wrong with each method, the verdict last."""
     console = console or Console(highlight=False)
     for method in report.methods:

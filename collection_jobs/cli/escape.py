@@ -1,4 +1,4 @@
-"""Text from a store or an engine, made harmless: it is shown, and never obeyed by a terminal."""
+"""Escape control characters so that stored text cannot drive the terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["harmless", "harmless_lines"]
 
 
 def harmless(text: str) -> str:
-    """The text on one line, with what does not print as Python's escapes.
+    """Return the text on one line, with what does not print as Python's escapes.
 
     Control characters move cursors and ring bells, escape sequences rewrite a title or a
     clipboard, and marks of direction make a text read as another: none of them print.
@@ -17,7 +17,7 @@ def harmless(text: str) -> str:
 
 
 def harmless_lines(text: str) -> list[str]:
-    """The lines of the text, each harmless; tabs are widened."""
+    """Return the lines of the text, each escaped; tabs are widened."""
     return [harmless(line.expandtabs(4)) for line in text.replace("\r\n", "\n").split("\n")]
 
 

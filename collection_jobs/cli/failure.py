@@ -38,7 +38,7 @@ class Failure(click.ClickException):
 
 
 def _running() -> str:
-    """The command that runs, as its user typed it."""
+    """Return the command that runs, as its user typed it."""
     names: list[str] = []
     context = click.get_current_context(silent=True)
     while context is not None and context.parent is not None:
@@ -76,7 +76,7 @@ _LIKE_URL = re.compile(r".*@|[^:]*:(//|.*[=?])", re.DOTALL)
 
 
 def _urls_in(word: str) -> list[str]:
-    """The URLs that a word may be, the longest first; click parts an option at its first ``=``."""
+    """Return the URLs that a word may be, longest first; click parts options at ``=``."""
     option, _, value = word.partition("=")
     given = [word.lstrip("-"), option.lstrip("-"), value] if word.startswith("-") else [word]
     return [url for url in given if _LIKE_URL.match(url) or looks_like_url(url)]

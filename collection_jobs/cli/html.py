@@ -9,7 +9,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collection_jobs.conformance import LAWS, Report
-from collection_jobs.conformance.report.findings import Bar
+from collection_jobs.conformance.spec.findings import Bar
 
 __all__ = ["html_page"]
 
@@ -33,7 +33,7 @@ class _Drawn(NamedTuple):
 
 
 def html_page(report: Report, sentence: str) -> str:
-    """The page: the verdict, each finding with its history and timeline, and every law.
+    """Render the page: the verdict, each finding with its history and timeline, and every law.
 
     Args:
         report: What to show.

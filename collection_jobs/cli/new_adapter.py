@@ -19,7 +19,7 @@ from collection_jobs.conformance.spec.capabilities import PROTOCOLS
 from collection_jobs.conformance.spec.laws import LAWS
 from collection_jobs.repository import ICollectionJobRepository
 
-__all__ = ["BASES", "HOOKS", "Base", "Step", "methods_of", "new_adapter_command", "steps"]
+__all__ = ["BASES", "HOOKS", "Base", "Stage", "methods_of", "new_adapter_command", "steps"]
 
 Base = Literal["checked", "abc"]
 
@@ -133,7 +133,7 @@ def _rendered(names: Names, base: Base) -> Iterator[tuple[str, str]]:
 
 
 def methods_of(base: Base) -> list[str]:
-    """The source of the methods to write, taken from the base itself: only the bodies are new."""
+    """Return the source of the methods to write, from the base itself: only the bodies are new."""
     methods: list[str] = []
     for name in _names_of(base):
         source = inspect.getsource(getattr(BASES[base], name)).rstrip()
@@ -150,7 +150,7 @@ def _names_of(base: Base) -> list[str]:
     ]
 
 
-class Step(NamedTuple):
+class Stage(NamedTuple):
     """One step of the way.
 
     Attributes:
@@ -162,12 +162,12 @@ class Step(NamedTuple):
     laws: tuple[str, ...]
 
 
-def steps(base: Base) -> list[Step]:
-    """The way: as few methods at a time, in the base's order, as free some law.
+def steps(base: Base) -> list[Stage]:
+    """Order the methods in steps: as few at a time, in the base's order, as free some law.
 
     The laws beyond the nine methods are not on it: the project has none of those methods.
     """
-    found: list[Step] = []
+    found: list[Stage] = []
     names = _names_of(base)
     waiting = {law.id: law for law in LAWS.values() if law.capability not in PROTOCOLS}
     written: list[str] = []
@@ -176,7 +176,7 @@ def steps(base: Base) -> list[Step]:
         rest = [method for later in names[count:] for method in HOOKS.get(later, (later,))]
         free = tuple(law.id for law in waiting.values() if not law.waits_for(rest))
         if free:
-            found.append(Step(tuple(written), free))
+            found.append(Stage(tuple(written), free))
             waiting = {law.id: law for law in waiting.values() if law.id not in free}
             written = []
     return found

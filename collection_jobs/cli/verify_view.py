@@ -12,7 +12,7 @@ from rich.text import Text
 from collection_jobs.conformance import LAWS, Finding, Report
 from collection_jobs.conformance.running.targets import shown_target
 
-__all__ = ["sentence", "show", "show_again"]
+__all__ = ["sentence", "show_again", "show_report"]
 
 _STYLES = {"holds": "green", "broken": "bold red", "not applicable": "dim", "not checked": "yellow"}
 _SENTENCES = {
@@ -23,7 +23,7 @@ _SENTENCES = {
 _CLAIM_STYLES = {"confirmed": "green", "overstated": "bold red", "understated": "yellow"}
 
 
-def show(report: Report, target: str | None, console: Console) -> None:
+def show_report(report: Report, target: str | None, console: Console) -> None:
     """Print a report: the laws, what was tried, what the adapter claims, the findings, the verdict.
 
     Args:
@@ -62,7 +62,7 @@ def show_again(findings: list[Finding], console: Console) -> None:
 
 
 def sentence(report: Report) -> str:
-    """The verdict in words."""
+    """Put the verdict into words."""
     less = ", ".join(claim.capability for claim in report.understated)
     return f"{_verdict(report)}{f' It declares less than it does: {less}.' if less else ''}"
 
@@ -97,7 +97,7 @@ def _show_claims(report: Report, console: Console) -> None:
 
 
 def _show_understated(report: Report, console: Console) -> None:
-    """The false claims that break no law stand where the findings do."""
+    """Show the false claims that break no law where the findings stand."""
     for claim in report.understated:
         console.print()
         console.print(Text(f"{claim.capability}: the adapter declares less than it does", "bold"))

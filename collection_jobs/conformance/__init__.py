@@ -1,4 +1,4 @@
-"""The conformance kit: laws, an oracle, and the search for the shortest breach of a law.
+"""The conformance kit: laws, an oracle, and the search for the shortest violation of a law.
 
 ``verify(find_target("my_package.stores:open_store"))`` judges an adapter by every law and returns
 a report; the command ``collection-jobs verify`` shows it. The kit knows no test runner.
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
-    from collection_jobs.conformance.report.findings import Finding, LawBroken
     from collection_jobs.conformance.report.report import LawReport, Report
     from collection_jobs.conformance.run import reproduce, verify
     from collection_jobs.conformance.running.open_store import OpenStore
@@ -19,15 +18,16 @@ if TYPE_CHECKING:
         find_target,
     )
     from collection_jobs.conformance.spec.calls import example_job
+    from collection_jobs.conformance.spec.findings import Finding, LawBroken
     from collection_jobs.conformance.spec.laws import LAWS, Law
 else:
     # Loaded when they are asked for: the static checks live in this package too, and importing
     # hypothesis takes longer than they do.
     _HOMES = {
         "LAWS": "spec.laws",
-        "Finding": "report.findings",
+        "Finding": "spec.findings",
         "Law": "spec.laws",
-        "LawBroken": "report.findings",
+        "LawBroken": "spec.findings",
         "LawReport": "report.report",
         "LifecycleMachine": "checks.sequential.machine",
         "OpenStore": "running.open_store",

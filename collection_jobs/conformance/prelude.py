@@ -6,8 +6,7 @@ Inside ``async with your_factory(an_empty_directory) as repository:`` its lines 
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from collection_jobs.conformance.checks.sequential.oracle_runner import spoil
-from collection_jobs.conformance.spec.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job, spoil
 from collection_jobs.status import JobStatus
 
 __all__ = ["UTC", "JobStatus", "datetime", "example_job", "replace", "spoil"]

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.report.capability_report import compare, of_protocols
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.report.report import LawReport, Report
 from collection_jobs.conformance.report.tokens import pack, unpack
 from collection_jobs.conformance.running.configuration import (
     PROFILES,
     Check,
     Examination,
-    Plan,
     Profile,
 )
 from collection_jobs.conformance.running.not_implemented import (
     finding_of,
-    unwritten_methods,
     waiting,
 )
-from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.running.targets import Target, TargetError
-from collection_jobs.conformance.running.temporary import scratch_parent
+from collection_jobs.conformance.running.stores import Probed, new_stores
+from collection_jobs.conformance.running.targets import Target
 from collection_jobs.conformance.spec.capabilities import (
-    DECLARED,
-    NETWORK,
     not_declared,
-    protocols_of,
 )
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.laws import LAWS, Law
-from collection_jobs.protocol import CollectionJobRepository
-from collection_jobs.validation import shown
 
 __all__ = ["reproduce", "verify"]
 
@@ -76,7 +63,7 @@ def verify(
         KeyboardInterrupt: The run was interrupted.
     """
     profile = _profile(profile)
-    with _stores(target, profile, interrupted) as stores:
+    with new_stores(target, profile, interrupted) as stores:
         probed = stores.probe()
         examinations: list[tuple[frozenset[str], Examination]] = []
         if probed.unwritten:
@@ -128,7 +115,7 @@ def reproduce(
         raise ValueError(f"the token is of a check that this version lacks: {held['check']!r}")
     profile = _profile(str(held.get("profile", "standard")))
     seed = int(held.get("seed", 0))
-    with _stores(target, profile, interrupted) as stores:
+    with new_stores(target, profile, interrupted) as stores:
         plan = stores.plan(stores.probe(), profile, seed, lambda done, total: None)
         found = check.run(plan).findings if check.again is None else check.again(plan, held)
     law = held.get("law")
@@ -158,147 +145,8 @@ def _with_tokens(
     return replace(examination, findings=findings)
 
 
-@contextmanager
-def _stores(
-    target: Target, profile: Profile, interrupted: Callable[[], bool]
-) -> Generator[_Stores]:
-    """New stores of a target, all in one directory that is removed at the end."""
-    parent = scratch_parent(target.scratch, on_disk=profile.on_disk)
-    with TemporaryDirectory(prefix="collection-jobs-verify-", dir=parent) as scratch:
-        stores = _Stores(target, Path(scratch), interrupted)
-        try:
-            yield stores
-        except BaseException:
-            # What went wrong there is to be told, rather than what goes wrong here because of it.
-            with suppress(TargetError):
-                stores.discard()
-            raise
-        stores.discard()
-
-
-@dataclass(frozen=True, slots=True)
-class _Probed:
-    """What one look at a target tells.
-
-    Attributes:
-        capabilities: What its adapter declares of itself, and whether it has a server.
-        unwritten: The methods that it does not have yet.
-        adapter: The class of its repository, as ``module:Class``.
-    """
-
-    capabilities: frozenset[str]
-    unwritten: tuple[str, ...]
-    adapter: str
-
-
-class _Stores:
-    """New stores of a target, each in a directory of its own."""
-
-    def __init__(self, target: Target, scratch: Path, interrupted: Callable[[], bool]) -> None:
-        self._interrupted = interrupted
-        self._target = target
-        self._scratch = scratch
-        self._directories: list[Path] = []
-
-    def new_directory(self) -> Path:
-        if self._interrupted():
-            raise KeyboardInterrupt
-        directory = self._scratch / f"store-{len(self._directories) + 1}"
-        directory.mkdir()
-        self._directories.append(directory)
-        return directory
-
-    def discard(self) -> None:
-        """Remove what the stores have left outside of their directories."""
-        if self._target.discard is None or not self._directories:
-            return
-        try:
-            asyncio.run(_awaited(self._target.discard(self._directories)))
-        except Exception as error:
-            text = f"{type(error).__name__}: {self._target.without_secrets(str(error))}"
-            raise TargetError(f"the stores of {self._target.name} stay behind: {text}") from error
-
-    def opening(self, directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
-        try:
-            opening: Any = self._target.factory(directory)
-        except Exception as error:
-            raise TargetError(_failure(self._target, error)) from error
-        if not hasattr(opening, "__aenter__"):
-            raise TargetError(
-                f"{self._target.name}: the factory must return an async context manager, not"
-                f" {shown(opening)}"
-            )
-        return opening  # type: ignore[no-any-return] # what it gives is looked at when it is open
-
-    def open(self) -> OpenStore:
-        directory = self.new_directory()
-        try:
-            return OpenStore(self.opening(directory), directory)
-        except TargetError:
-            raise
-        except Exception as error:
-            raise TargetError(_failure(self._target, error)) from error
-
-    def plan(
-        self,
-        probed: _Probed,
-        profile: Profile,
-        seed: int,
-        progress: Callable[[int, int], None],
-    ) -> Plan:
-        return Plan(
-            target=self._target,
-            capabilities=probed.capabilities,
-            unwritten=probed.unwritten,
-            profile=profile,
-            seed=seed,
-            new_store=self.open,
-            new_directory=self.new_directory,
-            opening=self.opening,
-            progress=progress,
-        )
-
-    def probe(self) -> _Probed:
-        """Open one store, see that it is a repository, and what there is of it."""
-        with self.open() as store:
-            repository: object = store.repository
-            if not isinstance(repository, CollectionJobRepository):
-                lacking = [name for name in _METHODS if not hasattr(repository, name)]
-                raise TargetError(
-                    f"{self._target.name} gives no repository: {shown(repository)} lacks"
-                    f" {', '.join(lacking)}"
-                )
-            declared = frozenset[str](getattr(repository, "capabilities", ()))
-            unwritten = unwritten_methods(store)
-            offered = protocols_of(repository)
-        unknown = sorted(declared.difference(DECLARED))
-        if unknown:
-            raise TargetError(
-                f"{self._target.name} declares the unknown capability {unknown[0]!r}; known are"
-                f" {', '.join(DECLARED)}"
-            )
-        adapter = type(repository)
-        name = f"{adapter.__module__}:{adapter.__qualname__}"
-        network = frozenset[str]() if self._target.proxied is None else {NETWORK}
-        return _Probed(declared | offered | network, unwritten, name)
-
-
-_METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work
-
-
-def _failure(target: Target, error: Exception) -> str:
-    if isinstance(error, asyncio.CancelledError):
-        return f"{target.name}: opening it was cancelled"
-    said = target.without_secrets(str(error))
-    return f"{target.name} cannot be opened: {type(error).__name__}: {said}"
-
-
 def _without_secrets(law: LawReport, target: Target) -> LawReport:
-    """What an adapter's errors say stands in a finding, and may repeat the URL of its store."""
+    """Take the secrets out of a law's report: what errors say may repeat the store's URL."""
     reason = None if law.reason is None else target.without_secrets(law.reason)
     finding = None if law.finding is None else _shown_finding(law.finding, target)
     return replace(law, reason=reason, finding=finding)
@@ -318,9 +166,9 @@ def _shown_finding(finding: Finding, target: Target) -> Finding:
 
 
 def _judge(
-    law: Law, probed: _Probed, examinations: list[tuple[frozenset[str], Examination]]
+    law: Law, probed: Probed, examinations: list[tuple[frozenset[str], Examination]]
 ) -> LawReport:
-    """The verdict on one law from all that was examined."""
+    """Return the verdict on one law from all that was examined."""
     for _, examination in examinations:
         findings = [finding for finding in examination.findings if finding.law == law.id]
         if findings:

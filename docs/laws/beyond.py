@@ -13,9 +13,9 @@ from collection_jobs import (
     StaleJobError,
     UnknownSymbolError,
 )
+from collection_jobs.job import check_jobs
 from collection_jobs.validation import (
     check_candles,
-    check_jobs,
     check_key,
     check_limit,
     check_name,

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing_extensions import override
 
 from collection_jobs import CollectionJob
-from collection_jobs.validation import check_jobs
+from collection_jobs.job import check_jobs
 from docs.laws.beyond import Beyond
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing_extensions import override
 
 from collection_jobs import CollectionJob
-from collection_jobs.validation import check_job
+from collection_jobs.job import check_job
 from docs.laws.table import Table
 
 

@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from typing_extensions import override
 
 from collection_jobs import CollectionJob, StaleJobError
-from collection_jobs.validation import check_job
+from collection_jobs.job import check_job
 from docs.laws.table import Table
 
 

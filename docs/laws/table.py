@@ -29,9 +29,9 @@ from collection_jobs import (
     StaleJobError,
     UnknownSymbolError,
 )
+from collection_jobs.job import check_job
 from collection_jobs.validation import (
     check_datetime,
-    check_job,
     check_limit,
     check_name,
     check_offset,

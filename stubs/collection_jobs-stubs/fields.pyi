@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-__all__ = ['FIELDS', 'FIELD_NAMES', 'MAX_METADATA', 'NOTHING', 'POSITIONS', 'Field', 'Kind']
+__all__ = ['FIELDS', 'FIELD_NAMES', 'MAX_METADATA', 'NOTHING', 'POSITIONS', 'Field', 'FieldKind']
 
 MAX_METADATA: int
 
 NOTHING: Mapping[str, Any]
 
-class Kind(Enum):
+class FieldKind(Enum):
     """What the values of a field are."""
     NAME = 'name'
     NAMES = 'names'
@@ -34,7 +34,7 @@ class Field:
         optional: Whether it may be None.
     """
     name: str
-    kind: Kind
+    kind: FieldKind
     check: Callable[[Any], Any]
     since: int = ...
     optional: bool = ...

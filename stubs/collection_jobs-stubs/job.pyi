@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, final
 from collection_jobs.status import JobStatus
 
-__all__ = ['CollectionJob', 'restore_job']
+__all__ = ['CollectionJob', 'check_job', 'check_jobs', 'restore_job']
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,4 +127,13 @@ def restore_job(values: Iterable[Any]) -> CollectionJob:
     Args:
         values: One value for each field, in the fields' order, each in its normal form: plain
             datetimes in UTC, a tuple of symbols, read-only mappings.
+    """
+
+def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:
+    """Accept jobs, and go through them, which may be possible only once."""
+
+def check_job(value: CollectionJob) -> CollectionJob:
+    """Accept a CollectionJob: its fields were checked when it was built.
+
+    An instance of a subclass is a ``TypeError``: no store would keep what the subclass adds.
     """

@@ -96,22 +96,22 @@ def open_repository(
     """
 
 def scheme_name(url: str) -> str:
-    """The scheme of a repository URL; never shows the rest of it, which may hold a password."""
+    """Return the scheme of a repository URL, and never the rest, which may hold a password."""
 
 def known_schemes() -> list[str]:
-    """The schemes that can be opened here, sorted: our own, and those of other packages."""
+    """Return the schemes that can be opened here, sorted: our own, and those of other packages."""
 
 def looks_like_url(word: str) -> bool:
     """Whether a word begins with a scheme that some installed package opens."""
 
 def without_secrets(text: str, url: str) -> str:
-    """What was said of a URL, such as an error's text, without the URL's secrets.
+    """Return what was said of a URL, such as an error's text, without the URL's secrets.
 
     The adapters of this package show no secret by themselves; others may repeat the whole URL.
     """
 
 def scheme_of(url: str) -> Scheme:
-    """What the scheme of a repository URL stands for.
+    """Return what the scheme of a repository URL stands for.
 
     Raises:
         ValueError: The URL has no scheme, or an unknown one.

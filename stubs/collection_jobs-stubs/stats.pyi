@@ -21,7 +21,7 @@ class JobStats:
     total_candles: int
     @classmethod
     def from_job(cls, job: CollectionJob) -> JobStats:
-        """The stats of a job: this is their definition."""
+        """Compute the stats of a job: this is their definition."""
     @property
     def pending(self) -> int:
         """The number of symbols that have no outcome yet."""

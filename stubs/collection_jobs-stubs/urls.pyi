@@ -3,10 +3,10 @@
 __all__ = ['option_pairs', 'redacted', 'scheme_of_url', 'shown_option', 'shown_url', 'shown_value']
 
 def scheme_of_url(url: str) -> str | None:
-    """The scheme that a URL begins with, as it is spelt; None where it begins with none."""
+    """Return the scheme that a URL begins with, as it is spelt; None where it begins with none."""
 
 def shown_url(url: str) -> str:
-    """A URL as messages, reports and logs may show it: ``***`` for whatever may be a secret.
+    """Show a URL as messages, reports and logs may: ``***`` for whatever may be a secret.
 
     Shown are the scheme, the user beside a password, the hosts and ports, the path (a database, a
     file), and of the options the names and the values of those that are known to be harmless. Of a
@@ -14,7 +14,7 @@ def shown_url(url: str) -> str:
     """
 
 def option_pairs(query: str) -> list[tuple[str, str]] | None:
-    """The options behind the ``?`` of a URL, decoded; None where one is no ``name=value``.
+    """Return the options behind the ``?`` of a URL, decoded; None where one is no ``name=value``.
 
     That it raises nothing keeps the URL out of the context of the error that its caller raises. A
     bare ``;`` is refused, since some take it for an ``&``: the next option would become a part of
@@ -22,13 +22,13 @@ def option_pairs(query: str) -> list[tuple[str, str]] | None:
     """
 
 def shown_value(value: str) -> str:
-    """The value of a harmless option, for a message: in quotes, or hidden where it is no word."""
+    """Show the value of a harmless option in a message: in quotes, or hidden if it is no word."""
 
 def shown_option(url: str, name: str) -> str:
-    """The name of an option of a URL, for a message: in quotes, or hidden as in shown_url."""
+    """Show the name of an option of a URL in a message: in quotes, or hidden as in shown_url."""
 
 def redacted(text: str, url: str) -> str:
-    """What another package said of a URL, without the URL's secrets.
+    """Hide the URL's secrets in what another package said of it.
 
     Where the URL stands in it, it stands there as shown_url shows it. A text that holds a secret of
     the URL elsewhere is not shown at all: to replace it there would garble the words that it is a

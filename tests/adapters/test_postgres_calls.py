@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
@@ -18,8 +18,9 @@ from collection_jobs import (
     UnknownSymbolError,
 )
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.adapters.postgres.batching import Write, Writes
+from collection_jobs.adapters.postgres.batching import WaitingWrites
 from collection_jobs.adapters.postgres.pooled import PooledConnection
+from collection_jobs.adapters.postgres.write import PostgresWrite
 from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import Database
 
@@ -214,6 +215,14 @@ async def test_each_of_many_outcomes_on_one_job_draws_a_revision(
 # Which calls share a statement
 
 
+class Asked(NamedTuple):
+    """A request of some jobs."""
+
+    name: str
+    ids: tuple[str, ...]
+    weight: int = 1
+
+
 class Kind:
     """A kind of writes that may share whatever it is told."""
 
@@ -221,22 +230,22 @@ class Kind:
         self.together = together
         self.shares = shares
 
-    def may_share(self, first: Write, later: Write) -> bool:
+    def may_share(self, first: Asked, later: Asked) -> bool:
         return self.shares
 
-    async def run(self, pooled: PooledConnection, writes: Sequence[Write]) -> None:
+    async def run(self, pooled: PooledConnection, requests: Sequence[Asked]) -> list[None]:
         raise NotImplementedError
 
 
 async def test_what_shares_a_statement_and_what_waits() -> None:
     saves, outcomes = Kind(), Kind(shares=True)
     many = Kind(together=0)
-    writes = Writes()
-    names: dict[str, Write] = {}
+    writes = WaitingWrites()
+    names: dict[str, PostgresWrite[Asked, None]] = {}
 
     def add(name: str, kind: Kind, *ids: str) -> None:
-        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        names[name] = Write(kind, ids, name, 1, future, 0.0)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        names[name] = PostgresWrite(kind, Asked(name, ids), future, 0.0)
         writes.add(names[name])
 
     add("save a", saves, "a")
@@ -253,7 +262,7 @@ async def test_what_shares_a_statement_and_what_waits() -> None:
     names["cancelled"].future.cancel()
 
     def next_ones() -> list[str]:
-        return [write.args for write in writes.next()]
+        return [write.request.name for write in writes.next()]
 
     assert next_ones() == ["save a", "save c"]
     assert next_ones() == ["put b", "put d", "put d again"]

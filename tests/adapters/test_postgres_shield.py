@@ -11,8 +11,8 @@ import pytest
 
 from collection_jobs import JobStatus
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.adapters.postgres.batching import Write
 from collection_jobs.adapters.postgres.pooled import PooledConnection
+from collection_jobs.adapters.postgres.requests import DeleteJob
 from collection_jobs.adapters.postgres.shield import uncancelled
 from collection_jobs.conformance.spec.calls import example_job
 
@@ -129,14 +129,15 @@ class Conflicting:
         self.attempts = 0
         self.deadlock = asyncio.Event()
 
-    def may_share(self, first: Write, later: Write) -> bool:
+    def may_share(self, first: DeleteJob, later: DeleteJob) -> bool:
         return False
 
-    async def run(self, pooled: PooledConnection, writes: Sequence[Write]) -> None:
+    async def run(self, pooled: PooledConnection, requests: Sequence[DeleteJob]) -> list[str]:
         self.attempts += 1
         if self.attempts == 1:
             await self.deadlock.wait()
             raise asyncpg.DeadlockDetectedError("boom")
+        return ["done"]
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
@@ -145,7 +146,7 @@ async def test_a_lone_write_that_met_a_deadlock_is_repeated_unless_it_was_cancel
 ) -> None:
     async with PostgresCollectionJobRepository.from_url(url) as repository:
         kind = Conflicting()
-        write = asyncio.create_task(repository._opened().write(kind, ("a",), None))
+        write = asyncio.create_task(repository._opened().write(kind, DeleteJob("a")))
         await asyncio.sleep(0)
         if cancelled:
             write.cancel()
@@ -154,6 +155,6 @@ async def test_a_lone_write_that_met_a_deadlock_is_repeated_unless_it_was_cancel
             with pytest.raises(asyncio.CancelledError):
                 await write
         else:
-            assert await write is None
+            assert await write == "done"
         await repository.save(example_job("a"))  # the job is not busy any more
         assert kind.attempts == (1 if cancelled else 2)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from collection_jobs.adapters.sqlite import group_commit, writes
+from collection_jobs.adapters.sqlite.background import BackgroundWork
 from collection_jobs.adapters.sqlite.files import Files
 from collection_jobs.adapters.sqlite.group_commit import GroupCommit, Write
 from collection_jobs.adapters.sqlite.schema import connect
@@ -23,10 +23,11 @@ class Checkpoints:
     """Checkpoints that end when a test says so."""
 
     def __init__(self) -> None:
-        self.started: list[Future[int]] = []
+        self.started: list[BackgroundWork[int]] = []
+        self.pages = 0
 
-    def start(self) -> Future[int]:
-        self.started.append(Future())
+    def start(self) -> BackgroundWork[int]:
+        self.started.append(BackgroundWork(lambda: self.pages))
         return self.started[-1]
 
 
@@ -50,7 +51,8 @@ class Writer:
         def work(connection: sqlite3.Connection) -> None:
             writes.save(connection, a_job(str(self._count)))
             for pages in ends_a_checkpoint:
-                self.checkpoints.started[-1].set_result(pages)
+                self.checkpoints.pages = pages
+                self.checkpoints.started[-1].run()
 
         self._count += 1
         write = Write(work, (), asyncio.get_running_loop().create_future())

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from collection_jobs.cli.app import app
-from collection_jobs.cli.check_view import show
+from collection_jobs.cli.check_view import show_static_report
 from collection_jobs.conformance.static import check_class
 from tests.conformance.static_modules import importable
 
@@ -171,7 +171,7 @@ def test_the_probe_can_be_kept_among_ones_own_tests() -> None:
 
 
 def test_the_library_reports_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    show(check_class(RIGHT))
+    show_static_report(check_class(RIGHT))
     assert f"{RIGHT}: conforms" in capsys.readouterr().out
 
 

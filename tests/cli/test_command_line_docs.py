@@ -7,7 +7,7 @@ import re
 import click
 
 from collection_jobs.cli.app import COMMANDS
-from collection_jobs.cli.jobs.commands import jobs_group
+from collection_jobs.cli.jobs.commands import jobs_command
 from tests.documentation import ROOT
 
 PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 def test_every_command_and_option_of_jobs_is_told() -> None:
     told = re.findall(r"^\| `jobs (\w+) (\[URL\](?: \[?ID\]?)?)`", PAGE, re.MULTILINE)
     forms: list[tuple[str, str]] = []
-    for name, command in jobs_group.commands.items():
+    for name, command in jobs_command.commands.items():
         (words,) = (it for it in command.params if isinstance(it, click.Argument))
         forms.append((name, words.make_metavar(click.Context(command))))
         for option in command.params:

@@ -309,7 +309,7 @@ def test_a_job_is_deleted_after_asking(url: str) -> None:
     assert stored(url, "failed") is not None
     result = jobs("delete", url, "failed", answer="")
     assert result.exit_code == 1
-    assert "nobody answered" in result.stderr
+    assert "use --yes to delete without asking" in result.stderr
     assert stored(url, "failed") is not None
     assert jobs("delete", url, "failed", answer="y\n").stdout == "failed is deleted\n"
     assert stored(url, "failed") is None
@@ -340,12 +340,13 @@ def fill_running(url: str) -> str:
         (["show", "a"], 2, "which store? Set COLLECTION_JOBS_URL, or name it: "),
         (["show", "{url}"], 2, "which job? collection-jobs jobs show sqlite:///jobs.db ID"),
         (["shwo", "{url}", "a"], 2, "did you mean show?"),
-        (["list", "{url}", "a"], 2, "2 words are too many: collection-jobs jobs list [URL]"),
+        (["list", "{url}", "a"], 2, "too many arguments: collection-jobs jobs list [URL]"),
         (
             ["show", "{url}", "a", "b"],
             2,
-            "3 words are too many: collection-jobs jobs show [URL] ID",
+            "too many arguments: collection-jobs jobs show [URL] ID",
         ),
+        (["{url}", "show", "a"], 2, "put the command first: collection-jobs jobs show URL ID"),
         (["jobs.db"], 2, "'jobs.db' is neither a command (list, show, "),
         (["mongo://u:hidden@h/db"], 2, "no installed package opens the scheme 'mongo'"),
         (["sqlite://u:hidden@h/db"], 2, "a SQLite URL reads sqlite:///relative.db"),

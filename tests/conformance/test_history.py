@@ -14,11 +14,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
-from collection_jobs.conformance.history.checker import Refusal, check
+from collection_jobs.conformance.history.checker import check
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.spec.calls import Call, Outcome, example_job, make
-from collection_jobs.conformance.spec.judge import judge
+from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.spec.calls import Call, Outcome, example_job
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.model import ABSENT
+from collection_jobs.conformance.spec.operations import judge
 from collection_jobs.errors import StaleJobError
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
@@ -51,12 +53,12 @@ HELD = event("setup", 3, 4, READ, stored(1))
 
 
 def laws(*events: Event) -> list[str]:
-    return [refusal.law for refusal in check(events)]
+    return [finding.law for finding in check(events)]
 
 
-def only(events: Sequence[Event]) -> Refusal:
-    (refusal,) = check(events)
-    return refusal
+def only(events: Sequence[Event]) -> Finding:
+    (finding,) = check(events)
+    return finding
 
 
 # Brute force
@@ -88,9 +90,10 @@ def keeps_laws(order: Sequence[Event]) -> bool:
         outcome = one.outcome
         if outcome is None:
             value = True if one.call.method in ("update_status", "delete") else None
-            outcome = Outcome(NOW, NOW, value)
-        state, breaches = judge(state, one.call, outcome)
-        if breaches:
+            now = datetime.now(UTC)  # the histories are made now, which may be long after NOW
+            outcome = Outcome(now, now, value)
+        state, violations = judge(state, one.call, outcome)
+        if violations:
             return False
     return True
 
@@ -382,13 +385,13 @@ def test_the_order_and_the_filter_of_a_listing_have_no_excuse() -> None:
 # What a person reads
 
 
-def test_a_refusal_draws_the_calls_and_says_what_speaks_against_an_order() -> None:
-    refusal = only([SAVED, event("A", 3, 6, CLAIM, True), event("B", 4, 5, CLAIM, True)])
-    assert refusal.job_id == "a"
-    assert "only one of them can have made the change" in refusal.message
+def test_a_finding_draws_the_calls_and_says_what_speaks_against_an_order() -> None:
+    finding = only([SAVED, event("A", 3, 6, CLAIM, True), event("B", 4, 5, CLAIM, True)])
+    assert finding.job_id == "a"
+    assert "only one of them can have made the change" in finding.message
     claim = "repository.update_status('a', JobStatus.RUNNING) returned True"
     against = f"{claim}; it should have returned False, for the job was running"
-    assert refusal.timeline == (
+    assert finding.history == (
         " 1 setup ||     repository.save(example_job('a')) returned None",
         f" 2 A       |--| {claim}",
         f" 3 B        ||  {claim}",
@@ -400,8 +403,8 @@ def test_a_refusal_draws_the_calls_and_says_what_speaks_against_an_order() -> No
 def test_reads_that_explain_nothing_are_left_out() -> None:
     reads = [event("C", 100 + at, 100 + at, READ, stored(1)) for at in range(0, 50, 2)]
     claims = [event("A", 203, 206, CLAIM, True), event("B", 204, 205, CLAIM, True)]
-    refusal = only([SAVED, *reads, *claims])
-    assert len([line for line in refusal.timeline if " C " in line]) == 0
+    finding = only([SAVED, *reads, *claims])
+    assert len([line for line in finding.history if " C " in line]) == 0
 
 
 def test_an_event_has_an_end_and_an_outcome_or_neither() -> None:

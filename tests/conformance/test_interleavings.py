@@ -138,7 +138,7 @@ class ThreadLock(Rows):
 def test_a_blocked_event_loop_is_found_and_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.checks.interleavings.watchdog.PATIENCE", 0.5)
+    monkeypatch.setattr("collection_jobs.conformance.running.watchdog.STALL_TIMEOUT", 0.5)
     (finding,) = explore(ThreadLock, tmp_path).findings
     assert finding.law == "ATOMIC-1"
     assert "a step blocks the event loop for good at test_interleavings.py:" in finding.message

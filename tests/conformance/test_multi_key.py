@@ -30,7 +30,7 @@ def laws(saves_until: int | None, *seen: Event) -> list[str]:
     saves = [(Call("save", (OLD[name],)), at) for at, name in ((1, "a"), (3, "b"))]
     before = [event("before", call, at, at + 1) for call, at in saves]
     history = [*before, event("saver", BOTH, 10, saves_until), *seen]
-    return [refusal.law for refusal in check(history)]
+    return [finding.law for finding in check(history)]
 
 
 def test_all_may_be_seen_old_then_all_new() -> None:

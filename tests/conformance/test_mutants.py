@@ -11,7 +11,8 @@ import pytest
 
 from collection_jobs.conformance import LAWS, Report, prelude, verify
 from collection_jobs.conformance.checks.registry import CHECKS as ALL
-from collection_jobs.conformance.spec.calls import Call, Outcome, make
+from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.capabilities import PROTOCOLS
 from tests.conformance.support import target_of
 from tests.mutants.sequential import BUGS, ODD, Memory

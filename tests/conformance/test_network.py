@@ -31,9 +31,9 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.checks.interleavings.watchdog.PATIENCE", 2.5)
-    monkeypatch.setattr("collection_jobs.conformance.checks.network.examine.PATIENCE", 1.0)
+def short_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collection_jobs.conformance.running.watchdog.STALL_TIMEOUT", 2.5)
+    monkeypatch.setattr("collection_jobs.conformance.checks.network.examine.ANSWER_TIMEOUT", 1.0)
 
 
 def judged(store: type[Remote], server: Server, port: int | None = None) -> Report:

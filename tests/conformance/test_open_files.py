@@ -49,7 +49,8 @@ VERIFY = """
 import sys
 from dataclasses import replace
 from collection_jobs.conformance import find_target, verify
-from collection_jobs.conformance.checks.registry import CHECKS, PROFILES
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.running.configuration import PROFILES
 
 light = replace(PROFILES["quick"], kills=4, scripts=1, sizes=(20, 200), filling=1, walks=3)
 target = find_target(sys.argv[1])

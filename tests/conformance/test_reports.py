@@ -11,12 +11,12 @@ from markupsafe import escape
 from rich.console import Console
 
 from collection_jobs.cli.html import html_page
-from collection_jobs.cli.verify_view import sentence, show
+from collection_jobs.cli.verify_view import sentence, show_report
 from collection_jobs.conformance import LAWS, Report, verify
 from collection_jobs.conformance.report.capability_report import Claim
-from collection_jobs.conformance.report.findings import Bar, Finding
 from collection_jobs.conformance.report.junit import junit_xml
 from collection_jobs.conformance.report.report import LawReport
+from collection_jobs.conformance.spec.findings import Bar, Finding
 from tests.conformance.support import command, target_of
 from tests.mutants.sequential import DropsMicroseconds
 
@@ -126,6 +126,6 @@ def test_what_is_not_declared_stands_in_every_report(silent: Report) -> None:
     assert "durable: declares less than it does" in page
     assert "killed &lt;at work&gt;" in page
     text = io.StringIO()
-    show(silent, None, Console(file=text, width=200))
+    show_report(silent, None, Console(file=text, width=200))
     assert "durable: the adapter declares less than it does" in text.getvalue()
     assert text.getvalue().index("declares less than it does\n") < text.getvalue().index("Verdict:")

@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import pytest
 
+from collection_jobs.conformance.checks.interleavings.inert_loop import Unsupported
 from collection_jobs.conformance.checks.interleavings.loop import (
     Deadlock,
     DeterministicLoop,
     Livelock,
     Scheduler,
-    Unsupported,
 )
 from collection_jobs.conformance.checks.interleavings.programs import Replay
 

@@ -14,9 +14,9 @@ from collection_jobs import CollectionJob, InMemoryCollectionJobRepository, JobS
 from collection_jobs.conformance.static.assignable import has_any, is_assignable, is_unrelated
 from collection_jobs.conformance.static.contract import ContractMethod, contract_methods
 from collection_jobs.conformance.static.diagnosis import method_faults
-from collection_jobs.conformance.static.issues import Fault
 from collection_jobs.conformance.static.location import Location
 from collection_jobs.conformance.static.probe import make_probe
+from collection_jobs.conformance.static.report import Fault
 from collection_jobs.conformance.static.runtime_signature import find_method, type_text
 
 T = TypeVar("T", bound=CollectionJob)

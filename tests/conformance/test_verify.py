@@ -28,9 +28,9 @@ from collection_jobs.conformance import (
     verify,
 )
 from collection_jobs.conformance.checks.registry import CHECKS
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.report.report import LawReport
 from collection_jobs.conformance.report.tokens import pack
+from collection_jobs.conformance.spec.findings import Finding
 from tests.conformance.support import ROOT, command, target_of
 from tests.mutants.races import LockOrder
 from tests.mutants.sequential import (

@@ -20,7 +20,8 @@ from collection_jobs import (
     UnknownSymbolError,
 )
 from collection_jobs.conformance.spec.capabilities import METHODS
-from collection_jobs.validation import check_candles, check_jobs, check_key, check_name
+from collection_jobs.job import check_jobs
+from collection_jobs.validation import check_candles, check_key, check_name
 
 Full = InMemoryCollectionJobRepository
 Key = tuple[datetime, str]

@@ -11,9 +11,9 @@ from typing import Any
 from typing_extensions import override
 
 from collection_jobs import CollectionJob, JobNotFoundError, JobStatus
+from collection_jobs.job import check_jobs
 from collection_jobs.validation import (
     check_candles,
-    check_jobs,
     check_key,
     check_limit,
     check_name,

@@ -31,9 +31,9 @@ from collection_jobs import (
 )
 from collection_jobs.adapters.sorted_keys import SortedKeys
 from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.job import check_job
 from collection_jobs.validation import (
     check_datetime,
-    check_job,
     check_limit,
     check_name,
     check_offset,

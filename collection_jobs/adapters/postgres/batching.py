@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from collection_jobs.adapters.postgres.pooled import PooledConnection
+from collection_jobs.adapters.postgres.write import AnyWrite, Sharing
 
-__all__ = ["Read", "ReadKind", "Reads", "Write", "WriteKind", "Writes"]
+__all__ = ["Read", "ReadKind", "WaitingReads", "WaitingWrites"]
 
 _LARGEST_WEIGHT = 5_000
-"""Weight of one statement, from which on it takes no other call: see `writes.weight`."""
+"""Weight of one statement, from which on it takes no other call: see `Request.weight`."""
 _FARTHEST = 1_000
 """How many of the waiting calls are looked at for one batch."""
 
@@ -78,7 +79,7 @@ class Read:
         self.callers = [caller for caller in self.callers if caller[1] > until]
 
 
-class Reads:
+class WaitingReads:
     """The reads that wait; equal ones are one."""
 
     def __init__(self) -> None:
@@ -144,105 +145,27 @@ class Reads:
                 yield read.deadline
 
 
-class WriteKind(Protocol):
-    """One kind of writes."""
-
-    together: int
-    """How many jobs in one statement are enough, counted for each call; 0: no two calls share."""
-
-    def may_share(self, first: Write, later: Write) -> bool:
-        """Whether two calls on one job can share a statement: as if made one after the other."""
-        ...
-
-    async def run(self, pooled: PooledConnection, writes: Sequence[Write]) -> None:
-        """Do them in one transaction, and set what came of each."""
-        ...
-
-
-class Write:
-    """One write on its way.
-
-    Attributes:
-        kind: How it is done.
-        ids: The jobs that it is about.
-        args: What it writes.
-        weight: How much it is to send: see `writes.weight`.
-        future: Whom to answer.
-        deadline: When it is answered at the latest, by the event loop's clock.
-        locks_until: How long it may wait for another transaction's lock; 0.0: it has not begun.
-        started: Whether it may have been sent: then a caller that is cancelled waits for the end.
-        abandoned: Whether its caller was cancelled after that.
-        alone: Whether it shares no statement; or failed in one, and is to be tried by itself.
-        is_locked: Whether another transaction held a lock that it needs.
-        attempts: How often it was tried, and rolled back or not sent.
-        result: What it answers.
-        error: What it raises.
-        answered: Whether it has.
-    """
-
-    __slots__ = (
-        *("abandoned", "alone", "answered", "args", "attempts", "deadline", "error", "future"),
-        *("ids", "is_locked", "kind", "locks_until", "result", "started", "weight"),
-    )
-
-    def __init__(
-        self,
-        kind: WriteKind,
-        ids: Sequence[str],
-        args: Any,
-        weight: int,
-        future: asyncio.Future[Any],
-        deadline: float,
-    ) -> None:
-        """Remember what to do and whom to answer."""
-        self.kind = kind
-        self.ids = ids
-        self.args = args
-        self.weight = weight
-        self.future = future
-        self.deadline = deadline
-        self.locks_until: float = 0.0
-        self.is_locked: bool = False
-        self.alone: bool = not kind.together
-        self.started: bool = False
-        self.abandoned: bool = False
-        self.answered: bool = False
-        self.attempts: int = 0
-        self.result: Any = None
-        self.error: Exception | None = None
-
-    def answer(self) -> None:
-        """Tell the caller."""
-        self.answered = True
-        if self.future.done():
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(self.error)
-
-
-class Writes:
+class WaitingWrites:
     """The writes that wait, in the order of their calls, and the jobs that are being written."""
 
     def __init__(self) -> None:
         """Start with none."""
-        self._waiting: deque[Write] = deque()
+        self._waiting: deque[AnyWrite] = deque()
         self._busy: set[str] = set()
 
     def __bool__(self) -> bool:
         """Whether any waits."""
         return bool(self._waiting)
 
-    def add(self, write: Write) -> None:
+    def add(self, write: AnyWrite) -> None:
         """Let one wait."""
         self._waiting.append(write)
 
-    def put_back(self, writes: Sequence[Write]) -> None:
+    def put_back(self, writes: Sequence[AnyWrite]) -> None:
         """Let some wait again, before all others."""
         self._waiting.extendleft(reversed(writes))
 
-    def next(self, *, patient: bool = True) -> list[Write]:
+    def next(self, *, patient: bool = True) -> list[AnyWrite]:
         """Take those that share the next statement; their jobs are busy until they are `done`.
 
         A call passes over those that wait before it only where these are about other jobs, and it
@@ -252,14 +175,14 @@ class Writes:
             patient: Whether the statement may wait for a lock that is known to be another's.
         """
         batch = _Batch()
-        passed: list[Write] = []
+        passed: list[AnyWrite] = []
         barred: set[str] = set()
         while self._waiting and not batch.is_full and len(passed) < _FARTHEST:
             write = self._waiting.popleft()
             if write.future.cancelled():
                 continue
             free = barred.isdisjoint(write.ids) and self._busy.isdisjoint(write.ids)
-            may_start = patient or not write.is_locked
+            may_start = patient or write.sharing is not Sharing.LOCKED
             if not (free and may_start and batch.take(write)):
                 barred.update(write.ids)
                 passed.append(write)
@@ -268,16 +191,16 @@ class Writes:
             self._busy.update(write.ids)
         return batch.writes
 
-    def begin(self, write: Write) -> None:
+    def begin(self, write: AnyWrite) -> None:
         """Let one begin at once, while no other waits or is under way; as `next` does it."""
         self._busy.update(write.ids)
 
-    def done(self, writes: Sequence[Write]) -> None:
+    def done(self, writes: Sequence[AnyWrite]) -> None:
         """Let the next ones on these jobs begin."""
         for write in writes:
             self._busy.difference_update(write.ids)
 
-    def expire(self, now: float) -> list[Write]:
+    def expire(self, now: float) -> list[AnyWrite]:
         """Take those that have waited until their deadline."""
         late = [write for write in self._waiting if write.deadline <= now]
         if late:
@@ -288,7 +211,7 @@ class Writes:
         """When those that wait expire."""
         return (write.deadline for write in self._waiting)
 
-    def take_all(self) -> list[Write]:
+    def take_all(self) -> list[AnyWrite]:
         """Take all that wait."""
         waiting, self._waiting = list(self._waiting), deque()
         return waiting
@@ -298,8 +221,8 @@ class _Batch:
     """Writes that share a statement, while they are gathered."""
 
     def __init__(self) -> None:
-        self.writes: list[Write] = []
-        self._first_on: dict[str, Write] = {}
+        self.writes: list[AnyWrite] = []
+        self._first_on: dict[str, AnyWrite] = {}
         self._jobs = self._weight = 0
 
     @property
@@ -307,16 +230,18 @@ class _Batch:
         return bool(self.writes) and (
             self._jobs >= self.writes[0].kind.together
             or self._weight >= _LARGEST_WEIGHT
-            or self.writes[0].alone
+            or self.writes[0].sharing is not Sharing.SHARED
         )
 
-    def take(self, write: Write) -> bool:
+    def take(self, write: AnyWrite) -> bool:
         """Add a write if it fits."""
-        if self.writes and (write.kind is not self.writes[0].kind or write.alone):
+        if self.writes and (
+            write.kind is not self.writes[0].kind or write.sharing is not Sharing.SHARED
+        ):
             return False
         for job_id in write.ids:
             first = self._first_on.get(job_id)
-            if first is not None and not write.kind.may_share(first, write):
+            if first is not None and not write.kind.may_share(first.request, write.request):
                 return False
         for job_id in write.ids:
             self._first_on.setdefault(job_id, write)

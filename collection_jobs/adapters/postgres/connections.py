@@ -69,7 +69,7 @@ class Connections:
         await set_up(connection, self._settings)
 
     def take(self) -> PooledConnection | None:
-        """An idle connection, if there is one."""
+        """Take an idle connection, if there is one."""
         while self._idle:
             pooled = self._idle.pop()
             if not pooled.is_lost:

@@ -33,17 +33,17 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, pooled: PooledConnection, deadline: float) -> None:
-        """A connection begins to wait for the server."""
+        """Watch a connection that begins to wait for the server."""
         pooled.deadline = deadline
         self._waiting.add(pooled)
         self.watch(deadline)
 
     def end(self, pooled: PooledConnection) -> None:
-        """A connection does not wait any more."""
+        """Stop watching a connection, which waits no more."""
         self._waiting.discard(pooled)
 
     def now(self) -> float:
-        """The time up to which deadlines are over.
+        """Return the time up to which deadlines are over.
 
         Whoever asks whether a call has time left must ask by this clock: by the event loop's own, a
         call whose connection was dropped early would begin again, for less than a millisecond.

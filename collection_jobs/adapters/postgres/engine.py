@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterable
 from contextlib import suppress
 from typing import Any
 
 from collection_jobs.adapters.postgres.batching import (
     Read,
     ReadKind,
-    Reads,
-    Write,
-    WriteKind,
-    Writes,
+    WaitingReads,
+    WaitingWrites,
 )
 from collection_jobs.adapters.postgres.connections import Connections
 from collection_jobs.adapters.postgres.deadlines import Deadlines
@@ -31,6 +29,13 @@ from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.retries import Failure
 from collection_jobs.adapters.postgres.settings import Settings
 from collection_jobs.adapters.postgres.shield import uncancelled
+from collection_jobs.adapters.postgres.write import (
+    AnswerT,
+    AnyWrite,
+    PostgresWrite,
+    RequestT,
+    WriteKind,
+)
 from collection_jobs.owner import Owner
 
 __all__ = ["Engine"]
@@ -61,7 +66,7 @@ class Engine:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._connections = Connections(settings, self._pump_soon, self._no_connection)
-        self._reads, self._writes = Reads(), Writes()
+        self._reads, self._writes = WaitingReads(), WaitingWrites()
         self._reading = self._writing = 0  # statements under way
         # With as many callers as there were lately, it pays to wait for the end of the round.
         self._last_reads = self._last_writes = 1
@@ -155,7 +160,7 @@ class Engine:
         self._give_back(pooled)
         return result
 
-    async def write(self, kind: WriteKind, ids: Sequence[str], args: Any, weight: int = 1) -> Any:
+    async def write(self, kind: WriteKind[RequestT, AnswerT], request: RequestT) -> AnswerT:
         """Do one write, and return after its commit.
 
         Cancelled while it waits, it does not happen. If cancelled after that, the call waits for
@@ -163,7 +168,8 @@ class Engine:
         """
         self._check_open()
         deadline = self._loop.time() + self._settings.command_timeout
-        write = Write(kind, ids, args, weight, self._loop.create_future(), deadline)
+        future: asyncio.Future[AnswerT] = self._loop.create_future()
+        write = PostgresWrite(kind, request, future, deadline)
         alone = not self._writing and not self._writes and self._last_writes == 1
         pooled = self._connections.take() if alone else None
         try:
@@ -179,11 +185,9 @@ class Engine:
             return await write.future
         except asyncio.CancelledError:
             # A forked child, which cancels what its parent awaits, has nobody who could answer.
-            while write.started and not write.answered and self.owner.is_this_process:
-                write.abandoned = True
-                write.future = self._loop.create_future()
+            while write.is_under_way and self.owner.is_this_process:
                 with suppress(asyncio.CancelledError, Exception):
-                    await write.future
+                    await write.abandon()
             write.future.cancel()
             _forget(write.future)
             raise
@@ -288,67 +292,63 @@ class Engine:
                 self._reads.put_back([read])
                 self._deadlines.watch(read.deadline)
 
-    async def _run_writes(self, pooled: PooledConnection, batch: list[Write]) -> None:
-        again: list[Write] = []
-        started = [write for write in batch if not write.future.cancelled()]
-        for write in started:
-            write.started = True
+    async def _run_writes(self, pooled: PooledConnection, batch: list[AnyWrite]) -> None:
+        again: list[AnyWrite] = []
+        sent = [write for write in batch if write.send()]
         try:
-            if started:
-                self._deadlines.begin(pooled, min(write.deadline for write in started))
-                with self._locks.limited(pooled, started):
-                    await started[0].kind.run(pooled, started)
+            if sent:
+                self._deadlines.begin(pooled, min(write.deadline for write in sent))
+                with self._locks.limited(pooled, sent):
+                    answers = await sent[0].kind.run(pooled, [write.request for write in sent])
+                for write, answer in zip(sent, answers, strict=True):
+                    write.answer(answer)
         except DRIVER_ERRORS as error:
-            again = await self._writes_failed(pooled, started, error)
+            again = await self._writes_failed(pooled, sent, error)
         except Exception as error:  # noqa: BLE001 - propagate any exception to the callers
             pooled.terminate()  # it may be within a transaction
-            for write in started:
-                write.error = error
+            _answer_all(sent, error)
         except BaseException as error:
             pooled.terminate()
-            for write in started:
-                write.error = maybe_done(error, self._settings)
+            _answer_all(sent, maybe_done(error, self._settings))
             raise
         finally:
             self._writing -= 1
             self._writes.done(batch)
             self._writes.put_back(again)
-            for write in started:
-                if write not in again:
-                    write.answer()
             self._give_back(pooled)
 
     async def _writes_failed(
-        self, pooled: PooledConnection, batch: list[Write], error: Exception
-    ) -> list[Write]:
-        """Set what came of the writes; those that surely did not happen and are to be repeated."""
+        self, pooled: PooledConnection, batch: list[AnyWrite], error: Exception
+    ) -> list[AnyWrite]:
+        """Answer the writes that are over; those that surely did not happen and are repeated."""
         failure = self._failure(pooled, error)
         if failure.is_in_doubt:
-            for write in batch:
-                write.error = maybe_done(failure.error, self._settings)
+            _answer_all(batch, maybe_done(failure.error, self._settings))
             return []
         if failure.is_locked:
             again = await self._locks.sorted_out(pooled, batch)
         else:
             for write in batch:
                 write.attempts += 1
-                # Of several that failed together, one may be the cause.
-                write.alone = write.alone or not failure.is_passing
+                if not failure.is_passing:  # of several that failed together, one may be the cause
+                    write.go_alone()
             permitted = failure.permits(batch[0].attempts, together=len(batch) > 1)
             again = batch if permitted else []
         return self._repeated(batch, again, failure.error)
 
-    def _repeated(self, batch: list[Write], again: list[Write], error: Exception) -> list[Write]:
-        """Those to repeat that have time left, and are waited for; the others get the error."""
+    def _repeated(
+        self, batch: list[AnyWrite], again: list[AnyWrite], error: Exception
+    ) -> list[AnyWrite]:
+        """Let those wait again that have time left, and a caller; the others get the error."""
         now = self._deadlines.now()
-        repeated: list[Write] = []
+        repeated: list[AnyWrite] = []
         for write in batch:
-            write.started = False
-            if write.abandoned or write not in again or write.deadline <= now:
-                write.error = for_caller(error, self._settings)
-            else:
+            if write in again and write.deadline > now and not write.is_abandoned:
+                write.wait_again()
                 repeated.append(write)
                 self._deadlines.watch(write.deadline)
+            else:
+                write.answer(for_caller(error, self._settings))
         return repeated
 
     def _failure(self, pooled: PooledConnection, error: BaseException) -> Failure:
@@ -362,8 +362,7 @@ class Engine:
         """Fail what has waited too long; when to look again."""
         self._reads.expire(now, lambda: not_sent(self._settings))
         for write in self._writes.expire(now):
-            write.error = not_sent(self._settings)
-            write.answer()
+            write.answer(not_sent(self._settings))
         self._rest()
         return itertools.chain(self._reads.deadlines(), self._writes.deadlines())
 
@@ -373,8 +372,7 @@ class Engine:
 
     def _fail_waiting(self, error: Callable[[], Exception]) -> None:
         for write in self._writes.take_all():
-            write.error = error()
-            write.answer()
+            write.answer(error())
         while batch := self._reads.next():
             for read in batch:
                 read.fail(error)
@@ -384,6 +382,11 @@ class Engine:
 def _fail_reads(batch: list[Read], error: Exception) -> None:
     for read in batch:
         read.fail(lambda: error)
+
+
+def _answer_all(writes: list[AnyWrite], error: Exception) -> None:
+    for write in writes:
+        write.answer(error)
 
 
 def _forget(future: asyncio.Future[Any]) -> None:

@@ -103,7 +103,7 @@ def is_starting(error: BaseException) -> bool:
 
 
 def for_caller(error: Exception, settings: Settings) -> Exception:
-    """A new RepositoryError caused by the driver's; any other error as it is."""
+    """Return a new RepositoryError caused by the driver's; any other error as it is."""
     if not isinstance(error, DRIVER_ERRORS):
         return error
     code = _code(error)
@@ -126,20 +126,20 @@ def for_caller(error: Exception, settings: Settings) -> Exception:
 
 
 def no_answer(settings: Settings, cause: BaseException | None = None) -> TimeoutError:
-    """The error of a connection that was dropped because the server did not answer in time."""
+    """Return the error of a connection dropped because the server did not answer in time."""
     error = TimeoutError(f"no answer within {settings.command_timeout:g} s")
     error.__cause__ = cause
     return error
 
 
 def not_sent(settings: Settings) -> RepositoryError:
-    """The error of a call that waited for others, or for a connection, until its time was over."""
+    """Return the error of a call whose time was over before it had a connection."""
     text = f"the call could not begin within {settings.command_timeout:g} s, nothing was changed"
     return _caused(f"{text}: {settings.name}", no_answer(settings))
 
 
 def maybe_done(error: BaseException, settings: Settings) -> RepositoryError:
-    """The error of a write that was sent, and whose answer was lost with the connection."""
+    """Return the error of a write that was sent, and whose answer was lost with the connection."""
     return _caused(
         "the connection was lost before PostgreSQL answered, so the call may have happened or not"
         f" ({_said(error)}): {settings.name}",
@@ -148,7 +148,7 @@ def maybe_done(error: BaseException, settings: Settings) -> RepositoryError:
 
 
 def not_open(settings: Settings) -> RepositoryClosedError:
-    """The refusal of a call before the opening or after the closing."""
+    """Return the error of a call before the opening or after the closing."""
     return RepositoryClosedError(
         f"the repository is not open, use it within async with: {settings.name}"
     )

@@ -44,7 +44,7 @@ def in_schema(text: str, schema: str) -> str:
 
 
 def _dollar_quote(text: str) -> str:
-    """A dollar quote that does not occur in a text."""
+    """Return a dollar quote that does not occur in a text."""
     number = 0
     while f"$body{number}$" in text:
         number += 1

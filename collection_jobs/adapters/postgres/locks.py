@@ -11,11 +11,11 @@ import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from collection_jobs.adapters.postgres.batching import Write
 from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.session import milliseconds
 from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.write import AnyWrite, Sharing
 
 __all__ = ["Locks"]
 
@@ -49,7 +49,7 @@ class Locks:
         return self._patient < self._most
 
     @contextmanager
-    def limited(self, pooled: PooledConnection, batch: list[Write]) -> Generator[None]:
+    def limited(self, pooled: PooledConnection, batch: list[AnyWrite]) -> Generator[None]:
         """Set how long the statement of some writes waits for a lock."""
         now = self._loop.time()
         first = batch[0]
@@ -70,22 +70,24 @@ class Locks:
         finally:
             self._patient -= patient
 
-    async def sorted_out(self, pooled: PooledConnection, batch: list[Write]) -> list[Write]:
+    async def sorted_out(self, pooled: PooledConnection, batch: list[AnyWrite]) -> list[AnyWrite]:
         """Those of some writes that met a lock which are to be repeated, the locked ones alone."""
         now = self._loop.time() + _PRECISION
         again = [write for write in batch if now < write.locks_until]
         if len(batch) == 1:
-            batch[0].is_locked = True
+            batch[0].sharing = Sharing.LOCKED
             return again
         locked = await self._locked(pooled, batch)
         for write in batch:
             write.attempts += 1
-            write.is_locked = not locked.isdisjoint(write.ids)
-            # What no row shows, such as a job that another is about to create, shows at the second.
-            write.alone = write.alone or write.is_locked or write.attempts > 1
+            if not locked.isdisjoint(write.ids):
+                write.sharing = Sharing.LOCKED
+            elif write.attempts > 1:
+                # What no row shows, such as a job that another is about to create.
+                write.sharing = Sharing.ALONE
         return again
 
-    async def _locked(self, pooled: PooledConnection, batch: list[Write]) -> set[str]:
+    async def _locked(self, pooled: PooledConnection, batch: list[AnyWrite]) -> set[str]:
         ids = sorted({job_id for write in batch for job_id in write.ids})
         try:
             return {row[0] for row in await pooled.fetch(self._locked_jobs, ids)}

@@ -15,7 +15,7 @@ _PORT = 5432
 
 
 def server_address(url: str) -> tuple[str, int] | None:
-    """The host and the TCP port that a URL names.
+    """Return the host and the TCP port that a URL names.
 
     Returns:
         None where it names several, or a socket of this machine, or none: then the driver looks
@@ -28,14 +28,14 @@ def server_address(url: str) -> tuple[str, int] | None:
 
 
 def proxied_url(url: str, host: str, port: int) -> str:
-    """The URL of the same store by way of a proxy, with short time-outs."""
+    """Return the URL of the same store by way of a proxy, with short time-outs."""
     _, _, (scheme, user, rest, options) = _taken_apart(url)
     options |= {"connect_timeout": str(PROXIED_TIME_OUT), "command_timeout": str(PROXIED_TIME_OUT)}
     return f"{scheme}://{user}{host}:{port}{rest}?{urlencode(options)}"
 
 
 def _taken_apart(url: str) -> tuple[str, str, tuple[str, str, str, dict[str, str]]]:
-    """The host and the port, as text, and all the rest of a URL."""
+    """Return the host and the port, as text, and all the rest of a URL."""
     Settings.from_url(url)  # whatever is wrong with it is said as it is when it is opened
     place, _, query = url.partition("?")
     scheme, _, place = place.partition("://")

@@ -9,22 +9,27 @@ from typing import ClassVar, Self
 
 from typing_extensions import override
 
-from collection_jobs.adapters.postgres import reads, writes
+from collection_jobs.adapters.postgres import reads, saves, writes
 from collection_jobs.adapters.postgres.engine import Engine
 from collection_jobs.adapters.postgres.errors import not_open
 from collection_jobs.adapters.postgres.parts import Cursors
+from collection_jobs.adapters.postgres.requests import (
+    ChangeStatus,
+    DeleteJob,
+    RecordOutcome,
+    SaveJobs,
+    job_weight,
+)
 from collection_jobs.adapters.postgres.settings import DEFAULT_SCHEMA, Settings
 from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import RepositoryError
-from collection_jobs.job import CollectionJob
+from collection_jobs.job import CollectionJob, check_job, check_jobs
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
     check_candles,
     check_datetime,
-    check_job,
-    check_jobs,
     check_key,
     check_limit,
     check_name,
@@ -127,11 +132,11 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         self._stats = reads.Stats(statements.stats)
         self._by_status = reads.List(statements.list, statements.list_in_parts, cursors)
         self._recent = reads.List(statements.recent, statements.recent_in_parts, cursors)
-        self._save = writes.Save(statements)
-        self._save_large = writes.SaveLarge(statements)
-        self._delete = writes.Delete(statements.delete)
-        self._update_status = writes.UpdateStatus(statements.update_status)
-        self._put_outcome = writes.PutOutcome(statements.put_outcomes)
+        self._save_together = saves.SaveTogether(statements)
+        self._save_in_parts = saves.SaveInParts(statements)
+        self._delete = writes.DeleteJobs(statements.delete)
+        self._change_status = writes.ChangeStatuses(statements.update_status)
+        self._record_outcome = writes.RecordOutcomes(statements.put_outcomes)
 
     @classmethod
     def from_url(cls, url: str, *, create: bool = True) -> Self:
@@ -157,7 +162,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         )
 
     def __repr__(self) -> str:
-        """The store, without its password."""
+        """Show the store, without its password."""
         return f"<{type(self).__name__} {self._settings.name}>"
 
     async def __aenter__(self) -> Self:
@@ -208,9 +213,8 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def save(self, job: CollectionJob) -> None:
-        weight = writes.weight(check_job(job))
-        kind = self._save if weight <= writes.LARGEST_WEIGHT else self._save_large
-        await self._opened().write(kind, (job.id,), [job], weight)
+        weight = job_weight(check_job(job))
+        await self._save(SaveJobs((job,), (job.id,), weight))
 
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
@@ -221,7 +225,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     @override
     async def delete(self, job_id: str) -> bool:
         key = check_name("job_id", job_id)
-        return bool(await self._opened().write(self._delete, (key,), key))
+        return await self._opened().write(self._delete, DeleteJob(key))
 
     @override
     async def list_by_status(
@@ -252,16 +256,14 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     ) -> bool:
         key = check_name("job_id", job_id)
         text = check_optional_text("error_message", error_message)
-        change = key, check_status(status).value, text
-        weight = 1 + writes.text_weight(text)
-        return bool(await self._opened().write(self._update_status, (key,), change, weight))
+        change = ChangeStatus(key, check_status(status).value, text)
+        return await self._opened().write(self._change_status, change)
 
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
         key = check_name("job_id", job_id)
-        outcome = key, check_name("symbol", symbol), None, check_text("error", error)
-        weight = 1 + writes.text_weight(outcome[3])
-        await self._opened().write(self._put_outcome, (key,), outcome, weight)
+        outcome = RecordOutcome(key, check_name("symbol", symbol), None, check_text("error", error))
+        await self._opened().write(self._record_outcome, outcome)
 
     @override
     async def get_stats(self, job_id: str) -> JobStats | None:
@@ -286,8 +288,8 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             RepositoryError: PostgreSQL failed.
         """
         key = check_name("job_id", job_id)
-        outcome = key, check_name("symbol", symbol), check_candles(candles), None
-        await self._opened().write(self._put_outcome, (key,), outcome)
+        outcome = RecordOutcome(key, check_name("symbol", symbol), check_candles(candles), None)
+        await self._opened().write(self._record_outcome, outcome)
 
     async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
         """Save each of the jobs, in their order, or none of them.
@@ -301,12 +303,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             StaleJobError: A job carries a revision that is not the stored one; nothing changed.
             RepositoryError: PostgreSQL failed; nothing changed.
         """
-        checked = check_jobs(jobs)
-        ids = tuple({job.id for job in checked})
-        weight = sum(map(writes.weight, checked))
-        several = weight > writes.LARGEST_WEIGHT or writes.are_several(checked, ids)
-        kind = self._save_large if several else self._save
-        await self._opened().write(kind, ids, checked, weight)
+        await self._save(SaveJobs.of(check_jobs(jobs)))
 
     async def list_after(
         self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
@@ -334,6 +331,12 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         key = (status.value, *after, min(limit, _MAX_COUNT), min(offset, _MAX_COUNT))
         jobs: list[CollectionJob] = await self._opened().read(self._by_status, key)
         return jobs
+
+    async def _save(self, request: SaveJobs) -> None:
+        if saves.fits_one_statement(request):
+            await self._opened().write(self._save_together, request)
+        else:
+            await self._opened().write(self._save_in_parts, request)
 
     # A caller's checks of its arguments come before these.
 

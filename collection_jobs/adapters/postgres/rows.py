@@ -10,17 +10,18 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, cast
 
 from collection_jobs.errors import RepositoryError
-from collection_jobs.fields import FIELD_NAMES, FIELDS, NOTHING, POSITIONS, Kind
+from collection_jobs.fields import FIELD_NAMES, FIELDS, NOTHING, POSITIONS, FieldKind
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
 __all__ = [
-    "COLUMNS",
+    "JOB_COLUMNS",
     "MOST_OUTCOMES",
     "PARAMETERS",
     "Outcomes",
     "array_literal",
+    "columns_of",
     "has_large_metadata",
     "job_from",
     "row_of",
@@ -30,7 +31,7 @@ __all__ = [
 Outcomes: TypeAlias = tuple[dict[str, int], dict[str, str]]
 _STATUSES = {status.value: status for status in JobStatus}
 
-COLUMNS: Mapping[str, str] = {
+JOB_COLUMNS: Mapping[str, str] = {
     name: f"range_{name}" if name in ("start", "end") else name
     for name in FIELD_NAMES
     if name not in ("completed_symbols", "failed_symbols", "revision")
@@ -109,7 +110,7 @@ def job_from(
 
 
 def row_of(job: CollectionJob, *, with_metadata: bool = True) -> list[Any]:
-    """Give what the columns of `COLUMNS` hold of a job, in their order, as `PARAMETERS`."""
+    """Give what the columns of `JOB_COLUMNS` hold of a job, in their order, as `PARAMETERS`."""
     values = list(_column_values(job))
     if not with_metadata:
         values[_METADATA_COLUMN] = NOTHING
@@ -126,6 +127,11 @@ _from_json: Callable[[str], tuple[Any, int]] = json.JSONDecoder().raw_decode
 def _in_utc(instant: datetime) -> datetime:
     """An instant as asyncpg gives it: the year 9999's end is an infinity, without a timezone."""
     return instant if instant.tzinfo is UTC else instant.replace(tzinfo=UTC)
+
+
+def columns_of(rows: Iterable[Iterable[Any]]) -> list[list[Any]]:
+    """Turn rows into columns, which the statements take as arrays."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _mapping(document: str | None) -> Mapping[str, Any]:
@@ -146,29 +152,29 @@ def _status_text(status: JobStatus) -> str:
 
 
 _to_json: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_column_values = attrgetter(*COLUMNS)
-_TYPES: Mapping[Kind, str] = {Kind.INSTANT: "timestamptz", Kind.INTEGER: "bigint"}
-_METADATA_COLUMN = list(COLUMNS).index("metadata")
+_column_values = attrgetter(*JOB_COLUMNS)
+_TYPES: Mapping[FieldKind, str] = {FieldKind.INSTANT: "timestamptz", FieldKind.INTEGER: "bigint"}
+_METADATA_COLUMN = list(JOB_COLUMNS).index("metadata")
 _KINDS = {field.name: field.kind for field in FIELDS}
-PARAMETERS: tuple[str, ...] = tuple(f"{_TYPES.get(_KINDS[name], 'text')}[]" for name in COLUMNS)
+PARAMETERS: tuple[str, ...] = tuple(f"{_TYPES.get(_KINDS[name], 'text')}[]" for name in JOB_COLUMNS)
 """The type of the array that holds a column of many jobs; what has many values is one text."""
 
 # How a field is given and read; those of other kinds are as they are.
-_ENCODERS: Mapping[Kind, Callable[[Any], Any]] = {
-    Kind.NAMES: array_literal,
-    Kind.STATUS: _status_text,
-    Kind.TEXTS: _document,
+_ENCODERS: Mapping[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.NAMES: array_literal,
+    FieldKind.STATUS: _status_text,
+    FieldKind.TEXTS: _document,
 }
-_DECODERS: Mapping[Kind, Callable[[Any], Any]] = {
-    Kind.NAMES: tuple,
-    Kind.INSTANT: _in_utc,
-    Kind.STATUS: _STATUSES.__getitem__,
-    Kind.COUNTS: _mapping,
-    Kind.TEXTS: _mapping,
+_DECODERS: Mapping[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.NAMES: tuple,
+    FieldKind.INSTANT: _in_utc,
+    FieldKind.STATUS: _STATUSES.__getitem__,
+    FieldKind.COUNTS: _mapping,
+    FieldKind.TEXTS: _mapping,
 }
 _ENCODED = tuple(
     (place, _ENCODERS[_KINDS[name]])
-    for place, name in enumerate(COLUMNS)
+    for place, name in enumerate(JOB_COLUMNS)
     if _KINDS[name] in _ENCODERS
 )
 

@@ -15,7 +15,7 @@ __all__ = ["discard", "scratch_url"]
 
 
 def scratch_url(url: str, directory: Path) -> str:
-    """The URL of a schema that belongs to a directory, in the same database."""
+    """Return the URL of a schema that belongs to a directory, in the same database."""
     return Settings.from_url(url).with_schema(_schema(directory))
 
 

@@ -30,12 +30,12 @@ _SERVERS_SHARE = 0.8
 
 
 def milliseconds(seconds: float) -> int:
-    """A time as PostgreSQL takes it; 0 would mean no limit."""
+    """Return a time as PostgreSQL takes it; 0 would mean no limit."""
     return max(1, round(seconds * 1000))
 
 
 def conditional(settings: Settings, pid: int) -> str:
-    """A query of one row that sets the session, or of none if a pooler stands before the server.
+    """Return a query of one row that sets the session, or of none if a pooler is in between.
 
     A pooler gives out process ids of its own making. Were it to share sessions among transactions,
     what is set here would reach the sessions of others.

@@ -101,7 +101,7 @@ class Settings:
         return options.get("application_name") or os.environ.get("PGAPPNAME") or _APPLICATION
 
     def with_schema(self, schema: str) -> str:
-        """The URL that opens another schema with the same settings."""
+        """Return the URL that opens another schema with the same settings."""
         place, options = _split(self.dsn)
         values = {
             **options,
@@ -116,7 +116,7 @@ class Settings:
 
 
 def _split(url: str) -> tuple[str, dict[str, str]]:
-    """A URL without its options, and these."""
+    """Return a URL without its options, and these."""
     place, _, query = url.partition("?")
     pairs = option_pairs(query)
     if pairs is None:

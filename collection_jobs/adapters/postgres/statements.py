@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from collection_jobs.adapters.postgres.identifiers import in_schema
-from collection_jobs.adapters.postgres.rows import COLUMNS, MOST_OUTCOMES, PARAMETERS
+from collection_jobs.adapters.postgres.rows import JOB_COLUMNS, MOST_OUTCOMES, PARAMETERS
 from collection_jobs.fields import FIELD_NAMES
 from collection_jobs.status import TRANSITIONS, JobStatus
 
@@ -41,7 +41,7 @@ _READ = {
     "failed_symbols": "o.failed",
     "metadata": f"CASE WHEN pg_column_size(j.metadata) <= {_LARGEST_METADATA} THEN j.metadata END",
 }
-_JOB = ", ".join(_READ.get(name) or f"j.{COLUMNS.get(name, name)}" for name in FIELD_NAMES)
+_JOB = ", ".join(_READ.get(name) or f"j.{JOB_COLUMNS.get(name, name)}" for name in FIELD_NAMES)
 
 # One JSON document of outcomes is decoded several times faster than arrays of them. But a row holds
 # no more than 1 GB, a character of an error takes up to six in JSON, and whoever decodes a document
@@ -107,11 +107,12 @@ def _limited(parameter: int) -> str:
     return f"(SELECT set_config('lock_timeout', ${parameter}::text, true)) IS NOT NULL"
 
 
+_REPLACED = [name for name in JOB_COLUMNS.values() if name != "id"]
 _REPLACE = f"""
         ON CONFLICT (id) DO UPDATE SET
-            {", ".join(f"{name} = excluded.{name}" for name in COLUMNS.values() if name != "id")},
+            {", ".join(f"{name} = excluded.{name}" for name in _REPLACED)},
             generation = excluded.generation, revision = nextval({{revisions}})"""
-_COLUMNS = ", ".join(COLUMNS.values())
+_COLUMNS = ", ".join(JOB_COLUMNS.values())
 _ARRAYS = ", ".join(f"${number}::{type_}" for number, type_ in enumerate(PARAMETERS, 1))
 _BEHIND = len(PARAMETERS)
 # What has many values is given as one text.
@@ -119,7 +120,7 @@ _GIVEN = {"symbols": "symbols::text[]", "metadata": "metadata::jsonb"}
 _INSERT = f"""
         INSERT INTO {{schema}}.jobs AS j (key, generation, revision, {_COLUMNS})
         SELECT number, number, number,
-            {", ".join(_GIVEN.get(name, name) for name in COLUMNS.values())}"""
+            {", ".join(_GIVEN.get(name, name) for name in JOB_COLUMNS.values())}"""
 
 # New jobs, and those that replace whatever is stored, without outcomes: the shortest way. Of two
 # insertions of one id, which meet in its unique index, the later one replaces the job.

@@ -7,13 +7,17 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple
 
+from collection_jobs.adapters.sqlite.background import (
+    BackgroundThread,
+    BackgroundWork,
+    insist,
+)
 from collection_jobs.adapters.sqlite.errors import (
     ENGINE_ERRORS,
     for_caller,
@@ -55,8 +59,6 @@ _LONG_LISTINGS_LAST = 1.0
 # Seconds between two looks whether the files are still there, for who only reads.
 _LOOK_EVERY = 1.0
 _AT_ONCE = float("-inf")
-# Seconds between two attempts where memory lacks: nothing tells when others have freed some.
-_UNTIL_MEMORY = 0.01
 
 # What ends a read on the event loop's thread, and not with the helper: it took too many steps or
 # too long, is too large, or another connection recovers the log.
@@ -91,7 +93,7 @@ class Engine:
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._batch: list[Write] = []
         self._taken: Write | None = None
-        self._pool = ThreadPoolExecutor(1, "collection-jobs-sqlite-helper")
+        self._background = BackgroundThread("collection-jobs-sqlite-helper")
         self._handles: Handles
         self._files: Files
         self._reader: sqlite3.Connection
@@ -230,7 +232,7 @@ class Engine:
         """Do a read with the helper. A cancelled call leaves nothing."""
         self._check()
         try:
-            reading = self._loop.run_in_executor(self._pool, lambda: work(self._helper, argument))
+            reading = self._background.start(lambda: work(self._helper, argument))
         except RuntimeError as error:  # the system has no thread, or the interpreter ends
             raise self._no_thread() from error
         try:
@@ -279,7 +281,7 @@ class Engine:
         try:
             committer = self._connect()
         except BaseException as error:  # noqa: BLE001 - propagate any exception to the caller
-            _insist(self._refuse_to_open, error)
+            insist(self._refuse_to_open, error)
             return
         self._post(self._opened)
         try:
@@ -287,8 +289,8 @@ class Engine:
                 committer.commit(self._batch)
                 self._call(_answer, self._batch)
         except BaseException as error:  # noqa: BLE001 - propagate any exception to the callers
-            _insist(self._refuse_all, committer, error)
-        _insist(self._post_the_end, committer)
+            insist(self._refuse_all, committer, error)
+        insist(self._post_the_end, committer)
 
     def _refuse_to_open(self, error: BaseException) -> None:
         self._post(self._opened, for_caller(error, self._settings))
@@ -341,7 +343,7 @@ class Engine:
 
     def _disconnect(self, committer: GroupCommit) -> Exception | None:
         try:
-            self._pool.shutdown()
+            self._background.close()
             if self._files.log_was_replaced:
                 self._handles.abandon(_OTHER_LOG)
                 return None
@@ -351,8 +353,10 @@ class Engine:
             return for_caller(error, self._settings)
         return None if failure is None else for_caller(failure, self._settings)
 
-    def _start_checkpoint(self) -> Future[int]:
-        return self._pool.submit(lambda: copy_log(self._helper))
+    def _start_checkpoint(self) -> BackgroundWork[int]:
+        work = BackgroundWork(lambda: copy_log(self._helper))
+        self._background.submit(work)
+        return work
 
     def _next_batch(self) -> bool:
         """Wait for a write, and take those that wait with it; False: it is time to end."""
@@ -373,18 +377,7 @@ class Engine:
     def _call(self, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
         """Have the event loop's thread call something."""
         with suppress(RuntimeError):  # the loop was closed: then nobody waits for an answer either
-            _insist(self._loop.call_soon_threadsafe, callback, *args)
-
-
-def _insist(step: Callable[[*_Ts], object], *args: *_Ts) -> None:
-    """Repeat a step until there is memory for it: what it does must be done."""
-    while True:
-        try:
-            step(*args)
-        except MemoryError:
-            time.sleep(_UNTIL_MEMORY)
-        else:
-            return
+            insist(self._loop.call_soon_threadsafe, callback, *args)
 
 
 _OTHER_LOG = "its log was replaced while it was open, and closing it would have mixed the two logs"

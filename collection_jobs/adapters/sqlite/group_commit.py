@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
+from collection_jobs.adapters.sqlite.background import BackgroundWork
 from collection_jobs.adapters.sqlite.errors import for_caller
 from collection_jobs.adapters.sqlite.files import Files
 from collection_jobs.adapters.sqlite.schema import retry_while_locked
@@ -91,7 +91,7 @@ class GroupCommit:
         connection: sqlite3.Connection,
         files: Files,
         settings: Settings,
-        start_checkpoint: Callable[[], Future[int]],
+        start_checkpoint: Callable[[], BackgroundWork[int]],
     ) -> None:
         """Take over a connection; ``start_checkpoint`` runs ``copy_log`` on another."""
         self._connection = connection
@@ -100,7 +100,7 @@ class GroupCommit:
         self._files = files
         self._settings = settings
         self._start_checkpoint = start_checkpoint
-        self._checkpoint: Future[int] | None = None
+        self._checkpoint: BackgroundWork[int] | None = None
         # What a killed process left in the log is copied after the first commit.
         self._copied_changes = -_CHANGES_PER_CHECKPOINT
 
@@ -118,7 +118,7 @@ class GroupCommit:
         """
         connection = self._connection
         changes = connection.total_changes
-        idle = self._checkpoint is None or self._checkpoint.done()
+        idle = self._checkpoint is None or self._checkpoint.ended
         try:
             self._begin()
         except BaseException as error:  # noqa: BLE001 - propagate any exception to the callers
@@ -212,7 +212,7 @@ class GroupCommit:
     def _keep_log_short(self) -> None:
         """Start a checkpoint if it is time; while the writer never rests, none gets all copied."""
         changes = self._connection.total_changes
-        if self._checkpoint is not None and self._checkpoint.result(timeout=0) > _LONG_LOG:
+        if self._checkpoint is not None and (self._checkpoint.result or 0) > _LONG_LOG:
             self._checkpoint = None
             copy_log(self._connection)
         elif changes - self._copied_changes >= _CHANGES_PER_CHECKPOINT:

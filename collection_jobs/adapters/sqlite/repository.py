@@ -18,15 +18,13 @@ from collection_jobs.adapters.sqlite.rows import MAX_INTEGER, to_micros
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
 from collection_jobs.adapters.sqlite.settings import Settings, Synchronous
 from collection_jobs.errors import RepositoryError
-from collection_jobs.job import CollectionJob
+from collection_jobs.job import CollectionJob, check_job, check_jobs
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
     check_candles,
     check_datetime,
-    check_job,
-    check_jobs,
     check_key,
     check_limit,
     check_name,

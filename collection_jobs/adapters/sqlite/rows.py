@@ -11,26 +11,26 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from collection_jobs.documents import from_micros, to_micros
-from collection_jobs.fields import FIELDS, POSITIONS, Field, Kind
+from collection_jobs.fields import FIELDS, POSITIONS, Field, FieldKind
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 
 __all__ = [
-    "COLUMNS",
     "HEADER",
     "JOB_DOCUMENT",
     "LARGEST_DOCUMENT",
     "MAX_INTEGER",
+    "ROW_COLUMNS",
     "Outcome",
     "Stored",
     "UndecodableError",
-    "columns_of",
     "decoded",
     "from_json",
     "from_micros",
     "job_from",
     "jobs_from",
     "outcomes_of",
+    "row_values",
     "stored_from",
     "to_json",
     "to_micros",
@@ -55,7 +55,8 @@ _LONGEST_QUICK = 4_096  # characters
 _ROW_FIELDS = tuple(
     field
     for field in FIELDS
-    if field.kind not in (Kind.NAMES, Kind.COUNTS, Kind.TEXTS) and field.name != "revision"
+    if field.kind not in (FieldKind.NAMES, FieldKind.COUNTS, FieldKind.TEXTS)
+    and field.name != "revision"
 )
 
 
@@ -63,7 +64,7 @@ def _column(field: Field) -> str:
     return f"range_{field.name}" if field.name in ("start", "end") else field.name
 
 
-COLUMNS: Mapping[str, str] = {field.name: _column(field) for field in _ROW_FIELDS}
+ROW_COLUMNS: Mapping[str, str] = {field.name: _column(field) for field in _ROW_FIELDS}
 """The columns of `jobs` that hold a field each, by the fields' names; the revision left out."""
 
 
@@ -82,12 +83,13 @@ def _elements(symbols: str, metadata: str, long_text: Callable[[str], str]) -> s
     """Give an SQL expression for each field, in the fields' order, as JOB_DOCUMENT has them."""
     special = {"symbols": symbols, "metadata": metadata, "revision": "j.revision"}
     special |= {
-        field.name: long_text(f"j.{COLUMNS[field.name]}")
+        field.name: long_text(f"j.{ROW_COLUMNS[field.name]}")
         for field in _ROW_FIELDS
-        if field.kind is Kind.TEXT
+        if field.kind is FieldKind.TEXT
     }
     return ", ".join(
-        special.get(field.name) or (f"j.{COLUMNS[field.name]}" if field.name in COLUMNS else "NULL")
+        special.get(field.name)
+        or (f"j.{ROW_COLUMNS[field.name]}" if field.name in ROW_COLUMNS else "NULL")
         for field in FIELDS
     )
 
@@ -167,14 +169,14 @@ def _status_text(status: JobStatus) -> str:
 
 
 # How a field is held, where it is not None; those of other kinds are held as they are.
-_ENCODERS: Mapping[Kind, Callable[[Any], Any]] = {
-    Kind.INSTANT: to_micros,
-    Kind.STATUS: _status_text,
+_ENCODERS: Mapping[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.INSTANT: to_micros,
+    FieldKind.STATUS: _status_text,
 }
-_DECODERS: Mapping[Kind, Callable[[Any], Any]] = {
-    Kind.INSTANT: from_micros,
-    Kind.STATUS: _STATUSES.__getitem__,
-    Kind.TEXTS: MappingProxyType,
+_DECODERS: Mapping[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.INSTANT: from_micros,
+    FieldKind.STATUS: _STATUSES.__getitem__,
+    FieldKind.TEXTS: MappingProxyType,
 }
 _QUICKER: Mapping[str, Callable[[int], datetime]] = {"start": _boundary, "end": _boundary}
 _ENCODED = tuple(
@@ -195,7 +197,7 @@ def _decoded_fields(*, optional: bool) -> tuple[tuple[int, Callable[[Any], Any]]
 
 
 _DECODED, _DECODED_UNLESS_NULL = _decoded_fields(optional=False), _decoded_fields(optional=True)
-_row_values = attrgetter(*COLUMNS)
+_row_values = attrgetter(*ROW_COLUMNS)
 
 _START, _END, _SYMBOLS = POSITIONS["start"], POSITIONS["end"], POSITIONS["symbols"]
 _CREATED_AT, _STATUS, _REVISION = (
@@ -207,8 +209,8 @@ _COMPLETED, _FAILED = POSITIONS["completed_symbols"], POSITIONS["failed_symbols"
 _METADATA = POSITIONS["metadata"]
 
 
-def columns_of(job: CollectionJob) -> list[Any]:
-    """Give what the columns of `COLUMNS` hold of a job, in their order."""
+def row_values(job: CollectionJob) -> list[Any]:
+    """Give what the columns of `ROW_COLUMNS` hold of a job, in their order."""
     values = list(_row_values(job))
     for place, encode in _ENCODED:
         value = values[place]

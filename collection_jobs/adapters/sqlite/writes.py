@@ -13,10 +13,10 @@ from typing import Any
 
 from collection_jobs.adapters.sqlite.reads import find_stored
 from collection_jobs.adapters.sqlite.rows import (
-    COLUMNS,
+    ROW_COLUMNS,
     Outcome,
-    columns_of,
     outcomes_of,
+    row_values,
     to_json,
     to_micros,
 )
@@ -32,20 +32,20 @@ from collection_jobs.status import TRANSITIONS, JobStatus
 __all__ = ["add_outcome", "delete", "save", "save_many", "update_status"]
 
 _INSERT_JOB = f"""
-    INSERT INTO jobs ({", ".join(COLUMNS.values())}, revision)
-    SELECT {", ".join("?" * len(COLUMNS))}, last_deleted_revision + 1 FROM store WHERE true
+    INSERT INTO jobs ({", ".join(ROW_COLUMNS.values())}, revision)
+    SELECT {", ".join("?" * len(ROW_COLUMNS))}, last_deleted_revision + 1 FROM store WHERE true
     ON CONFLICT (id) DO NOTHING"""  # noqa: S608 - constant text
 
 
 def _set(*fields: str) -> str:
-    places = {name: place for place, name in enumerate(COLUMNS, 1)}
-    return ", ".join(f"{COLUMNS[name]} = ?{places[name]}" for name in fields)
+    places = {name: place for place, name in enumerate(ROW_COLUMNS, 1)}
+    return ", ".join(f"{ROW_COLUMNS[name]} = ?{places[name]}" for name in fields)
 
 
 # The indexes on these columns are rewritten when they are set, even to what they were.
 _INDEXED = ("created_at", "status")
 _REPLACE_JOB = f"""
-    UPDATE jobs SET {_set(*(name for name in COLUMNS if name not in ("id", *_INDEXED)))},
+    UPDATE jobs SET {_set(*(name for name in ROW_COLUMNS if name not in ("id", *_INDEXED)))},
         revision = revision + 1"""  # noqa: S608 - constant text
 _AND_MOVE_JOB = f", {_set(*_INDEXED)}"
 _WITH_ID = " WHERE id = ?1"
@@ -112,7 +112,7 @@ _UPDATE_STATUS = {status: _change_of_status(status) for status in TRANSITIONS}
 
 def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
     """Create or replace a job."""
-    columns = columns_of(job)
+    columns = row_values(job)
     if job.revision is None and connection.execute(_INSERT_JOB, columns).rowcount:
         for first in range(0, len(job.symbols), _NAMES_PER_PART):
             names = job.symbols[first : first + _NAMES_PER_PART]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import NamedTuple
 
+import click
+
+from collection_jobs.cli.escape import harmless
 from collection_jobs.cli.failure import URL_VARIABLE, Failure
 from collection_jobs.opening import looks_like_url
 from collection_jobs.urls import scheme_of_url
 
-__all__ = ["Words", "read_words"]
+__all__ = ["Words", "read_words", "since"]
 
 
 class Words(NamedTuple):
@@ -44,7 +48,7 @@ def read_words(words: Sequence[str], command: str, job: str, commands: Sequence[
     if job == "none" and words and scheme_of_url(words[0]) is None:
         raise Failure(_no_url(words[0], commands))
     if len(words) > (1 if job == "none" else 2):
-        raise Failure(f"{len(words)} words are too many: {form}")
+        raise Failure(_too_many(words, form, commands))
     urls, ids = _parted(words, job, usual)
     if not urls:
         raise Failure(
@@ -67,7 +71,7 @@ _EXAMPLES = {
 
 
 def _parted(words: Sequence[str], job: str, usual: str) -> tuple[list[str], list[str]]:
-    """The URL and the id, as far as there are such."""
+    """Return the URL and the id, as far as there are such."""
     given = [usual] if usual else []
     if not words:
         return given, []
@@ -79,6 +83,13 @@ def _parted(words: Sequence[str], job: str, usual: str) -> tuple[list[str], list
     return given, [word]
 
 
+def _too_many(words: Sequence[str], form: str, commands: Sequence[str]) -> str:
+    late = next((word for word in words[1:] if word in commands), None)
+    if late is not None and looks_like_url(words[0]):
+        return f"put the command first: collection-jobs jobs {late} URL ID"
+    return f"too many arguments: {form}"
+
+
 def _no_url(word: str, commands: Sequence[str]) -> str:
     # What is no word of a shell might be a URL without its scheme, with a password in it.
     shown = repr(word) if re.fullmatch(r"[\w.-]{1,40}", word) else "what stands there"
@@ -87,3 +98,25 @@ def _no_url(word: str, commands: Sequence[str]) -> str:
         f"; did you mean {near[0]}?" if near else ", which begins with a scheme: sqlite:///jobs.db"
     )
     return f"{shown} is neither a command ({', '.join(commands)}) nor the URL of a store{hint}"
+
+
+_AGO = re.compile(r"(\d{1,9})\s*([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """Read an option: how long ago (90m, 3d), or an ISO date or instant, in UTC if bare."""
+    if value is None:
+        return None
+    try:
+        if ago := _AGO.fullmatch(value.strip()):
+            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        at = datetime.fromisoformat(value)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{harmless(value)!r} is no time: give how long ago (90m, 12h, 3d, 2w), or a date or"
+            " instant in UTC (2026-01-31, 2026-01-31T09:30)",
+            ctx,
+            param,
+        ) from None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collection_jobs.cli.jobs import read_commands, write_commands
 from collection_jobs.cli.jobs.group import jobs_group
 
-__all__ = ["jobs_group"]
+__all__ = ["jobs_command"]
+
+jobs_command = jobs_group
 
 # In the order in which the help shows them.
 for _command in (

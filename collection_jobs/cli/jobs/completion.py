@@ -55,7 +55,7 @@ def _described(job: CollectionJob) -> str:
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """The words as they were typed: bash hands a word with a colon over in three."""
+    """Return the words as they were typed: bash hands a word with a colon over in three."""
     joined: list[str] = []
     glue = False
     for word in words:

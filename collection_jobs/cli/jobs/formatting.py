@@ -37,17 +37,17 @@ _ASCII_BAR = (("=", "green"), ("x", "red"), ("-", "dim"))
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A terminal for text from a store: nothing in it is taken for markup."""
+    """Return a terminal for text from a store: nothing in it is taken for markup."""
     return Console(markup=False, highlight=False, emoji=False, stderr=stderr)
 
 
 def status(job: CollectionJob) -> Text:
-    """The status in its colour."""
+    """Return the status in its colour."""
     return Text(job.status.value, STATUS_STYLES[job.status])
 
 
 def bar(stats: JobStats, width: int, *, ascii_only: bool) -> Text:
-    """The outcomes as a bar; what there is at all is at least one cell long."""
+    """Return the outcomes as a bar; what there is at all is at least one cell long."""
     counts = (stats.completed, stats.failed, stats.pending)
     cells = [round(count / stats.total * width) for count in counts]
     for at, count in enumerate(counts):
@@ -60,12 +60,12 @@ def bar(stats: JobStats, width: int, *, ascii_only: bool) -> Text:
 
 
 def instant(value: datetime, *, seconds: bool = False) -> str:
-    """An instant in UTC."""
+    """Return an instant in UTC."""
     return value.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
 def span(start: datetime, end: datetime) -> str:
-    """A range; one of whole days by its days."""
+    """Return a range; one of whole days by its days."""
     days = all(
         (at.hour, at.minute, at.second, at.microsecond) == (0, 0, 0, 0) for at in (start, end)
     )
@@ -73,7 +73,7 @@ def span(start: datetime, end: datetime) -> str:
 
 
 def duration(value: timedelta) -> str:
-    """A duration in its two greatest units."""
+    """Return a duration in its two greatest units."""
     seconds = max(int(value.total_seconds()), 0)
     units = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
     for (name, size), (lesser, part) in pairwise(units):

@@ -11,10 +11,9 @@ from typing import Any, TypeVar, cast
 import click
 from typing_extensions import override
 
-from collection_jobs.cli.jobs.arguments import Words, read_words
+from collection_jobs.cli.jobs.arguments import Words, read_words, since
 from collection_jobs.cli.jobs.completion import complete_ids
 from collection_jobs.cli.jobs.store import existing, on_store
-from collection_jobs.cli.jobs.times import since
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
@@ -73,14 +72,14 @@ def jobs_group() -> None:
 
 
 def words_argument(job: str, *statuses: JobStatus) -> Callable[[_F], _F]:
-    """The argument ``[URL] [ID]``; ``statuses`` are those of the ids that a shell completes."""
+    """Add the argument ``[URL] [ID]``; a shell completes ids of jobs in these ``statuses``."""
     metavar = {"none": "[URL]", "one": "[URL] ID", "maybe": "[URL] [ID]"}[job]
     complete = None if job == "none" else complete_ids(*statuses)
     return click.argument("words", nargs=-1, metavar=metavar, shell_complete=complete)
 
 
 def filters(function: _F) -> _F:
-    """The options that say which jobs are listed or watched."""
+    """Add the options that say which jobs are listed or watched."""
     for option in (
         click.option(
             "--limit",
@@ -108,14 +107,14 @@ def filters(function: _F) -> _F:
 
 
 def json_option(function: _F) -> _F:
-    """The option to print JSON."""
+    """Add the option to print JSON."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(
         function
     )
 
 
 def read_line(words: Sequence[str], job: str) -> Words:
-    """The store and the job that the words of the running command name."""
+    """Return the store and the job that the words of the running command name."""
     command = click.get_current_context().info_name or ""
     return read_words(words, command, job, tuple(jobs_group.commands))
 

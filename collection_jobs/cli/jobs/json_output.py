@@ -20,7 +20,7 @@ def job_json(job: CollectionJob) -> dict[str, Any]:
 
 
 def stats_json(stats: JobStats) -> dict[str, Any]:
-    """The stats of a job."""
+    """Return the stats of a job."""
     return {
         "total": stats.total,
         "completed": stats.completed,
@@ -32,7 +32,7 @@ def stats_json(stats: JobStats) -> dict[str, Any]:
 
 
 def totals_json(totals: Mapping[JobStatus, StatusTotals]) -> dict[str, Any]:
-    """The sums for every status."""
+    """Return the sums for every status."""
     return {
         "jobs": sum(one.jobs for one in totals.values()),
         "statuses": {

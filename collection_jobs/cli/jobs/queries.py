@@ -30,7 +30,7 @@ class StatusTotals:
     symbols: JobStats = _NOTHING
 
     def plus(self, job: CollectionJob) -> StatusTotals:
-        """The sums with one job more."""
+        """Add one job to the sums."""
         old, more = self.symbols, JobStats.from_job(job)
         sums = JobStats(
             total=old.total + more.total,
@@ -48,7 +48,7 @@ async def recent(
     statuses: Collection[JobStatus] = (),
     since: datetime | None = None,
 ) -> list[CollectionJob]:
-    """The newest jobs first, of some statuses only and not from before ``since``.
+    """Read the newest jobs first, of some statuses only and not from before ``since``.
 
     The contract lists the newest of all statuses, and the oldest of one. A rare status is read
     whole; for the others the newest jobs are looked through, further back each time, until there
@@ -71,7 +71,7 @@ async def recent(
 
 
 async def totals(repository: CollectionJobRepository) -> dict[JobStatus, StatusTotals]:
-    """The sums for every status, read page by page: a job that changes meanwhile may be missed."""
+    """Sum up every status, page by page: a job that changes meanwhile may be missed."""
     sums = dict.fromkeys(JobStatus, StatusTotals())
     for status in JobStatus:
         async for job in _each(repository, status):

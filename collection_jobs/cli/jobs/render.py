@@ -49,12 +49,12 @@ def job_view(job: CollectionJob, console: Console, now: datetime | None = None) 
 
 
 def stats_view(job_id: str, stats: JobStats, console: Console) -> RenderableType:
-    """The numbers of one job."""
+    """Return the numbers of one job."""
     return Group(Text(harmless(job_id), "bold"), _progress(stats, console))
 
 
 def totals_view(totals: Mapping[JobStatus, StatusTotals]) -> RenderableType:
-    """The numbers of a store, status by status."""
+    """Return the numbers of a store, status by status."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, show_footer=True)
     everything = _sum(totals)
     table.add_column("status", footer="all")

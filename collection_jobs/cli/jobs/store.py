@@ -38,7 +38,7 @@ def on_store(url: str, work: Callable[[CollectionJobRepository], Awaitable[_T]])
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncGenerator[CollectionJobRepository]:
-    """The open store; a missing one is not made."""
+    """Open the store; a missing one is not made."""
     async with AsyncExitStack() as stack:
         try:
             opening = open_repository(url, create=False)
@@ -66,7 +66,7 @@ def _why_not(url: str, error: Exception) -> str:
 
 
 async def existing(repository: CollectionJobRepository, job_id: str) -> CollectionJob:
-    """The job with this id.
+    """Return the job with this id.
 
     Raises:
         Failure: There is none; it says what ids come near.

@@ -59,7 +59,7 @@ _Row = dict[str, Text]
 def jobs_table(
     jobs: Sequence[CollectionJob], console: Console, now: datetime | None = None
 ) -> Table:
-    """The jobs as a table for this console.
+    """Return the jobs as a table for this console.
 
     On a terminal it is as wide as that, at most: columns that do not fit are left out, and what
     is too long ends in an ellipsis. Elsewhere nothing is cut, and there is one line per job.
@@ -120,7 +120,7 @@ def _natural(name: str, rows: Sequence[_Row]) -> int:
 
 
 def _fitting(natural: dict[str, int], width: int) -> dict[str, int]:
-    """The widths of the columns that fit, by their ranks; ids and errors give way."""
+    """Return the widths of the columns that fit, by their ranks; ids and errors give way."""
     shortest = {"id": width // 3, "error": _LEAST_ERROR}
     least = {name: min(cells, shortest.get(name, cells)) for name, cells in natural.items()}
     chosen: dict[str, int] = {}
@@ -142,7 +142,7 @@ def _total(widths: dict[str, int]) -> int:
 
 
 def _cut(text: Text, width: int) -> Text:
-    """The text within a width: what is too long loses its middle, for ids differ at their ends."""
+    """Fit the text to a width: what is too long loses its middle, for ids differ at their ends."""
     if text.cell_len <= width:
         return text
     plain, tail = text.plain, (width - 1) // 2

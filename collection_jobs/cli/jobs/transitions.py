@@ -11,11 +11,11 @@ from collection_jobs.status import JobStatus
 
 __all__ = ["cancelled", "retried"]
 
-Change = tuple[CollectionJob, CollectionJob]
+StatusChange = tuple[CollectionJob, CollectionJob]
 """The job before and after."""
 
 
-async def retried(repository: CollectionJobRepository, job: CollectionJob) -> Change:
+async def retried(repository: CollectionJobRepository, job: CollectionJob) -> StatusChange:
     """Make a failed job pending.
 
     Not by ``update_status``: that would also take a job from the worker that claimed it meanwhile,
@@ -38,7 +38,7 @@ async def retried(repository: CollectionJobRepository, job: CollectionJob) -> Ch
 
 async def cancelled(
     repository: CollectionJobRepository, job: CollectionJob, reason: str | None
-) -> Change:
+) -> StatusChange:
     """Cancel a job that can be cancelled."""
     while job.status.can_become(JobStatus.CANCELLED):
         if await repository.update_status(job.id, JobStatus.CANCELLED, reason):

@@ -88,6 +88,6 @@ def _ask(job: CollectionJob) -> None:
         agreed = click.confirm(question, err=True)
     except click.Abort:
         click.echo(err=True)  # the question still stands on its line
-        raise Refused("nobody answered, and nothing was deleted: --yes does not ask") from None
+        raise Refused("nothing was deleted: use --yes to delete without asking") from None
     if not agreed:
         raise Refused("nothing was deleted")

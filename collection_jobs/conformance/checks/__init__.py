@@ -1,1 +1,1 @@
-"""The checks: one room for each way to look for breaches."""
+"""The checks: one room for each way to look for violations."""

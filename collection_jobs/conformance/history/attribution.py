@@ -3,18 +3,18 @@
 The law is found by asking what would explain the history, in this order:
 
 1. no two calls overlap: the law that the oracle names for the call that does not fit;
-2. one of two calls for the same change (or two deletions) had returned False: STATUS-2, DELETE-1;
-3. no save had been conditional: SAVE-3 (MANY-1 for save_many), for one was accepted though stale,
-   or refused though fresh;
+2. one of two calls for the same change had returned False: ``one_winner``;
+3. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
+   was accepted though stale, or refused though fresh;
 4. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
 5. the oracle finds that something of a deleted job came back: DELETE-2;
 6. one or two acknowledged changes had not been made, so they were lost to others, of this job or
-   of another, that overlapped them: DELETE-1 for a deletion, FAILED-2 where add_failed_symbol lost
-   its change, COMPLETED-2 where add_completed_symbol did, then either where it overlapped the one
-   that did, else ATOMIC-1;
-7. the method of the call that does not fit had not been called: STATS-1 for get_stats, else
-   ATOMIC-1;
+   of another, that overlapped them: ``lost`` of those that were lost, then ``losing`` of those that
+   overlapped them, else ATOMIC-1;
+7. the method of the call that does not fit had not been called: ``view``;
 8. nothing of the sort: ATOMIC-1.
+
+What stands in double back-quotes is a law of the method's entry in the registry of operations.
 
 The whole history is asked first, for what later calls saw tells a change that was lost from one
 read that missed it; then its core, in which only the reads are left without which it has an order.
@@ -29,17 +29,17 @@ from itertools import combinations, pairwise
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.history.search import Stuck, find_order
 from collection_jobs.conformance.history.sequential_spec import (
-    Operation,
+    JobOperation,
     operation,
     why,
     without_revision,
 )
 from collection_jobs.conformance.spec.calls import Call, Outcome
-from collection_jobs.conformance.spec.judge import FAMILIES
+from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.model import JobState, Span
-from collection_jobs.job import CollectionJob
+from collection_jobs.conformance.spec.operations import OPERATIONS, Laws
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Attribution", "attribute"]
 
 _SMALL = 400
 """Histories of more operations are not cut down read by read."""
@@ -48,19 +48,17 @@ _GUESSES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why no order explains some operations on one job.
+class Attribution:
+    """The law that some operations on one job break, which no order explains.
 
     Attributes:
-        law: The law that is broken.
-        message: The calls that cannot stand beside each other.
+        violation: The law, and the calls that cannot stand beside each other.
         operations: Those that matter, by when they began.
         stuck: How far an order goes.
     """
 
-    law: str
-    message: str
-    operations: tuple[Operation, ...]
+    violation: Violation
+    operations: tuple[JobOperation, ...]
     stuck: Stuck
 
 
@@ -68,24 +66,24 @@ class Explanation:
 class _Case:
     """A history to explain: the operations on the job, and all the calls, in which they overlap."""
 
-    core: list[Operation]
+    core: list[JobOperation]
     state: JobState
     stuck: Stuck
     events: Sequence[Event]
 
     @property
-    def culprit(self) -> Operation:
+    def culprit(self) -> JobOperation:
         """The operation whose answer no order reaches."""
         return self.stuck.open[0]
 
-    def is_explained(self, instead: list[Operation]) -> bool:
+    def is_explained(self, instead: list[JobOperation]) -> bool:
         """Whether there is an order of these operations."""
         return find_order(instead, self.state) is None
 
 
-def explain(
-    operations: Sequence[Operation], state: JobState, events: Sequence[Event]
-) -> Explanation:
+def attribute(
+    operations: Sequence[JobOperation], state: JobState, events: Sequence[Event]
+) -> Attribution:
     """Find what matters in a history that no order explains, and the law that it breaks.
 
     Args:
@@ -99,12 +97,12 @@ def explain(
     assert stuck is not None  # noqa: S101 - the core has no order either; this tells the type checker
     end = stuck.open[0].ended or 0
     before = [event for event in events if event.began <= end]
-    law, message = _law(whole, _Case(core, state, stuck, before))
-    return Explanation(law, message, tuple(core), stuck)
+    violation = _violation(whole, _Case(core, state, stuck, before))
+    return Attribution(violation, tuple(core), stuck)
 
 
-def _core(operations: list[Operation], state: JobState) -> list[Operation]:
-    """The operations up to the first answer that no order reaches, less the reads not needed."""
+def _core(operations: list[JobOperation], state: JobState) -> list[JobOperation]:
+    """Return what came up to the first answer that no order reaches, less the reads not needed."""
     stuck = find_order(operations, state)
     assert stuck is not None  # noqa: S101 - the caller knows; this tells the type checker
     end = stuck.open[0].ended or 0
@@ -118,21 +116,23 @@ def _core(operations: list[Operation], state: JobState) -> list[Operation]:
     return core
 
 
-def _began(one: Operation | Event) -> int:
+def _began(one: JobOperation | Event) -> int:
     return one.began
 
 
-def _law(whole: list[Operation], case: _Case) -> tuple[str, str]:
+def _violation(whole: list[JobOperation], case: _Case) -> Violation:
     says = why(case.culprit, case.stuck.state)
     if not _any_overlap(case.events):
-        return says[0].law, says[0].message
+        return says[0]
     rules = (_two_winners, _wrong_condition, _wrong_revision, _former, _lost_change, _wrong_method)
     for each in (replace(case, core=whole), case):
         for rule in rules:
             found = rule(each)
             if found is not None:
                 return found
-    return "ATOMIC-1", f"no order of the concurrent calls explains that {case.culprit.event}"
+    return Violation(
+        "ATOMIC-1", f"no order of the concurrent calls explains that {case.culprit.event}"
+    )
 
 
 def _any_overlap(events: Sequence[Event]) -> bool:
@@ -140,13 +140,13 @@ def _any_overlap(events: Sequence[Event]) -> bool:
     return any(_overlap(one, other) for one, other in pairwise(ordered))
 
 
-def _overlap(one: Operation | Event, other: Operation | Event) -> bool:
+def _overlap(one: JobOperation | Event, other: JobOperation | Event) -> bool:
     """Whether neither was done before the other began."""
     first, second = (one, other) if one.began <= other.began else (other, one)
     return first.ended is None or first.ended >= second.began
 
 
-def _two_winners(case: _Case) -> tuple[str, str] | None:
+def _two_winners(case: _Case) -> Violation | None:
     winners = [one for one in case.core if _won(one)]
     for one, other in combinations(winners, 2):
         if not (_overlap(one, other) and _same_change(one.event.call, other.event.call)):
@@ -156,33 +156,38 @@ def _two_winners(case: _Case) -> tuple[str, str] | None:
                 _answered(each, value=False) if each is loser else each for each in case.core
             ]
             if case.is_explained(instead):
-                law = "DELETE-1" if one.event.call.method == "delete" else "STATUS-2"
-                return law, (
-                    f"{one.event.client} and {other.event.client} both called {one.event.call}, and"
-                    " both calls returned True: only one of them can have made the change"
+                return Violation(
+                    _laws(one).one_winner or "ATOMIC-1",
+                    f"{one.event.client} and {other.event.client} both called {one.event.call},"
+                    " and both calls returned True: only one of them can have made the change",
                 )
     return None
 
 
-def _won(one: Operation) -> bool:
+def _laws(one: JobOperation) -> Laws:
+    return OPERATIONS[one.call.method].laws
+
+
+def _won(one: JobOperation) -> bool:
     outcome = one.event.outcome
-    method = one.event.call.method
-    return method in ("update_status", "delete") and outcome is not None and outcome.value is True
+    return _laws(one).one_winner is not None and outcome is not None and outcome.value is True
 
 
 def _same_change(call: Call, other: Call) -> bool:
-    return call.method == other.method and call.arguments[:2] == other.arguments[:2]
+    return call.method == other.method and all(
+        call.argument(name) == other.argument(name) for name in OPERATIONS[call.method].rivals
+    )
 
 
-def _answered(one: Operation, *, value: object) -> Operation:
-    """The same call with another answer."""
+def _answered(one: JobOperation, *, value: object) -> JobOperation:
+    """Return the same call with another answer."""
     event, outcome = one.event, one.event.outcome
     assert outcome is not None  # noqa: S101 - it won, so it came back; this tells the type checker
     other = replace(event, outcome=replace(outcome, value=value, error=None))
     return operation(other, one.call.job_ids[0], Span(outcome.began, outcome.ended))
 
 
-def _wrong_condition(case: _Case) -> tuple[str, str] | None:
+def _wrong_condition(case: _Case) -> Violation | None:
     conditional = [one for one in case.core if _is_conditional(one)]
     if not conditional:
         return None
@@ -190,62 +195,54 @@ def _wrong_condition(case: _Case) -> tuple[str, str] | None:
     instead = [_unconditional(one) if one in conditional else one for one in case.core]
     if not case.is_explained([one for one in instead if one is not None]):
         return None
-    law = "MANY-1" if all(_is_many(one) for one in conditional) else "SAVE-3"
+    laws = {_laws(one).condition or "SAVE-3" for one in conditional}
+    law = laws.pop() if len(laws) == 1 else "SAVE-3"
     if not accepted:
-        return law, f"{conditional[0].event}; no order of the calls makes its copy stale"
+        return Violation(law, f"{conditional[0].event}; no order of the calls makes its copy stale")
     whom = " and ".join(str(one.event.call) for one in accepted)
-    return law, (
+    return Violation(
+        law,
         f"{whom} succeeded; in every order of the calls the store no longer had"
-        " the revision that was saved"
+        " the revision that was saved",
     )
 
 
-def _is_conditional(one: Operation) -> bool:
-    return any(job.revision is not None for job in _saved(one))
+def _is_conditional(one: JobOperation) -> bool:
+    return any(job.revision is not None for job in one.call.jobs)
 
 
-def _is_many(one: Operation) -> bool:
-    return one.call.method == "save_many"
-
-
-def _saved(one: Operation) -> tuple[CollectionJob, ...]:
-    """What a call saves of the job: several copies, where it is ``save_many``."""
-    if one.call.method not in ("save", "save_many"):
-        return ()
-    return tuple(one.call.arguments[0]) if _is_many(one) else one.call.arguments
-
-
-def _unconditional(one: Operation) -> Operation | None:
-    """A conditional save as if it had been unconditional; None where it was refused."""
+def _unconditional(one: JobOperation) -> JobOperation | None:
+    """Return a conditional save as if it had been unconditional; None where it was refused."""
     event, outcome = one.event, one.event.outcome
     if outcome is not None and outcome.error is not None:
         return None
-    jobs = tuple(replace(job, revision=None) for job in _saved(one))
-    call = Call(one.call.method, (jobs,) if _is_many(one) else jobs)
+    jobs = tuple(replace(job, revision=None) for job in one.call.jobs)
+    call = one.call.with_jobs(jobs)
     wall = outcome or Outcome(jobs[0].created_at, jobs[0].created_at)
     return operation(replace(event, call=call), jobs[0].id, Span(wall.began, wall.ended))
 
 
-def _wrong_revision(case: _Case) -> tuple[str, str] | None:
+def _wrong_revision(case: _Case) -> Violation | None:
     if not case.is_explained([without_revision(one) for one in case.core]):
         return None
     culprit = case.culprit
     revision = None if culprit.shown is None else culprit.shown.revision
     says = why(culprit, case.stuck.state)
     law = "SAVE-5" if any(one.law == "SAVE-5" for one in says) else "SAVE-4"
-    return law, (
-        f"the fields that the calls showed have an order, the revisions have none: {culprit.event}"
-        f" (revision {revision})"
+    return Violation(
+        law,
+        "the fields that the calls showed have an order, the revisions have none:"
+        f" {culprit.event}"
+        f" (revision {revision})",
     )
 
 
-def _former(case: _Case) -> tuple[str, str] | None:
+def _former(case: _Case) -> Violation | None:
     says = [one for state in case.stuck.states for one in why(case.culprit, state)]
-    found = next((one for one in says if one.law == "DELETE-2"), None)
-    return None if found is None else (found.law, found.message)
+    return next((one for one in says if one.law == "DELETE-2"), None)
 
 
-def _lost_change(case: _Case) -> tuple[str, str] | None:
+def _lost_change(case: _Case) -> Violation | None:
     changes = [one for one in case.core if not one.reads and one.ended is not None]
     candidates = [*((one,) for one in changes), *combinations(changes, 2)]
     for lost in candidates[:_GUESSES]:
@@ -257,7 +254,7 @@ def _lost_change(case: _Case) -> tuple[str, str] | None:
         whose = " and of ".join(f"{event.client}'s {event.call}" for event in calls)
         verb = "were" if len(lost) > 1 else "was"
         law = _law_of_loss([event.call.method for event in calls], around)
-        return law, f"the change of {whose} {verb} acknowledged and lost"
+        return Violation(law, f"the change of {whose} {verb} acknowledged and lost")
     return None
 
 
@@ -266,20 +263,19 @@ def _disturbs(event: Event, calls: Sequence[Event]) -> bool:
 
 
 def _law_of_loss(lost: Sequence[str], around: Sequence[Event]) -> str:
-    if "delete" in lost:
-        return "DELETE-1"
-    for methods in (lost, [event.call.method for event in around]):
-        found = next((name for name in FAMILIES if name in methods), None)
-        if found is not None:
-            return f"{FAMILIES[found]}-2"
-    return "ATOMIC-1"
+    methods = {event.call.method for event in around}
+    laws = [one.laws.lost for one in OPERATIONS.values() if one.name in lost]
+    laws += [one.laws.losing for one in OPERATIONS.values() if one.name in methods]
+    return next((law for law in laws if law is not None), "ATOMIC-1")
 
 
-def _wrong_method(case: _Case) -> tuple[str, str] | None:
+def _wrong_method(case: _Case) -> Violation | None:
     culprit = case.culprit
     method = culprit.event.call.method
     rest = [one for one in case.core if one.event.call.method != method]
     if not culprit.reads or not case.is_explained(rest):
         return None
-    law = "STATS-1" if method == "get_stats" else "ATOMIC-1"
-    return law, f"{culprit.event}; the job was at no instant of the call as this shows it"
+    return Violation(
+        _laws(culprit).view,
+        f"{culprit.event}; the job was at no instant of the call as this shows it",
+    )

@@ -5,83 +5,43 @@ and Wing, "Linearizability: a correctness condition for concurrent objects", TOP
 keeps it when the calls have an order that keeps to who was done before whom, and in which the
 oracle has nothing to say against any of them. The property is local: a history keeps it when its
 part for each job does, so each job is judged by itself. A listing is to each job one more read.
-Calls that save several jobs at one instant are looked at once more when that is done (`together`).
+Calls that save several jobs at one instant are looked at once more when that is done (`multi_key`).
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import cast
 
-from collection_jobs.conformance.history.attribution import Explanation, explain
-from collection_jobs.conformance.history.history import Event
+from collection_jobs.conformance.history.attribution import attribute
+from collection_jobs.conformance.history.history import Event, is_hung
 from collection_jobs.conformance.history.listings import (
     Ages,
     judge_shown,
     readings,
 )
-from collection_jobs.conformance.history.multi_key import find_torn
+from collection_jobs.conformance.history.multi_key import find_partial_save
 from collection_jobs.conformance.history.search import find_order
-from collection_jobs.conformance.history.sequential_spec import Operation, operation
-from collection_jobs.conformance.history.timeline import bars, draw, rows
-from collection_jobs.conformance.report.findings import Bar
-from collection_jobs.conformance.spec.model import ABSENT, Breach, JobState, Span, unexpected
-from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
+from collection_jobs.conformance.history.sequential_spec import JobOperation, operation
+from collection_jobs.conformance.history.timeline import bars, draw
+from collection_jobs.conformance.spec.calls import NoAnswer
+from collection_jobs.conformance.spec.findings import Finding, Violation
+from collection_jobs.conformance.spec.model import ABSENT, JobState, Span, unexpected
+from collection_jobs.conformance.spec.operations import OPERATIONS
+from collection_jobs.job import CollectionJob
 
-__all__ = ["Refusal", "check"]
+__all__ = ["check", "check_among"]
 
 _NOTHING: Mapping[str, JobState] = MappingProxyType({})
 _LONG = 1_000
-_EXPECTED: Mapping[str, tuple[type[Exception], ...]] = MappingProxyType(
-    {
-        "save": (StaleJobError,),
-        "save_many": (StaleJobError,),
-        "add_failed_symbol": (JobNotFoundError, UnknownSymbolError),
-        "add_completed_symbol": (JobNotFoundError, UnknownSymbolError),
-    }
-)
-_LAW_OF_ERROR = MappingProxyType(
-    {
-        "save": "SAVE-2",
-        "get_by_id": "GET-1",
-        "delete": "DELETE-1",
-        "list_by_status": "LIST-1",
-        "list_recent": "RECENT-1",
-        "get_running_jobs": "RUNNING-1",
-        "update_status": "STATUS-1",
-        "add_failed_symbol": "FAILED-1",
-        "add_completed_symbol": "COMPLETED-1",
-        "save_many": "MANY-1",
-        "list_after": "KEY-1",
-        "get_stats": "STATS-1",
-    }
-)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A history, or what it says of one job, that no order explains.
-
-    Attributes:
-        law: The law that is broken; `attribution` says how it is found.
-        message: Which calls cannot stand beside each other, and why.
-        timeline: The calls that matter: who, when, what came back; and how far an order goes.
-        job_id: The job; None when a call is wrong whatever the other calls did.
-        bars: The calls of the timeline as data.
-    """
-
-    law: str
-    message: str
-    timeline: tuple[str, ...]
-    job_id: str | None = None
-    bars: tuple[Bar, ...] = ()
-
-
-def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -> list[Refusal]:
+def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -> list[Finding]:
     """Look for an order of the calls on each job.
 
     Args:
@@ -89,11 +49,42 @@ def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -
         initial: What is known of the jobs that were there before; every other id was never used.
 
     Returns:
-        What no order explains: nothing when the history is linearizable; at most one refusal for
+        What no order explains: nothing when the history is linearizable; at most one finding for
         each job, one for each listing, and one for each call that raised what it may not.
     """
     with _collector_paused(len(events)):
         return _check(events, initial)
+
+
+def check_among(ids: Collection[str], events: Sequence[Event]) -> list[Finding]:
+    """Hold calls against the laws.
+
+    Args:
+        ids: The jobs that the calls are about; none of them was there before.
+        events: The calls. Listings may show other jobs: these are passed over.
+
+    Returns:
+        What no order of the calls explains; first of all, calls that gave no answer.
+    """
+    hung = [event for event in events if is_hung(event)]
+    findings = check([_only(ids, event) for event in events])
+    if hung:
+        text = f"{hung[0].call} gave no answer while the others were at work"
+        findings.insert(0, Finding("ATOMIC-1", text, tuple(map(str, hung))))
+    return findings
+
+
+def _only(ids: Collection[str], event: Event) -> Event:
+    """Return the event as if there were no other jobs; without an answer it never came back."""
+    outcome = event.outcome
+    if outcome is None or isinstance(outcome.error, NoAnswer):
+        return Event(event.client, event.call, event.began)
+    value = outcome.value
+    if not isinstance(value, list):
+        return event
+    jobs = cast("list[object]", value)
+    mine = [job for job in jobs if not isinstance(job, CollectionJob) or job.id in ids]
+    return replace(event, outcome=replace(outcome, value=mine))
 
 
 @contextmanager
@@ -109,61 +100,54 @@ def _collector_paused(size: int) -> Generator[None]:
             gc.enable()
 
 
-def _check(events: Sequence[Event], initial: Mapping[str, JobState]) -> list[Refusal]:
-    refusals: list[Refusal] = []
+def _check(events: Sequence[Event], initial: Mapping[str, JobState]) -> list[Finding]:
+    findings: list[Finding] = []
     believed: list[Event] = []
     for event in events:
-        breach = _wrong_error(event)
-        if breach is None:
+        violation = _wrong_error(event)
+        if violation is None:
             believed.append(event)
         else:
-            refusals.append(_alone(event, breach))
+            findings.append(_alone(event, violation))
             # What it did before it raised is anybody's guess, and no longer the question.
             believed.append(Event(event.client, event.call, event.began))
     jobs, listings = _by_job(believed, initial)
     ages = Ages(believed if listings else (), initial)
     ids = tuple(jobs)
     for event in listings:
-        refusals += [_alone(event, breach) for breach in judge_shown(event, ages)][:1]
+        findings += [_alone(event, violation) for violation in judge_shown(event, ages)][:1]
         for job_id, reading in readings(event, ids, ages):
             jobs.setdefault(job_id, []).append(reading)
     for job_id, operations in jobs.items():
         state = initial.get(job_id, ABSENT)
         if find_order(operations, state) is not None:
-            refusals.append(_refusal(job_id, explain(operations, state, events)))
-    return refusals or _together(jobs, initial)
+            found = attribute(operations, state, events)
+            law, message = found.violation.law, found.violation.message
+            drawn = bars(found.operations)
+            findings.append(Finding(law, message, draw(found), drawn, job_id=job_id))
+    return findings or list(find_partial_save(jobs, initial))
 
 
-def _together(
-    jobs: Mapping[str, Sequence[Operation]], initial: Mapping[str, JobState]
-) -> list[Refusal]:
-    """Whether each job has an order, and several that were saved at once have none together."""
-    found = find_torn(jobs, initial)
-    if found is None:
-        return []
-    return [Refusal("MANY-3", found.message, rows(found.operations), bars=bars(found.operations))]
-
-
-def _wrong_error(event: Event) -> Breach | None:
-    """The breach of a call that raised what no order can make right."""
+def _wrong_error(event: Event) -> Violation | None:
+    """Return the violation of a call that raised what no order can make right."""
     error = None if event.outcome is None else event.outcome.error
     if event.outcome is None or error is None:
         return None
-    method = event.call.method
-    if isinstance(error, _EXPECTED.get(method, ())):
+    operation = OPERATIONS[event.call.method]
+    if isinstance(error, operation.refusals):
         return None
-    return unexpected(event.call, event.outcome, _LAW_OF_ERROR[method])[0]
+    return unexpected(event.call, event.outcome, operation.laws.answer)[0]
 
 
-def _alone(event: Event, breach: Breach) -> Refusal:
-    return Refusal(breach.law, breach.message, (str(event),))
+def _alone(event: Event, violation: Violation) -> Finding:
+    return Finding(violation.law, violation.message, (str(event),))
 
 
 def _by_job(
     events: Sequence[Event], initial: Mapping[str, JobState]
-) -> tuple[dict[str, list[Operation]], list[Event]]:
-    """The calls on each job, and the listings that came back."""
-    jobs: dict[str, list[Operation]] = {job_id: [] for job_id in initial}
+) -> tuple[dict[str, list[JobOperation]], list[Event]]:
+    """Return the calls on each job, and the listings that came back."""
+    jobs: dict[str, list[JobOperation]] = {job_id: [] for job_id in initial}
     listings: list[Event] = []
     wall = _wall(events)
     for event in events:
@@ -184,7 +168,3 @@ def _wall(events: Iterable[Event]) -> Span:
         now = datetime.now(UTC)
         return Span(now, now)
     return Span(min(one.began for one in outcomes), max(one.ended for one in outcomes))
-
-
-def _refusal(job_id: str, why: Explanation) -> Refusal:
-    return Refusal(why.law, why.message, draw(why), job_id, bars(why.operations))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
 
-from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
-__all__ = ["Event", "History", "is_change"]
+__all__ = ["Event", "History", "Recording", "is_change", "is_hung"]
 
-_CHANGING = frozenset(
-    {
-        *("save", "delete", "update_status", "add_failed_symbol"),
-        *("add_completed_symbol", "save_many"),
-    }
-)
+_CHANGING = frozenset(name for name, one in OPERATIONS.items() if one.writes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +42,48 @@ class Event:
             raise ValueError(f"an event ends after it began: {self}")
 
     def __str__(self) -> str:
-        """The event as a sentence."""
+        """Return the event as a sentence."""
         came = "never came back" if self.outcome is None else str(self.outcome)
         return f"{self.client}: {self.call} {came}"
 
 
-@dataclass(slots=True)
 class History:
-    """Records calls as they are made; its clock counts the begins and ends."""
+    """Records calls as they are made; its clock counts the begins and ends.
 
-    events: list[Event] = field(default_factory=list[Event])
-    _now: int = 0
+    Attributes:
+        events: The calls, in the order in which they began.
+    """
+
+    def __init__(self, clock: Callable[[], int] | None = None) -> None:
+        """Start with no calls.
+
+        Args:
+            clock: Gives the time, each no less than the one before; None counts.
+        """
+        self.events: list[Event] = []
+        self._clock = count(1).__next__ if clock is None else clock
 
     def begin(self, client: str, call: Call) -> int:
-        """A call is about to be made: until `end` is told of it, it never came back.
+        """Note that a call is about to be made: until `end` is told of it, it never came back.
 
         Returns:
             The number of the event.
         """
-        self._now += 1
-        self.events.append(Event(client, call, self._now))
+        self.events.append(Event(client, call, self._clock()))
         return len(self.events) - 1
 
     def end(self, number: int, outcome: Outcome) -> None:
-        """The call of that number came back."""
-        self._now += 1
+        """Note that the call of that number came back."""
         begun = self.events[number]
-        self.events[number] = Event(begun.client, begun.call, begun.began, self._now, outcome)
+        self.events[number] = Event(begun.client, begun.call, begun.began, self._clock(), outcome)
+
+
+class Recording(History):
+    """Records calls by the clock that all processes of a machine share."""
+
+    def __init__(self) -> None:
+        """Start with no calls."""
+        super().__init__(time.monotonic_ns)
 
 
 def is_change(event: Event) -> bool:
@@ -78,3 +92,8 @@ def is_change(event: Event) -> bool:
         return False
     outcome = event.outcome
     return outcome is None or (outcome.error is None and outcome.value is not False)
+
+
+def is_hung(event: Event) -> bool:
+    """Whether the kit gave up waiting for the call."""
+    return event.outcome is not None and isinstance(event.outcome.error, NoAnswer)

@@ -12,15 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.history.sequential_spec import Operation, listed, missed
-from collection_jobs.conformance.spec.listings import (
-    LAWS,
-    is_list_of_jobs,
-    matches,
-    page_of,
-    sort_key,
-)
-from collection_jobs.conformance.spec.model import Breach, Facts, JobState, Words, facts_of
+from collection_jobs.conformance.history.sequential_spec import JobOperation, listed, missed
+from collection_jobs.conformance.spec.findings import Verbatim, Violation
+from collection_jobs.conformance.spec.listings import is_list_of_jobs, page_of, sort_key
+from collection_jobs.conformance.spec.model import Facts, JobState, facts_of
+from collection_jobs.conformance.spec.operations import listing_of
+from collection_jobs.conformance.spec.signatures import SAVES
 from collection_jobs.job import CollectionJob
 
 __all__ = ["Ages", "judge_shown", "readings"]
@@ -39,9 +36,7 @@ class Ages:
         """Collect them from the jobs that were saved or were there before."""
         self._ages: dict[str, tuple[datetime, datetime]] = {}
         for event in events:
-            call = event.call
-            jobs = call.arguments[0] if call.method == "save_many" else call.arguments
-            for job in jobs if call.method in ("save", "save_many") else ():
+            for job in event.call.jobs if event.call.method in SAVES else ():
                 self._add(job.id, job.created_at)
         for job_id, state in initial.items():
             if state.facts is not None:
@@ -54,7 +49,7 @@ class Ages:
         self._ages[job_id] = min(first, created_at), max(last, created_at)
 
     def before(self, job_id: str, *, newest_first: bool) -> int:
-        """The most other jobs that can stand before a job in a listing."""
+        """Return the most other jobs that can stand before a job in a listing."""
         if job_id not in self._ages:
             return _MANY
         first, last = self._ages[job_id]
@@ -67,7 +62,7 @@ class Ages:
         return possible - itself
 
 
-def judge_shown(call_event: Event, ages: Ages) -> Iterator[Breach]:
+def judge_shown(call_event: Event, ages: Ages) -> Iterator[Violation]:
     """Judge what a listing returned as far as no other call can excuse it.
 
     Args:
@@ -75,39 +70,40 @@ def judge_shown(call_event: Event, ages: Ages) -> Iterator[Breach]:
         ages: Those of its history.
     """
     call, outcome = call_event.call, call_event.outcome
-    law, paging_law = LAWS[call.method]
+    listing = listing_of(call)
+    law = listing.law
     if outcome is None or not is_list_of_jobs(outcome.value):
-        yield Breach(law, "{} {}; a list of jobs is due", (call, outcome))
+        yield Violation(law, "{} {}; a list of jobs is due", (call, outcome))
         return
     found = [facts_of(job) for job in outcome.value]
     ids = [facts.id for facts in found]
     offset, limit = page_of(call)
     if len(set(ids)) < len(ids):
-        yield Breach("ATOMIC-1", "{} showed a job twice: {}", (call, _shown(ids)))
-    elif found != sorted(found, key=sort_key, reverse=call.method == "list_recent"):
-        yield Breach(law, "{} showed the jobs in the wrong order: {}", (call, _shown(ids)))
+        yield Violation("ATOMIC-1", "{} showed a job twice: {}", (call, _shown(ids)))
+    elif found != sorted(found, key=sort_key, reverse=listing.newest_first):
+        yield Violation(law, "{} showed the jobs in the wrong order: {}", (call, _shown(ids)))
     for facts in found:
-        if not matches(call, facts):
+        if not listing.matches(call, facts):
             text = "{} showed the job {}, which does not match: it is {}, created at {}"
-            yield Breach(law, text, (call, facts.id, Words(facts.status), facts.created_at))
+            yield Violation(law, text, (call, facts.id, Verbatim(facts.status), facts.created_at))
     if limit is not None and len(ids) > limit:
-        yield Breach(paging_law, "{} returned {} jobs", (call, len(ids)))
+        yield Violation(listing.paging_law, "{} returned {} jobs", (call, len(ids)))
     yield from _judge_offset(call_event, found, ages, offset)
 
 
-def _judge_offset(event: Event, found: list[Facts], ages: Ages, offset: int) -> Iterator[Breach]:
+def _judge_offset(event: Event, found: list[Facts], ages: Ages, offset: int) -> Iterator[Violation]:
     for at, facts in enumerate(found if offset else ()):
         if ages.before(facts.id, newest_first=False) < offset + at:
             text = "{} showed the job {}, before which there are not enough jobs to pass over"
-            yield Breach("LIST-2", text, (event.call, facts.id))
+            yield Violation(listing_of(event.call).paging_law, text, (event.call, facts.id))
 
 
-def _shown(ids: list[str]) -> Words:
-    return Words(f"[{', '.join(map(ascii, ids))}]")
+def _shown(ids: list[str]) -> Verbatim:
+    return Verbatim(f"[{', '.join(map(ascii, ids))}]")
 
 
-def readings(event: Event, ids: Iterable[str], ages: Ages) -> Iterator[tuple[str, Operation]]:
-    """What a listing tells of each job, as an operation on that job.
+def readings(event: Event, ids: Iterable[str], ages: Ages) -> Iterator[tuple[str, JobOperation]]:
+    """Return what a listing tells of each job, as an operation on that job.
 
     Args:
         event: A listing that came back.
@@ -122,7 +118,7 @@ def readings(event: Event, ids: Iterable[str], ages: Ages) -> Iterator[tuple[str
     offset, limit = page_of(event.call)
     if offset:
         return  # a job that is missing may be among those passed over
-    newest_first = event.call.method == "list_recent"
+    newest_first = listing_of(event.call).newest_first
     has_room = limit is None or len(event.outcome.value) < limit
     absent = missed(event)
     for job_id in ids:

@@ -1,4 +1,4 @@
-"""Together: whether calls that save several jobs can have saved all of them at one instant.
+"""Several jobs at once: whether calls can have saved all of theirs at one instant.
 
 Each job by itself may have an order of the calls on it, and still there may be none of them all:
 somebody saw one of two jobs saved, and afterwards the other not yet. Such a call took effect at
@@ -14,58 +14,47 @@ from dataclasses import dataclass, field
 
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.history.search import find_order
-from collection_jobs.conformance.history.sequential_spec import Operation
+from collection_jobs.conformance.history.sequential_spec import JobOperation
+from collection_jobs.conformance.history.timeline import bars, rows
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.model import ABSENT, JobState
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
-__all__ = ["Torn", "find_torn"]
+__all__ = ["find_partial_save"]
 
 _MOST_SEARCHES = 3_000
 """How many orders of one job are looked for; then nothing is concluded."""
 
-_Jobs = Mapping[str, Sequence[Operation]]
+_Jobs = Mapping[str, Sequence[JobOperation]]
 
 
-@dataclass(frozen=True, slots=True)
-class Torn:
-    """A call that cannot have saved all its jobs at one instant.
-
-    Attributes:
-        message: What no instant explains.
-        operations: The calls on its jobs, in the order in which they began.
-    """
-
-    message: str
-    operations: tuple[Operation, ...]
-
-
-def find_torn(jobs: _Jobs, initial: Mapping[str, JobState]) -> Torn | None:
+def find_partial_save(jobs: _Jobs, initial: Mapping[str, JobState]) -> Iterator[Finding]:
     """Look for an instant for each call that saves several jobs.
 
     Args:
         jobs: The operations on each job, which have an order.
         initial: What is known of the jobs that were there before.
 
-    Returns:
-        None where there are such instants, or where there are too many to try.
+    Yields:
+        The finding, unless there are such instants, or too many to try.
     """
     calls = {
         id(one.event): one.event
         for of_job in jobs.values()
         for one in of_job
-        if one.event.call.method == "save_many"
+        if OPERATIONS[one.event.call.method].laws.one_instant is not None
     }
-    shared = [event for event in calls.values() if _saves_several(event, jobs)]
+    shared = [event for event in calls.values() if _changes_several(event, jobs)]
     if not shared:
-        return None
+        return
     shared.sort(key=lambda event: event.began)
     search = _Search(jobs, initial)
-    if search.place(shared):
-        return None
-    return None if search.left <= 0 else _torn(shared[search.furthest], jobs)
+    if not search.place(shared) and search.left > 0:
+        yield _finding(shared[search.furthest], jobs)
 
 
-def _saves_several(event: Event, jobs: _Jobs) -> bool:
-    """Whether a ``save_many`` saved several jobs, while others may have looked on."""
+def _changes_several(event: Event, jobs: _Jobs) -> bool:
+    """Whether a call changed several jobs, while others may have looked on."""
     if not is_change(event):
         return False
     ids = event.call.job_ids
@@ -74,7 +63,7 @@ def _saves_several(event: Event, jobs: _Jobs) -> bool:
     )
 
 
-def _may_see(one: Operation, event: Event) -> bool:
+def _may_see(one: JobOperation, event: Event) -> bool:
     """Whether an operation may have been made while the call was half done."""
     ends_after = one.ended is None or one.ended >= event.began
     return ends_after and (event.ended is None or one.began <= event.ended)
@@ -111,8 +100,8 @@ class _Search:
         operations = list(self._placed(self.jobs[job_id]))
         return find_order(operations, self.initial.get(job_id, ABSENT)) is None
 
-    def _placed(self, operations: Sequence[Operation]) -> Iterator[Operation]:
-        """The operations on a doubled clock, which has an instant between any two."""
+    def _placed(self, operations: Sequence[JobOperation]) -> Iterator[JobOperation]:
+        """Put the operations on a doubled clock, which has an instant between any two."""
         for one in operations:
             ended = None if one.ended is None else 2 * one.ended
             if id(one.event) not in self.placed or one.reads:
@@ -136,11 +125,14 @@ def _instants(event: Event, jobs: _Jobs) -> Iterator[int | None]:
             yield moment
 
 
-def _torn(event: Event, jobs: _Jobs) -> Torn:
+def _finding(event: Event, jobs: _Jobs) -> Finding:
     ids = event.call.job_ids
     calls = {id(one.event): one for job_id in ids for one in jobs[job_id]}
     operations = tuple(sorted(calls.values(), key=lambda one: one.began))
     came = "was seen of some of its jobs and not of others"
     if event.ended is not None:
         came = f"{came}, which an instant later or earlier does not explain"
-    return Torn(f"{event.client}'s {event.call} {came}", operations)
+    law = OPERATIONS[event.call.method].laws.one_instant
+    assert law is not None  # noqa: S101 - only such calls are placed; this tells the type checker
+    message = f"{event.client}'s {event.call} {came}"
+    return Finding(law, message, rows(operations), bars(operations))

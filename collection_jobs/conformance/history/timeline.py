@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collection_jobs.conformance.history.attribution import Explanation
-from collection_jobs.conformance.history.sequential_spec import Operation, why
-from collection_jobs.conformance.report.findings import Bar
+from collection_jobs.conformance.history.attribution import Attribution
+from collection_jobs.conformance.history.sequential_spec import JobOperation, why
+from collection_jobs.conformance.spec.findings import Bar
 from collection_jobs.conformance.spec.model import Facts
 from collection_jobs.validation import shown
 
@@ -16,8 +16,8 @@ _LINES = 30
 _ORDERS = 3
 
 
-def draw(found: Explanation) -> tuple[str, ...]:
-    """The calls that matter, one a line, each with its span of time; then how far the orders go.
+def draw(found: Attribution) -> tuple[str, ...]:
+    """Draw the calls that matter, each with its span of time; then how far the orders go.
 
     A bar shows from when to when each call lasted: bars that lie over each other are calls that
     overlapped, and may have taken effect in either order.
@@ -27,8 +27,8 @@ def draw(found: Explanation) -> tuple[str, ...]:
     return (*rows(found.operations), *_orders(found, numbers))
 
 
-def rows(operations: Sequence[Operation]) -> tuple[str, ...]:
-    """The last of some calls, one a line."""
+def rows(operations: Sequence[JobOperation]) -> tuple[str, ...]:
+    """Draw the last of some calls, one a line."""
     shown = operations[-_LINES:]
     lines: list[str] = []
     if len(shown) < len(operations):
@@ -40,8 +40,8 @@ def rows(operations: Sequence[Operation]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def bars(operations: Sequence[Operation]) -> tuple[Bar, ...]:
-    """The same calls as data, for a report that draws them by itself."""
+def bars(operations: Sequence[JobOperation]) -> tuple[Bar, ...]:
+    """Return the same calls as data, for a report that draws them by itself."""
     return tuple(
         Bar(
             one.event.client,
@@ -54,7 +54,7 @@ def bars(operations: Sequence[Operation]) -> tuple[Bar, ...]:
     )
 
 
-def _answer(one: Operation) -> str:
+def _answer(one: JobOperation) -> str:
     outcome = one.event.outcome
     if outcome is None:
         return "never came back"
@@ -64,7 +64,7 @@ def _answer(one: Operation) -> str:
 
 
 def _job(facts: Facts, revision: object) -> str:
-    """A job with what calls change of it."""
+    """Return a job with what calls change of it."""
     parts = [f"revision {revision}", facts.status]
     if facts.error_message is not None:
         parts.append(shown(facts.error_message))
@@ -78,8 +78,8 @@ def _job(facts: Facts, revision: object) -> str:
     return f"the job {facts.id!a} ({', '.join(parts)})"
 
 
-def _draw_bars(operations: Sequence[Operation]) -> list[str]:
-    """The spans of time, on an axis that has a column for each instant that matters."""
+def _draw_bars(operations: Sequence[JobOperation]) -> list[str]:
+    """Draw the spans of time, on an axis with a column for each instant that matters."""
     instants = {one.began for one in operations}
     instants |= {one.ended for one in operations if one.ended is not None}
     columns = {instant: column for column, instant in enumerate(sorted(instants))}
@@ -96,8 +96,8 @@ def _bar(first: int, last: int | None, width: int) -> str:
     return f"{' ' * first}|{'-' * (last - first - 1)}|{' ' * (width - last - 1)}"
 
 
-def _orders(found: Explanation, numbers: dict[int, int]) -> list[str]:
-    """The orders that go furthest, and what speaks against the call that would be next."""
+def _orders(found: Attribution, numbers: dict[int, int]) -> list[str]:
+    """Tell which orders go furthest, and what speaks against the call that would be next."""
     lines = ["No order of these calls is possible:"]
     culprit = found.stuck.open[0]
     for order, state in zip(found.stuck.orders, found.stuck.states, strict=True):

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from collection_jobs.conformance.report.capability_report import Claim
-from collection_jobs.conformance.report.findings import Finding
-from collection_jobs.conformance.static.report import StaticReport
+from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.static.report import StaticReport, Verdict
 
-__all__ = ["LawReport", "LawVerdict", "Report", "Verdict"]
+__all__ = ["LawReport", "LawVerdict", "Report"]
 
 LawVerdict = Literal["holds", "broken", "not applicable", "not checked"]
-Verdict = Literal["conforms", "findings", "incomplete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class LawReport:
         id: The law.
         verdict: Whether it holds.
         reason: What was tried, for a law that holds; why not, for one that was not examined.
-        finding: The breach, for a law that is broken.
+        finding: The violation, for a law that is broken.
         waits_for: The unwritten methods without which it cannot be examined.
     """
 
@@ -99,7 +98,7 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """The breaches, in the order of the contract."""
+        """The violations, in the order of the contract."""
         return tuple(law.finding for law in self.laws if law.finding is not None)
 
     def to_json(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def pack(payload: Mapping[str, object]) -> str:
 
 
 def unpack(token: str) -> dict[str, Any]:
-    """What was packed.
+    """Return what was packed.
 
     Raises:
         ValueError: The text is no token.
@@ -45,7 +45,7 @@ def unpack(token: str) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """A value as JSON can hold it: what it cannot is a list that begins with a kind."""
+    """Make a value what JSON can hold: what it cannot is a list that begins with a kind."""
     match value:
         case JobStatus():
             return ["status", value.value]
@@ -74,7 +74,7 @@ def _plain(value: object) -> object:
 
 
 def _value(plain: Any) -> Any:
-    """The value that _plain made JSON of."""
+    """Return the value that _plain made JSON of."""
     match plain:
         case {**named}:
             return {key: _value(item) for key, item in named.items()}

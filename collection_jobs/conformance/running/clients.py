@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
 
-from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome, Program, make
+from collection_jobs.conformance.running.runner import ProgramRunner, Recorder, make
+from collection_jobs.conformance.spec.calls import Call, Outcome, Program
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["Answering", "Client", "Recorder", "Recording", "run_answered", "run_clients"]
+__all__ = ["Answering", "Client", "run_answered", "run_clients"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +35,6 @@ class Client:
 
 Answering = Callable[[Client, Call], Awaitable[Outcome] | None]
 """What a client's call is answered by; None: the call is passed over."""
-
-
-class Recorder(Protocol):
-    """Is told of every call as it is made."""
-
-    def begin(self, client: str, call: Call) -> int:
-        """A call is about to be made; returns its number."""
-        ...
-
-    def end(self, number: int, outcome: Outcome) -> None:
-        """The call of that number came back."""
-        ...
-
-
-class Recording:
-    """Records calls by the clock that all processes of a machine share."""
-
-    def __init__(self) -> None:
-        """Start with nothing."""
-        self.events: list[Event] = []
-
-    def begin(self, client: str, call: Call) -> int:
-        """A call is about to be made: until `end` is told of it, it never came back."""
-        self.events.append(Event(client, call, time.monotonic_ns()))
-        return len(self.events) - 1
-
-    def end(self, number: int, outcome: Outcome) -> None:
-        """The call of that number came back."""
-        begun = self.events[number]
-        self.events[number] = Event(
-            begun.client, begun.call, begun.began, time.monotonic_ns(), outcome
-        )
 
 
 async def run_clients(
@@ -102,7 +70,13 @@ async def run_answered(
 ) -> bool:
     """Do the same, with calls that are answered by something else than open repositories."""
     start = asyncio.Event()
-    tasks = [asyncio.create_task(_run(client, answering, recorder, start)) for client in clients]
+
+    async def run(client: Client) -> bool:
+        runner = ProgramRunner(client.name, partial(answering, client), recorder, client.held)
+        await start.wait()
+        return await runner.run(client.steps)
+
+    tasks = [asyncio.create_task(run(client)) for client in clients]
     await asyncio.sleep(0)  # each now waits for the start
     if start_at is not None:
         await asyncio.sleep(max(0, start_at - time.monotonic_ns() - 1_000_000) / 1e9)
@@ -110,26 +84,3 @@ async def run_answered(
             pass  # the last millisecond is too short to sleep through
     start.set()
     return all(await asyncio.gather(*tasks))
-
-
-async def _run(
-    client: Client,
-    answering: Answering,
-    recorder: Recorder,
-    start: asyncio.Event,
-) -> bool:
-    held = dict(client.held)
-    await start.wait()
-    for step in client.steps:
-        call = step.call(held)
-        answer = None if call is None else answering(client, call)
-        if call is None or answer is None:
-            continue
-        number = recorder.begin(client.name, call)
-        outcome = await answer
-        recorder.end(number, outcome)
-        if isinstance(outcome.error, NoAnswer):
-            return False
-        if step.keep is not None and isinstance(outcome.value, CollectionJob):
-            held[step.keep] = outcome.value
-    return True

@@ -10,12 +10,19 @@ from types import MappingProxyType
 from typing import Any
 
 from collection_jobs.conformance.report.capability_report import Observation
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.targets import Target
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["PROFILES", "Check", "Examination", "Plan", "Profile"]
+__all__ = ["NO_SPEC", "PROFILES", "Check", "Examination", "Plan", "Profile"]
+
+
+NO_SPEC = (
+    "the target was made in code, so no other process can open its stores: name it as"
+    " module:factory"
+)
+"""Why nothing that needs worker processes can be examined on a target without a spec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +180,7 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One way of looking for breaches.
+    """One way of looking for violations.
 
     Attributes:
         name: What it tries, in a few words.

@@ -1,4 +1,4 @@
-"""Sites: places in an adapter's Python at which a process can kill itself.
+"""Crash points: places in an adapter's Python at which a process can kill itself.
 
 A kill at a random moment rarely falls between two statements that take microseconds, and a store is
 torn just there. So a worker process can be told to die at a place: before a line of the adapter's,
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-__all__ = ["ENGINE", "Sites"]
+__all__ = ["ENGINE", "CrashPoints"]
 
 ENGINE = "after "
 """What the name of a site begins with that lies behind a call into the engine."""
@@ -39,7 +39,7 @@ _CALLS = frozenset(
 """What functions are called by which engines change what they hold; names in C."""
 
 
-class Sites:
+class CrashPoints:
     """Counts how often each site was passed since the counting began, on any thread."""
 
     def __init__(self) -> None:

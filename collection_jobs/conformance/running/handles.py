@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from collection_jobs.conformance.running.clients import Client
-from collection_jobs.conformance.running.exception_chaining import hidden_cause
 from collection_jobs.conformance.running.messages import Use
-from collection_jobs.conformance.running.open_store import patiently
-from collection_jobs.conformance.spec.calls import Call, Outcome, make
+from collection_jobs.conformance.running.open_store import open_with_timeout
+from collection_jobs.conformance.running.runner import make, observe
+from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["Handles"]
+__all__ = ["ClientHandles"]
 
 _Opening = AbstractAsyncContextManager[CollectionJobRepository]
 
@@ -49,7 +48,7 @@ class _Handle:
         await self._task
 
 
-class Handles:
+class ClientHandles:
     """The handles of one process, by number."""
 
     def __init__(self, factory: Callable[[Path], _Opening]) -> None:
@@ -65,28 +64,19 @@ class Handles:
         """Open or close a client's handle, or make a call on it; None where none is open."""
         if call.method == "open":
             place = order.places[int(call.arguments[0])]
-            return _outcome(self._open(client.handle, place, order.patience))
+            return observe(self._open(client.handle, place, order.timeout))
         if client.handle not in self._opened:
             return None
         if call.method == "close":
-            return _outcome(self._close(client.handle))
+            return observe(self._close(client.handle))
         return make(call, self._opened[client.handle][1])
 
-    async def _open(self, number: int, place: Path, patience: float) -> None:
+    async def _open(self, number: int, place: Path, seconds: float) -> None:
         if number in self._opened:
             return
-        handle = _Handle(patiently(self._factory(place), patience))
+        handle = _Handle(open_with_timeout(self._factory(place), seconds))
         self._opened[number] = handle, await handle.enter()
 
     async def _close(self, number: int) -> None:
         handle, _ = self._opened.pop(number)
         await handle.leave()
-
-
-async def _outcome(work: Awaitable[None]) -> Outcome:
-    began, error = datetime.now(UTC), None
-    try:
-        await work
-    except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
-        error = raised
-    return Outcome(began, datetime.now(UTC), None, error, hidden_cause(error))

@@ -14,10 +14,10 @@ from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.errors import CollectionJobError, RepositoryError
 
 __all__ = [
-    "Began",
+    "CallBegan",
+    "CallEnded",
     "Close",
     "Done",
-    "Ended",
     "Failed",
     "ForeignError",
     "Leave",
@@ -36,12 +36,12 @@ class Open:
     Attributes:
         directory: Where it is.
         handles: How many times.
-        patience: In how many seconds each time.
+        timeout: In how many seconds each time.
     """
 
     directory: Path
     handles: int
-    patience: float
+    timeout: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,13 @@ class Use:
     Attributes:
         clients: Who they are and what they do.
         places: The paths by which the store can be opened.
-        patience: In how many seconds each time.
+        timeout: In how many seconds each time.
         start_at: When they begin, by ``time.monotonic_ns()``; None is at once.
     """
 
     clients: tuple[Client, ...]
     places: tuple[Path, ...]
-    patience: float
+    timeout: float
     start_at: int | None = None
 
 
@@ -93,7 +93,7 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
+class CallBegan:
     """A call is about to be made."""
 
     number: int
@@ -102,7 +102,7 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CallEnded:
     """The call of that number came back."""
 
     number: int
@@ -158,7 +158,7 @@ class ForeignError(Exception):
 
 
 def portable(outcome: Outcome) -> Outcome:
-    """The same outcome, with stand-ins for what cannot be sent to another process."""
+    """Return the same outcome, with stand-ins for what cannot be sent to another process."""
     error = outcome.error
     if error is not None and not _survives(error):
         text = type(error).__name__, str(error)

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.spec.calls import Call, NoAnswer, example_job, make
+from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.spec.calls import NoAnswer
+from collection_jobs.conformance.spec.capabilities import NINE
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.laws import LAWS
-from collection_jobs.status import JobStatus
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
 __all__ = ["finding_of", "unwritten_methods", "waiting"]
 
-_CALLS = (
-    Call("save", (example_job("a"),)),
-    Call("get_by_id", ("a",)),
-    Call("delete", ("b",)),
-    Call("list_by_status", (JobStatus.PENDING,)),
-    Call("list_recent"),
-    Call("get_running_jobs"),
-    Call("update_status", ("a", JobStatus.RUNNING)),
-    Call("add_failed_symbol", ("a", "BTC", "timed out")),
-    Call("get_stats", ("a",)),
-)
+# It deletes another job, so that those that come after it still have theirs.
+_CALLS = tuple(OPERATIONS[method].call("b" if method == "delete" else "a") for method in NINE)
 _FEW = 3
 """How many methods a reason names: the finding of ERROR-1 names them all."""
 
 
 def unwritten_methods(store: OpenStore) -> tuple[str, ...]:
-    """The methods whose plainest call raises NotImplementedError, in the contract's order.
+    """Return the methods whose plainest call raises NotImplementedError, in the contract's order.
 
     Args:
         store: A new, empty store; a job may be in it afterwards.
@@ -44,7 +37,7 @@ def unwritten_methods(store: OpenStore) -> tuple[str, ...]:
 
 
 def finding_of(unwritten: Sequence[str]) -> Finding:
-    """The one finding that an unfinished adapter gets for all that it lacks."""
+    """Return the one finding that an unfinished adapter gets for all that it lacks."""
     verb = "is" if len(unwritten) == 1 else "are"
     message = f"{_listed(unwritten)} {verb} not written yet: NotImplementedError is no answer"
     history = next(f"await {call}" for call in _CALLS if call.method == unwritten[0])
@@ -59,7 +52,7 @@ def waiting(methods: Sequence[str]) -> str:
 
 
 def _advice(unwritten: Sequence[str]) -> str:
-    """What to write next: as few methods, in the contract's order, as some law waits for."""
+    """Say what to write next: as few methods, in their order, as some law waits for."""
     count, freed = next(
         (count, freed)
         for count in range(1, len(unwritten) + 1)
@@ -69,7 +62,7 @@ def _advice(unwritten: Sequence[str]) -> str:
 
 
 def _freed(unwritten: Sequence[str], rest: Sequence[str]) -> list[str]:
-    """The laws for all adapters that wait for some of the unwritten and for none of the rest."""
+    """Return the laws for all adapters that wait for some of the unwritten and none of the rest."""
     return [
         law.id
         for law in LAWS.values()

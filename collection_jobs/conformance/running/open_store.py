@@ -12,10 +12,11 @@ from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
-from collection_jobs.conformance.spec.calls import PATIENCE, NoAnswer
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
+from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["OpenStore", "Pulse", "patiently"]
+__all__ = ["OpenStore", "Pulse", "open_with_timeout"]
 
 _T = TypeVar("_T")
 _BEAT = 0.1
@@ -23,36 +24,41 @@ _R = TypeVar("_R", default=CollectionJobRepository)
 
 
 @asynccontextmanager
-async def patiently(
-    opening: AbstractAsyncContextManager[CollectionJobRepository], patience: float = PATIENCE
+async def open_with_timeout(
+    opening: AbstractAsyncContextManager[CollectionJobRepository], seconds: float | None = None
 ) -> AsyncGenerator[CollectionJobRepository]:
-    """Open a repository and close it again, each within some seconds.
+    """Open a repository and close it again, each with a time-out.
 
     All in the caller's task, for an adapter may hold a task group open in between. What goes wrong
     within the block is told rather than what the closing makes of it.
 
+    Args:
+        opening: The repository, not open yet.
+        seconds: How many seconds each may take; None: `ANSWER_TIMEOUT`.
+
     Raises:
         NoAnswer: It took longer.
     """
-    repository = await _answered(opening.__aenter__(), "opening", patience)
+    limit = ANSWER_TIMEOUT if seconds is None else seconds
+    repository = await _answered(opening.__aenter__(), "opening", limit)
     try:
         yield repository
     except BaseException as error:
         with suppress(Exception):
             leaving = opening.__aexit__(type(error), error, error.__traceback__)
-            await _answered(leaving, "closing", patience)
+            await _answered(leaving, "closing", limit)
         raise
-    await _answered(opening.__aexit__(None, None, None), "closing", patience)
+    await _answered(opening.__aexit__(None, None, None), "closing", limit)
 
 
-async def _answered(work: Awaitable[_T], what: str, patience: float) -> _T:
-    timer = asyncio.timeout(patience)
+async def _answered(work: Awaitable[_T], what: str, seconds: float) -> _T:
+    timer = asyncio.timeout(seconds)
     try:
         async with timer:
             return await work
     except TimeoutError:
         if timer.expired():
-            raise NoAnswer(f"{what} the store gave no answer within {patience:g} s") from None
+            raise NoAnswer(f"{what} the store gave no answer within {seconds:g} s") from None
         raise
 
 
@@ -145,7 +151,7 @@ class OpenStore(Generic[_R]):
         for task in left:
             task.cancel()
         if left:
-            _, left = self._loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
+            _, left = self._loop.run_until_complete(asyncio.wait(left, timeout=ANSWER_TIMEOUT))
         if left:
             self._loop.set_exception_handler(lambda loop, context: None)
             self._loop.close()

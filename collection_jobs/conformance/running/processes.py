@@ -16,13 +16,13 @@ from typing import IO, Any, Protocol, Self
 
 from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, PLAIN
 from collection_jobs.conformance.running.messages import Done, Failed, Leave
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.running.targets import Target, TargetError
-from collection_jobs.conformance.spec.calls import PATIENCE
 
 __all__ = ["LONG", "ForkServer", "Worker", "WorkerDied", "WorkerFailed", "workers"]
 
-LONG = 4 * PATIENCE
-"""Seconds for the answer to an order: some calls may run into their own patience meanwhile."""
+LONG = 4 * ANSWER_TIMEOUT
+"""Seconds for the answer to an order: some calls may run into their own time-out meanwhile."""
 
 
 class WorkerFailed(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
@@ -126,43 +126,43 @@ class Worker:
             raise TargetError(f"no other process can open the target: {error}") from error
         self._ready = True
 
-    def tell(self, patience: float = LONG) -> Any:
+    def tell(self, seconds: float = LONG) -> Any:
         """Wait for the next thing that it tells.
 
         Raises:
             WorkerDied: It ended, or told nothing.
         """
         try:
-            if self._pipe.poll(patience):
+            if self._pipe.poll(seconds):
                 return self._pipe.recv()
         except (EOFError, OSError):
             raise WorkerDied(self._process.epitaph()) from None
-        raise WorkerDied(f"a worker process gave no answer within {patience:g} s")
+        raise WorkerDied(f"a worker process gave no answer within {seconds:g} s")
 
-    def answer(self, patience: float = LONG) -> Done:
+    def answer(self, seconds: float = LONG) -> Done:
         """Wait for the answer to an order.
 
         Raises:
             WorkerFailed: The adapter raised an error.
             WorkerDied: There was no answer.
         """
-        told = self.tell(patience)
+        told = self.tell(seconds)
         if isinstance(told, Failed):
             raise WorkerFailed(told.error, ours=told.ours, hidden=told.hidden)
         if not isinstance(told, Done):
             raise WorkerDied(f"a worker process told {told!r} where an answer was due")
         return told
 
-    def ask(self, order: object, patience: float = LONG) -> Done:
+    def ask(self, order: object, seconds: float = LONG) -> Done:
         """Ask for something and wait for the answer."""
         self.order(order)
-        return self.answer(patience)
+        return self.answer(seconds)
 
     def leave(self) -> None:
         """Let it come to its end by itself; kill it if it does not."""
         with suppress(WorkerDied, WorkerFailed, EOFError, OSError):
             self.ask(Leave())
-            if self._pipe.poll(PATIENCE):
+            if self._pipe.poll(ANSWER_TIMEOUT):
                 self._pipe.recv()  # the end of the pipe
         self.close()
 
@@ -184,7 +184,7 @@ class Worker:
 
 @contextmanager
 def workers(target: Target, count: int) -> Generator[list[Worker]]:
-    """Some workers, killed at the end."""
+    """Start some workers, which are killed at the end."""
     started: list[Worker] = []
     try:
         started.extend(Worker.start(target) for _ in range(count))
@@ -210,7 +210,7 @@ class ForkServer:
         self._process = _Started(target, FORK_SERVER, self._pipe, theirs)
 
     def worker(self, *, counting: bool) -> Worker:
-        """A new worker.
+        """Start a new worker.
 
         Args:
             counting: Whether it counts what it passes, and can die at a site.

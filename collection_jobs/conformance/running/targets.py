@@ -83,7 +83,7 @@ class Target:
     proxied: Proxied | None = None
 
     def without_secrets(self, text: str) -> str:
-        """What an adapter said, without the secrets of the URL that its stores are opened by."""
+        """Return what an adapter said, without the secrets of the URL of its stores."""
         return text if self.spec is None else said_of_target(text, self.spec)
 
 
@@ -108,12 +108,12 @@ def find_target(text: str | None) -> Target:
 
 
 def shown_target(text: str) -> str:
-    """What a user asks to judge, as it may be shown: a URL without its secrets."""
+    """Return what a user asks to judge, as it may be shown: a URL without its secrets."""
     return text if _names_factory(text) else shown_url(text)
 
 
 def said_of_target(said: str, text: str) -> str:
-    """What was said of a target, such as a traceback, without the secrets of its URL."""
+    """Return what was said of a target, as in a traceback, without the secrets of its URL."""
     by_url = not _names_factory(text) and scheme_of_url(text) is not None
     return without_secrets(said, text) if by_url else said
 
@@ -193,7 +193,7 @@ def _factory_target(name: str, module_name: str, attribute: str) -> Target:
 
 
 def _proxied_by(factory: object, name: str) -> Proxied | None:
-    """What a factory says by a function ``proxied``, if it has one."""
+    """Return what a factory says by a function ``proxied``, if it has one."""
     proxied: Any = getattr(factory, "proxied", None)
     if proxied is None:
         return None

@@ -12,16 +12,16 @@ from multiprocessing.connection import Connection
 
 from typing_extensions import override
 
-from collection_jobs.conformance.running.clients import Recording, run_answered, run_clients
-from collection_jobs.conformance.running.crash_points import Sites
-from collection_jobs.conformance.running.exception_chaining import hidden_cause
+from collection_jobs.conformance.history.history import Recording
+from collection_jobs.conformance.running.clients import run_answered, run_clients
+from collection_jobs.conformance.running.crash_points import CrashPoints
 from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, tend
-from collection_jobs.conformance.running.handles import Handles
+from collection_jobs.conformance.running.handles import ClientHandles
 from collection_jobs.conformance.running.messages import (
-    Began,
+    CallBegan,
+    CallEnded,
     Close,
     Done,
-    Ended,
     Failed,
     Leave,
     Open,
@@ -30,13 +30,14 @@ from collection_jobs.conformance.running.messages import (
     Work,
     portable,
 )
-from collection_jobs.conformance.running.open_store import patiently
+from collection_jobs.conformance.running.open_store import open_with_timeout
+from collection_jobs.conformance.running.runner import hidden_cause
 from collection_jobs.conformance.running.targets import Target, find_target
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.errors import CollectionJobError
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["main"]
+__all__ = ["run_worker"]
 
 
 class _Teller:
@@ -48,11 +49,11 @@ class _Teller:
 
     def begin(self, client: str, call: Call) -> int:
         self._calls += 1
-        self._pipe.send(Began(self._calls, client, call))
+        self._pipe.send(CallBegan(self._calls, client, call))
         return self._calls
 
     def end(self, number: int, outcome: Outcome) -> None:
-        self._pipe.send(Ended(number, portable(outcome)))
+        self._pipe.send(CallEnded(number, portable(outcome)))
 
 
 class _EventTeller(Recording):
@@ -75,13 +76,13 @@ class _EventTeller(Recording):
 
 
 class _Worker:
-    def __init__(self, target: Target, pipe: Connection, sites: Sites | None) -> None:
+    def __init__(self, target: Target, pipe: Connection, sites: CrashPoints | None) -> None:
         self._target = target
         self._pipe = pipe
         self._sites = sites
         self._opened = AsyncExitStack()
         self._repositories: list[CollectionJobRepository] = []
-        self._handles = Handles(target.factory)
+        self._handles = ClientHandles(target.factory)
 
     async def serve(self) -> None:
         orders: asyncio.Queue[object] = asyncio.Queue()
@@ -118,7 +119,7 @@ class _Worker:
     async def _open(self, order: Open) -> None:
         await self._close()
         for _ in range(order.handles):
-            opening = patiently(self._target.factory(order.directory), order.patience)
+            opening = open_with_timeout(self._target.factory(order.directory), order.timeout)
             self._repositories.append(await self._opened.enter_async_context(opening))
 
     async def _close(self) -> None:
@@ -158,14 +159,14 @@ def _listen(
         os._exit(0)  # the kit is gone, and whatever the adapter still waits for does not matter
 
 
-def main() -> None:
+def run_worker() -> None:
     """Serve the kit, as the second argument says, at the pipe whose descriptor is the first."""
     descriptor, mode = sys.argv[1:]
     pipe = Connection(int(descriptor))
     target = find_target(pipe.recv())
 
     def work(pipe: Connection, counting: bool) -> None:
-        sites = Sites() if counting else None
+        sites = CrashPoints() if counting else None
         if sites is not None:
             sites.install()
         asyncio.run(_Worker(target, pipe, sites).serve())
@@ -177,4 +178,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_worker()

@@ -1,22 +1,29 @@
-"""Calls on a repository as data: made, made again, and printed as the Python that they are."""
+"""Calls on a repository as data, and as the Python that they are."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from itertools import groupby
+from functools import lru_cache
 from typing import Any, cast
 
-from collection_jobs.conformance.running.exception_chaining import hidden_cause
+from collection_jobs.conformance.spec.signatures import (
+    NAMES_ONE_JOB,
+    NAMES_SEVERAL_JOBS,
+    SIGNATURES,
+    argument_of,
+    jobs_named,
+    with_jobs_named,
+)
 from collection_jobs.job import CollectionJob
-from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
 __all__ = [
-    "PATIENCE",
+    "SPOIL",
     "Call",
     "Change",
     "Held",
@@ -25,16 +32,15 @@ __all__ = [
     "Outcome",
     "Program",
     "Step",
-    "begin",
     "brief",
     "code",
     "example_job",
-    "make",
+    "spoil",
 ]
 
-_LISTINGS = frozenset({"list_by_status", "list_after", "list_recent", "get_running_jobs"})
-_LONG_RUN = 40
-"""Characters; the same one more often in a row is written as a product."""
+_LISTINGS = SIGNATURES.keys() - NAMES_ONE_JOB.keys() - NAMES_SEVERAL_JOBS.keys()
+_LONG_RUNS = re.compile(r"(.)\1{40,}", re.DOTALL)
+"""A character more than 40 times in a row: it is written as a product."""
 
 _EXAMPLE: dict[str, Any] = {
     "source": "binance",
@@ -47,8 +53,22 @@ _EXAMPLE: dict[str, Any] = {
 
 
 def example_job(id: str = "a", **fields: Any) -> CollectionJob:  # noqa: A002 - the field's name
-    """A valid job of which only the fields that matter need to be given; histories use it."""
+    """Return a valid job of which only the fields that matter need to be given."""
     return CollectionJob(id=id, **{**_EXAMPLE, **fields})
+
+
+SPOIL = "spoil"
+"""The pseudo-method of a step in which the caller misuses what it was given (GET-2)."""
+
+
+def spoil(value: object) -> None:
+    """Misuse a job or a list that a repository gave out, as a careless caller might."""
+    if isinstance(value, list):
+        value.clear()
+    if isinstance(value, CollectionJob):
+        for outcomes in (value.completed_symbols, value.failed_symbols, value.metadata):
+            with suppress(AttributeError, TypeError):  # read-only, as it should be
+                cast("dict[str, Any]", outcomes).clear()
 
 
 class Once(tuple[Any, ...]):
@@ -70,13 +90,20 @@ class Call:
         return self.method in _LISTINGS
 
     @property
+    def jobs(self) -> tuple[CollectionJob, ...]:
+        """The jobs that the call saves, in their order; none where it names jobs by their ids."""
+        named = jobs_named(self.method, self.arguments)
+        return tuple(one for one in named if isinstance(one, CollectionJob))
+
+    @property
     def job_ids(self) -> tuple[str, ...]:
         """The ids of the jobs that the call names, each once; none for a listing."""
-        if self.is_listing:
+        at = NAMES_ONE_JOB.get(self.method)
+        if at is not None:
+            return (_id_of(self.arguments[at]),)
+        if self.method not in NAMES_SEVERAL_JOBS:
             return ()
-        if self.method == "save_many":
-            return tuple(dict.fromkeys(str(job.id) for job in self.arguments[0]))
-        return (str(self.arguments[0].id if self.method == "save" else self.arguments[0]),)
+        return tuple(dict.fromkeys(map(_id_of, jobs_named(self.method, self.arguments))))
 
     @property
     def job_id(self) -> str | None:
@@ -85,15 +112,31 @@ class Call:
         return ids[0] if len(ids) == 1 else None
 
     def of(self, job_id: str) -> Call:
-        """The part of the call that is about one of its jobs."""
-        if self.method != "save_many":
+        """Return the part of the call that is about one of its jobs."""
+        if self.method not in NAMES_SEVERAL_JOBS:
             return self
-        jobs = self.arguments[0]
-        return Call(self.method, (type(jobs)(job for job in jobs if job.id == job_id),))
+        named = jobs_named(self.method, self.arguments)
+        if all(_id_of(one) == job_id for one in named):
+            return self
+        return self.with_jobs(one for one in named if _id_of(one) == job_id)
+
+    def with_jobs(self, jobs: Iterable[Any]) -> Call:
+        """Return the same call about other jobs."""
+        return Call(self.method, with_jobs_named(self.method, self.arguments, jobs))
+
+    def argument(self, name: str, absent: object = None) -> Any:
+        """Return what a parameter is given, or its default; ``absent`` where there is none."""
+        return argument_of(self.method, self.arguments, name, absent)
 
     def __str__(self) -> str:
-        """The call as Python."""
+        """Return the call as Python."""
         return f"repository.{self.method}({', '.join(map(code, self.arguments))})"
+
+
+def _id_of(named: Any) -> str:
+    if type(named) is str:
+        return named
+    return str(named.id if isinstance(named, CollectionJob) else named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +166,14 @@ class Change:
     keywords: tuple[tuple[str, Any], ...] = ()
 
     def apply(self, job: CollectionJob) -> CollectionJob:
-        """The changed job; ValueError where this job does not permit the change."""
+        """Return the changed job; ValueError where this job does not permit the change."""
         if self.method == "replace":
             return replace(job, **dict(self.keywords))
         changed = getattr(job, self.method)(*self.arguments, **dict(self.keywords))
         return cast("CollectionJob", changed)
 
     def of(self, name: str) -> str:
-        """The change of the job called ``name``, as Python."""
+        """Return the change of the job called ``name``, as Python."""
         parts = [code(argument) for argument in self.arguments]
         parts += [f"{key}={code(value)}" for key, value in self.keywords]
         if self.method == "replace":
@@ -146,7 +189,7 @@ class Held:
     changes: tuple[Change, ...] = ()
 
     def resolve(self, held: Mapping[str, CollectionJob]) -> CollectionJob | None:
-        """The changed job, or None where nothing is held or the job does not permit the change."""
+        """Return the changed job, or None where none is held or it does not permit the change."""
         job = held.get(self.name)
         if job is None:
             return None
@@ -158,7 +201,7 @@ class Held:
         return job
 
     def __str__(self) -> str:
-        """The changed job, as Python."""
+        """Return the changed job, as Python."""
         text = self.name
         for change in self.changes:
             text = change.of(text)
@@ -174,15 +217,15 @@ class Step:
     keep: str | None = None
 
     def call(self, held: Mapping[str, CollectionJob]) -> Call | None:
-        """The call with its very arguments, or None where a held job is missing."""
+        """Return the call with its very arguments, or None where a held job is missing."""
         try:
             return Call(self.method, tuple(_resolved(self.arguments, held)))
         except LookupError:
             return None
 
     def __str__(self) -> str:
-        """The line as Python."""
-        if self.method == "spoil":
+        """Return the line as Python."""
+        if self.method == SPOIL:
             spoilt = self.arguments[0]
             return f"spoil({spoilt})"
         line = f"await repository.{self.method}({', '.join(map(code, self.arguments))})"
@@ -190,7 +233,7 @@ class Step:
 
 
 def _resolved(arguments: Iterable[Any], held: Mapping[str, CollectionJob]) -> Iterator[Any]:
-    """The arguments with held jobs in their place; LookupError where one is missing."""
+    """Yield the arguments with held jobs in their place; LookupError where one is missing."""
     for argument in arguments:
         if isinstance(argument, tuple):
             jobs = cast("tuple[object, ...]", argument)
@@ -205,36 +248,13 @@ def _resolved(arguments: Iterable[Any], held: Mapping[str, CollectionJob]) -> It
 Program = tuple[Step, ...]
 """Steps of one caller, one after another."""
 
-PATIENCE = 5.0
-"""For how many seconds a call may give no answer before the kit takes it for hung."""
-
 
 class NoAnswer(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
     """A call did not return in the time that the kit gave it."""
 
 
-async def make(call: Call, repository: CollectionJobRepository) -> Outcome:
-    """Make a call and record what came of it, whatever an adapter raises."""
-    began = datetime.now(UTC)
-    value, error = None, None
-    timer = asyncio.timeout(PATIENCE)
-    try:
-        async with timer:
-            value = await begin(call, repository)
-    except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
-        error = NoAnswer(f"no answer within {PATIENCE:g} s") if timer.expired() else raised
-    return Outcome(began, datetime.now(UTC), value, error, hidden_cause(error))
-
-
-def begin(call: Call, repository: CollectionJobRepository) -> Awaitable[Any]:
-    """The call, to be awaited."""
-    given = (iter(value) if isinstance(value, Once) else value for value in call.arguments)
-    called: Awaitable[Any] = getattr(repository, call.method)(*given)
-    return called
-
-
 def code(value: object) -> str:
-    """A value as Python source that gives an equal value when it is evaluated."""
+    """Return a value as Python source that gives an equal value when it is evaluated."""
     match value:
         case JobStatus():
             return f"JobStatus.{value.name}"
@@ -267,19 +287,16 @@ def _datetime_code(value: datetime) -> str:
     return f"datetime({', '.join(map(str, parts))}{zone})"
 
 
+@lru_cache(maxsize=1024)  # a search prints the same calls again and again
 def _text_code(value: str) -> str:
-    """A text as Python; a long run of one character, which hides the rest, by its length."""
-    parts, plain = list[str](), ""
-    for character, run in groupby(value):
-        length = sum(1 for _ in run)
-        if length <= _LONG_RUN:
-            plain += character * length
-            continue
-        parts += [_plain_text_code(plain)] if plain else []
-        parts.append(f"{character!a} * {length}")
-        plain = ""
-    if plain or not parts:
-        parts.append(_plain_text_code(plain))
+    """Print a text as Python; a long run of one character, which hides the rest, by its length."""
+    parts, end = list[str](), 0
+    for run in _LONG_RUNS.finditer(value):
+        parts += [_plain_text_code(value[end : run.start()])] if run.start() > end else []
+        parts.append(f"{run[1]!a} * {len(run[0])}")
+        end = run.end()
+    if end < len(value) or not parts:
+        parts.append(_plain_text_code(value[end:]))
     return " + ".join(parts)
 
 
@@ -298,7 +315,7 @@ def _job_code(job: CollectionJob) -> str:
 
 
 def brief(value: object) -> str:
-    """A returned value for a message: jobs by their ids and revisions, the rest as Python."""
+    """Show a returned value in a message: jobs by their ids and revisions, the rest as Python."""
     if isinstance(value, CollectionJob):
         return f"the job {code(value.id)} at revision {value.revision}"
     if isinstance(value, list):

@@ -1,40 +1,41 @@
 """The oracle: what the contract says of one job, one call after another.
 
 It shares no code with the adapters nor with the entity: it has its own table of the lifecycle and
-its own rules. `judge` takes the state of a job, a call and what came of it, and gives the state
-afterwards and every law that was broken. The same function judges a sequence of calls, and tells
-the linearizability check whether an order of concurrent calls is possible.
+its own rules. Each function takes the state of a job, a call that names the job and what came of
+it, and gives the state afterwards and every law that was broken. After a violation the state is
+what the contract asks for, not what the store then holds. The same functions judge a sequence of
+calls, and tell the linearizability check whether an order of concurrent calls is possible. Which
+function judges which method stands in the registry of operations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from types import MappingProxyType
 
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
+from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.model import (
-    Breach,
     Facts,
     JobState,
+    Judgement,
     Span,
-    Verdict,
-    Words,
     seen,
     storable,
     unexpected,
 )
-from collection_jobs.conformance.spec.saves import judge_part, judge_save
 from collection_jobs.errors import CollectionJobError, JobNotFoundError, UnknownSymbolError
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 
-__all__ = ["FAMILIES", "judge", "permits"]
-
-FAMILIES: Mapping[str, str] = MappingProxyType(
-    {"add_failed_symbol": "FAILED", "add_completed_symbol": "COMPLETED"}
-)
-"""The two methods that record an outcome, and how their laws are called."""
+__all__ = [
+    "judge_completion",
+    "judge_deletion",
+    "judge_failure",
+    "judge_read",
+    "judge_stats",
+    "judge_status",
+    "permits",
+]
 
 _PERMITTED = frozenset(
     {
@@ -50,37 +51,26 @@ _PERMITTED = frozenset(
 )
 
 
-def judge(state: JobState, call: Call, outcome: Outcome) -> Verdict:
-    """Judge one call on one job.
-
-    Args:
-        state: What is known of the job before the call.
-        call: A call of one of the methods that name one job, or one job's part of ``save_many``.
-        outcome: What came of it.
-
-    Returns:
-        The state afterwards, and the laws that were broken (none: the call kept the contract).
-        After a breach the state is what the contract asks for, not what the store then holds.
-    """
-    return _JUDGES[call.method](state, call, outcome)
-
-
-def _get_by_id(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_read(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge what ``get_by_id`` showed of a job."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "GET-1")
     job = outcome.value
     if job is None:
         if state.facts is None:
             return state, ()
-        return state, (Breach(state.blame, "{} returned None; the job is stored", (call,)),)
+        return state, (Violation(state.blame, "{} returned None; the job is stored", (call,)),)
     if not isinstance(job, CollectionJob):
-        return state, (Breach("GET-1", "{} {}; a CollectionJob or None is due", (call, outcome)),)
+        return state, (
+            Violation("GET-1", "{} {}; a CollectionJob or None is due", (call, outcome)),
+        )
     if state.facts is None:
-        return state, (Breach(state.blame, "{} {}; there is no such job", (call, outcome)),)
+        return state, (Violation(state.blame, "{} {}; there is no such job", (call, outcome)),)
     return seen(state, job, call, state.blame)
 
 
-def _delete(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_deletion(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge a ``delete``."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "DELETE-1")
     there = state.facts is not None
@@ -90,12 +80,13 @@ def _delete(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         after = JobState(spent=spent, blame="DELETE-1", former=state.facts)
     if outcome.value is not there:
         text = "{} {}; it should have returned {}, for the job was {}stored"
-        values = (call, outcome, there, Words("" if there else "not "))
-        return after, (Breach("DELETE-1", text, values),)
+        values = (call, outcome, there, Verbatim("" if there else "not "))
+        return after, (Violation("DELETE-1", text, values),)
     return after, ()
 
 
-def _update_status(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_status(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge an ``update_status``."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "STATUS-1")
     status = str(call.arguments[1].value)
@@ -108,13 +99,13 @@ def _update_status(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         after = _changed(state, _with_status(facts, status, error_message, span), "STATUS-3")
     if outcome.value is not permitted:
         text = "{} {}; it should have returned {}, for the job was {}"
-        values = (call, outcome, permitted, Words(facts.status if facts else "not stored"))
-        return after, (Breach("STATUS-1", text, values),)
+        values = (call, outcome, permitted, Verbatim(facts.status if facts else "not stored"))
+        return after, (Violation("STATUS-1", text, values),)
     return after, ()
 
 
 def permits(facts: Facts | None, status: str) -> bool:
-    """Whether there is such a job and its lifecycle permits the change."""
+    """Return whether there is such a job and its lifecycle permits the change."""
     return facts is not None and (facts.status, status) in _PERMITTED
 
 
@@ -133,37 +124,40 @@ def _with_status(facts: Facts, status: str, error_message: str | None, span: Spa
 
 
 def _changed(state: JobState, facts: Facts, blame: str) -> JobState:
-    """The state after a change that took effect."""
+    """Return the state after a change that took effect."""
     least = state.least if state.revision is None else state.revision
     if least is not None and facts != state.facts:
         least += 1
     return JobState(facts, None, least, state.given, state.spent, blame, tainted=state.tainted)
 
 
-def _add_failed_symbol(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_failure(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge an ``add_failed_symbol``."""
     _, symbol, error = call.arguments
-    return _add_outcome(state, call, outcome, failed={(symbol, storable(error))})
+    return _add_outcome(state, call, outcome, "FAILED", failed={(symbol, storable(error))})
 
 
-def _add_completed_symbol(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_completion(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge an ``add_completed_symbol``."""
     _, symbol, candles = call.arguments
-    return _add_outcome(state, call, outcome, completed={(symbol, candles)})
+    return _add_outcome(state, call, outcome, "COMPLETED", completed={(symbol, candles)})
 
 
 def _add_outcome(
     state: JobState,
     call: Call,
     outcome: Outcome,
+    family: str,
     *,
     completed: AbstractSet[tuple[str, int]] = frozenset(),
     failed: AbstractSet[tuple[str, str]] = frozenset(),
-) -> Verdict:
+) -> Judgement:
     """Judge the recording of one outcome: the twins differ in nothing but what they record."""
     symbol = call.arguments[1]
-    law = f"{FAMILIES[call.method]}-1"
+    law = f"{family}-1"
     facts = state.facts
     if facts is None or symbol not in facts.symbols:
-        return _refused_outcome(state, call, outcome)
+        return _refused_outcome(state, call, outcome, f"{family}-3")
     if outcome.error is not None:
         return state, unexpected(call, outcome, law)
     completed |= {item for item in facts.completed_symbols if item[0] != symbol}
@@ -172,12 +166,11 @@ def _add_outcome(
     after = _changed(state, changed, law)
     if outcome.value is not None:
         text = "{} {}; {} returns None"
-        return after, (Breach(law, text, (call, outcome, Words(call.method))),)
+        return after, (Violation(law, text, (call, outcome, Verbatim(call.method))),)
     return after, ()
 
 
-def _refused_outcome(state: JobState, call: Call, outcome: Outcome) -> Verdict:
-    law = f"{FAMILIES[call.method]}-3"
+def _refused_outcome(state: JobState, call: Call, outcome: Outcome, law: str) -> Judgement:
     after = state.blaming(law) if state.blame == "GET-1" else state
     error = outcome.error
     due: type[CollectionJobError] = UnknownSymbolError
@@ -187,14 +180,15 @@ def _refused_outcome(state: JobState, call: Call, outcome: Outcome) -> Verdict:
     if isinstance(error, due) and error.args == ids:
         return after, ()
     text = "{} {}; it should have raised {} with the ids"
-    breach = Breach(law, text, (call, outcome, Words(due.__name__)))
+    violation = Violation(law, text, (call, outcome, Verbatim(due.__name__)))
     allowed = CollectionJobError | LookupError | ValueError | NoAnswer
     if error is None or isinstance(error, allowed):
-        return after, (breach,)
-    return after, (unexpected(call, outcome, law)[0], breach)
+        return after, (violation,)
+    return after, (unexpected(call, outcome, law)[0], violation)
 
 
-def _get_stats(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_stats(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge what ``get_stats`` showed of a job."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "STATS-1")
     due: JobStats | None = None
@@ -208,16 +202,4 @@ def _get_stats(state: JobState, call: Call, outcome: Outcome) -> Verdict:
     if state.tainted or (outcome.value == due and type(outcome.value) is type(due)):
         return state, ()
     law = "DELETE-1" if state.facts is None and state.blame == "DELETE-1" else "STATS-1"
-    return state, (Breach(law, "{} {}; it should have returned {}", (call, outcome, due)),)
-
-
-_JUDGES: dict[str, Callable[[JobState, Call, Outcome], Verdict]] = {
-    "save": judge_save,
-    "save_many": judge_part,
-    "get_by_id": _get_by_id,
-    "delete": _delete,
-    "update_status": _update_status,
-    "add_failed_symbol": _add_failed_symbol,
-    "add_completed_symbol": _add_completed_symbol,
-    "get_stats": _get_stats,
-}
+    return state, (Violation(law, "{} {}; it should have returned {}", (call, outcome, due)),)

@@ -6,14 +6,16 @@ time from the engine's clock) stays open in the state until a read shows it.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome, brief
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
+from collection_jobs.conformance.spec.findings import NoMapping, Verbatim, Violation
 from collection_jobs.errors import CollectionJobError
 from collection_jobs.job import CollectionJob
 from collection_jobs.validation import shown
@@ -21,13 +23,11 @@ from collection_jobs.validation import shown
 __all__ = [
     "ABSENT",
     "CLOCK_TOLERANCE",
-    "Breach",
     "Facts",
     "JobState",
+    "Judgement",
     "Revisions",
     "Span",
-    "Verdict",
-    "Words",
     "admitted",
     "facts_of",
     "seen",
@@ -98,14 +98,14 @@ class Revisions:
             link = link._earlier
 
     def __or__(self, revisions: Iterable[int]) -> Revisions:
-        """These and some more."""
+        """Return these and some more."""
         link = self
         for revision in revisions:
             link = Revisions(revision, link)
         return link
 
     def __ror__(self, revisions: frozenset[int]) -> frozenset[int]:
-        """A set of others, with these added."""
+        """Return a set of others, with these added."""
         return revisions.union(self)
 
 
@@ -131,10 +131,10 @@ class JobState(NamedTuple):
     former_tainted: bool = False
     """Whether the facts of the former job are unreliable."""
     tainted: bool = False
-    """Whether a breach that is already known makes the facts unreliable."""
+    """Whether a violation that is already known makes the facts unreliable."""
 
     def blaming(self, law: str) -> JobState:
-        """The same state, in which another law is broken when the next read shows other facts."""
+        """Return the same state, in which a read of other facts breaks another law."""
         # By position, for long histories ask it of most calls: `_replace` takes far longer.
         return JobState(*self[:5], law, *self[6:])
 
@@ -143,55 +143,12 @@ ABSENT = JobState()
 """The state of an id that was never used."""
 
 
-class Words(str):
-    """Text that stands in a message as it is, without quotes."""
-
-    __slots__ = ()
-
-
-class Breach(NamedTuple):
-    """One broken law, and the words for it: a template and the values that it shows."""
-
-    law: str
-    template: str
-    values: tuple[object, ...] = ()
-
-    @property
-    def message(self) -> str:
-        """The sentence that explains it."""
-        return self.template.format(*map(_said, self.values))
-
-
-Verdict = tuple[JobState, tuple[Breach, ...]]
+Judgement = tuple[JobState, tuple[Violation, ...]]
 """What is known of a job after a call, and the laws that the call broke."""
 
 
-def _said(value: object) -> str:
-    if isinstance(value, Call | Outcome | Words | NoMapping):
-        return str(value)
-    if isinstance(value, frozenset):
-        # Sorted: the order of a set is another in each process, and a finding is to be the same.
-        items = sorted(cast("frozenset[tuple[str, object]]", value))
-        if any(_is_long(item) for _, item in items):
-            return f"{{{', '.join(f'{shown(name)}: {_said(item)}' for name, item in items)}}}"
-        return shown(dict(items))
-    if _is_long(value):  # such texts differ at their ends
-        text = str(value)
-        return f"{brief(text)} ({len(text):,} characters, ending in {text[-_END:]!r})"
-    return brief(value)
-
-
-def _is_long(value: object) -> bool:
-    return isinstance(value, str) and len(value) > _LONG
-
-
-_FEW = 8
-_LONG = 10_000
-_END = 32
-
-
 def facts_of(job: CollectionJob) -> Facts:
-    """Give the plain facts of a job."""
+    """Return the plain facts of a job."""
     # By position, for long histories make very many: by name it takes half as long again.
     try:
         return Facts(
@@ -214,16 +171,6 @@ def facts_of(job: CollectionJob) -> Facts:
         return _facts_of_no_job(job)
 
 
-class NoMapping(frozenset[tuple[str, Any]]):
-    """What an adapter gives where a mapping is due; it equals no mapping's items."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        """Show the value."""
-        return next(iter(self))[0]
-
-
 def _facts_of_no_job(job: CollectionJob) -> Facts:
     """Give the facts of what an adapter built past the entity's checks, whatever it holds."""
     values: dict[str, Any] = {name: getattr(job, name, None) for name in Facts._fields}
@@ -244,16 +191,16 @@ def _items(mapping: Any) -> frozenset[tuple[str, Any]]:
         return NoMapping([(shown(mapping), 0)])
 
 
-def unexpected(call: Call, outcome: Outcome, law: str) -> tuple[Breach, ...]:
-    """The breaches of a call that raised an error where the law has none for it."""
-    wrong = Breach(law, "{} {}; it should have succeeded", (call, outcome))
+def unexpected(call: Call, outcome: Outcome, law: str) -> tuple[Violation, ...]:
+    """Return the violations of a call that raised an error where the law has none for it."""
+    wrong = Violation(law, "{} {}; it should have succeeded", (call, outcome))
     if isinstance(outcome.error, CollectionJobError | ValueError | TypeError | NoAnswer):
         return (wrong,)
     text = "{} {}; no such type of error may reach a caller"
-    return (Breach("ERROR-1", text, (call, outcome)), wrong)
+    return (Violation("ERROR-1", text, (call, outcome)), wrong)
 
 
-def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Verdict:
+def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Judgement:
     """Judge a job that a read showed, against the state of a job that is stored.
 
     Args:
@@ -269,15 +216,15 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Verdict
         return after, ()
     if _nothing_was_written(state, found, job.revision):
         text = "{} returned the former job, at revision {}; the save before it changed nothing"
-        return state, (Breach(state.former_blame, text, (call, job.revision)),)
-    breaches: list[Breach] = []
+        return state, (Violation(state.former_blame, text, (call, job.revision)),)
+    violations: list[Violation] = []
     wrong = [] if state.tainted else _differences(state.facts, found)
     if wrong:
         law = state.former_blame if _shows_the_former(state, found) else blame
-        breaches.append(_wrong_field(law, call, wrong[0], state.facts, found))
-    breaches += _judge_revision(state, job.revision, call)
-    if breaches or job.revision is None:
-        return state, tuple(breaches)
+        violations.append(_wrong_field(law, call, wrong[0], state.facts, found))
+    violations += _judge_revision(state, job.revision, call)
+    if violations or job.revision is None:
+        return state, tuple(violations)
     after = state._replace(
         facts=found,
         revision=job.revision,
@@ -289,19 +236,22 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Verdict
     return after, ()
 
 
-def _wrong_field(law: str, call: Call, name: str, due: Facts, found: Facts) -> Breach:
+_FEW = 8
+
+
+def _wrong_field(law: str, call: Call, name: str, due: Facts, found: Facts) -> Violation:
     """Say what one field is, and what it should be."""
     have: Any = getattr(found, name)
     want: Any = getattr(due, name)
     if type(have) is type(want) is frozenset and len(have | want) > _FEW:
         text = "{} returned a job whose {} has {} where it should have {}, among others"
-        return Breach(law, text, (call, Words(name), have - want, want - have))
+        return Violation(law, text, (call, Verbatim(name), have - want, want - have))
     text = "{} returned a job whose {} is {}; it should be {}"
-    return Breach(law, text, (call, Words(name), have, want))
+    return Violation(law, text, (call, Verbatim(name), have, want))
 
 
 def admitted(state: JobState, found: Facts, revision: object) -> JobState | None:
-    """What is known of a stored job after a read that keeps every law; None if it breaks one.
+    """Return what is known of a stored job after a read; None if the read breaks a law.
 
     This is `seen` without the words, and quick: the search for an order of concurrent calls asks
     it of far more reads than fit.
@@ -321,7 +271,7 @@ def admitted(state: JobState, found: Facts, revision: object) -> JobState | None
 
 
 def _differences(due: Facts, found: Facts) -> list[str]:
-    """The names of the fields in which a job is other than it should be."""
+    """Return the names of the fields in which a job is other than it should be."""
     return [
         name
         for name, want, have in zip(Facts._fields, due, found, strict=True)
@@ -347,37 +297,37 @@ def _shows_the_former(state: JobState, found: Facts) -> bool:
     )
 
 
-def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[Breach]:
+def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[Violation]:
     if not isinstance(revision, int):
         text = "{} returned a job of revision {}; a job read from the store carries its revision"
-        return [Breach("SAVE-3", text, (call, revision))]
+        return [Violation("SAVE-3", text, (call, revision))]
     if state.revision is not None:
         if revision != state.revision:
             text = "{} returned revision {}; nothing was applied since it was {}"
             # A job that was saved as it was differs in nothing else.
             law = "MANY-2" if state.blame == "MANY-2" else "SAVE-4"
-            return [Breach(law, text, (call, revision, state.revision))]
+            return [Violation(law, text, (call, revision, state.revision))]
     elif state.least is not None and revision < state.least:
         text = "{} returned revision {} after an applied change; it should be {} or more"
-        return [Breach("SAVE-4", text, (call, revision, state.least))]
+        return [Violation("SAVE-4", text, (call, revision, state.least))]
     elif revision in state.spent:
         text = "{} returned revision {}, which was given out for a job of that id deleted since"
-        return [Breach("SAVE-5", text, (call, revision))]
+        return [Violation("SAVE-5", text, (call, revision))]
     return []
 
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
 def storable(text: str) -> str:
-    """Free text as the entity holds it: replaced where no database holds it, and cut where long."""
-    if not text.isascii() or "\0" in text:
-        text = "".join(
-            "\ufffd" if char == "\0" or 0xD800 <= ord(char) <= 0xDFFF else char for char in text
-        )
+    """Give free text as the entity holds it: replaced where no database holds it, cut if long."""
+    text = _UNSTORABLE.sub("\ufffd", text)
     return text if 4 * len(text) <= _LONGEST_TEXT else _cut(text)
 
 
 @lru_cache(maxsize=64)  # a search judges the same call again and again
 def _cut(text: str) -> str:
-    """What remains of a text: as many characters as fit, and how many bytes do not."""
+    """Cut a text to as many characters as fit, and say how many bytes do not."""
     widths = [len(char.encode()) for char in text]
     if sum(widths) <= _LONGEST_TEXT:
         return text

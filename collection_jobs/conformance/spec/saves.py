@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.model import (
-    ABSENT,
-    Breach,
     Facts,
     JobState,
-    Verdict,
-    Words,
+    Judgement,
     facts_of,
     unexpected,
 )
 from collection_jobs.errors import StaleJobError
 from collection_jobs.job import CollectionJob
 
-__all__ = ["judge_many", "judge_part", "judge_save"]
+__all__ = ["judge_part", "judge_save", "judge_whole"]
 
 
-def judge_save(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_save(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge a ``save``, by what is known of the job before it."""
     job: CollectionJob = call.arguments[0]
     stale = _is_stale(state, job.revision)
@@ -35,9 +31,9 @@ def judge_save(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         text = "{} took effect, though the job was no longer {}; StaleJobError is due"
         now = "stored" if state.facts is None else f"at revision {job.revision}"
         law = "SAVE-3" if state.facts is None or job.revision not in state.spent else "SAVE-5"
-        return after, (Breach(law, text, (call, Words(now))),)
+        return after, (Violation(law, text, (call, Verbatim(now))),)
     if outcome.value is not None:
-        return after, (Breach("SAVE-1", "{} {}; save returns None", (call, outcome)),)
+        return after, (Violation("SAVE-1", "{} {}; save returns None", (call, outcome)),)
     return after, ()
 
 
@@ -54,7 +50,9 @@ def _is_stale(state: JobState, revision: int | None) -> bool | None:
     return None
 
 
-def _refused_save(state: JobState, call: Call, outcome: Outcome, *, may_be_stale: bool) -> Verdict:
+def _refused_save(
+    state: JobState, call: Call, outcome: Outcome, *, may_be_stale: bool
+) -> Judgement:
     job: CollectionJob = call.arguments[0]
     error = outcome.error
     assert isinstance(error, StaleJobError)  # noqa: S101 - the caller looked; this tells the type checker
@@ -63,7 +61,7 @@ def _refused_save(state: JobState, call: Call, outcome: Outcome, *, may_be_stale
         text = "{} {}; but the store still had that revision"
         if job.revision is None:
             text = "{} {}; but a job without a revision is saved unconditionally"
-        return state, (Breach(law, text, (call, outcome)),)
+        return state, (Violation(law, text, (call, outcome)),)
     after = state.blaming("SAVE-3") if state.blame == "GET-1" else state
     found = state.revision if state.facts is not None else None
     known = state.facts is None or state.revision is not None
@@ -71,12 +69,12 @@ def _refused_save(state: JobState, call: Call, outcome: Outcome, *, may_be_stale
     if wrong or (known and error.found != found):
         text = "{} {}; its job_id, expected and found should be {}, {} and {}"
         values = (call, outcome, job.id, job.revision, found)
-        return after, (Breach("SAVE-3", text, values),)
+        return after, (Violation("SAVE-3", text, values),)
     return after, ()
 
 
 def _written(state: JobState, facts: Facts, *, conditional: bool) -> JobState:
-    """The state after a save that took effect."""
+    """Return the state after a save that took effect."""
     replaced = state.facts
     same = replaced == facts
     least = state.least if state.revision is None else state.revision
@@ -90,47 +88,21 @@ def _written(state: JobState, facts: Facts, *, conditional: bool) -> JobState:
     return JobState(facts, None, least, given, spent, "SAVE-1", former, law, state.tainted)
 
 
-def judge_many(
-    states: Mapping[str, JobState], call: Call, outcome: Outcome
-) -> Iterator[tuple[str, Verdict]]:
-    """Judge a ``save_many``, job by job.
-
-    Args:
-        states: What is known of every id that was ever used.
-        call: The call.
-        outcome: What came of it.
-    """
-    stranger = _names_a_stranger(call, outcome)
-    if not call.job_ids:
-        yield "", (ABSENT, _judge_none(call, outcome))
-    for job_id in call.job_ids:
-        part = call.of(job_id)
-        after, breaches = judge_part(states.get(job_id, ABSENT), part, outcome)
-        # A person is told of the whole call, not of the part.
-        said = tuple(
-            breach._replace(values=tuple(call if it is part else it for it in breach.values))
-            for breach in (*stranger, *breaches)
-        )
-        yield job_id, (after, said)
-
-
-def _judge_none(call: Call, outcome: Outcome) -> tuple[Breach, ...]:
-    """The breaches of a call without a job, which does nothing."""
-    if outcome.error is not None:
+def judge_whole(call: Call, outcome: Outcome) -> tuple[Violation, ...]:
+    """Judge what of a ``save_many`` is about none of its jobs: no job at all, or a strange one."""
+    error = outcome.error
+    if call.job_ids:
+        if not isinstance(error, StaleJobError) or error.job_id in call.job_ids:
+            return ()
+        return (Violation("MANY-1", "{} {}; but no such job was to be saved", (call, outcome)),)
+    if error is not None:
         return unexpected(call, outcome, "MANY-1")
     if outcome.value is not None:
-        return (Breach("MANY-1", "{} {}; save_many returns None", (call, outcome)),)
+        return (Violation("MANY-1", "{} {}; save_many returns None", (call, outcome)),)
     return ()
 
 
-def _names_a_stranger(call: Call, outcome: Outcome) -> tuple[Breach, ...]:
-    error = outcome.error
-    if not isinstance(error, StaleJobError) or error.job_id in call.job_ids:
-        return ()
-    return (Breach("MANY-1", "{} {}; but no such job was to be saved", (call, outcome)),)
-
-
-def judge_part(state: JobState, call: Call, outcome: Outcome) -> Verdict:
+def judge_part(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge what a ``save_many`` did to one job.
 
     Args:
@@ -142,24 +114,24 @@ def judge_part(state: JobState, call: Call, outcome: Outcome) -> Verdict:
         return _refused_part(state, call, outcome.error, outcome)
     if outcome.error is not None:
         return state, unexpected(call, outcome, "MANY-1")
-    breaches: list[Breach] = []
+    violations: list[Violation] = []
     after = state
     for job in call.arguments[0]:
-        if _is_stale(after, job.revision) and not breaches:
+        if _is_stale(after, job.revision) and not violations:
             text = "{} took effect, though the job {} was not at revision {}; StaleJobError is due"
-            breaches.append(Breach("MANY-1", text, (call, job.id, job.revision)))
+            violations.append(Violation("MANY-1", text, (call, job.id, job.revision)))
         after = _written(after, facts_of(job), conditional=job.revision is not None)
     if outcome.value is not None:
-        breaches.append(Breach("MANY-1", "{} {}; save_many returns None", (call, outcome)))
+        violations.append(Violation("MANY-1", "{} {}; save_many returns None", (call, outcome)))
     law = "DELETE-2" if state.facts is None else "MANY-1"
     # Whether a job that is saved twice by one call changes once or twice is left open.
     least = state.least if state.revision is None else state.revision
     if least is not None and after.facts != state.facts:
         least += 1
-    return after._replace(blame="MANY-1", former_blame=law, least=least), tuple(breaches)
+    return after._replace(blame="MANY-1", former_blame=law, least=least), tuple(violations)
 
 
-def _refused_part(state: JobState, call: Call, error: StaleJobError, outcome: Outcome) -> Verdict:
+def _refused_part(state: JobState, call: Call, error: StaleJobError, outcome: Outcome) -> Judgement:
     """Judge a refusal: it changed nothing, and a job that it names is one that was stale."""
     after = state.blaming("MANY-2") if state.blame == "GET-1" else state
     if error.job_id not in call.job_ids:
@@ -176,4 +148,4 @@ def _refused_part(state: JobState, call: Call, error: StaleJobError, outcome: Ou
             break  # those behind it were never looked at
         met = _written(met, facts_of(job), conditional=job.revision is not None)
     text = "{} {}; but the store has no such copy of that job to refuse"
-    return after, (Breach("MANY-1", text, (call, outcome)),)
+    return after, (Violation("MANY-1", text, (call, outcome)),)

@@ -3,11 +3,12 @@
 from collection_jobs.conformance.static.check import check_class
 from collection_jobs.conformance.static.checked_class import CheckedClass, CheckedClassError
 from collection_jobs.conformance.static.checkers import CHECKERS
-from collection_jobs.conformance.static.issues import Fault, FaultKind
 from collection_jobs.conformance.static.location import Location
 from collection_jobs.conformance.static.probe import make_probe
 from collection_jobs.conformance.static.report import (
     CheckerRun,
+    Fault,
+    FaultKind,
     MethodReport,
     StaticReport,
     Verdict,

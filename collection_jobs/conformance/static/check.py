@@ -7,10 +7,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
-from collection_jobs.conformance.static.checked_class import CheckedClass
-from collection_jobs.conformance.static.checkers import CHECKERS, CheckerError, Job
+from collection_jobs.conformance.static.checked_class import CheckedClass, CheckedClassError
+from collection_jobs.conformance.static.checkers import CHECKERS, CheckerError, Job, run_mypy
 from collection_jobs.conformance.static.contract import (
     ContractMethod,
     contract_methods,
@@ -18,14 +19,18 @@ from collection_jobs.conformance.static.contract import (
 )
 from collection_jobs.conformance.static.diagnosis import method_faults
 from collection_jobs.conformance.static.diagnostics import Diagnostic
-from collection_jobs.conformance.static.issues import Fault, FaultKind
 from collection_jobs.conformance.static.location import class_location, method_location
-from collection_jobs.conformance.static.mypy_run import run_mypy
 from collection_jobs.conformance.static.probe import Probe, make_probe
-from collection_jobs.conformance.static.report import CheckerRun, MethodReport, StaticReport
+from collection_jobs.conformance.static.report import (
+    CheckerRun,
+    Fault,
+    FaultKind,
+    MethodReport,
+    StaticReport,
+)
 from collection_jobs.conformance.static.runtime_signature import find_method
 
-__all__ = ["check_class", "methods_named"]
+__all__ = ["check_class", "methods_named", "signatures_of"]
 
 _Rejections = dict[str | None, dict[str, str]]
 """By method (None: the class as a whole), for each checker that rejects it, what it says."""
@@ -108,20 +113,20 @@ def _not_imported(name: str, probe: Probe, found: Iterable[Diagnostic]) -> str |
 
 
 def _speaks_of(probe: Probe, diagnostic: Diagnostic) -> list[str | None]:
-    """The methods that a diagnostic is about; None stands for the class as a whole."""
+    """Return the methods that a diagnostic is about; None stands for the class as a whole."""
     method = probe.at(diagnostic.line).method
     return [method] if method is not None else [*methods_named(diagnostic.message)] or [None]
 
 
 def methods_named(message: str) -> list[str]:
-    """The methods of the contract whose names a checker quotes."""
+    """Return the methods of the contract whose names a checker quotes."""
     quoted = set(re.findall(r"[\"'`.](\w+)[\"'`]", message))
     methods = (*contract_methods(), *methods_beyond())
     return [method.name for method in methods if method.name in quoted]
 
 
 def first_line(message: str) -> str:
-    """The first line of a checker's message, which says what the others explain."""
+    """Return the first line of a checker's message, which says what the others explain."""
     return message.strip().partition("\n")[0]
 
 
@@ -157,7 +162,7 @@ def _method_report(
 
 
 def _rejection(method: ContractMethod, rejected: dict[str, str]) -> Fault:
-    """What is left to say when only a checker knows what is wrong."""
+    """Return what is left to say when only a checker knows what is wrong."""
     name, message = next(iter(rejected.items()))
     return Fault(
         FaultKind.TYPES,
@@ -167,7 +172,7 @@ def _rejection(method: ContractMethod, rejected: dict[str, str]) -> Fault:
 
 
 def _class_faults(rejections: _Rejections, methods: tuple[MethodReport, ...]) -> tuple[Fault, ...]:
-    """What the checkers hold against the whole class, unless a method explains it."""
+    """Return what the checkers hold against the whole class, unless a method explains it."""
     whole = rejections.get(None, {})
     explained = {name for method in methods for name in method.rejected_by}
     return tuple(
@@ -179,3 +184,20 @@ def _class_faults(rejections: _Rejections, methods: tuple[MethodReport, ...]) ->
         for name, message in whole.items()
         if name not in explained
     )
+
+
+def signatures_of(adapter: str) -> StaticReport | str:
+    """Hold the signatures of a class against the contract's.
+
+    Args:
+        adapter: The class, as ``module:Class``.
+
+    Returns:
+        The report, by mypy and a look at run time where mypy is installed, else by the look
+        alone; or the reason why there is none (a class made inside a function, for instance).
+    """
+    checkers = ("mypy",) if find_spec("mypy") is not None else ()
+    try:
+        return check_class(adapter, checkers=checkers)
+    except CheckedClassError as error:
+        return str(error)

@@ -36,12 +36,12 @@ class CheckedClass:
     qualname: str
 
     def __str__(self) -> str:
-        """The class as the command line takes it."""
+        """Return the class as the command line takes it."""
         return f"{self.module}:{self.qualname}"
 
     @classmethod
     def of(cls, subject: type[Any] | str) -> CheckedClass:
-        """What a class, or its name as ``module:Class``, stands for.
+        """Load what a class, or its name as ``module:Class``, stands for.
 
         Raises:
             CheckedClassError: The name leads nowhere, or to something that is no class.
@@ -130,7 +130,7 @@ def _first_line(exc: BaseException) -> str:
 
 
 def _import_root(module_name: str) -> Path | None:
-    """The directory on the import path that holds a module's top package."""
+    """Return the directory on the import path that holds a module's top package."""
     file = getattr(sys.modules.get(module_name), "__file__", None)
     if file is None:
         return None

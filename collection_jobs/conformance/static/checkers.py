@@ -7,9 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from collection_jobs.conformance.static.diagnostics import (
     Diagnostic,
@@ -20,7 +23,7 @@ from collection_jobs.conformance.static.diagnostics import (
     read_zuban,
 )
 
-__all__ = ["CHECKERS", "Checker", "CheckerError", "Job", "installed_program"]
+__all__ = ["CHECKERS", "Checker", "CheckerError", "Job", "installed_program", "run_mypy"]
 
 _TIMEOUT = 120.0
 
@@ -110,7 +113,7 @@ class Checker:
 
 
 def installed_program(name: str) -> Path | None:
-    """A program beside this interpreter, or the first on the PATH; None when there is none."""
+    """Find a program beside this interpreter, or else on the PATH; None when there is none."""
     beside = shutil.which(name, path=str(Path(sys.executable).parent))
     found = beside or shutil.which(name)
     return None if found is None else Path(found)
@@ -182,3 +185,39 @@ _ALL = (
 
 CHECKERS: Mapping[str, Checker] = {checker.name: checker for checker in _ALL}
 """The type checkers by name."""
+
+
+def run_mypy(text: str, roots: tuple[Path, ...]) -> list[Diagnostic]:
+    """Check the text of a module.
+
+    Args:
+        text: The module.
+        roots: Where else modules are imported from.
+
+    Raises:
+        CheckerError: mypy is not installed, or it came to no verdict.
+    """
+    try:
+        from mypy import api
+    except ImportError:
+        raise CheckerError("mypy is not installed: pip install 'collection-jobs[check]'") from None
+    mypy = CHECKERS["mypy"]
+    job = Job(Path(), (), roots, cache=user_cache_path("collection-jobs", appauthor=False) / "mypy")
+    with _environment({"MYPYPATH": os.pathsep.join(map(str, roots))}):
+        output, errors, status = api.run([*mypy.arguments(job), "-c", text])
+    return mypy.verdict(status, output, errors)
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str]) -> Generator[None]:
+    """Set environment variables for a while: mypy takes its search path from nowhere else."""
+    former = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -63,7 +63,7 @@ class Parameter:
         return not self.has_default and not self.is_variadic
 
     def __str__(self) -> str:
-        """The parameter as it stands in a ``def``."""
+        """Return the parameter as it stands in a ``def``."""
         stars = "*" if self.kind is _P.VAR_POSITIONAL else "**" if self.is_variadic else ""
         text = stars + self.name
         if self.annotation is not None:
@@ -90,12 +90,12 @@ class ContractMethod:
     types: Mapping[str, Any]
 
     def __str__(self) -> str:
-        """The method as an adapter writes it."""
+        """Return the method as an adapter writes it."""
         return f"async def {self.name}({render(self.parameters)}) -> {self.returns}"
 
 
 def render(parameters: tuple[Parameter, ...], *, first: str | None = "self") -> str:
-    """A parameter list as it stands between the parentheses of a ``def``."""
+    """Return a parameter list as it stands between the parentheses of a ``def``."""
     parts = [] if first is None else [first]
     before: IntEnum | None = None
     for parameter in parameters:
@@ -113,7 +113,7 @@ def render(parameters: tuple[Parameter, ...], *, first: str | None = "self") -> 
 
 @cache
 def contract_methods() -> tuple[ContractMethod, ...]:
-    """The nine methods, in the order in which the ABC defines them."""
+    """Return the nine methods, in the order in which the ABC defines them."""
     return tuple(
         _contract_method(name, value)
         for name, value in vars(ICollectionJobRepository).items()
@@ -123,7 +123,7 @@ def contract_methods() -> tuple[ContractMethod, ...]:
 
 @cache
 def methods_beyond() -> tuple[ContractMethod, ...]:
-    """The methods of the optional Protocols: a class that has one must have it right."""
+    """Return the methods of the optional Protocols: a class that has one must have it right."""
     return tuple(
         _contract_method(name, vars(PROTOCOLS[protocol])[name])
         for name, protocol in METHODS.items()

@@ -10,8 +10,8 @@ from typing import Any
 
 from collection_jobs.conformance.static.assignable import has_any, is_assignable, is_unrelated
 from collection_jobs.conformance.static.contract import ContractMethod
-from collection_jobs.conformance.static.issues import Fault, FaultKind
 from collection_jobs.conformance.static.parameters import parameter_faults
+from collection_jobs.conformance.static.report import Fault, FaultKind
 from collection_jobs.conformance.static.runtime_signature import (
     UNKNOWN,
     FoundMethod,
@@ -89,7 +89,7 @@ def _shape(method: ContractMethod, found: FoundMethod) -> Fault | None:
 
 
 def _hidden(method: ContractMethod, found: FoundMethod) -> Fault | None:
-    """A signature that says nothing: none at all, or ``(*args, **kwargs)``."""
+    """Return the fault of a signature that says nothing: none, or ``(*args, **kwargs)``."""
     parameters = found.parameters
     if found.function is None or found.has_overloads or parameters == ():
         return None

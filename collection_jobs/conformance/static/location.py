@@ -24,13 +24,13 @@ class Location:
     line: int
 
     def __str__(self) -> str:
-        """The location as editors and terminals link it: relative to here where it is below."""
+        """Write the location as editors link it: relative to here where it is below."""
         path, here = Path(self.file), Path.cwd()
         return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{self.line}"
 
 
 def class_location(cls: type) -> Location | None:
-    """The line of the class statement; None when there is no source."""
+    """Return the line of the class statement; None when there is no source."""
     file = _source_file(cls)
     if file is None:
         return None
@@ -39,7 +39,7 @@ def class_location(cls: type) -> Location | None:
 
 
 def method_location(cls: type, name: str, found: FoundMethod | None) -> Location | None:
-    """The line of the method's ``def``, or of whatever else gives it its name.
+    """Return the line of the method's ``def``, or of whatever else gives it its name.
 
     What the class does not have is located where the class declares it, or else at the class
     statement: there it is to be added.
@@ -101,7 +101,7 @@ def _class_node(file: Path, qualname: str) -> ast.ClassDef | None:
 
 
 def _bindings(body: list[ast.stmt], name: str) -> Iterator[ast.stmt]:
-    """The statements that give a name to something, in the order of the source."""
+    """Yield the statements that give a name to something, in the order of the source."""
     for item in _flat(body):
         if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             if item.name == name:
@@ -113,7 +113,7 @@ def _bindings(body: list[ast.stmt], name: str) -> Iterator[ast.stmt]:
 
 
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements that run when a body runs, those inside if, try and with included."""
+    """Yield the statements that run when a body runs, those in if, try and with included."""
     for item in body:
         if isinstance(item, ast.If):
             yield from [] if _is_type_checking(item.test) else _flat(item.body)

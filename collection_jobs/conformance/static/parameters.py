@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from collection_jobs.conformance.static.contract import ContractMethod, Parameter
-from collection_jobs.conformance.static.issues import Fault, FaultKind
+from collection_jobs.conformance.static.report import Fault, FaultKind
 from collection_jobs.validation import shown
 
 __all__ = ["parameter_faults"]
@@ -53,7 +53,7 @@ def parameter_faults(
 
 
 def _misnamed(method: ContractMethod, found: tuple[Parameter, ...]) -> dict[str, Parameter]:
-    """The contract's names that are absent, with the stranger that stands in the place of each."""
+    """Return the contract's names that are absent, each with what stands in its place."""
     wanted = {parameter.name for parameter in method.parameters}
     names = {own.name for own in found}
     places = [own for own in found if own.by_position]

@@ -50,7 +50,7 @@ class Probe:
     lines: tuple[ProbeLine, ...]
 
     def at(self, line: int) -> ProbeLine:
-        """What an error on this line, counted from 1, speaks of."""
+        """Return what an error on this line, counted from 1, speaks of."""
         return self.lines[line - 1] if 0 < line <= len(self.lines) else ProbeLine(None)
 
 

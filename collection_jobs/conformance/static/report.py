@@ -3,12 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal
 
-from collection_jobs.conformance.static.issues import Fault
 from collection_jobs.conformance.static.location import Location
 
-__all__ = ["CheckerRun", "MethodReport", "StaticReport", "Verdict"]
+__all__ = ["CheckerRun", "Fault", "FaultKind", "MethodReport", "StaticReport", "Verdict"]
+
+
+class FaultKind(StrEnum):
+    """The kinds of faults, as reports name them."""
+
+    MISSING = "missing"
+    """The class has no such method, or it is still abstract."""
+    SHAPE = "shape"
+    """It is no method: a property, an attribute, a class, a method without an instance."""
+    SYNC = "sync"
+    """Calling it gives no coroutine."""
+    PARAMETERS = "parameters"
+    """Their names, kinds, order or number differ."""
+    DEFAULT = "default"
+    """A parameter has another default."""
+    TYPES = "types"
+    """A type differs from the contract's."""
+    UNCHECKED = "unchecked"
+    """No type checker can see what it takes or gives: Any, no annotation, a lossy decorator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with one method.
+
+    Attributes:
+        kind: Its kind.
+        message: What is wrong.
+        change: What to do about it.
+        certain: Whether it is a fault in any case. What is not certain (another type may be a
+            wider one; functools.wraps may lend a method the looks of another) counts only where
+            a type checker rejects the method.
+    """
+
+    kind: FaultKind
+    message: str
+    change: str
+    certain: bool = True
+
 
 Verdict = Literal["conforms", "findings", "incomplete"]
 
@@ -85,7 +124,7 @@ class StaticReport:
         return self.verdict == "conforms"
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain data for ``json.dumps``."""
+        """Return the report as plain data for ``json.dumps``."""
         from importlib import metadata  # slower to import than the rest of this module
 
         return {
@@ -98,7 +137,7 @@ class StaticReport:
         }
 
     def __str__(self) -> str:
-        """The verdict and every fault, in plain text: what an assertion shows."""
+        """Tell the verdict and every fault, in plain text: what an assertion shows."""
         lines = [f"{self.target}: {self.verdict}"]
         lines += [
             f"  {run.name} gave no verdict: {run.reason}"

@@ -62,7 +62,7 @@ class FoundMethod:
         return inspect.isfunction(self.function) and bool(typing.get_overloads(self.function))
 
     def __str__(self) -> str:
-        """The method as its source would say it, with the coroutine unwrapped."""
+        """Return the method as its source would say it, with the coroutine unwrapped."""
         kind = type(self.value).__name__
         if isinstance(self.value, type):
             return f"class {self.name}"
@@ -111,7 +111,7 @@ def _read(name: str, owner: type, value: Any) -> FoundMethod:
 
 
 def _callable_in(value: Any) -> tuple[Any, bool]:
-    """What a class attribute calls in the end, and whether it takes the instance first."""
+    """Return what a class attribute calls in the end, and whether it takes the instance first."""
     inner: Any = getattr(value, "__func__", None)
     if isinstance(value, staticmethod):
         return inner, False
@@ -159,7 +159,7 @@ def _returns(signature: inspect.Signature, evaluated: Mapping[str, Any]) -> str 
 
 
 def type_text(annotation: object) -> str:
-    """A type as a person writes it: without the modules that its names come from."""
+    """Return a type as a person writes it: without the modules that its names come from."""
     if annotation is None or annotation is type(None):
         return "None"
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
@@ -205,7 +205,7 @@ _USUAL_NAMES: dict[str, Any] = {
 
 
 def _gives(function: Any, result: Any) -> str:
-    """What a call gives, before anything is awaited."""
+    """Return what a call gives, before anything is awaited."""
     if function is None:
         return "unclear"
     unwrapped = inspect.unwrap(function)
@@ -228,7 +228,7 @@ def _gives(function: Any, result: Any) -> str:
 
 
 def _awaited(function: Any, result: Any) -> Any:
-    """The type that awaiting gives, from the annotation of an ``async def`` or of a ``def``."""
+    """Return the type that awaiting gives, from the annotation of an ``async def`` or ``def``."""
     if inspect.iscoroutinefunction(inspect.unwrap(function)):
         return result
     arguments = typing.get_args(result)

@@ -16,8 +16,8 @@ class SortedKeys:
     def remove(self, key: Key) -> None:
         """Remove a key that is there."""
     def ascending(self, offset: int=0) -> Iterator[Key]:
-        """The keys from the least on, but ``offset`` of them; passes over whole blocks at once."""
+        """Yield the keys from the least on, without the first ``offset``; skips whole blocks."""
     def after(self, key: Key) -> Iterator[Key]:
-        """The keys greater than ``key``, which need not be there."""
+        """Yield the keys greater than ``key``, which need not be there."""
     def descending(self) -> Iterator[Key]:
-        """The keys from the greatest on."""
+        """Yield the keys from the greatest on."""

@@ -1,4 +1,4 @@
-"""Stepping: a call that is cancelled at a given suspension of its own."""
+"""Cancel points: a call that is cancelled at a given suspension of its own."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-__all__ = ["Cut", "Stepped"]
+__all__ = ["CancelPoint", "Stepped"]
 
 _ASYNCIO = str(Path(asyncio.__file__).parent)
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class CancelPoint:
     """When a call is cancelled.
 
     Attributes:
@@ -38,7 +38,7 @@ class Cut:
 
 
 class Stepped:
-    """Awaits a coroutine, counts its suspensions, and cancels its own task as the cut says.
+    """Awaits a coroutine, counts its suspensions, and cancels its own task at the point.
 
     Attributes:
         suspensions: How often the coroutine was suspended so far.
@@ -46,10 +46,10 @@ class Stepped:
         cancelled: Whether it was cancelled before it was done.
     """
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], cut: Cut) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], point: CancelPoint) -> None:
         """Prepare; nothing runs yet."""
         self._coroutine = coroutine
-        self._cut = cut
+        self._point = point
         self.suspensions: int = 0
         self.place: str | None = None
         self.cancelled: bool = False
@@ -74,17 +74,17 @@ class Stepped:
 
     def _cancel_if_due(self) -> None:
         task = asyncio.current_task()
-        cut = self._cut
-        if task is None or not cut.at or self.suspensions < cut.at:
+        point = self._point
+        if task is None or not point.at or self.suspensions < point.at:
             return
-        if self.suspensions == cut.at:
+        if self.suspensions == point.at:
             self.place = _place(self._coroutine)
-            if cut.after is None:
+            if point.after is None:
                 # The task is still running: it meets its cancellation before anything else runs.
                 self._cancel(task)
             else:
-                asyncio.get_running_loop().call_later(cut.after, self._cancel, task)
-        elif cut.twice and self.suspensions == cut.at + 1:
+                asyncio.get_running_loop().call_later(point.after, self._cancel, task)
+        elif point.twice and self.suspensions == point.at + 1:
             self._cancel(task)
 
     def _cancel(self, task: asyncio.Task[Any]) -> None:
@@ -92,7 +92,7 @@ class Stepped:
 
 
 def _place(coroutine: object) -> str:
-    """The innermost line outside asyncio at which a coroutine is suspended."""
+    """Return the innermost line outside asyncio at which a coroutine is suspended."""
     frame: FrameType | None = None
     while coroutine is not None:
         inner = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)

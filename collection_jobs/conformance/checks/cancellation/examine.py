@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from random import Random
 
-from collection_jobs.conformance.checks.cancellation.cancel_points import Cut
-from collection_jobs.conformance.checks.cancellation.open_close import Doors, cancel_doors
+from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint
+from collection_jobs.conformance.checks.cancellation.open_close import OpenClose
 from collection_jobs.conformance.checks.cancellation.scenarios import scene, scenes
 from collection_jobs.conformance.checks.cancellation.trials import Running, Trial
-from collection_jobs.conformance.checks.contention.topologies import Opening, several
-from collection_jobs.conformance.checks.interleavings.watchdog import Blocked, watched
-from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.configuration import Examination, Plan
 from collection_jobs.conformance.running.open_store import OpenStore, Pulse
+from collection_jobs.conformance.running.topologies import Opening, several
+from collection_jobs.conformance.running.watchdog import Blocked, watched
 from collection_jobs.conformance.spec.calls import NoAnswer
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["Cancellations", "cancel_everything"]
+__all__ = ["examine_cancellation"]
 
-LAW = "CANCEL-1"
+_LAW = "CANCEL-1"
 
 _MOST_SUSPENSIONS = 60
 """A call that is suspended more often is cancelled at its first suspensions only."""
@@ -34,47 +35,17 @@ _LEAST_GRACE = 0.004
 """Seconds for what a cancelled call began to come to its end."""
 
 
-@dataclass(slots=True)
-class Cancellations:
-    """What came of it.
-
-    Attributes:
-        finding: The breach, if there is one.
-        calls: How many calls were cancelled.
-        places: Where in the adapter.
-        skipped: The scenes that fail without a cancellation, too.
-        doors: How often the opening or the closing of a store was cancelled.
-    """
-
-    finding: Finding | None = None
-    calls: int = 0
-    places: set[str] = field(default_factory=set[str])
-    skipped: list[str] = field(default_factory=list[str])
-    doors: int = 0
-
-    def __str__(self) -> str:
-        """What was covered."""
-        tried = f"{self.calls} calls cancelled, at {len(self.places)} places in the adapter"
-        if not self.calls:
-            tried = "no call can be cancelled half-way, for none is ever suspended"
-        if self.doors:
-            tried += f"; {self.doors} openings and closings"
-        if self.skipped:
-            tried += f"; not tried, for they fail uncancelled: {', '.join(self.skipped)}"
-        return tried
-
-
-Handles = Sequence[CollectionJobRepository]
+_Handles = Sequence[CollectionJobRepository]
 
 
 @contextmanager
 def _stage(
     opening: Opening, directory: Path, pulse: Pulse, *, shared: bool
-) -> Generator[OpenStore[Handles]]:
-    """The store, and another handle on it where there can be one."""
+) -> Generator[OpenStore[_Handles]]:
+    """Open the store, with another handle on it where there can be one."""
     # A store that gives no answers may give none when it is closed; that is known by then.
     with suppress(NoAnswer), ExitStack() as opened:
-        store: OpenStore[Handles] | None = None
+        store: OpenStore[_Handles] | None = None
         if shared:
             # It may be open to many processes and still not twice in one.
             with suppress(Exception):
@@ -83,101 +54,97 @@ def _stage(
         yield store or opened.enter_context(OpenStore(one, pulse=pulse))
 
 
-def cancel_everything(
-    opening: Opening,
-    new_directory: Callable[[], Path],
-    *,
-    capabilities: frozenset[str],
-    seed: int,
-    moments: int,
-    progress: Callable[[int, int], None],
-) -> Cancellations:
+def examine_cancellation(plan: Plan) -> Examination:
     """Cancel each method at each of its suspensions, alone and in a crowd, until a law breaks.
 
-    Args:
-        opening: Opens the store in a directory.
-        new_directory: Gives a new one.
-        capabilities: What the adapter declares: a shared store is looked at through a second
-            handle, too, and a durable one after it was opened again.
-        seed: Where the moments come from.
-        moments: At how many random moments each call is cancelled besides.
-        progress: Told how many scenes of how many are done.
+    A shared store is looked at through a second handle, too, and a durable one after it was opened
+    again. Then the opening and the closing of a store are cancelled likewise.
     """
-    found = Cancellations()
-    pulse = Pulse()
-
-    doors = Doors()
+    pulse, trials, open_close = Pulse(), _Trials(plan), OpenClose(plan)
 
     def cancel() -> None:
-        _cancel(trials, opening, new_directory(), capabilities, pulse, progress)
-        if found.finding is None:
-            cancel_doors(opening, new_directory, pulse, doors)
-            found.finding, found.doors = doors.finding, doors.times
+        _cancel(trials, plan, pulse)
+        if trials.finding is None:
+            open_close.cancel(pulse)
 
-    trials = _Trials(found, Random(f"{seed} cancellation"), moments)  # noqa: S311 - not for secrets
     try:
         watched(cancel, lambda: pulse.beats)
     except Blocked as blocked:
-        found.finding = trials.blocked(blocked)
-    return found
+        found = trials.blocked(blocked)
+    else:
+        found = trials.finding or open_close.finding
+    covered = trials.covered(open_close.times)
+    return Examination([] if found is None else [found], covered)
 
 
-def _cancel(
-    trials: _Trials,
-    opening: Opening,
-    directory: Path,
-    capabilities: frozenset[str],
-    pulse: Pulse,
-    progress: Callable[[int, int], None],
-) -> None:
-    with _stage(opening, directory, pulse, shared="shared" in capabilities) as stage:
-        names = scenes(capabilities)
+def _cancel(trials: _Trials, plan: Plan, pulse: Pulse) -> None:
+    directory, shared = plan.new_directory(), "shared" in plan.capabilities
+    with _stage(plan.opening, directory, pulse, shared=shared) as stage:
+        names = scenes(plan.capabilities)
         for number, name in enumerate(names):
-            progress(number, len(names))
+            plan.progress(number, len(names))
             if not trials.run(stage, name):
                 return
-    if "durable" in capabilities:
-        with _stage(opening, directory, pulse, shared=False) as stage:
+    if "durable" in plan.capabilities:
+        with _stage(plan.opening, directory, pulse, shared=False) as stage:
             trials.look_again(stage)
 
 
 class _Trials:
-    """All the trials on one store."""
+    """All the trials on one store.
 
-    def __init__(self, found: Cancellations, random: Random, moments: int) -> None:
-        self._found = found
-        self._random = random
-        self._moments = moments
-        self._steady = _STEADY if moments else 1
+    Attributes:
+        finding: The first broken law, if there is one.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.finding: Finding | None = None
+        self._calls = 0
+        self._places: set[str] = set()
+        self._skipped: list[str] = []
+        self._random = Random(f"{plan.seed} cancellation")  # noqa: S311 - not for secrets
+        self._moments = plan.profile.cancellations
+        self._steady = _STEADY if self._moments else 1
         self._numbers = count(1)
         self._kept: list[Running] = []
         self._latest: Running | None = None
         self._grace = _LEAST_GRACE
 
-    def run(self, stage: OpenStore[Handles], name: str) -> bool:
+    def covered(self, open_close: int) -> str:
+        """Tell what was covered, besides so many openings and closings."""
+        tried = f"{self._calls} calls cancelled, at {len(self._places)} places in the adapter"
+        if not self._calls:
+            tried = "no call can be cancelled half-way, for none is ever suspended"
+        if open_close:
+            tried += f"; {open_close} openings and closings"
+        if self._skipped:
+            tried += f"; not tried, for they fail uncancelled: {', '.join(self._skipped)}"
+        return tried
+
+    def run(self, stage: OpenStore[_Handles], name: str) -> bool:
         """Run one scene uncancelled; then cancelled at each suspension and at random moments.
 
         Returns:
             Whether to go on with the next scene.
         """
         self._grace = _LEAST_GRACE
-        plain = [self._try(stage, name, Cut()).result() for _ in range(self._steady)]
+        plain = [self._try(stage, name, CancelPoint()).result() for _ in range(self._steady)]
         self._grace = max(_LEAST_GRACE, 2 * max(trial.seconds for trial in plain))
-        if any(trial.breach for trial in plain):
-            self._found.skipped.append(name)
+        if any(trial.finding for trial in plain):
+            self._skipped.append(name)
             return True
         running = None
-        for cut in _cuts(plain, self._random, self._moments):
+        for point in _cancel_points(plain, self._random, self._moments):
             if running is not None:
                 stage.run(running.remove())
-            running = self._try(stage, name, cut)
+            running = self._try(stage, name, point)
             if not self._goes_well(running.result()):
                 return False
         if running is not None:
             self._kept.append(running)
         return True
 
-    def look_again(self, stage: OpenStore[Handles]) -> None:
+    def look_again(self, stage: OpenStore[_Handles]) -> None:
         """See what the last trial of each scene left in a store that was opened again."""
         for running in self._kept:
             (repository,) = stage.repository
@@ -185,45 +152,48 @@ class _Trials:
             if not self._goes_well(running.result()):
                 return
 
-    def _try(self, stage: OpenStore[Handles], name: str, cut: Cut) -> Running:
+    def _try(self, stage: OpenStore[_Handles], name: str, point: CancelPoint) -> Running:
         scene_ = scene(name, f"job {next(self._numbers)}")
-        running = Running(scene_, cut, stage.repository, self._grace)
+        running = Running(scene_, point, stage.repository, self._grace)
         self._latest = running
         stage.run(running.play())
         return running
 
     def blocked(self, blocked: Blocked) -> Finding | None:
-        """The finding where a call after a cancellation blocked the event loop for good."""
+        """Return the finding where a call after a cancellation blocked the event loop for good."""
         trial = None if self._latest is None else self._latest.result()
-        if trial is None or not (trial.place or self._found.calls):
+        if trial is None or not (trial.place or self._calls):
             return None  # it blocks without any cancellation
-        return _finding(replace(trial, breach=(str(blocked), tuple(map(str, trial.events)))), 0)
+        found = Finding(_LAW, str(blocked), tuple(map(str, trial.events)))
+        return _finding(replace(trial, finding=found), 0)
 
     def _goes_well(self, trial: Trial) -> bool:
         if trial.place is None:
             return True  # it was done before its time came: then it is no business of this law
-        if trial.breach is not None:
-            self._found.finding = _finding(trial, self._found.calls)
+        if trial.finding is not None:
+            self.finding = _finding(trial, self._calls)
             return False
-        self._found.calls += 1
-        self._found.places.add(trial.place)
+        self._calls += 1
+        self._places.add(trial.place)
         return True
 
 
-def _cuts(plain: Sequence[Trial], random: Random, moments: int) -> Iterator[Cut]:
+def _cancel_points(plain: Sequence[Trial], random: Random, moments: int) -> Iterator[CancelPoint]:
     suspensions = max(trial.suspensions for trial in plain)
     for at in range(1, min(suspensions, _MOST_SUSPENSIONS) + 1):
-        yield Cut(at)
-        yield Cut(at, twice=True)
+        yield CancelPoint(at)
+        yield CancelPoint(at, twice=True)
     if suspensions:
         seconds = max(trial.seconds for trial in plain)
         for _ in range(moments):
             at = random.randint(1, suspensions)
-            yield Cut(at, after=random.uniform(0, 1.2 * seconds), twice=random.random() < 0.3)
+            yield CancelPoint(
+                at, after=random.uniform(0, 1.2 * seconds), twice=random.random() < 0.3
+            )
 
 
 def _finding(trial: Trial, earlier: int) -> Finding:
-    assert trial.breach is not None  # noqa: S101 - the caller looked; this tells the type checker
-    message = f"{trial.scene.victim} was cancelled {trial.cut}; then {trial.breach[0]}"
+    assert trial.finding is not None  # noqa: S101 - the caller looked; this tells the type checker
+    message = f"{trial.scene.victim} was cancelled {trial.point}; then {trial.finding.message}"
     known = (f"# {earlier} calls were cancelled on this repository before.",) if earlier else ()
-    return Finding(LAW, message, (*known, *trial.history))
+    return Finding(_LAW, message, (*known, *trial.history))

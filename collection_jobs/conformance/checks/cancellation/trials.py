@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from collection_jobs.conformance.checks.cancellation.cancel_points import Cut, Stepped
+from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
 from collection_jobs.conformance.checks.cancellation.scenarios import Scene
-from collection_jobs.conformance.checks.contention.history_adapter import judge
-from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.running.clients import Client, Recording, run_clients
-from collection_jobs.conformance.spec.calls import PATIENCE, Call, NoAnswer, Step, make
-from collection_jobs.job import CollectionJob
+from collection_jobs.conformance.history.checker import check_among
+from collection_jobs.conformance.history.history import Event, Recording
+from collection_jobs.conformance.running.clients import Client, run_clients
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT, ProgramRunner, make
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Step
+from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["Running", "Trial"]
+
+_LAW = "CANCEL-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +29,21 @@ class Trial:
 
     Attributes:
         scene: What was tried.
-        cut: When the call was cancelled.
+        point: When the call was cancelled.
         events: Every call that was made.
         place: Where the call was suspended when it was cancelled; None where it was done before.
         suspensions: How often it was suspended.
         seconds: How long it took.
-        breach: What is wrong, and the calls that show it.
+        finding: What is wrong, and the calls that show it.
     """
 
     scene: Scene
-    cut: Cut
+    point: CancelPoint
     events: Sequence[Event]
     place: str | None
     suspensions: int
     seconds: float
-    breach: tuple[str, tuple[str, ...]] | None
+    finding: Finding | None
 
     @property
     def history(self) -> tuple[str, ...]:
@@ -52,8 +55,8 @@ class Trial:
         lines += [f"asyncio.create_task({call})" for call in scene.before]
         lines.append(f"victim = asyncio.create_task({str(scene.victim).removeprefix('await ')})")
         lines += [f"asyncio.create_task({call})" for call in scene.behind]
-        lines.append(f"victim.cancel()  # {self.cut}, in {self.place}")
-        told = () if self.breach is None else self.breach[1]
+        lines.append(f"victim.cancel()  # {self.point}, in {self.place}")
+        told = () if self.finding is None else self.finding.history
         return (*lines, "# What each call saw, and when:", *told)
 
 
@@ -65,34 +68,38 @@ class Running:
     """
 
     def __init__(
-        self, scene: Scene, cut: Cut, handles: Sequence[CollectionJobRepository], grace: float
+        self,
+        scene: Scene,
+        point: CancelPoint,
+        handles: Sequence[CollectionJobRepository],
+        grace: float,
     ) -> None:
         """Prepare a trial.
 
         Args:
             scene: What is tried.
-            cut: When its call is cancelled.
+            point: When its call is cancelled.
             handles: The repository, and others that are open on the same store.
             grace: For how many seconds what the cancelled call began may go on, before the store
                 is looked at from elsewhere.
         """
         self.scene = scene
-        self._cut = cut
+        self._point = point
         self._repository, *self._others = handles
         self._grace = grace
         self._recording = Recording()
         self._stepped: Stepped | None = None
         self._seconds = 0.0
-        self._complaint: str | None = None
+        self._violation: Violation | None = None
 
     async def play(self) -> None:
         """Set the scene, cancel the call, and ask the repository for more."""
         scene = self.scene
-        setup = [Client("before", scene.setup)]
-        await run_clients(setup, [self._repository], self._recording)
-        call = scene.victim.call(self._held())
+        setup = self._runner("before", self._repository)
+        await setup.run(scene.setup)
+        call = scene.victim.call(setup.held)
         if call is None:
-            self._complaint = "the set-up failed"
+            self._violation = Violation(_LAW, "the set-up failed")
             return
         tasks = [asyncio.create_task(self._neighbour(one)) for one in scene.before]
         victim = asyncio.create_task(self._victim(call))
@@ -105,29 +112,27 @@ class Running:
             await self.ask("elsewhere", scene.elsewhere, other)
         await self.ask("afterwards", scene.follow_ups, self._repository)
 
-    def _held(self) -> dict[str, CollectionJob]:
-        kept = zip(self.scene.setup, self._recording.events, strict=False)
-        return {
-            step.keep: event.outcome.value
-            for step, event in kept
-            if step.keep and event.outcome and isinstance(event.outcome.value, CollectionJob)
-        }
+    def _runner(self, client: str, repository: CollectionJobRepository) -> ProgramRunner:
+        return ProgramRunner(client, lambda call: make(call, repository), self._recording)
 
     async def _victim(self, call: Call) -> None:
+        def answer(call: Call) -> Stepped:
+            self._stepped = Stepped(make(call, self._repository), self._point)
+            return self._stepped
+
         began = time.monotonic()
-        number = self._recording.begin("victim", call)
-        self._stepped = Stepped(make(call, self._repository), self._cut)
         try:
-            outcome = await self._stepped
+            # Where it was not cancelled, or ended all the same, what it answered has to be true.
+            await ProgramRunner("victim", answer, self._recording).ask(call)
         finally:
             self._seconds = time.monotonic() - began
-        # It was not cancelled, or it ended all the same: then what it answered has to be true.
-        self._recording.end(number, outcome)
 
     async def _see_it_end(self, victim: asyncio.Task[None], call: Call) -> None:
-        done, _ = await asyncio.wait({victim}, timeout=PATIENCE + 1)
+        done, _ = await asyncio.wait({victim}, timeout=ANSWER_TIMEOUT + 1)
         if not done:
-            self._complaint = f"{call} was cancelled and did not end within {PATIENCE + 1:g} s"
+            self._complaint = (
+                f"{call} was cancelled and did not end within {ANSWER_TIMEOUT + 1:g} s"
+            )
             return
         with suppress(asyncio.CancelledError):
             victim.result()
@@ -140,20 +145,22 @@ class Running:
     ) -> None:
         """Make calls one after another, until one gives no answer."""
         for call in calls:
-            if self._complaint is None:
+            if self._violation is None:
                 await self._answered(client, call, repository)
 
     async def _answered(self, client: str, call: Call, repository: CollectionJobRepository) -> None:
         """Make a call that nobody cancels."""
-        number = self._recording.begin(client, call)
         try:
-            outcome = await make(call, repository)
-        except asyncio.CancelledError:
-            self._complaint = f"{call} was not cancelled itself, and raised CancelledError"
-            return
-        self._recording.end(number, outcome)
-        if isinstance(outcome.error, NoAnswer):
-            self._complaint = f"after the cancellation, {call} gave no answer"
+            outcome = await self._runner(client, repository).ask(call)
+        except asyncio.CancelledError as raised:
+            error: BaseException | None = raised
+        else:
+            error = None if outcome is None else outcome.error
+        if isinstance(error, asyncio.CancelledError):
+            text = f"{call} was not cancelled itself, and raised CancelledError"
+            self._violation = Violation(_LAW, text)
+        if isinstance(error, NoAnswer):
+            self._violation = Violation(_LAW, f"after the cancellation, {call} gave no answer")
 
     async def remove(self) -> None:
         """Remove the jobs, so that the listings of later trials are not the longer for them."""
@@ -163,19 +170,18 @@ class Running:
     def result(self) -> Trial:
         """Judge what was seen."""
         scene, events = self.scene, self._recording.events
-        breach: tuple[str, tuple[str, ...]] | None = None
-        if self._complaint is not None:
-            breach = self._complaint, tuple(map(str, events))
+        finding: Finding | None = None
+        if self._violation is not None:
+            finding = Finding(_LAW, self._violation.message, tuple(map(str, events)))
         else:
-            for refusal in judge(scene.ids, events)[:1]:
-                breach = refusal.message, refusal.timeline
+            finding = next(iter(check_among(scene.ids, events)), None)
         stepped = self._stepped
         return Trial(
             scene=scene,
-            cut=self._cut,
+            point=self._point,
             events=events,
             place=stepped.place if stepped is not None and stepped.cancelled else None,
             suspensions=0 if stepped is None else stepped.suspensions,
             seconds=self._seconds,
-            breach=breach,
+            finding=finding,
         )

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from collection_jobs.conformance.checks.contention.history_adapter import is_hung, judge
 from collection_jobs.conformance.checks.contention.sharing import check_sharing
-from collection_jobs.conformance.checks.contention.topologies import (
-    Opening,
-    Setting,
-    in_one_process,
-    in_processes,
-)
 from collection_jobs.conformance.checks.contention.workloads import (
     Round,
     hand_over,
@@ -22,26 +14,31 @@ from collection_jobs.conformance.checks.contention.workloads import (
     rounds,
     shorter,
 )
-from collection_jobs.conformance.checks.interleavings.watchdog import Blocked, watched
-from collection_jobs.conformance.history.checker import Refusal
-from collection_jobs.conformance.history.history import Event
+from collection_jobs.conformance.history.checker import check_among
+from collection_jobs.conformance.history.history import Event, is_hung
 from collection_jobs.conformance.report.capability_report import Observation
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.open_store import Pulse
 from collection_jobs.conformance.running.processes import WorkerDied, WorkerFailed
-from collection_jobs.conformance.running.targets import Target
+from collection_jobs.conformance.running.runner import keep
+from collection_jobs.conformance.running.topologies import Topology, in_one_process, in_processes
+from collection_jobs.conformance.running.watchdog import Blocked, watched
 from collection_jobs.conformance.spec.calls import Call, Step
+from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.operations import CONCURRENT_LAWS
 from collection_jobs.job import CollectionJob
 
-__all__ = ["Contention", "contend"]
+__all__ = ["examine_contention"]
 
-_SHORT_PATIENCE = 1.0
+"""What only shows when callers are at work at the same time."""
+
+_SHORT_TIMEOUT = 1.0
 """Seconds for an adapter to open a store in a second process that it does not say it can."""
 _GLANCE = 2
 """Rounds of each kind for an adapter that does not declare what they would show."""
 _SHORTER = 60
-"""Rounds of few calls that are tried to tell a breach in few words."""
+"""Rounds of few calls that are tried to tell a violation in few words."""
 _OF_THEIR_OWN = frozenset({"SAVE-3", "SAVE-4", "SAVE-5", "STATS-1"})
 """Laws that a handle that lags behind can break for a reason of their own."""
 
@@ -51,150 +48,123 @@ _VAGUE = frozenset(
 """What a history of many lost changes may look like."""
 
 
-@dataclass(slots=True)
-class Contention:
-    """What came of it.
-
-    Attributes:
-        findings: The broken laws, one of each.
-        settings: Where the clients ran.
-        rounds: How many rounds there were.
-        notes: What could not be tried, and why.
-        observed: What was seen of ``shared``.
-    """
-
-    findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
-    settings: list[str] = field(default_factory=list[str])
-    rounds: int = 0
-    notes: list[str] = field(default_factory=list[str])
-    observed: list[Observation] = field(default_factory=list[Observation])
-
-    def __str__(self) -> str:
-        """What was covered."""
-        tried = f"{self.rounds} rounds of concurrent calls, {', '.join(self.settings)}"
-        return "; ".join([tried, *self.notes])
-
-
 @dataclass(frozen=True, slots=True)
 class _Contest:
-    """What all the settings have in common."""
+    """What all the topologies have in common, and what came of it.
 
-    opening: Opening
-    new_directory: Callable[[], Path]
-    seed: int
-    capabilities: frozenset[str]
-    found: Contention
+    Attributes:
+        plan: What is examined.
+        progress: Told how many rounds are done.
+        findings: The broken laws, one of each.
+        topologies: Where the clients ran.
+        rounds: The rounds that were run.
+        notes: What could not be tried, and why.
+        convicted: The kinds of rounds that broke a law: they are not run again.
+        pulse: Beats while the event loops of this process run.
+        blocked: What blocked a thread for good.
+    """
+
+    plan: Plan
     progress: Callable[[int], None]
+    findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
+    topologies: list[str] = field(default_factory=list[str])
+    rounds: list[Round] = field(default_factory=list[Round])
+    notes: list[str] = field(default_factory=list[str])
     convicted: set[str] = field(default_factory=set[str])
     pulse: Pulse = field(default_factory=Pulse)
     blocked: list[str] = field(default_factory=list[str])
 
-    def hold(self, setting: Setting, count: int) -> None:
-        """Run the rounds in one setting, until a call is not answered any more."""
-        self.found.settings.append(setting.name)
-        if setting.handles > 1 and not self._handed_over(setting):
+    @property
+    def covered(self) -> str:
+        """What was covered."""
+        tried = f"{len(self.rounds)} rounds of concurrent calls, {', '.join(self.topologies)}"
+        return "; ".join([tried, *self.notes])
+
+    def hold(self, topology: Topology, count: int) -> None:
+        """Run the rounds in one topology, until a call is not answered any more."""
+        self.topologies.append(topology.name)
+        if topology.handles > 1 and not self._handed_over(topology):
             return
-        for round_ in rounds(self.seed, count, self.capabilities):
+        for round_ in rounds(self.plan.seed, count, self.plan.capabilities):
             if round_.kind in self.convicted:
                 continue
-            self.found.rounds += 1
-            self.progress(self.found.rounds)
-            events = _play(setting, round_)
-            refusals = judge(round_.ids, events)
+            self.rounds.append(round_)
+            self.progress(len(self.rounds))
+            events = _play(topology, round_)
+            seen = check_among(round_.ids, events)
             hung = any(map(is_hung, events))
-            if refusals and self._one_caller_is_served(round_):
+            if seen and self._one_caller_is_served(round_):
                 self.convicted.add(round_.kind)
-                finding = None if hung else self._shorter(setting, round_)
-                self.add(finding or _finding(refusals[0], round_, setting))
+                finding = None if hung else self._shorter(topology, round_)
+                self.add(finding or _finding(seen[0], round_, topology))
             if hung:
                 return
 
-    def _handed_over(self, setting: Setting) -> bool:
+    def _handed_over(self, topology: Topology) -> bool:
         """Whether each handle sees what the others did, when nothing is done at once."""
-        round_, events = _hand_over(setting, self.capabilities)
-        refusals = judge(round_.ids, events)
-        if not refusals or not self._one_caller_is_served(_in_one_go(round_, events)):
+        round_, events = _hand_over(topology, self.plan.capabilities)
+        seen = check_among(round_.ids, events)
+        if not seen or not self._one_caller_is_served(_in_one_go(round_, events)):
             return True
-        finding = _finding(refusals[0], round_, setting)
+        finding = _finding(seen[0], round_, topology)
         # On one handle the same calls keep every law; whichever is broken here, it is because what
         # one handle was told did not take effect for the other.
         law = finding.law if finding.law in _OF_THEIR_OWN else "ATOMIC-1"
         self.add(replace(finding, law=law))
         return False
 
-    def _shorter(self, setting: Setting, round_: Round) -> Finding | None:
-        """The same breach among fewer calls, if it shows among them."""
-        for short in shorter(round_, self.seed, _SHORTER):
-            events = _play(setting, short)
-            refusals = judge(short.ids, events)
-            if refusals and self._one_caller_is_served(short):
-                return _finding(refusals[0], short, setting)
+    def _shorter(self, topology: Topology, round_: Round) -> Finding | None:
+        """Return the same violation among fewer calls, if it shows among them."""
+        for short in shorter(round_, self.plan.seed, _SHORTER):
+            events = _play(topology, short)
+            seen = check_among(short.ids, events)
+            if seen and self._one_caller_is_served(short):
+                return _finding(seen[0], short, topology)
             if any(map(is_hung, events)):
                 break
         return None
 
     def add(self, finding: Finding) -> None:
         """Keep the first finding of each law."""
-        self.found.findings.setdefault(finding.law, finding)
+        self.findings.setdefault(finding.law, finding)
 
     def _one_caller_is_served(self, round_: Round) -> bool:
         """Whether the same calls, made by one caller one after another, keep every law.
 
-        If they do not, the breach is one that a caller alone can see: it is found as such, and
+        If they do not, the violation is one that a caller alone can see: it is found as such, and
         would only be blamed on a wrong law here.
         """
         for turn in range(2):
-            with in_one_process(self.opening, self.new_directory(), 1, self.pulse) as setting:
-                if judge(round_.ids, _play_alone(setting, round_, in_turns=bool(turn))):
+            with in_one_process(
+                self.plan.opening, self.plan.new_directory(), 1, self.pulse
+            ) as topology:
+                if check_among(round_.ids, _play_alone(topology, round_, in_turns=bool(turn))):
                     return False
         return True
 
 
-def contend(
-    opening: Opening,
-    new_directory: Callable[[], Path],
-    *,
-    target: Target,
-    capabilities: frozenset[str],
-    seed: int,
-    count: int,
-    processes: int,
-    progress: Callable[[int, int], None],
-) -> Contention:
+def examine_contention(plan: Plan) -> Examination:
     """Run rounds of concurrent calls on one handle and, where they are shared, on several.
 
-    Args:
-        opening: Opens the store in a directory.
-        new_directory: Gives a new one.
-        target: The adapter, as worker processes find it.
-        capabilities: What the adapter declares: whether several processes may open a store, and
-            what it can do beyond the nine methods.
-        seed: Where the programs come from. The same number gives the same programs; when each
-            call is made beside which others is up to the machine.
-        count: Rounds of each kind in each setting.
-        processes: How many processes.
-        progress: Told how many rounds of how many are done.
+    The same seed gives the same programs; when each call is made beside which others is up to the
+    machine.
     """
-    found = Contention()
-    shared = "shared" in capabilities
-    total = count * len(kinds(capabilities)) * (3 if shared else 1)
-    contest = _Contest(
-        opening,
-        new_directory,
-        seed,
-        capabilities,
-        found,
-        lambda done: progress(min(done, total), total),
-    )
-    _unless_it_blocks(contest, lambda: _hold_on_one_handle(contest, count))
+    shared = "shared" in plan.capabilities
+    total = plan.profile.rounds * len(kinds(plan.capabilities)) * (3 if shared else 1)
+    contest = _Contest(plan, lambda done: plan.progress(min(done, total), total))
+    _unless_it_blocks(contest, lambda: _hold_on_one_handle(contest))
     if shared and not contest.blocked:
-        _unless_it_blocks(contest, lambda: _hold_on_handles(contest, processes, count))
-    if shared:
-        if target.spec is not None:
-            _hold_in_processes(contest, target, processes, count)
-    elif target.spec is not None and not found.findings:
-        _glance(contest, target)
-    return found
+        _unless_it_blocks(contest, lambda: _hold_on_handles(contest))
+    observed: list[Observation] = []
+    unchecked: dict[str, str] = {}
+    if shared and plan.target.spec is None:
+        unchecked = dict.fromkeys(CONCURRENT_LAWS, NO_SPEC)
+    elif shared:
+        observed.append(_hold_in_processes(contest))
+    elif plan.target.spec is not None and not contest.findings:
+        observed.append(_glance(contest))
+    findings = list(contest.findings.values())
+    return Examination(findings, contest.covered, unchecked, tuple(observed))
 
 
 def _unless_it_blocks(contest: _Contest, hold: Callable[[], None]) -> None:
@@ -207,23 +177,24 @@ def _unless_it_blocks(contest: _Contest, hold: Callable[[], None]) -> None:
         contest.add(Finding("ATOMIC-1", f"among concurrent calls, {blocked}", history))
 
 
-def _hold_on_one_handle(contest: _Contest, count: int) -> None:
-    directory = contest.new_directory()
-    with in_one_process(contest.opening, directory, 1, contest.pulse) as setting:
-        contest.hold(setting, count)
+def _hold_on_one_handle(contest: _Contest) -> None:
+    directory = contest.plan.new_directory()
+    with in_one_process(contest.plan.opening, directory, 1, contest.pulse) as topology:
+        contest.hold(topology, contest.plan.profile.rounds)
 
 
-def _hold_on_handles(contest: _Contest, handles: int, count: int) -> None:
-    """A store may be open to many processes and still not twice in one: then that is noted."""
+def _hold_on_handles(contest: _Contest) -> None:
+    """Run the rounds on several handles; note it where a store does not open twice in a process."""
+    plan, handles = contest.plan, contest.plan.profile.processes
     try:
-        directory = contest.new_directory()
-        setting = in_one_process(contest.opening, directory, handles, contest.pulse)
-        opened = _Entered(setting)
+        directory = plan.new_directory()
+        topology = in_one_process(plan.opening, directory, handles, contest.pulse)
+        opened = _Entered(topology)
     except Exception as error:  # noqa: BLE001 - whatever it raises, it does not open there
-        contest.found.notes.append(f"not on {handles} handles of one process: {error}")
+        contest.notes.append(f"not on {handles} handles of one process: {error}")
         return
     with opened as entered:
-        contest.hold(entered, count)
+        contest.hold(entered, plan.profile.rounds)
         finding = check_sharing(entered)
         if finding is not None:
             contest.add(finding)
@@ -232,24 +203,26 @@ def _hold_on_handles(contest: _Contest, handles: int, count: int) -> None:
 class _Entered:
     """A context that is entered already: an error of the entering is told from later ones."""
 
-    def __init__(self, context: AbstractContextManager[Setting]) -> None:
+    def __init__(self, context: AbstractContextManager[Topology]) -> None:
         self._context = context
         self._setting = context.__enter__()
 
-    def __enter__(self) -> Setting:
+    def __enter__(self) -> Topology:
         return self._setting
 
     def __exit__(self, *exc_info: object) -> None:
         self._context.__exit__(*exc_info)  # type: ignore[arg-type] # passed on as it came
 
 
-def _hold_in_processes(contest: _Contest, target: Target, processes: int, count: int) -> None:
-    before = set(contest.found.findings)
+def _hold_in_processes(contest: _Contest) -> Observation:
+    """Run rounds in several processes; return what was seen of ``shared``."""
+    plan, processes = contest.plan, contest.plan.profile.processes
+    before = set(contest.findings)
     try:
-        with in_processes(target, contest.new_directory(), processes) as setting:
-            contest.hold(setting, count)
+        with in_processes(plan.target, plan.new_directory(), processes) as topology:
+            contest.hold(topology, plan.profile.rounds)
     except (WorkerFailed, WorkerDied) as error:
-        text = f"{target.name} declares shared, but among {processes} processes: {error}"
+        text = f"{plan.target.name} declares shared, but among {processes} processes: {error}"
         history = (
             "# In one process:",
             "async with opening as repository:",
@@ -257,109 +230,111 @@ def _hold_in_processes(contest: _Contest, target: Target, processes: int, count:
             "    async with opening as repository:",
             "        ...",
         )
-        contest.found.findings.setdefault("STATUS-2", Finding("STATUS-2", text, history))
-    broken = sorted(set(contest.found.findings) - before)
+        contest.findings.setdefault("STATUS-2", Finding("STATUS-2", text, history))
+    broken = sorted(set(contest.findings) - before)
     how = f"{processes} processes worked on one store at once"
     how += f", and {', '.join(broken)} broke" if broken else ", and no law broke"
-    contest.found.observed.append(Observation("shared", not broken, how))
+    return Observation("shared", not broken, how)
 
 
-def _glance(contest: _Contest, target: Target) -> None:
+def _glance(contest: _Contest) -> Observation:
     """See whether several processes can share a store though the adapter does not say so."""
 
     def tell_nobody(done: int) -> None:
         pass
 
-    aside = replace(contest, found=Contention(), progress=tell_nobody)
+    plan = contest.plan
+    aside = _Contest(plan, tell_nobody, convicted=contest.convicted, pulse=contest.pulse)
     try:
-        directory = contest.new_directory()
-        with in_processes(target, directory, 2, patience=_SHORT_PATIENCE) as setting:
-            round_, events = _hand_over(setting, contest.capabilities)
-            if judge(round_.ids, events):
+        directory = plan.new_directory()
+        with in_processes(plan.target, directory, 2, timeout=_SHORT_TIMEOUT) as topology:
+            round_, events = _hand_over(topology, plan.capabilities)
+            if check_among(round_.ids, events):
                 shown, came = False, "one did not see what the other had done"
             else:
-                aside.hold(setting, _GLANCE)
-                shown, came = not aside.found.findings, "no law broke"
+                aside.hold(topology, _GLANCE)
+                shown, came = not aside.findings, "no law broke"
                 if not shown:
-                    came = f"{', '.join(sorted(aside.found.findings))} broke"
+                    came = f"{', '.join(sorted(aside.findings))} broke"
     except (WorkerFailed, WorkerDied) as error:
         shown, came = False, str(error)
     how = f"2 processes opened one store at once: {came}"
-    contest.found.observed.append(Observation("shared", shown, how))
+    return Observation("shared", shown, how)
 
 
-def _play(setting: Setting, round_: Round) -> list[Event]:
+def _play(topology: Topology, round_: Round) -> list[Event]:
     """Make a round's calls, look at the jobs afterwards, and remove them."""
     clients = [
-        Client(chr(ord("A") + number), steps, number % setting.handles)
+        Client(chr(ord("A") + number), steps, number % topology.handles)
         for number, steps in enumerate(round_.clients)
     ]
-    events = setting.run([Client("before", round_.setup)])
-    events += setting.run(clients)
-    events += setting.run([Client("after", _steps(round_.looks), setting.handles - 1)])
+    events = topology.run([Client("before", round_.setup)])
+    events += topology.run(clients)
+    events += topology.run([Client("after", _steps(round_.looks), topology.handles - 1)])
     if not any(map(is_hung, events)):
-        setting.run([Client("end", tuple(Step("delete", (id_,)) for id_ in round_.ids))])
+        topology.run([Client("end", tuple(Step("delete", (id_,)) for id_ in round_.ids))])
     return events
 
 
-def _play_alone(setting: Setting, round_: Round, *, in_turns: bool) -> list[Event]:
+def _play_alone(topology: Topology, round_: Round, *, in_turns: bool) -> list[Event]:
     """Make a round's calls one after another: client by client, or each a step in turn."""
     programs = [list(steps) for steps in round_.clients]
-    events = setting.run([Client("before", round_.setup)])
+    events = topology.run([Client("before", round_.setup)])
     if not in_turns:
         for number, steps in enumerate(programs):
-            events += setting.run([Client(str(number), tuple(steps))])
+            events += topology.run([Client(str(number), tuple(steps))])
     held: dict[int, dict[str, CollectionJob]] = {}
     while in_turns and any(programs):
         for number, steps in enumerate(programs):
             if steps:
                 step = steps.pop(0)
                 mine = held.setdefault(number, {})
-                made = setting.run([Client(str(number), (step,), held=mine)])
+                made = topology.run([Client(str(number), (step,), held=mine)])
                 events += made
-                _keep(mine, step, made)
-    return [*events, *setting.run([Client("after", _steps(round_.looks))])]
+                _hold(mine, step, made)
+    return [*events, *topology.run([Client("after", _steps(round_.looks))])]
 
 
-def _hand_over(setting: Setting, capabilities: frozenset[str]) -> tuple[Round, list[Event]]:
+def _hand_over(topology: Topology, capabilities: frozenset[str]) -> tuple[Round, list[Event]]:
     """Make calls one after another, each on another handle than the one before."""
-    round_, steps = hand_over(setting.handles, capabilities)
+    round_, steps = hand_over(topology.handles, capabilities)
     events: list[Event] = []
     held: dict[str, CollectionJob] = {}
     for handle, step in steps:
-        made = setting.run([Client(f"handle {handle + 1}", (step,), handle, held)])
-        _keep(held, step, made)
+        made = topology.run([Client(f"handle {handle + 1}", (step,), handle, held)])
+        _hold(held, step, made)
         events += made
         if any(map(is_hung, made)):
             break
-    setting.run([Client("end", tuple(Step("delete", (id_,)) for id_ in round_.ids))])
+    topology.run([Client("end", tuple(Step("delete", (id_,)) for id_ in round_.ids))])
     return round_, events
 
 
 def _in_one_go(round_: Round, events: Sequence[Event]) -> Round:
-    """The calls that were handed over, as those of one client."""
+    """Return the calls that were handed over, as those of one client."""
     steps = tuple(Step(event.call.method, event.call.arguments) for event in events)
     return replace(round_, clients=(steps,))
 
 
-def _keep(held: dict[str, CollectionJob], step: Step, made: Iterable[Event]) -> None:
+def _hold(held: dict[str, CollectionJob], step: Step, made: Iterable[Event]) -> None:
     for event in made:
-        if event.outcome is not None and isinstance(event.outcome.value, CollectionJob):
-            held[step.keep or ""] = event.outcome.value
+        if event.outcome is not None:
+            keep(held, step, event.outcome)
 
 
 def _steps(calls: Iterable[Call]) -> tuple[Step, ...]:
     return tuple(Step(call.method, call.arguments) for call in calls)
 
 
-def _finding(refusal: Refusal, round_: Round, setting: Setting) -> Finding:
+def _finding(found: Finding, round_: Round, topology: Topology) -> Finding:
     # Where each call is one of the same few, it is told which law they are about; who lost what to
     # whom can often not be told any more.
-    law = round_.law if refusal.law in _VAGUE and round_.law is not None else refusal.law
+    law = round_.law if found.law in _VAGUE and round_.law is not None else found.law
+    again = "The seed makes the same calls again, not their timing."
     history = (
-        f"# {round_.about}, {setting.name}. The seed makes the same calls again, not their timing.",
+        f"# {round_.about}, {topology.name}. {again}",
         *map(str, round_.setup),
         "# What each call saw, and when:",
-        *refusal.timeline,
+        *found.history,
     )
-    return Finding(law, refusal.message, history)
+    return Finding(law, found.message, history)

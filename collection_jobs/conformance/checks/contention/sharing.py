@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collection_jobs.conformance.checks.contention.topologies import Setting
-from collection_jobs.conformance.checks.sequential.oracle_runner import spoil
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.running.clients import Client
-from collection_jobs.conformance.spec.calls import Step, code, example_job
+from collection_jobs.conformance.running.topologies import Topology
+from collection_jobs.conformance.spec.calls import Step, code, example_job, spoil
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.model import Facts, facts_of
 from collection_jobs.job import CollectionJob
 
@@ -19,28 +18,28 @@ _JOB = example_job(_ID, completed_symbols={"BTC": 500}, failed_symbols={"ETH": "
 _GET = Step("get_by_id", (_ID,))
 
 
-def check_sharing(setting: Setting) -> Finding | None:
+def check_sharing(topology: Topology) -> Finding | None:
     """Misuse a job that one handle gave out, and see that the other still has it as it was.
 
     Args:
-        setting: A store that is open twice in this process.
+        topology: A store that is open twice in this process.
     """
-    setting.run([Client("1", (Step("save", (_JOB,)),), 0)])
-    held, other = _get(setting, 0), _get(setting, 1)
+    topology.run([Client("1", (Step("save", (_JOB,)),), 0)])
+    held, other = _get(topology, 0), _get(topology, 1)
     if held is None or other is None:
         return None  # what is wrong then is not this law's business
     before = facts_of(other)
     spoil(held)
-    again = _get(setting, 1)
-    setting.run([Client("1", (Step("delete", (_ID,)),), 0)])
+    again = _get(topology, 1)
+    topology.run([Client("1", (Step("delete", (_ID,)),), 0)])
     after = None if again is None else facts_of(again)
     if after == before and facts_of(other) == before:
         return None
     return _finding(before, facts_of(other), after)
 
 
-def _get(setting: Setting, handle: int) -> CollectionJob | None:
-    (event,) = setting.run([Client("1", (_GET,), handle)])
+def _get(topology: Topology, handle: int) -> CollectionJob | None:
+    (event,) = topology.run([Client("1", (_GET,), handle)])
     value = None if event.outcome is None else event.outcome.value
     return value if isinstance(value, CollectionJob) else None
 

@@ -9,38 +9,27 @@ from pathlib import Path
 from random import Random
 
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.processes import Worker, WorkerDied, WorkerFailed
-from collection_jobs.conformance.running.targets import Target
-from collection_jobs.conformance.spec.calls import PATIENCE, NoAnswer, Program, Step, example_job
-from collection_jobs.conformance.spec.capabilities import available
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
+from collection_jobs.conformance.spec.calls import NoAnswer, Program, Step, example_job
+from collection_jobs.conformance.spec.findings import Finding, Violation
+from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.errors import CollectionJobError
-from collection_jobs.status import JobStatus
 
-__all__ = ["DAMAGES", "check_damage"]
+__all__ = ["DAMAGES", "calls_on_damage", "examine_damage"]
 
-LAW = "ERROR-1"
+_LAW = "ERROR-1"
 
 _JOBS: Program = tuple(Step("save", (example_job(f"job {number}"),)) for number in range(20))
-_CALLS: Program = (
-    Step("get_by_id", ("job 1",)),
-    Step("get_stats", ("job 2",)),
-    Step("list_recent"),
-    Step("list_by_status", (JobStatus.PENDING,)),
-    Step("get_running_jobs"),
-    Step("update_status", ("job 3", JobStatus.RUNNING)),
-    Step("add_failed_symbol", ("job 4", "BTC", "boom")),
-    Step("save", (example_job("job 5", source="other"),)),
-    Step("save", (example_job("new"),)),
-    Step("delete", ("job 6",)),
-)
-_BEYOND: Program = (
-    Step("add_completed_symbol", ("job 7", "BTC", 1)),
-    Step("save_many", ((example_job("job 8"), example_job("another")),)),
-    Step("list_after", (JobStatus.PENDING,)),
-)
+
+
+def calls_on_damage(capabilities: frozenset[str]) -> Program:
+    """Return a call of each method on a job of its own, and one that saves a job which is new."""
+    of_each = (one.step(f"job {number}") for number, one in enumerate(operations(capabilities)))
+    return (*of_each, Step("save", (example_job("new"),)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,57 +87,52 @@ DAMAGES: tuple[Damage, ...] = (
 """Files are never changed while they are open: an engine may have mapped them into memory."""
 
 
-def check_damage(
-    target: Target,
-    new_directory: Callable[[], Path],
-    capabilities: frozenset[str],
-    seed: int,
-    progress: Callable[[int, int], None],
-) -> tuple[list[Finding], int]:
-    """Damage stores in every way, and call every method; how many had files to damage.
+def examine_damage(plan: Plan) -> Examination:
+    """Damage stores in every way, and call every method.
 
     What a damaged store answers is not judged, for it may have lost anything. But an error must be
-    one of the contract's, and there must be an answer.
-
-    Args:
-        target: The adapter; worker processes find it by its spec, for an engine may take its
-            process with it.
-        new_directory: Gives a new directory.
-        capabilities: What the adapter can do beyond the nine methods.
-        seed: Where the garbage comes from.
-        progress: Told how many of how many stores are done.
+    one of the contract's, and there must be an answer. It all happens in a worker process, for an
+    engine may take its process with it.
     """
-    random = Random(f"{seed} damage")  # noqa: S311 - not for secrets
-    calls = (*_CALLS, *available(_BEYOND, capabilities))
+    if plan.target.spec is None:
+        return Examination([], f"no damaged store, for {NO_SPEC}")
+    random = Random(f"{plan.seed} damage")  # noqa: S311 - not for secrets
+    calls = calls_on_damage(plan.capabilities)
+    findings: list[Finding] = []
     damaged = 0
-    with Worker.start(target) as worker:
+    with Worker.start(plan.target) as worker:
         for number, damage in enumerate(DAMAGES):
-            progress(number, len(DAMAGES))
-            complaint = _complaint(worker, new_directory(), damage, calls, random)
-            if complaint == _NOTHING_THERE:
+            plan.progress(number, len(DAMAGES))
+            try:
+                violation = _violation(worker, plan.new_directory(), damage, calls, random)
+            except _NothingThereError:
                 break
             damaged += 1
-            if complaint is not None:
-                return [_finding(damage, complaint)], damaged
-    return [], damaged
+            if violation is not None:
+                findings.append(_finding(damage, violation))
+                break
+    covered = f"{damaged} damaged stores" if damaged else "no damaged store, for it keeps no files"
+    return Examination(findings, covered)
 
 
-_NOTHING_THERE = "the store keeps no files in its directory"
+class _NothingThereError(Exception):
+    """The store keeps no files in its directory."""
 
 
-def _complaint(
+def _violation(
     worker: Worker, directory: Path, damage: Damage, calls: Program, random: Random
-) -> str | None:
-    opening = Open(directory, 1, PATIENCE)
+) -> Violation | None:
+    opening = Open(directory, 1, ANSWER_TIMEOUT)
     try:
         worker.ask(opening)
         worker.ask(Work((Client("kit", _JOBS),)))
         if not damage.while_open:
             worker.ask(Close())
         if not any(_files(directory)):
-            return _NOTHING_THERE
+            raise _NothingThereError
     except (WorkerFailed, WorkerDied):
-        return _NOTHING_THERE  # what is wrong with an undamaged store is not this law's business
+        # What is wrong with an undamaged store is not this law's business.
+        raise _NothingThereError from None
     damage.do(directory, random)
     what = "opening the store"
     try:
@@ -158,20 +142,20 @@ def _complaint(
         for event in worker.ask(Work((Client("kit", calls),))).events:
             wrong = _wrong_answer(event)
             if wrong is not None:
-                return wrong
+                return Violation(_LAW, wrong)
         what = "closing the store"
         worker.ask(Close())
     except WorkerFailed as error:
         if error.hidden is not None:
-            return f"{what} raised {error}{_hides(error.hidden)}"
-        return None if error.ours else f"{what} raised {error}"
+            return Violation(_LAW, f"{what} raised {error}{_hides(error.hidden)}")
+        return None if error.ours else Violation(_LAW, f"{what} raised {error}")
     except WorkerDied as error:
-        return f"{what} ended the process: {error}"
+        return Violation(_LAW, f"{what} ended the process: {error}")
     return None
 
 
 def _wrong_answer(event: Event) -> str | None:
-    """What is wrong with what a call of a damaged store answered, or None."""
+    """Return what is wrong with what a call of a damaged store answered, or None."""
     outcome = event.outcome
     if outcome is None or outcome.error is None:
         return None
@@ -186,12 +170,12 @@ def _hides(cause: str) -> str:
     return f", whose __cause__ is None and should be {cause}"
 
 
-def _finding(damage: Damage, complaint: str) -> Finding:
+def _finding(damage: Damage, violation: Violation) -> Finding:
     text = "an engine's failure must arrive as RepositoryError, its error as the cause"
     history = [
         "async with opening as repository:",
         '    await repository.save(example_job("job 1"))',
         f"{'    ' * damage.while_open}# Then {damage.told}.",
-        f"# {complaint}",
+        f"# {violation.message}",
     ]
-    return Finding(LAW, f"when {damage.told}, {complaint}; {text}", tuple(history))
+    return Finding(_LAW, f"when {damage.told}, {violation.message}; {text}", tuple(history))

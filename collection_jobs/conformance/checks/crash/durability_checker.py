@@ -1,4 +1,4 @@
-"""The ledger: what a store must hold after its process was killed, by what it acknowledged.
+"""The durability checker: what a store must hold after a kill, by what it acknowledged.
 
 What a process was shown before it died is the measure, rather than what it should have been shown:
 a store that keeps something other than it was given breaks another law, and is durable if it is
@@ -10,27 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.spec.calls import Call, Outcome
-from collection_jobs.conformance.spec.judge import judge
-from collection_jobs.conformance.spec.listings import judge_listing
-from collection_jobs.conformance.spec.model import ABSENT, Breach, JobState, facts_of
+from collection_jobs.conformance.spec.findings import Finding, Violation
+from collection_jobs.conformance.spec.model import ABSENT, JobState, facts_of
+from collection_jobs.conformance.spec.operations import OPERATIONS, judge, judge_call
 from collection_jobs.job import CollectionJob
 
-__all__ = ["Ledger", "Loss"]
+__all__ = ["DurabilityChecker"]
 
 _OF_REVISIONS = frozenset({"SAVE-4", "SAVE-5"})
 _AFTERWARDS = "# The process is killed, and the store is opened again:"
-
-
-class Loss(NamedTuple):
-    """What is wrong after a kill: the law, the message, and the calls that led to it."""
-
-    law: str
-    message: str
-    history: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -47,7 +38,7 @@ class _Page:
     lines: list[str] = field(default_factory=list[str])
 
 
-class Ledger:
+class DurabilityChecker:
     """Keeps account of one store, over the lives of all the processes that work on it."""
 
     def __init__(self, ids: Iterable[str]) -> None:
@@ -59,18 +50,18 @@ class Ledger:
         self.acknowledged: int = 0
 
     def began(self, number: int, call: Call) -> None:
-        """A call is under way."""
+        """Note that a call is under way."""
         self._calls[number] = call
         for job_id in call.job_ids:
             page = self._pages[job_id]
             page.under_way, page.began = call, datetime.now(UTC)
 
     def method(self, number: int) -> str:
-        """The method of a call that is under way."""
+        """Return the method of a call that is under way."""
         return self._calls[number].method
 
-    def ended(self, number: int, outcome: Outcome, *, first_life: bool) -> Loss | None:
-        """A call was acknowledged; what it shows to be wrong, if that is for a reopening to blame.
+    def ended(self, number: int, outcome: Outcome, *, first_life: bool) -> Finding | None:
+        """Note a call's answer; return what it shows to be wrong, if a reopening is to blame.
 
         Args:
             number: The call's.
@@ -80,43 +71,43 @@ class Ledger:
         """
         call = self._calls.pop(number)
         self.acknowledged += 1
-        losses = [
+        findings = [
             self._ended(self._pages[job_id], call, job_id, outcome, first_life=first_life)
             for job_id in call.job_ids
         ]
-        return next((loss for loss in losses if loss is not None), None)
+        return next((finding for finding in findings if finding is not None), None)
 
     def _ended(
         self, page: _Page, call: Call, job_id: str, outcome: Outcome, *, first_life: bool
-    ) -> Loss | None:
+    ) -> Finding | None:
         page.under_way = None
         page.lines.append(f"await {call}  # {outcome}")
         before = page.state
-        page.state, breaches = judge(page.state, call.of(job_id), outcome)
-        loss = self._blame_reopening(page, breaches, first_life=first_life)
-        if breaches:
+        page.state, violations = judge(page.state, call.of(job_id), outcome)
+        finding = self._blame_reopening(page, violations, first_life=first_life)
+        if violations:
             # From now on nothing is concluded from what this method should have done.
             self._wrong_methods.add(page.changed_by or call.method)
         if call.method == "get_by_id":
-            if breaches:
+            if violations:
                 self._adopt(page, before, outcome)
             page.changed_by, page.lines = "", page.lines[-1:]
         else:
             page.changed_by = call.method
-        return loss
+        return finding
 
     def _blame_reopening(
-        self, page: _Page, breaches: Iterable[Breach], *, first_life: bool
-    ) -> Loss | None:
+        self, page: _Page, violations: Iterable[Violation], *, first_life: bool
+    ) -> Finding | None:
         """Revisions that start again after a reopening show only when the store is changed."""
-        laws = {breach.law for breach in breaches}
+        laws = {violation.law for violation in violations}
         if first_life:
             self._known |= laws
             return None
-        for breach in breaches:
-            if breach.law in _OF_REVISIONS - self._known:
+        for violation in violations:
+            if violation.law in _OF_REVISIONS - self._known:
                 history = ("# After the store was opened again:", *page.lines)
-                return Loss(breach.law, breach.message, history)
+                return Finding(violation.law, violation.message, history)
         return None
 
     def _adopt(self, page: _Page, before: JobState, outcome: Outcome) -> None:
@@ -129,7 +120,7 @@ class Ledger:
         given = before.given if revision is None else before.given | {revision}
         page.state = JobState(facts_of(job), revision, revision, given, before.spent)
 
-    def reopened(self, events: Iterable[Event]) -> Iterator[Loss]:
+    def reopened(self, events: Iterable[Event]) -> Iterator[Finding]:
         """Hold what a store shows after it was opened again against what it acknowledged."""
         under_way = {
             id(page.under_way): page.under_way for page in self._pages.values() if page.under_way
@@ -147,57 +138,57 @@ class Ledger:
         for call in under_way.values():
             yield from self._halved(call)
 
-    def _halved(self, call: Call) -> Iterator[Loss]:
-        """A call that changes several jobs, and took effect on one of them and not on another."""
+    def _halved(self, call: Call) -> Iterator[Finding]:
+        """Yield a finding where a call took effect on one of its jobs and not on another."""
         came = {job_id: self._pages[job_id].happened for job_id in call.job_ids}
         if {True, False} <= set(came.values()) and call.method not in self._wrong_methods:
             done = ", ".join(ascii(job_id) for job_id, happened in came.items() if happened)
             lines = [line for job_id in call.job_ids for line in self._pages[job_id].lines]
-            yield Loss(
+            yield Finding(
                 "DURABLE-1",
                 f"after the store was opened again, {call}, which was under way, had taken effect"
                 f" on {done} only",
                 (f"await {call}  # was under way", _AFTERWARDS, *lines),
             )
 
-    def _found(self, page: _Page, call: Call, outcome: Outcome) -> Iterator[Loss]:
+    def _found(self, page: _Page, call: Call, outcome: Outcome) -> Iterator[Finding]:
         before = page.state
-        page.state, breaches = judge(before, call, outcome)
-        others: tuple[Breach, ...] = ()
+        page.state, violations = judge(before, call, outcome)
+        others: tuple[Violation, ...] = ()
         happened = _happened(page, before, call.job_ids[0], outcome.ended)
         page.happened = None
         if happened is not None:
             after, others = judge(happened, call, outcome)
             if not others:
                 # Where both are possible, nothing is known.
-                page.happened = True if breaches else None
-                page.state, breaches = after if breaches else page.state, ()
-            elif not breaches:
+                page.happened = True if violations else None
+                page.state, violations = after if violations else page.state, ()
+            elif not violations:
                 page.happened = False
-        if breaches:
+        if violations:
             methods = {page.changed_by, page.under_way.method if page.under_way else ""}
             if not methods & self._wrong_methods:
-                yield _loss(page, call, outcome, (breaches, others))
+                yield _finding(page, call, outcome, (violations, others))
             self._adopt(page, before, outcome)
         page.under_way, page.changed_by = None, ""
         page.lines = [f"await {call}  # {outcome}"]
 
-    def _counted(self, page: _Page, call: Call, outcome: Outcome) -> Iterator[Loss]:
-        _, breaches = judge(page.state, call, outcome)
-        if breaches and call.method not in self._wrong_methods:
-            yield Loss(
+    def _counted(self, page: _Page, call: Call, outcome: Outcome) -> Iterator[Finding]:
+        _, violations = judge(page.state, call, outcome)
+        if violations and call.method not in self._wrong_methods:
+            yield Finding(
                 "DURABLE-1",
-                f"after the store was opened again, {breaches[0].message}",
+                f"after the store was opened again, {violations[0].message}",
                 (*page.lines, f"await {call}  # {outcome}"),
             )
 
-    def _listed(self, call: Call, outcome: Outcome) -> Iterator[Loss]:
+    def _listed(self, call: Call, outcome: Outcome) -> Iterator[Finding]:
         states = {id_: page.state for id_, page in self._pages.items()}
-        breaches = judge_listing(states, call, outcome)
-        if breaches and call.method not in self._wrong_methods:
+        _, violations = judge_call(states, call, outcome)
+        if violations and call.method not in self._wrong_methods:
             lines = [line for page in self._pages.values() for line in page.lines]
-            message = f"after the store was opened again, {breaches[0].message}"
-            yield Loss("DURABLE-1", message, (*lines, f"await {call}  # {outcome}"))
+            message = f"after the store was opened again, {violations[0].message}"
+            yield Finding("DURABLE-1", message, (*lines, f"await {call}  # {outcome}"))
 
     def note_wrong(self, events: Iterable[Event]) -> None:
         """Remember which reads are wrong before any kill: they say nothing of one."""
@@ -208,7 +199,7 @@ class Ledger:
                 continue
             job_id = call.job_id
             if job_id is None:
-                wrong = bool(judge_listing(states, call, outcome))
+                wrong = bool(judge_call(states, call, outcome)[1])
             else:
                 wrong = bool(judge(states[job_id], call, outcome)[1])
             if wrong:
@@ -216,26 +207,29 @@ class Ledger:
 
 
 def _happened(page: _Page, before: JobState, job_id: str, now: datetime) -> JobState | None:
-    """The state if the call under way took effect; None where it could not have, or is none."""
+    """Return the state if the call under way took effect; None where it could not have."""
     call = page.under_way
     if call is None:
         return None
-    answer = True if call.method in ("delete", "update_status") else None
-    after, breaches = judge(before, call.of(job_id), Outcome(page.began, now, answer))
-    return None if breaches else after
+    answer = OPERATIONS[call.method].success
+    after, violations = judge(before, call.of(job_id), Outcome(page.began, now, answer))
+    return None if violations else after
 
 
-def _loss(
-    page: _Page, call: Call, outcome: Outcome, against: tuple[Sequence[Breach], Sequence[Breach]]
-) -> Loss:
-    """What speaks against the state before the call under way, and against the state after it."""
+def _finding(
+    page: _Page,
+    call: Call,
+    outcome: Outcome,
+    against: tuple[Sequence[Violation], Sequence[Violation]],
+) -> Finding:
+    """Say what speaks against the states before and after the call that was under way."""
     lines = list(page.lines)
     if page.under_way is not None:
         lines.append(f"await {page.under_way}  # was under way")
     message = f"after the store was opened again, {against[0][0].message}"
     if against[1]:
         message += f"; if what was under way took effect, {against[1][0].message}"
-    laws = [breaches[0].law for breaches in against if breaches]
+    laws = [violations[0].law for violations in against if violations]
     of_revisions = [law for law in laws if law in _OF_REVISIONS]
     law = of_revisions[0] if of_revisions else "DURABLE-1"
-    return Loss(law, message, (*lines, _AFTERWARDS, f"await {call}  # {outcome}"))
+    return Finding(law, message, (*lines, _AFTERWARDS, f"await {call}  # {outcome}"))

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 
-from collection_jobs.conformance.checks.crash.durability_checker import Ledger, Loss
+from collection_jobs.conformance.checks.crash.durability_checker import DurabilityChecker
 from collection_jobs.conformance.checks.crash.workload import IDS, life, looks
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.report.capability_report import Observation
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.crash_points import ENGINE
-from collection_jobs.conformance.running.messages import Began, Close, Ended, Open, Work
+from collection_jobs.conformance.running.messages import CallBegan, CallEnded, Close, Open, Work
 from collection_jobs.conformance.running.processes import (
     ForkServer,
     Worker,
     WorkerDied,
     WorkerFailed,
 )
-from collection_jobs.conformance.running.targets import Target
-from collection_jobs.conformance.spec.calls import PATIENCE, Step
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
+from collection_jobs.conformance.spec.calls import Step
+from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
-__all__ = ["Crashes", "crash"]
+__all__ = ["examine_kills"]
 
-LAW = "DURABLE-1"
+_LAW = "DURABLE-1"
+_MANY = frozenset(name for name, one in OPERATIONS.items() if one.laws.one_instant is not None)
+"""The methods that change several jobs at one instant: processes are killed within them, too."""
 
 _CHANGES = 6
 """Changes that each client makes in one life, if it is not killed before."""
 _MORE = 3
-"""Kills after the first loss, in search of one that is told in fewer calls."""
+"""Kills after the first finding, in search of one that is told in fewer calls."""
 _AT_ENGINE, _AT_SITE = 0.5, 0.7
 """How many of the processes die behind a call into the engine, and how many at a site at all."""
 _WITHIN_MANY = 0.6
@@ -43,107 +44,70 @@ _GLANCE = 4
 _LOOK = (Client("kit", tuple(Step(call.method, call.arguments) for call in looks())),)
 
 
-@dataclass(slots=True)
-class Crashes:
-    """What came of it.
-
-    Attributes:
-        findings: The broken laws, one of each.
-        kills: How many processes were killed.
-        acknowledged: How many calls they had acknowledged.
-        observed: What was seen of ``durable``.
-    """
-
-    findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
-    kills: int = 0
-    acknowledged: int = 0
-    observed: Observation | None = None
-
-    def __str__(self) -> str:
-        """What was covered."""
-        return f"{self.kills} processes killed, after {self.acknowledged} acknowledged calls"
-
-
-def crash(
-    target: Target,
-    directory: Path,
-    *,
-    capabilities: frozenset[str],
-    seed: int,
-    kills: int,
-    progress: Callable[[int, int], None],
-) -> Crashes:
+def examine_kills(plan: Plan) -> Examination:
     """Kill processes that work on one store, one after another.
 
-    Args:
-        target: The adapter; worker processes find it by its spec.
-        directory: A new directory for the store.
-        capabilities: What the adapter declares. If it is not to be durable, it is only looked at
-            whether it is.
-        seed: Where the programs and the moments come from; the same number gives the same
-            programs, but a moment is not hit twice.
-        kills: How many processes to kill.
-        progress: Told how many of how many were killed.
+    An adapter that does not declare to be durable is only looked at: whether it is. The same seed
+    gives the same programs, but a moment is not hit twice.
     """
-    declared = "durable" in capabilities
-    random = Random(f"{seed} crash")  # noqa: S311 - not for secrets
-    history = _History(target, directory, random, capabilities)
-    kills = kills if declared else min(kills, _GLANCE)
+    if plan.target.spec is None:
+        return Examination([], "", {_LAW: NO_SPEC})
+    declared = "durable" in plan.capabilities
+    history = _History(plan)
+    kills = plan.profile.kills if declared else min(plan.profile.kills, _GLANCE)
     history.first_life()
     last = kills
     try:
-        while history.crashes.kills < last:
-            progress(history.crashes.kills, kills)
+        while history.kills < last:
+            plan.progress(history.kills, kills)
             if not history.next_life(dies=True):
                 break
-            if history.losses:
-                last = min(kills, history.crashes.kills + _MORE) if declared else 0
+            if history.findings:
+                last = min(kills, history.kills + _MORE) if declared else 0
         else:
             history.next_life(dies=False)
     finally:
         history.end()
-    return _conclude(history.crashes, history.losses, declared=declared)
-
-
-def _conclude(crashes: Crashes, losses: list[Loss], *, declared: bool) -> Crashes:
-    lost = any(loss.law == LAW for loss in losses)
-    how = f"{crashes.kills} processes were killed at work, after {crashes.acknowledged}"
-    how += f" acknowledged calls, and {'not all was there' if lost else 'all was there'}"
-    crashes.observed = Observation("durable", not lost, f"{how} when the store was opened again")
-    if lost and not declared:
-        return crashes
-    if lost:
-        # That revisions start again in a store that lost its jobs is no news.
-        losses = [loss for loss in losses if loss.law == LAW]
-    for loss in sorted(losses, key=lambda loss: len(loss.history)):
-        crashes.findings.setdefault(loss.law, Finding(loss.law, loss.message, loss.history))
-    return crashes
+    return history.examination(declared=declared)
 
 
 class _History:
     """One store and the processes that worked on it."""
 
-    def __init__(
-        self, target: Target, directory: Path, random: Random, capabilities: frozenset[str]
-    ) -> None:
-        self.crashes = Crashes()
-        self.losses: list[Loss] = []
-        self._directory = directory
-        self._random = random
-        self._capabilities = capabilities
-        self._ledger = Ledger(IDS)
+    def __init__(self, plan: Plan) -> None:
+        self.kills = 0
+        self.findings: list[Finding] = []
+        self._directory = plan.new_directory()
+        self._random = Random(f"{plan.seed} crash")  # noqa: S311 - not for secrets
+        self._capabilities = plan.capabilities
+        self._acknowledged = 0
+        self._checker = DurabilityChecker(IDS)
         self._sites: dict[str, int] = {}
         self._seconds = 0.0
         self._many_seconds = 0.0
         self._first = True
-        self._fork_server = ForkServer(target)
+        self._fork_server = ForkServer(plan.target)
 
     def end(self) -> None:
         """Let go of all processes."""
         self._fork_server.close()
 
+    def examination(self, *, declared: bool) -> Examination:
+        """Say what came of it all."""
+        lost = any(finding.law == _LAW for finding in self.findings)
+        how = f"{self.kills} processes were killed at work, after {self._acknowledged}"
+        how += f" acknowledged calls, and {'not all was there' if lost else 'all was there'}"
+        observed = Observation("durable", not lost, f"{how} when the store was opened again")
+        covered = f"{self.kills} processes killed, after {self._acknowledged} acknowledged calls"
+        found = sorted(self.findings, key=lambda finding: len(finding.history))
+        if lost:
+            # That revisions start again in a store that lost its jobs is no news.
+            found = [finding for finding in found if finding.law == _LAW and declared]
+        first = {finding.law: finding for finding in reversed(found)}
+        return Examination(list(first.values()), covered, {}, (observed,))
+
     def first_life(self) -> None:
-        """A process that comes to its end and closes the store: the measure for those killed."""
+        """Let a process come to its end and close the store: the measure for those killed."""
         worker = self._open(counting=True)
         if worker is None:
             return
@@ -152,7 +116,7 @@ class _History:
             worker.order(Work(life(self._random, _CHANGES, self._capabilities), told=True))
             self._sites = self._follow(worker)
             self._seconds = time.monotonic() - began
-            self._ledger.note_wrong(_look(worker))
+            self._checker.note_wrong(_look(worker))
             worker.ask(Close())
         self._first = False
 
@@ -164,7 +128,7 @@ class _History:
             return False
         with worker:
             try:
-                self.losses += self._ledger.reopened(_look(worker))
+                self.findings += self._checker.reopened(_look(worker))
             except (WorkerDied, WorkerFailed) as error:
                 self._cannot("read", str(error))
                 return False
@@ -175,7 +139,7 @@ class _History:
     def _open(self, *, counting: bool) -> Worker | None:
         worker = self._fork_server.worker(counting=counting)
         try:
-            worker.ask(Open(self._directory, 1, PATIENCE), PATIENCE + 2)
+            worker.ask(Open(self._directory, 1, ANSWER_TIMEOUT), ANSWER_TIMEOUT + 2)
         except (WorkerDied, WorkerFailed) as error:
             worker.close()
             self._cannot("opened", str(error))
@@ -183,28 +147,28 @@ class _History:
         return worker
 
     def _cannot(self, what: str, error: str) -> None:
-        when = "after its process was killed" if self.crashes.kills else "again"
+        when = "after its process was killed" if self.kills else "again"
         text = f"the store could not be {what} {when}: {error}"
         calls = "# Calls on the store are under way when the process is killed. Then:"
-        self.losses.append(Loss(LAW, text, (calls, "async with opening as repository:")))
+        self.findings.append(Finding(_LAW, text, (calls, "async with opening as repository:")))
 
     def _live_and_die(self, worker: Worker, site: tuple[str, int] | None) -> None:
         clients = life(self._random, _CHANGES, self._capabilities)
         calls = self._random.randrange(sum(len(client.steps) for client in clients))
-        delay = self._random.uniform(0, 2 * self._seconds / max(1, self._ledger.acknowledged))
+        delay = self._random.uniform(0, 2 * self._seconds / max(1, self._checker.acknowledged))
         within = site is None and self._many_seconds and self._random.random() < _WITHIN_MANY
         if within:
             delay = self._random.uniform(0, self._many_seconds)
         with suppress(WorkerDied):
             worker.order(Work(clients, told=True, die_at=site))
-            until = "save_many" if within else None
-            self._follow(worker, calls if site is None and not within else None, until)
+            told = calls if site is None and not within else None
+            self._follow(worker, told, until_many=bool(within))
             time.sleep(delay)
         worker.kill()
-        self.crashes.kills += 1
+        self.kills += 1
         with suppress(WorkerDied):
             self._follow(worker)
-        self.crashes.acknowledged = self._ledger.acknowledged
+        self._acknowledged = self._checker.acknowledged
 
     def _site(self) -> tuple[str, int] | None:
         """Where the process is to kill itself; None where it is killed at a random moment."""
@@ -218,9 +182,9 @@ class _History:
         return site, self._random.randint(1, max(1, self._sites[site] // 2))
 
     def _follow(
-        self, worker: Worker, calls: int | None = None, until: str | None = None
+        self, worker: Worker, calls: int | None = None, *, until_many: bool = False
     ) -> dict[str, int]:
-        """Keep account of so many calls, or of all, or until a method is called.
+        """Keep account of so many calls, or of all, or until one begins that changes several jobs.
 
         Returns:
             The sites that the work passed, if it is done.
@@ -230,17 +194,17 @@ class _History:
         """
         while calls is None or calls > 0:
             match worker.tell():
-                case Began(number, _, call):
-                    self._ledger.began(number, call)
-                    if call.method == until:
+                case CallBegan(number, _, call):
+                    self._checker.began(number, call)
+                    if until_many and call.method in _MANY:
                         break
-                case Ended(number, outcome):
-                    if self._first and self._ledger.method(number) == "save_many":
+                case CallEnded(number, outcome):
+                    if self._first and self._checker.method(number) in _MANY:
                         seconds = (outcome.ended - outcome.began).total_seconds()
                         self._many_seconds = min(self._many_seconds or seconds, 2 * seconds)
-                    loss = self._ledger.ended(number, outcome, first_life=self._first)
-                    if loss is not None:
-                        self.losses.append(loss)
+                    finding = self._checker.ended(number, outcome, first_life=self._first)
+                    if finding is not None:
+                        self.findings.append(finding)
                     calls = None if calls is None else calls - 1
                 case done:
                     return dict(getattr(done, "sites", {}))

@@ -9,9 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from collection_jobs.conformance.checks.contention.history_adapter import judge
-from collection_jobs.conformance.checks.contention.topologies import Opening, in_one_process
-from collection_jobs.conformance.checks.handles.losses import find_losses
+from collection_jobs.conformance.checks.handles.judgement import judge_script
 from collection_jobs.conformance.checks.handles.play import Played, play
 from collection_jobs.conformance.checks.handles.script import (
     KILL,
@@ -22,26 +20,30 @@ from collection_jobs.conformance.checks.handles.script import (
     script,
     stages,
 )
-from collection_jobs.conformance.checks.handles.shrinking import shrink
+from collection_jobs.conformance.checks.handles.shrinking import shrink_script
+from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.report.capability_report import Observation
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.processes import ForkServer, WorkerDied, WorkerFailed
-from collection_jobs.conformance.running.targets import Target
-from collection_jobs.conformance.spec.calls import PATIENCE, Step, example_job
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
+from collection_jobs.conformance.running.topologies import Opening, in_one_process
+from collection_jobs.conformance.spec.calls import Step, example_job
+from collection_jobs.conformance.spec.capabilities import not_declared
+from collection_jobs.conformance.spec.findings import Finding
 
-__all__ = ["CHECK", "HandlesUsed", "use_handles", "use_handles_again"]
+__all__ = ["examine_handles", "find_handles_again"]
 
-CHECK = "several handles"
+_CHECK = "several handles"
 """The check's name, which its tokens hold."""
 _AGAIN = 10
 """How often a script is played that is to show its finding again: the timing is the machine's."""
 
 
 @dataclass(slots=True)
-class HandlesUsed:
+class _Used:
     """What came of it.
 
     Attributes:
@@ -75,7 +77,7 @@ class HandlesUsed:
         self.handles = max(self.handles, len(mine) - 1)
 
     def __str__(self) -> str:
-        """What was covered."""
+        """Say what was covered."""
         tried = (
             f"{_counted(self.handles, 'handle')} of one process, opened and closed"
             f" {self.openings} times beside"
@@ -114,68 +116,58 @@ class _Trial:
         steps = tuple(line.step for part in stages(lines) for line in part if is_call(line))
         with in_one_process(self.opening, self.new_directory(), 1) as setting:
             events = setting.run([Client("alone", steps)])
-        return not judge({id_ for event in events for id_ in event.call.job_ids}, events)
+        return not check_among({id_ for event in events for id_ in event.call.job_ids}, events)
 
 
-def use_handles(
-    target: Target,
-    opening: Opening,
-    new_directory: Callable[[], Path],
-    *,
-    capabilities: frozenset[str],
-    seed: int,
-    count: int,
-    progress: Callable[[int, int], None],
-) -> HandlesUsed:
-    """Play scripts, each on a new store, until one shows a breach; then tell it in few lines.
+def examine_handles(plan: Plan) -> Examination:
+    """Play scripts, each on a new store, until one breaks a law; then tell it in few lines.
 
-    Args:
-        target: The adapter; worker processes find it by its spec.
-        opening: Opens the store in a directory.
-        new_directory: Gives a new one.
-        capabilities: What the adapter declares, the optional Protocols included. Processes are
-            killed if it is durable.
-        seed: Where the scripts come from. The same number gives the same scripts; when each call is
-            made is up to the machine.
-        count: How many scripts.
-        progress: Told how many of how many were played.
+    Processes are killed if the adapter is durable. The same seed gives the same scripts; when each
+    call is made is up to the machine.
     """
-    random = Random(f"{seed} handles")  # noqa: S311 - not for secrets
-    used = HandlesUsed()
-    with ForkServer(target) as fork_server:
-        linked = _opens_by_link(fork_server, new_directory())
-        refusal = _refuses_a_second_handle(fork_server, new_directory())
-        if refusal is not None:
-            said = target.without_secrets(refusal)
-            used.notes.append(f"not on several handles of one process: {said}")
-        trial = _Trial(opening, new_directory, fork_server, linked)
-        for number in range(count):
-            progress(number, count)
-            kills, places = "durable" in capabilities, 2 if linked else 1
-            lines = script(random, capabilities, places=places, kills=kills)
-            used.findings = _found(trial, lines if refusal is None else _on_one_handle(lines), used)
-            if used.findings:
-                break
+    if "shared" not in plan.capabilities:
+        return Examination([], "", skipped=not_declared("shared"))
+    if plan.target.spec is None:
+        return Examination([], "", skipped=NO_SPEC)
+    with ForkServer(plan.target) as fork_server:
+        used = _use(plan, fork_server)
+    return Examination(list(used.findings.values()), str(used), {}, (used.observed,))
+
+
+def _use(plan: Plan, fork_server: ForkServer) -> _Used:
+    random = Random(f"{plan.seed} handles")  # noqa: S311 - not for secrets
+    used, count = _Used(), plan.profile.scripts
+    linked = _opens_by_link(fork_server, plan.new_directory())
+    refusal = _refuses_a_second_handle(fork_server, plan.new_directory())
+    if refusal is not None:
+        said = plan.target.without_secrets(refusal)
+        used.notes.append(f"not on several handles of one process: {said}")
+    trial = _Trial(plan.opening, plan.new_directory, fork_server, linked)
+    kills, places = "durable" in plan.capabilities, 2 if linked else 1
+    for number in range(count):
+        plan.progress(number, count)
+        lines = script(random, plan.capabilities, places=places, kills=kills)
+        used.findings = _found(trial, lines if refusal is None else _on_one_handle(lines), used)
+        if used.findings:
+            break
     return used
 
 
-def _found(trial: _Trial, lines: tuple[Line, ...], used: HandlesUsed) -> dict[str, Finding]:
+def _found(trial: _Trial, lines: tuple[Line, ...], used: _Used) -> dict[str, Finding]:
     """Play a script; what it shows, unless one caller alone would see it too."""
     played = trial.play(lines)
     used.add(played)
-    found = find_losses(played)
+    found = judge_script(played)
     return _told_shortly(trial, lines, found) if found and trial.is_served_alone(lines) else {}
 
 
-def use_handles_again(
-    target: Target, opening: Opening, new_directory: Callable[[], Path], token: dict[str, Any]
-) -> list[Finding]:
+def find_handles_again(plan: Plan, token: dict[str, Any]) -> list[Finding]:
     """Play the script of a token some times, until it shows its finding again."""
     lines = [Line(*one) for one in token["lines"]]
-    with ForkServer(target) as fork_server:
-        trial = _Trial(opening, new_directory, fork_server, bool(token["linked"]))
+    with ForkServer(plan.target) as fork_server:
+        trial = _Trial(plan.opening, plan.new_directory, fork_server, bool(token["linked"]))
         for _ in range(_AGAIN):
-            found = [one for one in find_losses(trial.play(lines)) if one.law == token["law"]]
+            found = [one for one in judge_script(trial.play(lines)) if one.law == token["law"]]
             if found:
                 return found
     return []
@@ -184,26 +176,26 @@ def use_handles_again(
 def _told_shortly(
     trial: _Trial, lines: tuple[Line, ...], found: list[Finding]
 ) -> dict[str, Finding]:
-    """The first of the findings with the shortest script that shows it, and the others as found."""
+    """Give the first finding the shortest script that shows it; leave the others as found."""
     first = found[0]
 
     def shows(shorter: tuple[Line, ...]) -> Finding | None:
-        again = find_losses(trial.play(shorter))
+        again = judge_script(trial.play(shorter))
         return next((one for one in again if one.law == first.law), None)
 
-    short, first = shrink(lines, first, shows)
+    short, first = shrink_script(lines, first, shows)
     told = {first.law: _with_token(trial, first, short)}
     return {one.law: _with_token(trial, one, lines) for one in found} | told
 
 
 def _with_token(trial: _Trial, finding: Finding, lines: Sequence[Line]) -> Finding:
     plain = [(one.stage, one.process, one.handle, one.step) for one in lines]
-    held = {"check": CHECK, "law": finding.law, "linked": trial.linked, "lines": tuple(plain)}
+    held = {"check": _CHECK, "law": finding.law, "linked": trial.linked, "lines": tuple(plain)}
     return replace(finding, token=pack(held))
 
 
 def _on_one_handle(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """The script for an adapter that opens a store once in each process: handle 1 does it all."""
+    """Let handle 1 do it all, for an adapter that opens a store once in each process."""
     opens = next(line for line in lines if line.step.method == OPEN)
     return tuple(
         line if line.process != SERVICE or line.step.method == KILL else replace(line, handle=1)
@@ -221,12 +213,12 @@ def _places(directory: Path, *, linked: bool) -> tuple[Path, ...]:
 
 
 def _refuses_a_second_handle(fork_server: ForkServer, directory: Path) -> str | None:
-    """What an adapter says that opens no store twice in one process, with nothing else going on."""
+    """Return what an adapter says that opens no store twice in one process; None where it does."""
     with fork_server.worker(counting=False) as worker, suppress(WorkerDied):
         try:
-            worker.ask(Open(directory, 1, PATIENCE))
+            worker.ask(Open(directory, 1, ANSWER_TIMEOUT))
             worker.ask(Close())
-            worker.ask(Open(directory, 2, PATIENCE))
+            worker.ask(Open(directory, 2, ANSWER_TIMEOUT))
         except WorkerFailed as error:
             return str(error) if error.ours else None
     return None
@@ -241,13 +233,13 @@ def _opens_by_link(fork_server: ForkServer, directory: Path) -> bool:
     save = Work((Client("kit", (Step("save", (example_job("a"),)),)),))
     look = Work((Client("kit", (Step("get_by_id", ("a",)),)),))
     with fork_server.worker(counting=False) as worker, suppress(WorkerFailed, WorkerDied, OSError):
-        worker.ask(Open(directory, 1, PATIENCE))
+        worker.ask(Open(directory, 1, ANSWER_TIMEOUT))
         worker.ask(save)
         worker.ask(Close())
         if not any(path.is_file() for path in directory.rglob("*")):
             return False
         _, link = _places(directory, linked=True)
-        worker.ask(Open(link, 1, PATIENCE))
+        worker.ask(Open(link, 1, ANSWER_TIMEOUT))
         (event,) = worker.ask(look).events
         worker.ask(Close())
         return event.outcome is not None and event.outcome.value is not None

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from collection_jobs.conformance.checks.handles.script import OPEN, Line
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.spec.calls import Step
+from collection_jobs.conformance.spec.findings import Finding
 
-__all__ = ["shrink"]
+__all__ = ["shrink_script"]
 
 _SECONDS = 8.0
 """After so long, what is found by then is told."""
@@ -19,7 +19,7 @@ Script = tuple[Line, ...]
 Shows = Callable[[Script], Finding | None]
 
 
-def shrink(lines: Script, finding: Finding, shows: Shows) -> tuple[Script, Finding]:
+def shrink_script(lines: Script, finding: Finding, shows: Shows) -> tuple[Script, Finding]:
     """Leave lines out as long as what is left still shows the finding.
 
     Args:
@@ -44,7 +44,7 @@ def shrink(lines: Script, finding: Finding, shows: Shows) -> tuple[Script, Findi
 
 
 def _parts(lines: Script) -> Iterator[Script]:
-    """What may be left out: whole processes, then runs of lines, of half the script and less."""
+    """Yield what may be left out: whole processes, then runs of half the lines and less."""
     for process in sorted({line.process for line in lines}, reverse=True):
         yield tuple(line for line in lines if line.process == process)
     size = len(lines) // 2
@@ -55,5 +55,5 @@ def _parts(lines: Script) -> Iterator[Script]:
 
 
 def _by_its_directory(line: Line) -> Line:
-    """The line with the store opened by its own path, and by no link."""
+    """Return the line with the store opened by its own path, and by no link."""
     return replace(line, step=Step(OPEN, (0,))) if line.step.method == OPEN else line

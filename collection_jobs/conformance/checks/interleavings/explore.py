@@ -16,18 +16,25 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from collection_jobs.conformance.checks.interleavings.loop import Unsupported
+from collection_jobs.conformance.checks.interleavings.inert_loop import Unsupported
 from collection_jobs.conformance.checks.interleavings.pairs import pairs
-from collection_jobs.conformance.checks.interleavings.programs import OpenRepository, Program
+from collection_jobs.conformance.checks.interleavings.programs import (
+    ConcurrentProgram,
+    OpenRepository,
+)
 from collection_jobs.conformance.checks.interleavings.random_programs import search_programs
 from collection_jobs.conformance.checks.interleavings.schedules import Frontier, Prefix, Runner
-from collection_jobs.conformance.checks.interleavings.shrinking import Witness, present, shrink
-from collection_jobs.conformance.checks.interleavings.watchdog import Blocked, watched
-from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.checks.interleavings.shrinking import (
+    Witness,
+    present,
+    shrink_witness,
+)
+from collection_jobs.conformance.running.watchdog import Blocked, watched
+from collection_jobs.conformance.spec.findings import Finding
 
 __all__ = ["Exploration", "explore_pairs", "explore_random"]
 
-Progress = Callable[[int, int], None]
+_Progress = Callable[[int, int], None]
 
 _SHARES = (8, 64, 512, 1_416)
 """How many schedules without a preemption each program is given before any is given more."""
@@ -63,7 +70,7 @@ class Exploration:
         return self.programs
 
     def __str__(self) -> str:
-        """What was covered, as a sentence for a report."""
+        """Say what was covered, as a sentence for a report."""
         if self.unsupported is not None:
             return f"cannot run under the deterministic loop: {self.unsupported}"
         covered = f"{self.programs:,} {self.kind}, each under a schedule of its own"
@@ -85,10 +92,10 @@ def explore_pairs(
     preemptions: int,
     directory: Path,
     muted: frozenset[str] = frozenset(),
-    progress: Progress | None = None,
+    progress: _Progress | None = None,
     max_runs: int | None = None,
     seconds: float | None = None,
-    programs: Iterable[Program] | None = None,
+    programs: Iterable[ConcurrentProgram] | None = None,
     kind: str = "pairs",
 ) -> Exploration:
     """Run every pair of calls under every schedule of at most so many preemptions.
@@ -101,7 +108,7 @@ def explore_pairs(
         open_repository: Opens a store in a directory of its own.
         preemptions: The bound.
         directory: Where the directories are made.
-        muted: Laws whose breaches are known already.
+        muted: Laws whose violations are known already.
         progress: Told how many programs of how many are done.
         max_runs: After how many runs to give up on higher bounds: the exploration then says which
             bound it did reach.
@@ -158,7 +165,7 @@ def explore_random(
     examples: int,
     directory: Path,
     muted: frozenset[str] = frozenset(),
-    progress: Progress | None = None,
+    progress: _Progress | None = None,
     capabilities: frozenset[str] = frozenset(),
 ) -> Exploration:
     """Run programs of two or three clients, drawn at random, under schedules drawn at random.
@@ -171,7 +178,7 @@ def explore_random(
         seed: The same number, the same programs and schedules.
         examples: How many programs to run in each search.
         directory: Where the directories are made.
-        muted: Laws whose breaches are known already.
+        muted: Laws whose violations are known already.
         progress: Told how many programs of how many are done in the current search.
         capabilities: What the adapter can do beyond the nine methods.
     """
@@ -189,13 +196,13 @@ def _draw_until_nothing_new(
     search: _Search,
     seed: int,
     examples: int,
-    progress: Progress | None,
+    progress: _Progress | None,
     capabilities: frozenset[str],
 ) -> int:
     """Search again and again; return how many programs were run."""
     drawn = 0
 
-    def judge(program: Program, prefix: Prefix) -> frozenset[str]:
+    def judge(program: ConcurrentProgram, prefix: Prefix) -> frozenset[str]:
         nonlocal drawn
         drawn += 1
         if progress is not None:
@@ -272,7 +279,7 @@ class _Search:
         most: int,
         late: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Run so many of a program's schedules of one number of preemptions, up to a breach."""
+        """Run so many of a program's schedules of one number of preemptions, up to a violation."""
         if id(frontier) in self.broken | self.cut:
             return
         last = self.runner.runs + most
@@ -292,12 +299,12 @@ class _Search:
         left = {id(frontier) for frontier in frontiers if frontier.has_more(bound)}
         self.cut |= left - self.broken
 
-    def judge(self, program: Program, prefix: Prefix) -> frozenset[str]:
+    def judge(self, program: ConcurrentProgram, prefix: Prefix) -> frozenset[str]:
         """Run a program under one schedule, and keep the smallest that break each law."""
         execution, choices = self.runner.run(program, prefix)
-        if execution.refusals and any(prefix):
+        if execution.findings and any(prefix):
             alone, none = self.runner.run(program)
-            if alone.refusals:  # it needs no preemption, and its law is told best without
+            if alone.findings:  # it needs no preemption, and its law is told best without
                 execution, choices = alone, none
         preemptions = sum(choice.preempts for choice in choices)
         taken = tuple(choice.taken for choice in choices)
@@ -309,7 +316,7 @@ class _Search:
         return execution.laws
 
     def blocked(self, why: str) -> tuple[Finding, ...]:
-        """The one finding of a search that cannot go on: the program that blocked the thread."""
+        """Return the one finding of a search that cannot go on: what blocked the thread."""
         program = self.runner.program
         lines = () if program is None else program.lines()
         return (
@@ -318,5 +325,7 @@ class _Search:
 
     def findings(self) -> tuple[Finding, ...]:
         """Each broken law with its shortest program."""
-        shrunk = [shrink(self.witnesses[law], self.runner) for law in sorted(self.witnesses)]
+        shrunk = [
+            shrink_witness(self.witnesses[law], self.runner) for law in sorted(self.witnesses)
+        ]
         return tuple(present(witness, self.runner) for witness in shrunk)

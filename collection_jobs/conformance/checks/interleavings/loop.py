@@ -11,26 +11,27 @@ import heapq
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context, copy_context
 from itertools import count
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 
-from collection_jobs.conformance.checks.interleavings.suspensions import where
+from collection_jobs.conformance.checks.interleavings.inert_loop import (
+    InertLoop,
+    Unsupported,
+)
+from collection_jobs.conformance.running.watchdog import where
 
-__all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler", "Unsupported"]
+__all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler"]
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 _STEP_LIMIT = 20_000
-_PATIENCE = 100
+_MOST_IN_A_ROW = 100
+"""Steps of one owner while others wait; then another has its turn."""
 _THREAD_GRACE = 2.0
 _MAIN = "main"
-
-
-class Unsupported(Exception):  # noqa: N818 - what the adapter needs, not an error of anybody's
-    """Something runs under the loop that no such loop can run: the message says what."""
 
 
 class Deadlock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
@@ -102,7 +103,7 @@ class _Timer(asyncio.TimerHandle):
         self.owner = loop.owner
 
 
-class DeterministicLoop(asyncio.AbstractEventLoop):
+class DeterministicLoop(InertLoop):
     """Runs one coroutine, and all that it starts, step by step as a scheduler chooses.
 
     A task belongs to the owner that created it, and so does the work that it hands to an executor:
@@ -120,6 +121,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def __init__(self, scheduler: Scheduler, *, step_limit: int = _STEP_LIMIT) -> None:
         """Make a loop for one run."""
+        super().__init__()
         self.exploring: bool = False
         self.owner: str = _MAIN
         self.switched: Callable[[str, bool], None] | None = None
@@ -141,11 +143,10 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._thread = threading.get_ident()
         self._threads_before = frozenset(threading.enumerate())
         self._foreign = threading.Event()
-        self._unsupported: str | None = None
 
     # Running
 
-    def run(self, main: Coroutine[Any, Any, T]) -> T:
+    def run(self, main: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine to its end.
 
         Raises:
@@ -163,8 +164,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             task = self.start(main, _MAIN)
             while not task.done():
                 self._run_once()
-            if self._unsupported is not None:
-                raise Unsupported(self._unsupported)
+            if self.unsupported is not None:
+                raise Unsupported(self.unsupported)
             return task.result()
         finally:
             self._wind_up()
@@ -174,8 +175,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             sys.set_asyncgen_hooks(*hooks)
 
     def _run_once(self) -> None:
-        if self._unsupported is not None:
-            raise Unsupported(self._unsupported)
+        if self.unsupported is not None:
+            raise Unsupported(self.unsupported)
         while self._internal:
             self._execute(self._internal.popleft())
         ready = [step for step in self._ready if not step.cancelled()]
@@ -197,7 +198,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def _choose(self, ready: list[_Step]) -> _Step:
         others = [step for step in ready if step.owner != self.owner]
         own = [step for step in ready if step.owner == self.owner]
-        if own and others and self._in_a_row >= _PATIENCE:
+        if own and others and self._in_a_row >= _MOST_IN_A_ROW:
             # Who waits for another by asking again and again would wait for ever otherwise.
             return others[0]
         free = len(own) or len(others)
@@ -248,9 +249,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def _give_up(self) -> NoReturn:
         threads = [one for one in threading.enumerate() if one not in self._threads_before]
         if threads and not self._foreign.wait(_THREAD_GRACE):
-            self._unsupported = f"it waits for a thread of its own, {threads[0].name!r}"
-        if self._unsupported is not None:
-            raise Unsupported(self._unsupported)
+            self.unsupported = f"it waits for a thread of its own, {threads[0].name!r}"
+        if self.unsupported is not None:
+            raise Unsupported(self.unsupported)
         raise Deadlock(f"nothing will ever go on; {self._pending()}")
 
     def _pending(self) -> str:
@@ -274,7 +275,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def _drain(self) -> None:
         while self._internal or any(not step.cancelled() for step in self._ready):
-            self._unsupported = None
+            self.unsupported = None
             try:
                 self._run_once()
             except Livelock:
@@ -313,27 +314,27 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return step
 
     def call_soon(
-        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """As asyncio says; the callback becomes a step, or is run at once where it is its own."""
         return self._schedule(callback, args, context, self.owner)
 
     def call_soon_threadsafe(
-        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """From the thread of the loop, call_soon; from another, what cannot be run here."""
         if threading.get_ident() == self._thread:
             return self.call_soon(callback, *args, context=context)
         name = threading.current_thread().name
-        self._unsupported = f"it has a thread of its own, {name!r}, which answers to the loop"
+        self.unsupported = f"it has a thread of its own, {name!r}, which answers to the loop"
         self._foreign.set()
         return _Step(self, callback, args, context, "foreign")
 
     def call_later(
         self,
         delay: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As asyncio says, in virtual time."""
@@ -342,8 +343,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As asyncio says, in virtual time."""
@@ -352,18 +353,18 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """A timer was cancelled: it is passed over when its time comes."""
+        """Do nothing: a cancelled timer is passed over when its time comes."""
 
     def time(self) -> float:
-        """The virtual time, which passes only when nothing is ready."""
+        """Return the virtual time, which passes only when nothing is ready."""
         return self._now
 
     def create_future(self) -> asyncio.Future[Any]:
-        """A future of this loop."""
+        """Make a future of this loop."""
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
-        """A task that belongs to whoever creates it."""
+        """Make a task that belongs to whoever creates it."""
         if self._factory is None:
             task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, **options)
         else:
@@ -371,7 +372,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._owners[task] = self.owner
         return task
 
-    def start(self, coro: Coroutine[Any, Any, T], owner: str) -> asyncio.Task[T]:
+    def start(self, coro: Coroutine[Any, Any, _T], owner: str) -> asyncio.Task[_T]:
         """Start a task that is an owner of its own."""
         creator, self.owner = self.owner, owner
         try:
@@ -380,7 +381,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             self.owner = creator
 
     def task_of(self, owner: str) -> asyncio.Task[Any] | None:
-        """The first task of an owner that has not come to its end."""
+        """Return the first task of an owner that has not come to its end."""
         tasks = (task for task, name in self._owners.items() if name == owner)
         return next((task for task in tasks if not task.done()), None)
 
@@ -393,10 +394,10 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return self._factory
 
     def run_in_executor(
-        self, executor: Any, func: Callable[[*Ts], T], *args: *Ts
-    ) -> asyncio.Future[T]:
-        """The work becomes a step; it is done also when nobody waits for it any more."""
-        future: asyncio.Future[T] = self.create_future()
+        self, executor: Any, func: Callable[[*_Ts], _T], *args: *_Ts
+    ) -> asyncio.Future[_T]:
+        """Make the work a step; it is done also when nobody waits for it any more."""
+        future: asyncio.Future[_T] = self.create_future()
 
         def work() -> None:
             try:
@@ -413,25 +414,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._ready.append(_Step(self, work, (), None, self.owner))
         return future
 
-    def set_default_executor(self, executor: Any) -> None:
-        """No executor is ever used."""
-
-    async def shutdown_default_executor(self) -> None:
-        """There is none."""
-
-    async def shutdown_asyncgens(self) -> None:
-        """They end with the loop."""
-
     def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:
         if not self._closed:
             self.create_task(generator.aclose())
-
-    def get_debug(self) -> bool:
-        """Always False: the slow checks of asyncio are not for thousands of runs."""
-        return False
-
-    def set_debug(self, enabled: bool) -> None:
-        """There is nothing more to tell."""
 
     def is_running(self) -> bool:
         """Whether the one run is under way."""
@@ -441,48 +426,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Whether the one run is over."""
         return self._closed
 
-    def close(self) -> None:
-        """The loop closes itself at the end of its one run."""
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """What went wrong beside the calls shows in what they return, or not at all."""
-
-    def default_exception_handler(self, context: dict[str, Any]) -> None:
-        """As call_exception_handler."""
-        self.call_exception_handler(context)
-
-    def set_exception_handler(self, handler: Any) -> None:
-        """As call_exception_handler."""
-
-    def get_exception_handler(self) -> Any:
-        """There is none."""
-        return None
-
-    def refuse(self, operation: str) -> NoReturn:
-        """Note that something needs an operation that this loop does not have."""
-        self._unsupported = f"it calls {operation} of the event loop"
-        raise Unsupported(self._unsupported)
-
 
 def _is_internal(callback: Callable[..., object], holder: object) -> bool:
     """Whether a callback is asyncio's own way to wake somebody."""
     function = getattr(callback, "func", callback)  # of a functools.partial
     module = getattr(function, "__module__", None) or ""
     return module.partition(".")[0] in ("asyncio", "_asyncio") or isinstance(holder, asyncio.Future)
-
-
-def _refuse_rest(supported: Iterable[str]) -> None:
-    """Let every operation of an event loop that is not written out above be noted and refused."""
-
-    def refusal(name: str) -> Callable[..., NoReturn]:
-        def refuse(self: DeterministicLoop, *args: Any, **options: Any) -> NoReturn:
-            self.refuse(name)
-
-        return refuse
-
-    for name, function in vars(asyncio.AbstractEventLoop).items():
-        if callable(function) and not name.startswith("_") and name not in supported:
-            setattr(DeterministicLoop, name, refusal(name))
-
-
-_refuse_rest(vars(DeterministicLoop))

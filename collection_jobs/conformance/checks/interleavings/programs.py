@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
@@ -19,14 +18,17 @@ from collection_jobs.conformance.checks.interleavings.loop import (
     Scheduler,
 )
 from collection_jobs.conformance.checks.interleavings.trace import Trace
-from collection_jobs.conformance.history.checker import Refusal, check
+from collection_jobs.conformance.history.checker import check
 from collection_jobs.conformance.history.history import Event, History
-from collection_jobs.conformance.spec.calls import Call, Held, Outcome, Step, begin
+from collection_jobs.conformance.running.runner import ProgramRunner, invoke, observe
+from collection_jobs.conformance.spec.calls import Call, Held, Outcome, Step
+from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
-__all__ = ["Choice", "Execution", "OpenRepository", "Program", "Replay", "execute"]
+__all__ = ["Choice", "ConcurrentProgram", "Execution", "OpenRepository", "Replay", "execute"]
 
 OpenRepository = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 """Opens a store in a directory of its own; the same directory again opens the same store again."""
@@ -35,7 +37,7 @@ _NAMES = ("A", "B", "C", "D")
 
 
 @dataclass(frozen=True)
-class Program:
+class ConcurrentProgram:
     """What is done first, and what each of the clients then does while the others do theirs."""
 
     setup: tuple[Step, ...]
@@ -65,7 +67,7 @@ class Program:
         )
 
     def lines(self) -> tuple[str, ...]:
-        """The program as Python, client by client."""
+        """Return the program as Python, client by client."""
         lines = [str(step) for step in self.setup]
         for name, steps in zip(_NAMES, self.clients, strict=False):
             lines.append(f"async def {name.lower()}():")
@@ -79,12 +81,8 @@ def _is_status(argument: object) -> TypeGuard[JobStatus]:
 
 
 def _job_ids(step: Step, held: Mapping[str, str]) -> Iterator[str]:
-    """The ids of the jobs that a step names; none for a listing, and where nothing is held."""
-    if step.method.startswith(("list_", "get_running")):
-        return
-    first = step.arguments[0]
-    jobs: tuple[object, ...] = (first,) if step.method != "save_many" else first
-    for one in jobs:
+    """Yield the ids of the jobs that a step names; none for a listing, nor where none is held."""
+    for one in jobs_named(step.method, step.arguments):
         if isinstance(one, Held):
             yield from (held[name] for name in (one.name,) if name in held)
         else:
@@ -125,23 +123,23 @@ class Execution:
     """What came of one run.
 
     Attributes:
-        refusals: What is wrong with its history; empty when the run kept every law.
+        findings: What is wrong with its history; empty when the run kept every law.
         events: The calls of the program and the reads after them.
         steps: How many steps the loop took.
     """
 
-    refusals: tuple[Refusal, ...]
+    findings: tuple[Finding, ...]
     events: tuple[Event, ...]
     steps: int
 
     @property
     def laws(self) -> frozenset[str]:
         """The laws that were broken."""
-        return frozenset(refusal.law for refusal in self.refusals)
+        return frozenset(finding.law for finding in self.findings)
 
 
 def execute(
-    program: Program,
+    program: ConcurrentProgram,
     open_repository: OpenRepository,
     directory: Path,
     scheduler: Scheduler,
@@ -171,14 +169,14 @@ def execute(
         if any(directory.iterdir()):
             shutil.rmtree(directory, ignore_errors=True)
     events = tuple(run.history.events)
-    refusals = (_stuck(stuck, events),) if stuck is not None else tuple(check(events))
-    return Execution(refusals, events, loop.steps)
+    findings = (_stuck(stuck, events),) if stuck is not None else tuple(check(events))
+    return Execution(findings, events, loop.steps)
 
 
-def _stuck(stuck: Deadlock | Livelock, events: Sequence[Event]) -> Refusal:
+def _stuck(stuck: Deadlock | Livelock, events: Sequence[Event]) -> Finding:
     kind = "deadlock" if isinstance(stuck, Deadlock) else "livelock"
     left = tuple(str(event) for event in events if event.outcome is None)
-    return Refusal("ATOMIC-1", f"{kind}: {stuck}", left)
+    return Finding("ATOMIC-1", f"{kind}: {stuck}", left)
 
 
 class _Run:
@@ -186,7 +184,7 @@ class _Run:
 
     def __init__(
         self,
-        program: Program,
+        program: ConcurrentProgram,
         open_repository: OpenRepository,
         directory: Path,
         loop: DeterministicLoop,
@@ -201,13 +199,13 @@ class _Run:
 
     async def main(self) -> None:
         async with self._open(self._directory) as repository:
-            held: dict[str, CollectionJob] = {}
-            await self._client("setup", self._program.setup, repository, held)
+            setup = self._caller("setup", repository)
+            await setup.run(self._program.setup)
             if self._trace is not None:
                 self._trace.begin(self._loop)
             self._loop.exploring = True
             tasks = [
-                self._loop.start(self._client(name, steps, repository, dict(held)), name)
+                self._loop.start(self._caller(name, repository, setup.held).run(steps), name)
                 for name, steps in zip(_NAMES, self._program.clients, strict=False)
             ]
             await asyncio.wait(tasks)
@@ -216,53 +214,33 @@ class _Run:
                 self._trace.end(self._loop)
             await self._look(repository)
 
-    async def _client(
+    def _caller(
         self,
         name: str,
-        steps: Sequence[Step],
         repository: CollectionJobRepository,
-        held: dict[str, CollectionJob],
-    ) -> None:
-        for step in steps:
-            call = step.call(held)
-            if call is None:
-                continue
-            outcome = await self._call(name, call, repository)
-            if step.keep is not None and isinstance(outcome.value, CollectionJob):
-                held[step.keep] = outcome.value
+        held: Mapping[str, CollectionJob] | None = None,
+    ) -> ProgramRunner:
+        # Without a time-out: the deterministic loop sees to it that none is waited for in vain.
+        return ProgramRunner(name, lambda call: observe(invoke(call, repository)), self, held)
 
-    async def _call(self, name: str, call: Call, repository: CollectionJobRepository) -> Outcome:
+    def begin(self, client: str, call: Call) -> int:
+        """Record that a call is about to be made, in the trace too."""
         if self._trace is not None:
-            self._trace.call(name, call)
-        number = self.history.begin(name, call)
-        outcome = await _made(call, repository)
+            self._trace.call(client, call)
+        return self.history.begin(client, call)
+
+    def end(self, number: int, outcome: Outcome) -> None:
+        """Record that the call of that number came back."""
         self.history.end(number, outcome)
         if self._trace is not None:
-            self._trace.outcome(name, outcome)
-        return outcome
+            self._trace.outcome(self.history.events[number].client, outcome)
 
     async def _look(self, repository: CollectionJobRepository) -> None:
         """Read what can have changed, at once and again when nothing goes on any more."""
+        caller = self._caller("after", repository)
         reads, listings = self._program.reads
         for call in reads:
-            await self._call("after", call, repository)
+            await caller.ask(call)
         await self._loop.quiet()
         for call in (*reads, *listings):
-            await self._call("after", call, repository)
-
-
-async def _made(call: Call, repository: CollectionJobRepository) -> Outcome:
-    """Make a call; the deterministic loop sees to it that none is waited for in vain."""
-    began = datetime.now(UTC)
-    value: object = None
-    error: BaseException | None = None
-    try:
-        value = await begin(call, repository)
-    except asyncio.CancelledError as raised:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        error = raised
-    except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
-        error = raised
-    return Outcome(began, datetime.now(UTC), value, error)
+            await caller.ask(call)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from collection_jobs.conformance.checks.interleavings.programs import (
     Choice,
+    ConcurrentProgram,
     Execution,
     OpenRepository,
-    Program,
     Replay,
     execute,
 )
@@ -30,11 +30,11 @@ class Runner:
     open_repository: OpenRepository
     directory: Path
     runs: int = 0
-    program: Program | None = None
+    program: ConcurrentProgram | None = None
     _used: int = 0
 
     def run(
-        self, program: Program, prefix: Prefix = (), trace: Trace | None = None
+        self, program: ConcurrentProgram, prefix: Prefix = (), trace: Trace | None = None
     ) -> tuple[Execution, list[Choice]]:
         """Run a program under one schedule; return what came of it, and every choice there was."""
         self.runs += 1
@@ -54,7 +54,7 @@ class Frontier:
     that is not 0. So each is run once, and after all those of fewer preemptions.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: ConcurrentProgram) -> None:
         """Start with the schedule in which everybody goes on while it can."""
         self.program = program
         self._waiting: dict[int, deque[Prefix]] = {0: deque([()])}

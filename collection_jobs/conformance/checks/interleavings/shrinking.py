@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from collection_jobs.conformance.checks.interleavings.programs import OpenRepository, Program
+from collection_jobs.conformance.checks.interleavings.programs import (
+    ConcurrentProgram,
+    OpenRepository,
+)
 from collection_jobs.conformance.checks.interleavings.schedules import Frontier, Prefix, Runner
 from collection_jobs.conformance.checks.interleavings.trace import Trace
-from collection_jobs.conformance.report.findings import Finding
 from collection_jobs.conformance.report.tokens import pack
+from collection_jobs.conformance.spec.findings import Finding
 
-__all__ = ["Witness", "present", "rerun", "shrink"]
+__all__ = ["Witness", "present", "rerun", "shrink_witness"]
 
 _RUNS = 2_000
 """How many runs to spend on one finding: a program that is a call shorter is not worth more."""
@@ -24,7 +27,7 @@ class Witness:
     """A program and a schedule that break a law."""
 
     law: str
-    program: Program
+    program: ConcurrentProgram
     prefix: Prefix
     preemptions: int
 
@@ -34,7 +37,7 @@ class Witness:
         return self.program.size, self.preemptions, len(self.prefix)
 
 
-def shrink(witness: Witness, runner: Runner) -> Witness:
+def shrink_witness(witness: Witness, runner: Runner) -> Witness:
     """Take away calls as long as the law stays broken, then preemptions."""
     budget = runner.runs + _RUNS
     shrunk = True
@@ -50,9 +53,9 @@ def shrink(witness: Witness, runner: Runner) -> Witness:
 
 
 def _break(
-    program: Program, law: str, preemptions: int, runner: Runner, budget: int
+    program: ConcurrentProgram, law: str, preemptions: int, runner: Runner, budget: int
 ) -> Witness | None:
-    """The schedule of fewest preemptions under which a program breaks a law."""
+    """Return the schedule of fewest preemptions under which a program breaks a law."""
     frontier = Frontier(program)
     for bound in range(preemptions + 1):
         for prefix, execution in frontier.run(runner, bound):
@@ -63,8 +66,8 @@ def _break(
     return None
 
 
-def _smaller(program: Program) -> Iterator[Program]:
-    """The programs that have one call less."""
+def _smaller(program: ConcurrentProgram) -> Iterator[ConcurrentProgram]:
+    """Yield the programs that have one call less."""
     for at in range(len(program.setup)):
         yield replace(program, setup=program.setup[:at] + program.setup[at + 1 :])
     for at, steps in enumerate(program.clients):
@@ -80,21 +83,21 @@ def present(witness: Witness, runner: Runner) -> Finding:
     """Run it once more, and write down the program, the schedule and why the law is broken."""
     trace = Trace()
     execution, _ = runner.run(witness.program, witness.prefix, trace)
-    refusal = next(one for one in execution.refusals if one.law == witness.law)
+    found = next(one for one in execution.findings if one.law == witness.law)
     many = "" if witness.preemptions == 1 else "s"
     told = [
         f"One schedule that breaks the law, with {witness.preemptions} preemption{many}:",
         *trace.lines,
         "The calls that matter, and when each lasted:",
-        *refusal.timeline,
+        *found.history,
     ]
     history = (*witness.program.lines(), *(f"# {line}" for line in told))
-    return Finding(witness.law, refusal.message, history, refusal.bars, _token(witness))
+    return Finding(witness.law, found.message, history, found.timeline, _token(witness))
 
 
 def rerun(open_repository: OpenRepository, directory: Path, held: dict[str, Any]) -> Finding | None:
     """Run what a token holds once more: the finding, if its law is broken again."""
-    program = Program(held["setup"], held["clients"])
+    program = ConcurrentProgram(held["setup"], held["clients"])
     witness = Witness(held["law"], program, held["prefix"], held["preemptions"])
     runner = Runner(open_repository, directory)
     execution, _ = runner.run(program, witness.prefix)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collection_jobs.conformance.checks.interleavings.loop import DeterministicLoop
-from collection_jobs.conformance.checks.interleavings.suspensions import where
+from collection_jobs.conformance.running.watchdog import where
 from collection_jobs.conformance.spec.calls import Call, Outcome
 
 __all__ = ["Trace"]
@@ -34,13 +34,13 @@ class Trace:
         loop.switched = None
 
     def call(self, client: str, call: Call) -> None:
-        """A client makes a call."""
+        """Note that a client makes a call."""
         if self._loop is not None:
             self._suspended.discard(client)
             self.lines.append(f"{client} | {call}")
 
     def outcome(self, client: str, outcome: Outcome) -> None:
-        """A client's call came back."""
+        """Note that a client's call came back."""
         if self._loop is not None:
             if client in self._suspended:
                 self.lines.append(f"{client} | ... goes on")

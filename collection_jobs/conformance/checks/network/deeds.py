@@ -6,19 +6,20 @@ import asyncio
 from collections.abc import Awaitable, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeVar
 
-from collection_jobs.conformance.running.clients import Recording
-from collection_jobs.conformance.spec.calls import Outcome, Program, Step, begin, example_job
-from collection_jobs.conformance.spec.capabilities import available
+from collection_jobs.conformance.history.history import Recording
+from collection_jobs.conformance.running.runner import invoke, observe
+from collection_jobs.conformance.spec.calls import Program, Step, example_job
+from collection_jobs.conformance.spec.findings import Violation
+from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.errors import CollectionJobError, RepositoryError
 from collection_jobs.protocol import CollectionJobRepository
-from collection_jobs.status import JobStatus
 
 __all__ = ["CLOSING", "CROWD", "OPENING", "Caller", "Deed", "calls_of", "deeds"]
 
 _T = TypeVar("_T")
+_LAW = "TIME-1"
 
 OPENING, CLOSING = "opening the store", "closing the store"
 _ALL = 1_000_000
@@ -69,27 +70,16 @@ def deeds(capabilities: frozenset[str], *, cancelled: bool) -> Iterator[Deed]:
 
 
 def calls_of(job_id: str, capabilities: frozenset[str]) -> dict[str, Step]:
-    """A call of each method about a job, and about others where it lists some."""
+    """Return a call of each method about a job, and about others where it lists some."""
     saved = example_job(job_id, source="kraken")
-    steps = (
-        Step("save", (saved,)),
-        Step("get_by_id", (job_id,)),
-        Step("delete", (job_id,)),
-        Step("list_by_status", (JobStatus.PENDING, _ALL)),
-        Step("list_recent", (_ALL,)),
-        Step("get_running_jobs"),
-        Step("update_status", (job_id, JobStatus.RUNNING)),
-        Step("add_failed_symbol", (job_id, "BTC", "timeout")),
-        Step("get_stats", (job_id,)),
-        Step("add_completed_symbol", (job_id, "BTC", 7)),
-        Step("save_many", ((saved,),)),
-        Step("list_after", (JobStatus.PENDING, None, _ALL)),
-    )
-    return {step.method: step for step in available(steps, capabilities)}
+    return {
+        one.name: one.step(job_id, job=saved, jobs=(saved,), limit=_ALL)
+        for one in operations(capabilities)
+    }
 
 
 def _afterwards(job_id: str) -> Program:
-    """What is asked when the network is back: late answers to former calls would show."""
+    """Return what is asked when the network is back: late answers to former calls would show."""
     return (
         Step("get_stats", (job_id,)),
         Step("get_by_id", (job_id,)),
@@ -103,7 +93,7 @@ class Caller:
 
     Attributes:
         deed: What it is about.
-        complaint: What went wrong; None: nothing so far.
+        violation: What went wrong; None: nothing so far.
         ready: Done when only the failure is waited for; the error where the store does not open.
         done: Set when the deed is done, or has taken too long.
         at_rest: Set when all is done, or something has taken too long.
@@ -130,7 +120,7 @@ class Caller:
         """
         loop = asyncio.get_running_loop()
         self.deed = deed
-        self.complaint: str | None = None
+        self.violation: Violation | None = None
         self.ready: asyncio.Future[Exception | None] = loop.create_future()
         self.done: asyncio.Event = asyncio.Event()
         self.at_rest: asyncio.Event = asyncio.Event()
@@ -193,10 +183,13 @@ class Caller:
         call = step.call({})
         assert call is not None  # noqa: S101 - it holds no job; this tells the type checker
         number = self._recording.begin(self.deed.name, call)
-        began = datetime.now(UTC)
-        answer = await self._timed(str(call), _outcome(begin(call, repository), began))
-        if answer is not None:
-            self._recording.end(number, answer)
+        outcome = await self._timed(str(call), observe(invoke(call, repository)))
+        if outcome is None or isinstance(outcome.error, RepositoryError):
+            return
+        if isinstance(outcome.error, CollectionJobError | None):
+            self._recording.end(number, outcome)
+        else:
+            self._raised(str(call), outcome.error)
 
     async def _timed(self, what: str, work: Awaitable[_T]) -> _T | None:
         """Do something within the limit; None where it ended without a result, as it may."""
@@ -206,7 +199,7 @@ class Caller:
             nonlocal cancelled
             cancelled = task is not None and task.cancel()
 
-        timers = [loop.call_later(self._limit, self._complain, f"{what} {self._late}")]
+        timers = [loop.call_later(self._limit, self._violates, f"{what} {self._late}")]
         if self.deed.cancelled and not self.back.is_set():
             timers.append(loop.call_later(self._limit / 10, cancel))
         try:
@@ -217,7 +210,7 @@ class Caller:
         except RepositoryError:
             pass
         except Exception as error:  # noqa: BLE001 - whatever an adapter raises is judged here
-            self._complain(f"{what} raised {type(error).__name__}: {error}")
+            self._raised(what, error)
         finally:
             for timer in timers:
                 timer.cancel()
@@ -225,8 +218,11 @@ class Caller:
                 task.uncancel()
         return None
 
-    def _complain(self, text: str) -> None:
-        self.complaint = self.complaint or f"{self._after}{text}"
+    def _raised(self, what: str, error: BaseException) -> None:
+        self._violates(f"{what} raised {type(error).__name__}: {error}")
+
+    def _violates(self, text: str) -> None:
+        self.violation = self.violation or Violation(_LAW, f"{self._after}{text}")
         self._rest()
 
     def _rest(self) -> None:
@@ -237,17 +233,6 @@ class Caller:
 
 
 async def _forgotten(repository: CollectionJobRepository, job_id: str) -> None:
-    """A call of another caller, of which nothing is asked."""
+    """Make a call of another caller, of which nothing is asked."""
     with suppress(Exception):
         await repository.get_stats(job_id)
-
-
-async def _outcome(work: Awaitable[object], began: datetime) -> Outcome:
-    """What a call answered: a value, or an error that says how things stand."""
-    try:
-        value, error = await work, None
-    except RepositoryError:
-        raise
-    except CollectionJobError as refusal:
-        value, error = None, refusal
-    return Outcome(began, datetime.now(UTC), value, error)

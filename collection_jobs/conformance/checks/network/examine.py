@@ -8,21 +8,24 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collection_jobs.conformance.checks.contention.history_adapter import judge
-from collection_jobs.conformance.checks.contention.topologies import Opening
-from collection_jobs.conformance.checks.interleavings.watchdog import Blocked, watched
 from collection_jobs.conformance.checks.network.deeds import CROWD, OPENING, Caller, Deed, deeds
 from collection_jobs.conformance.checks.network.proxy import Proxy
-from collection_jobs.conformance.report.findings import Finding
-from collection_jobs.conformance.running.clients import Recording
-from collection_jobs.conformance.running.open_store import Pulse, patiently
+from collection_jobs.conformance.history.checker import check_among
+from collection_jobs.conformance.history.history import Recording
+from collection_jobs.conformance.running.configuration import Examination, Plan
+from collection_jobs.conformance.running.open_store import Pulse, open_with_timeout
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT, make
 from collection_jobs.conformance.running.targets import Proxied
-from collection_jobs.conformance.spec.calls import PATIENCE, Call, code, example_job, make
+from collection_jobs.conformance.running.topologies import Opening
+from collection_jobs.conformance.running.watchdog import Blocked, watched
+from collection_jobs.conformance.spec.calls import Call, code, example_job
+from collection_jobs.conformance.spec.capabilities import NETWORK, not_declared
+from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["Examined", "NoWayThrough", "examine_network"]
+__all__ = ["examine_network"]
 
-LAW = "TIME-1"
+_LAW = "TIME-1"
 
 _MARGIN = 2.0
 """Seconds that a call may take on top of its time-out, at least, on a busy machine."""
@@ -31,7 +34,7 @@ _FEW = 4
 """Stores that are opened at once while all is well."""
 
 
-class NoWayThrough(Exception):  # noqa: N818 - it says why there is nothing to examine
+class _NoWayThrough(Exception):  # noqa: N818 - it says why there is nothing to examine
     """The store cannot be opened by way of a proxy that forwards everything."""
 
 
@@ -78,81 +81,45 @@ _FAILURES = (
 _NEW = "new"
 
 
-@dataclass(slots=True)
-class Examined:
-    """What came of it.
-
-    Attributes:
-        finding: The breach, if there is one.
-        calls: How many calls, openings and closings met a failing network.
-        failures: In how many ways it failed.
-    """
-
-    finding: Finding | None = None
-    calls: int = 0
-    failures: int = 0
-
-    def __str__(self) -> str:
-        """What was covered."""
-        return (
-            f"{self.calls} calls, openings and closings, some of them cancelled, by way of a proxy"
-            f" that failed in {self.failures} ways and came back"
-        )
-
-
-def examine_network(
-    proxied: Proxied,
-    opening: Opening,
-    new_directory: Callable[[], Path],
-    *,
-    capabilities: frozenset[str],
-    progress: Callable[[int, int], None],
-) -> Examined:
-    """Let the network fail in every way, each on a new store.
-
-    Args:
-        proxied: How to reach the stores by way of a proxy.
-        opening: Opens the store in a directory, past the proxy.
-        new_directory: Gives a new one.
-        capabilities: What the adapter can do beyond the nine methods.
-        progress: Told how many of how many ways were tried.
-
-    Raises:
-        NoWayThrough: The stores cannot be reached by way of a proxy.
-    """
-    examined = Examined()
-    for number, failure in enumerate(_FAILURES):
-        progress(number, len(_FAILURES))
-        trial = _tried(proxied, opening, new_directory(), failure, capabilities)
-        examined.calls += trial.calls
-        examined.failures += 1
-        if trial.complaint is not None:
-            examined.finding = _finding(failure, trial.complaint, proxied.time_out)
-            break
-    return examined
+def examine_network(plan: Plan) -> Examination:
+    """Let the network fail in every way, each on a new store."""
+    proxied = plan.target.proxied
+    if proxied is None:
+        return Examination([], "", skipped=not_declared(NETWORK))
+    calls = failures = 0
+    findings: list[Finding] = []
+    try:
+        for failures, failure in enumerate(_FAILURES, 1):
+            plan.progress(failures - 1, len(_FAILURES))
+            trial = _tried(proxied, plan, failure)
+            calls += trial.calls
+            if trial.seen is not None:
+                findings.append(_finding(failure, trial.seen, proxied.time_out))
+                break
+    except _NoWayThrough as error:
+        return Examination([], "", inapplicable={_LAW: f"the store does not open {error}"})
+    covered = (
+        f"{calls} calls, openings and closings, some of them cancelled, by way of a proxy"
+        f" that failed in {failures} ways and came back"
+    )
+    return Examination(findings, covered)
 
 
-def _tried(
-    proxied: Proxied,
-    opening: Opening,
-    directory: Path,
-    failure: _Failure,
-    capabilities: frozenset[str],
-) -> _Trial:
+def _tried(proxied: Proxied, plan: Plan, failure: _Failure) -> _Trial:
     with Proxy(*proxied.server) as proxy:
-        trial = _Trial(proxied, opening, directory, proxy, failure)
+        trial = _Trial(proxied, plan.opening, plan.new_directory(), proxy, failure)
         try:
-            watched(lambda: trial.run(capabilities), lambda: trial.pulse.beats)
+            watched(lambda: trial.run(plan.capabilities), lambda: trial.pulse.beats)
         except Blocked as blocked:
-            trial.complaint = trial.complaint or _Complaint(str(blocked))
+            trial.seen = trial.seen or _Seen(Violation(_LAW, str(blocked)))
     return trial
 
 
 @dataclass(frozen=True, slots=True)
-class _Complaint:
-    """What went wrong, in whose hands, and the calls that show it, where they are some."""
+class _Seen:
+    """A violation, in whose hands, and the calls that show it, where they are some."""
 
-    text: str
+    violation: Violation
     deed: Deed | None = None
     calls: tuple[str, ...] = ()
 
@@ -167,7 +134,7 @@ class _Trial:
     proxy: Proxy
     failure: _Failure
     pulse: Pulse = field(default_factory=Pulse)
-    complaint: _Complaint | None = None
+    seen: _Seen | None = None
     calls: int = 0
     recording: Recording = field(default_factory=Recording)
 
@@ -200,19 +167,21 @@ class _Trial:
         await self._fail_and_recover(callers)
         await asyncio.wait(lives, timeout=0)
         for caller in callers:
-            if caller.complaint is not None:
-                self.complaint = _Complaint(caller.complaint, caller.deed)
+            if caller.violation is not None:
+                self.seen = _Seen(caller.violation, caller.deed)
                 return
         await self._look(about)
 
     async def _fail_and_recover(self, callers: Iterable[Caller]) -> None:
         callers = list(callers)
-        _, late = await asyncio.wait({caller.ready for caller in callers}, timeout=2 * PATIENCE)
+        _, late = await asyncio.wait(
+            {caller.ready for caller in callers}, timeout=2 * ANSWER_TIMEOUT
+        )
         if late:
-            raise NoWayThrough(f"by way of a proxy: no answer within {2 * PATIENCE:g} s")
+            raise _NoWayThrough(f"by way of a proxy: no answer within {2 * ANSWER_TIMEOUT:g} s")
         for caller in callers:
             if (error := caller.ready.result()) is not None:
-                raise NoWayThrough(f"by way of a proxy: {type(error).__name__}: {error}")
+                raise _NoWayThrough(f"by way of a proxy: {type(error).__name__}: {error}")
         self.failure.begin(self.proxy)
         for caller in callers:
             caller.failed.set()
@@ -226,26 +195,27 @@ class _Trial:
     async def _look(self, about: Iterable[Deed]) -> None:
         """See that a new handle works by way of the proxy, and what is there in the end."""
         try:
-            async with patiently(self._through()) as repository:
+            async with open_with_timeout(self._through()) as repository:
                 for call in (Call("save", (example_job(_NEW),)), Call("get_by_id", (_NEW,))):
                     outcome = await make(call, repository)
                     if outcome.error is not None:
                         raise outcome.error
         except Exception as error:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
             text = f"{type(error).__name__}: {error}"
-            self.complaint = _Complaint(f"after the network had come back, a new handle: {text}")
+            text = f"after the network had come back, a new handle: {text}"
+            self.seen = _Seen(Violation(_LAW, text))
             return
         names = [deed.name for deed in about]
         await self._ask(Call("get_by_id", (name,)) for name in names)
         events = self.recording.events
         # What the calls on a job show by themselves is told in fewer words than what listings show.
-        refusals = judge(names, [event for event in events if not event.call.is_listing])
-        for refusal in (refusals or judge(names, events))[:1]:
-            self.complaint = _Complaint(refusal.message, None, refusal.timeline)
+        found = check_among(names, [event for event in events if not event.call.is_listing])
+        for finding in (found or check_among(names, events))[:1]:
+            self.seen = _Seen(Violation(_LAW, finding.message), None, finding.history)
 
     async def _ask(self, calls: Iterable[Call]) -> None:
         """Make calls past the proxy."""
-        async with patiently(self.opening(self.directory)) as repository:
+        async with open_with_timeout(self.opening(self.directory)) as repository:
             for call in calls:
                 number = self.recording.begin("past the proxy", call)
                 self.recording.end(number, await make(call, repository))
@@ -258,15 +228,15 @@ class _Trial:
         return self.proxied.time_out + max(_MARGIN, self.proxied.time_out / 2)
 
 
-def _finding(failure: _Failure, complaint: _Complaint, time_out: float) -> Finding:
+def _finding(failure: _Failure, seen: _Seen, time_out: float) -> Finding:
     text = (
-        f"{complaint.text}. {failure.told} Each call must end within the adapter's time-out, here"
-        f" {time_out:g} s, with a true answer or a RepositoryError"
+        f"{seen.violation.message}. {failure.told} Each call must end within the adapter's"
+        f" time-out, here {time_out:g} s, with a true answer or a RepositoryError"
     )
     opened, failed = "async with opening as repository:  # by way of a proxy", f"# {failure.told}"
-    deed = complaint.deed
+    deed = seen.deed
     if deed is None:
-        history = [opened, f"    {failed}", *complaint.calls]
+        history = [opened, f"    {failed}", *seen.calls]
     elif deed.what == OPENING:
         history = [failed, opened]
     else:
@@ -276,4 +246,4 @@ def _finding(failure: _Failure, complaint: _Complaint, time_out: float) -> Findi
         history += [] if deed.step is None else [f"    {deed.step}"]
     if deed is not None and deed.cancelled:
         history.append("# It is cancelled soon after it began.")
-    return Finding(LAW, text, (*history, f"# {complaint.text}"))
+    return Finding(_LAW, text, (*history, f"# {seen.violation.message}"))

@@ -15,7 +15,8 @@ __all__ = ["Direction", "Proxy"]
 Direction = Literal["request", "answer"]
 
 _CHUNK = 65_536
-_PATIENCE = 1.0
+_CHANGE_TIMEOUT = 1.0
+"""Seconds that a change may take on the loop of the proxy."""
 
 
 class Proxy:
@@ -91,7 +92,7 @@ class Proxy:
 
         with suppress(RuntimeError):  # closed: who comes late from a call that blocked has no proxy
             self._loop.call_soon_threadsafe(on_the_loop)
-            done.wait(_PATIENCE)
+            done.wait(_CHANGE_TIMEOUT)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -5,27 +5,25 @@ Both are measured in turn, so that what disturbs one disturbs the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from collection_jobs.conformance.checks.contention.topologies import Opening
 from collection_jobs.conformance.checks.scaling.costs import DEEP_PAGE, FIRST_PAGE, Cost, measure
 from collection_jobs.conformance.checks.scaling.filling import fill
 from collection_jobs.conformance.report.capability_report import Observation
-from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.running.configuration import Examination, Plan
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.conformance.spec.findings import Finding
 
-__all__ = ["Growth", "compare_costs"]
+__all__ = ["examine_scaling"]
 
-LAW = "SCALE-1"
-DEPTH_LAW = "KEY-3"
+_LAW = "SCALE-1"
+_DEPTH_LAW = "KEY-3"
 
 _TIMES = 10
 """Calls of a kind in one measurement."""
-CONFIRMATIONS = 2
+_CONFIRMATIONS = 2
 """How often a growth that was seen must be seen again before it is a finding."""
 _CPU, _WALL = 3.0, 6.0
 """Up to which factor the cost may be greater in a store of a hundred times as many jobs."""
@@ -35,37 +33,26 @@ _LEAST_FACTOR = 20
 """How many times as many jobs the large store must have for the comparison to tell anything."""
 _LEAST = 200
 """How many jobs it must have at least."""
+_SHORT_FILLING = 3.0
+"""Seconds for an adapter that does not declare to scale: it may take for ever."""
 
 
 @dataclass(slots=True)
-class Growth:
-    """What came of it.
+class _Growth:
+    """What was measured.
 
     Attributes:
-        finding: The breach, if there is one.
         sizes: How many jobs the small and the large store had.
         worst: How many times as much work a call took in the large store, at most.
-        unchecked: Why nothing can be said; None if something can.
-        too_deep: The breach of KEY-3, if there is one.
         depth: How many times as much work a deep page took as the first one; None: not measured.
     """
 
-    finding: Finding | None = None
-    sizes: tuple[int, int] = (0, 0)
+    sizes: tuple[int, int]
     worst: float = 0.0
-    unchecked: str | None = None
-    too_deep: Finding | None = None
     depth: float | None = None
 
-    @property
-    def observed(self) -> Observation | None:
-        """What was seen of ``scales``, if anything could be."""
-        if self.unchecked is not None:
-            return None
-        return Observation("scales", self.finding is None, str(self))
-
     def __str__(self) -> str:
-        """What was covered."""
+        """Say what was covered."""
         small, large = self.sizes
         told = (
             f"every call's cost with {small:,} and with {large:,} jobs:"
@@ -97,57 +84,57 @@ class _Pair:
                     least[call] = cost.least(least.get(call, cost))
 
 
-def compare_costs(
-    opening: Opening,
-    new_directory: Callable[[], Path],
-    *,
-    sizes: tuple[int, int],
-    repetitions: int,
-    seconds: float,
-    capabilities: frozenset[str],
-    progress: Callable[[int, int], None],
-) -> Growth:
+def examine_scaling(plan: Plan) -> Examination:
     """Fill two stores, and compare what each call costs on either.
 
-    A store whose calls raise has no costs to compare: then nothing can be said.
-
-    Args:
-        opening: Opens the store in a directory.
-        new_directory: Gives a new one.
-        sizes: How many jobs the small and the large store are to have.
-        repetitions: How often each cost is measured; the least counts.
-        seconds: How long the filling may take.
-        capabilities: What the adapter declares: one that does not declare to scale is only
-            looked at, and its growth confirmed once.
-        progress: Told how much is done.
+    A store whose calls raise has no costs to compare: then nothing can be said. An adapter that
+    does not declare to scale is only looked at, and its growth confirmed once.
     """
+    declared = "scales" in plan.capabilities
+    seconds = plan.profile.filling if declared else min(plan.profile.filling, _SHORT_FILLING)
     with ExitStack() as opened:
-        small, large = (opened.enter_context(OpenStore(opening(new_directory()))) for _ in sizes)
-        progress(0, 3)
+        small, large = (
+            opened.enter_context(OpenStore(plan.opening(plan.new_directory())))
+            for _ in plan.profile.sizes
+        )
+        plan.progress(0, 3)
         try:
-            many = large.run(fill(large.repository, sizes[1], seconds))
-            if many < _LEAST:
-                return Growth(unchecked=f"in {seconds:g} s only {many:,} jobs could be saved")
-            few = small.run(fill(small.repository, min(sizes[0], many // _LEAST_FACTOR), seconds))
-            growth = Growth(sizes=(few, many))
-            progress(1, 3)
-            pair = _Pair((small, large), capabilities)
-            confirmations = CONFIRMATIONS if "scales" in capabilities else 1
-            growths = _confirmed(pair, growth, repetitions, confirmations)
-            progress(2, 3)
-            if METHODS["list_after"] in capabilities:
-                growth.too_deep = _look_deep(pair, growth, repetitions)
+            sizes = _filled(small, large, plan.profile.sizes, seconds)
+            if sizes[1] < _LEAST:
+                return _unchecked(f"in {seconds:g} s only {sizes[1]:,} jobs could be saved")
+            growth, pair = _Growth(sizes), _Pair((small, large), plan.capabilities)
+            plan.progress(1, 3)
+            repetitions = plan.profile.repetitions
+            growing = _confirmed(pair, growth, repetitions, _CONFIRMATIONS if declared else 1)
+            plan.progress(2, 3)
+            beyond = METHODS["list_after"] in plan.capabilities
+            too_deep = _look_deep(pair, growth, repetitions) if beyond else None
         except Exception as error:  # noqa: BLE001 - whatever a call raises, other checks judge it
-            return Growth(unchecked=f"a call raised {type(error).__name__}: {error}")
-        progress(3, 3)
-    if growths:
-        growth.finding = _finding(growth, growths)
-    return growth
+            return _unchecked(f"a call raised {type(error).__name__}: {error}")
+        plan.progress(3, 3)
+    observed = Observation("scales", not growing, str(growth))
+    findings = [_finding(growth, growing)] if growing and declared else []
+    findings += [] if too_deep is None else [too_deep]
+    return Examination(findings, str(growth), {}, (observed,))
 
 
-def _look_deep(pair: _Pair, growth: Growth, repetitions: int) -> Finding | None:
+def _filled(
+    small: OpenStore, large: OpenStore, sizes: tuple[int, int], seconds: float
+) -> tuple[int, int]:
+    """How many jobs the small and the large store have when they are filled."""
+    many = large.run(fill(large.repository, sizes[1], seconds))
+    if many < _LEAST:
+        return 0, many
+    return small.run(fill(small.repository, min(sizes[0], many // _LEAST_FACTOR), seconds)), many
+
+
+def _unchecked(why: str) -> Examination:
+    return Examination([], "", {_LAW: why, _DEPTH_LAW: why})
+
+
+def _look_deep(pair: _Pair, growth: _Growth, repetitions: int) -> Finding | None:
     """Compare a deep page of the large store with its first one, again where it costs more."""
-    for _ in range(CONFIRMATIONS):
+    for _ in range(_CONFIRMATIONS):
         if _deeper(pair, growth) is None:
             return None
         pair.measure(repetitions)
@@ -163,11 +150,11 @@ def _look_deep(pair: _Pair, growth: Growth, repetitions: int) -> Finding | None:
         f"await repository.{FIRST_PAGE}  # {_told(found, found.small)}",
         f"await repository.{DEEP_PAGE}  # {_told(found, found.large)}",
     )
-    return Finding(DEPTH_LAW, message, lines)
+    return Finding(_DEPTH_LAW, message, lines)
 
 
-def _deeper(pair: _Pair, growth: Growth) -> _Growing | None:
-    """What a deep page costs beside the first one, if that is much more."""
+def _deeper(pair: _Pair, growth: _Growth) -> _Growing | None:
+    """Return what a deep page costs beside the first one, if that is much more."""
     _, large = pair.least
     first, deep = large[FIRST_PAGE], large[DEEP_PAGE]
     growth.depth = _work_factor(first, deep)
@@ -183,8 +170,10 @@ class _Growing:
     in_work: bool
 
 
-def _confirmed(pair: _Pair, growth: Growth, repetitions: int, confirmations: int) -> list[_Growing]:
-    """The calls whose cost grows each time that it is measured."""
+def _confirmed(
+    pair: _Pair, growth: _Growth, repetitions: int, confirmations: int
+) -> list[_Growing]:
+    """Return the calls whose cost grows each time that it is measured."""
     factor = growth.sizes[1] / growth.sizes[0]
     growing: dict[str, _Growing] = {}
     for time in range(1 + confirmations):
@@ -220,7 +209,7 @@ def _growing(pair: _Pair, factor: float) -> list[_Growing]:
 
 
 def _grown(call: str, cost: Cost, other: Cost, allowed: float) -> _Growing | None:
-    """A cost beside another that may not be much greater, if it is."""
+    """Return a cost beside another that may not be much greater, if it is."""
     work = _work_factor(cost, other)
     wall = (other.wall + _FLOOR) / (cost.wall + _FLOOR)
     if work > _CPU * allowed:
@@ -230,7 +219,7 @@ def _grown(call: str, cost: Cost, other: Cost, allowed: float) -> _Growing | Non
     return None
 
 
-def _finding(growth: Growth, growing: list[_Growing]) -> Finding:
+def _finding(growth: _Growth, growing: list[_Growing]) -> Finding:
     growing.sort(key=lambda one: one.factor, reverse=True)
     small, large = growth.sizes
     worst = growing[0]
@@ -244,7 +233,7 @@ def _finding(growth: Growth, growing: list[_Growing]) -> Finding:
         for one in growing
     ]
     kind = "work" if worst.in_work else "time"
-    return Finding(LAW, message, (head.format(kind), *lines))
+    return Finding(_LAW, message, (head.format(kind), *lines))
 
 
 def _told(one: _Growing, cost: Cost) -> str:

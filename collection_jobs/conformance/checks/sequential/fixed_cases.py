@@ -12,7 +12,6 @@ from datetime import timedelta
 from itertools import product
 
 from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import corners_beyond
-from collection_jobs.conformance.checks.sequential.oracle_runner import SPOIL
 from collection_jobs.conformance.checks.sequential.strategies import (
     CANDLES,
     INSTANTS,
@@ -22,7 +21,7 @@ from collection_jobs.conformance.checks.sequential.strategies import (
     SYMBOLS,
     TEXTS,
 )
-from collection_jobs.conformance.spec.calls import Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
@@ -33,7 +32,7 @@ _EARLY, _LATE = INSTANTS[-2], INSTANTS[-1]
 
 
 def corner_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Program]:
-    """The programs, each for a new store.
+    """Yield the programs, each for a new store.
 
     Args:
         capabilities: What the adapter can do beyond the nine methods.
@@ -65,7 +64,7 @@ def _look(job_id: str) -> Iterator[Step]:
 
 
 def _rich_job(job_id: str, status: JobStatus = JobStatus.PENDING) -> CollectionJob:
-    """A job in which every field has something to lose."""
+    """Return a job in which every field has something to lose."""
     return example_job(
         job_id,
         symbols=("BTC", "ETH", "XRP"),
@@ -112,7 +111,7 @@ def _metadata() -> Iterator[Step]:
 
 
 def _replacements() -> Iterator[Step]:
-    """A job replaces another whole, also with fewer symbols and outcomes."""
+    """Replace a job by another whole, also with fewer symbols and outcomes."""
     rich = _rich_job("a")
     for other in (
         example_job("a"),
@@ -148,7 +147,7 @@ def _changes_of_status() -> Iterator[Step]:
 
 
 def _failures() -> Iterator[Step]:
-    """A failure of every symbol, over every former outcome, with every text."""
+    """Record a failure of every symbol, over every former outcome, with every text."""
     for text in TEXTS:
         yield from _save(_rich_job("a"))
         for symbol in ("BTC", "ETH", "XRP", "BTC"):
@@ -178,7 +177,7 @@ def _long_messages() -> Iterator[Step]:
 
 
 def _stale_saves() -> Iterator[Step]:
-    """A copy is stale after each kind of change; and is not, after none."""
+    """Save a copy after each kind of change, when it is stale, and after none."""
     changes: tuple[tuple[Step, ...], ...] = (
         (),
         (Step("save", (example_job("a", source="other"),)),),
@@ -205,7 +204,7 @@ def _stale_saves() -> Iterator[Step]:
 
 
 def _deletions() -> Iterator[Step]:
-    """A deleted job is gone from everywhere, and nothing of it comes back."""
+    """Delete jobs: each is gone from everywhere, and nothing of it comes back."""
     yield Step("delete", ("unknown",))
     for status in _STATUSES:
         yield from _save(_rich_job("a", status))
@@ -238,7 +237,7 @@ def _strangers(pool: tuple[str, ...]) -> Iterator[Step]:
 
 
 def _spoils() -> Iterator[Step]:
-    """A caller misuses everything that it is given."""
+    """Misuse everything that a caller is given."""
     for number, status in enumerate((JobStatus.RUNNING, JobStatus.RUNNING, JobStatus.PENDING)):
         yield from _save(_rich_job(f"job {number}", status), keep="job")
         yield Step(SPOIL, ("job",))

@@ -1,47 +1,36 @@
-"""A session: one caller's steps on a repository, each held against the oracle at once."""
+"""The oracle runner: one caller's steps on a repository, each held against the oracle at once."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from contextlib import suppress
-from typing import Any, cast
 
-from collection_jobs.conformance.report.findings import Finding, LawBroken
-from collection_jobs.conformance.spec.calls import Call, Outcome, Step, make
-from collection_jobs.conformance.spec.judge import judge
-from collection_jobs.conformance.spec.listings import is_page_of, judge_listing, whole_of
-from collection_jobs.conformance.spec.model import ABSENT, Breach, Facts, JobState, facts_of
-from collection_jobs.conformance.spec.saves import judge_many
+from collection_jobs.conformance.running.runner import keep, make
+from collection_jobs.conformance.spec.calls import SPOIL, Call, Outcome, Step, spoil
+from collection_jobs.conformance.spec.findings import Finding, LawBroken, Violation
+from collection_jobs.conformance.spec.listings import whole_of
+from collection_jobs.conformance.spec.model import ABSENT, Facts, JobState, facts_of
+from collection_jobs.conformance.spec.operations import OPERATIONS, judge_call, listing_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["SPOIL", "Session", "spoil"]
+__all__ = ["OracleRunner"]
 
-_WHOLE = {"LIST-2": "LIST-1", "RECENT-2": "RECENT-1", "KEY-2": "KEY-1"}
+_WHOLE = {
+    one.listing.of_pages: one.listing.law
+    for one in OPERATIONS.values()
+    if one.listing is not None and one.listing.of_pages is not None
+}
 """For the law of a listing's pages, the law of the whole."""
 
-SPOIL = "spoil"
-"""The pseudo-method of a step in which the caller misuses what it was given (GET-2)."""
 
-
-def spoil(value: object) -> None:
-    """Misuse a job or a list that a repository gave out, as a careless caller might."""
-    if isinstance(value, list):
-        value.clear()
-    if isinstance(value, CollectionJob):
-        for mapping in (value.completed_symbols, value.failed_symbols, value.metadata):
-            with suppress(AttributeError, TypeError):  # read-only, as it should be
-                cast("dict[str, Any]", mapping).clear()
-
-
-class Session:
-    """Runs steps one after another and raises LawBroken at the first breach.
+class OracleRunner:
+    """Runs steps one after another and raises LawBroken at the first violation.
 
     Args:
         repository: An empty repository.
-        muted: Laws whose breaches are known already: they are passed over. After any breach the
-            oracle takes over what the store then holds, so that the search can go on and find
-            what else is broken; where the store cannot be read, the session is over.
+        muted: Laws whose violations are known already: they are passed over. After any violation
+            the oracle takes over what the store then holds, so that the search can go on and find
+            what else is broken; where the store cannot be read, the run is over.
         unwritten: Methods that the adapter does not have yet: their calls are passed over.
     """
 
@@ -86,22 +75,21 @@ class Session:
             return None, False
         self.program.append(step)
         outcome = await make(call, self.repository)
-        breaches = [*self._judge(call, outcome), *self._judge_held()]
-        if breaches and await self._is_a_page_of_a_wrong_whole(call, outcome, breaches):
-            breaches = []
-        if breaches:
+        violations = [*self._judge(call, outcome), *self._judge_held()]
+        if violations and await self._is_a_page_of_a_wrong_whole(call, outcome, violations):
+            violations = []
+        if violations:
             if blame is not None:
                 # What is known already shows also without the misuse, and is not due to it.
-                breaches = [
-                    breach if breach.law in self._muted else breach._replace(law=blame)
-                    for breach in breaches
+                violations = [
+                    violation if violation.law in self._muted else violation._replace(law=blame)
+                    for violation in violations
                 ]
             await self._follow(call)
-            self._raise_unmuted(breaches)
-        if step.keep is not None and isinstance(outcome.value, CollectionJob):
-            self.held[step.keep] = outcome.value
-            self._facts_held[step.keep] = facts_of(outcome.value)
-        return outcome, not breaches
+            self._raise_unmuted(violations)
+        if keep(self.held, step, outcome) and step.keep is not None:
+            self._facts_held[step.keep] = facts_of(self.held[step.keep])
+        return outcome, not violations
 
     async def _spoil_listing(self, step: Step, listing: Step) -> None:
         """Misuse a list, and see that the same listing still shows the same."""
@@ -122,42 +110,36 @@ class Session:
         look = Step("get_by_id", (job.id,))
         await self._make(look, look, blame="GET-2" if confirmed else None)
 
-    def _judge(self, call: Call, outcome: Outcome) -> Iterable[Breach]:
-        if call.is_listing:
-            return judge_listing(self._states, call, outcome)
-        if call.method == "save_many":
-            parts = dict(judge_many(self._states, call, outcome))
-        else:
-            (job_id,) = call.job_ids
-            parts = {job_id: judge(self._states.get(job_id, ABSENT), call, outcome)}
-        self._states |= {job_id: state for job_id, (state, _) in parts.items()}
-        return [breach for _, breaches in parts.values() for breach in breaches]
+    def _judge(self, call: Call, outcome: Outcome) -> Iterable[Violation]:
+        states, violations = judge_call(self._states, call, outcome)
+        self._states |= states
+        return violations
 
     async def _is_a_page_of_a_wrong_whole(
-        self, call: Call, outcome: Outcome, breaches: list[Breach]
+        self, call: Call, outcome: Outcome, violations: list[Violation]
     ) -> bool:
         """Whether paging is right and only the whole listing is not, which is known already."""
-        whole_law = _WHOLE.get(breaches[0].law)
+        whole_law = _WHOLE.get(violations[0].law)
         if whole_law is None or whole_law not in self._muted:
             return False
         whole = await make(whole_of(call), self.repository)
-        return is_page_of(whole, call, outcome)
+        return listing_of(call).is_page_of(whole, call, outcome)
 
-    def _judge_held(self) -> Iterable[Breach]:
+    def _judge_held(self) -> Iterable[Violation]:
         for name, facts in self._facts_held.items():
             if facts_of(self.held[name]) != facts:
                 self._facts_held[name] = facts_of(self.held[name])
-                yield Breach("GET-2", "the job that the caller holds as {} changed", (name,))
+                yield Violation("GET-2", "the job that the caller holds as {} changed", (name,))
 
-    def _raise_unmuted(self, breaches: Iterable[Breach]) -> None:
-        for breach in breaches:
-            if breach.law not in self._muted:
+    def _raise_unmuted(self, violations: Iterable[Violation]) -> None:
+        for violation in violations:
+            if violation.law not in self._muted:
                 history = tuple(map(str, self.program))
-                finding = Finding(breach.law, breach.message, history)
+                finding = Finding(violation.law, violation.message, history)
                 raise LawBroken.by_law(finding, tuple(self.program))
 
     async def _follow(self, call: Call) -> None:
-        """After a known breach, take the store as it says it is."""
+        """After a known violation, take the store as it says it is."""
         ids = list(self._states) if call.is_listing else call.job_ids
         for job_id in ids:
             outcome = await make(Call("get_by_id", (job_id,)), self.repository)

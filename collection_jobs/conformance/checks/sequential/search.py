@@ -1,4 +1,4 @@
-"""The search for breaches that one caller can observe: random walks, shrunk to the shortest."""
+"""The search for violations that one caller can observe: random walks, shrunk to the shortest."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from collection_jobs.conformance.checks.sequential.fixed_cases import corner_programs
 from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
-from collection_jobs.conformance.checks.sequential.oracle_runner import Session
-from collection_jobs.conformance.checks.sequential.shrinking import shrink
-from collection_jobs.conformance.report.findings import Finding, LawBroken
+from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
+from collection_jobs.conformance.checks.sequential.shrinking import shrink_program
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.spec.calls import Program
+from collection_jobs.conformance.spec.findings import Finding, LawBroken
 
 __all__ = ["replay", "search_lifecycle"]
 
 NewStore = Callable[[], OpenStore]
 
 
-class _Breaches:
-    """The first breach of each law, and the laws that were known when it was seen."""
+class _Violations:
+    """The first violation of each law, and the laws that were known when it was seen."""
 
     def __init__(self, unwritten: Collection[str]) -> None:
         self.unwritten = unwritten
@@ -61,7 +61,7 @@ def search_lifecycle(
         unwritten: Methods that the adapter does not have yet: their calls are passed over.
         progress: Told how many stores were opened so far.
     """
-    breaches = _Breaches(unwritten)
+    violations = _Violations(unwritten)
     opened = count(1)
 
     def next_store() -> OpenStore:
@@ -69,39 +69,39 @@ def search_lifecycle(
         return new_store()
 
     for program in corner_programs(capabilities):
-        _visit(next_store, program, breaches)
+        _visit(next_store, program, violations)
     if walks:
-        _walk(next_store, breaches, capabilities, seed_number, _settings(walks, steps))
-    return [_shortest(new_store, error, muted) for error, muted in breaches.first]
+        _walk(next_store, violations, capabilities, seed_number, _settings(walks, steps))
+    return [_shortest(new_store, error, muted) for error, muted in violations.first]
 
 
-def _visit(new_store: NewStore, program: Program, breaches: _Breaches) -> None:
+def _visit(new_store: NewStore, program: Program, violations: _Violations) -> None:
     with new_store() as store:
-        session = Session(store.repository, breaches.known, breaches.unwritten)
+        runner = OracleRunner(store.repository, violations.known, violations.unwritten)
         for step in program:
             try:
-                store.run(session.run(step))
+                store.run(runner.run(step))
             except LawBroken as error:
-                breaches.note(error)
+                violations.note(error)
 
 
 def _walk(
     new_store: NewStore,
-    breaches: _Breaches,
+    violations: _Violations,
     can_do: frozenset[str],
     seed_number: int,
     the_settings: settings,
 ) -> None:
     class Machine(LifecycleMachine):
-        muted = breaches.known
-        unwritten = breaches.unwritten
+        muted = violations.known
+        unwritten = violations.unwritten
         capabilities = can_do
 
         def new_store(self) -> OpenStore:
             return new_store()
 
         def broke(self, error: LawBroken) -> None:
-            breaches.note(error)
+            violations.note(error)
 
     seed(seed_number)(Machine)
     run_state_machine_as_test(Machine, settings=the_settings)
@@ -125,7 +125,7 @@ def _settings(walks: int, steps: int) -> settings:
 
 
 def _shortest(new_store: NewStore, error: LawBroken, muted: frozenset[str]) -> Finding:
-    """Shrink the program of a breach on the calls themselves.
+    """Shrink the program of a violation on the calls themselves.
 
     This is not left to Hypothesis: it would shrink the choices behind the calls, at a hundred
     times the cost, and could not leave out a call within a rule.
@@ -143,7 +143,7 @@ def _shortest(new_store: NewStore, error: LawBroken, muted: frozenset[str]) -> F
     if not still_breaks(error.program):
         text = f"{error.finding.message} (this did not show again when the calls were repeated)"
         return replace(error.finding, message=text)
-    shortest = shrink(best.program, still_breaks)
+    shortest = shrink_program(best.program, still_breaks)
     held = {"check": "one caller", "steps": shortest, "muted": sorted(muted)}
     return replace(best.finding, history=tuple(map(str, shortest)), token=pack(held))
 
@@ -151,12 +151,12 @@ def _shortest(new_store: NewStore, error: LawBroken, muted: frozenset[str]) -> F
 def replay(
     new_store: NewStore, program: Program, muted: frozenset[str] = frozenset()
 ) -> LawBroken | None:
-    """Make the steps of a program again on a new store: the breach that this shows, if any."""
+    """Make the steps of a program again on a new store: the violation that this shows, if any."""
     with new_store() as store:
-        session = Session(store.repository, muted)
+        runner = OracleRunner(store.repository, muted)
         try:
             for step in program:
-                store.run(session.run(step))
+                store.run(runner.run(step))
         except LawBroken as error:
             return error
     return None

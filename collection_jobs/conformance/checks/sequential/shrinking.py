@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from collection_jobs.conformance.spec.calls import Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.parameters import kind_of
+from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
 from collection_jobs.job import CollectionJob
 
-__all__ = ["shrink"]
+__all__ = ["shrink_program"]
 
 _MOST_REPLAYS = 600
 _PLAIN_IDS = ("a", "b", "c", "d", "e")
@@ -17,22 +19,17 @@ _PLAIN_TEXTS = ("", "boom")
 _PLAIN_COUNTS = (0, 1, 2, 3)
 _FEW = 8
 _FREE = {
-    "save": (0,),
-    "update_status": (2,),
-    "add_failed_symbol": (2,),
-    "add_completed_symbol": (2,),
-    "save_many": (0,),
-    "list_by_status": (1, 2),
-    "list_after": (2,),
-    "list_recent": (0,),
-    "spoil": (0,),
-}
+    method: tuple(at for at, one in enumerate(parameters) if kind_of(one.name).is_incidental)
+    for method, parameters in SIGNATURES.items()
+} | {SPOIL: (0,)}
 """Which arguments of a method may be made plainer without changing what the call is about."""
-_NEEDED = {"list_recent": 0, "list_by_status": 1, "list_after": 1, "update_status": 2}
-"""How many arguments a method must be given that can do with fewer than it may have."""
+_NEEDED = {
+    method: sum(one.is_required for one in parameters) for method, parameters in SIGNATURES.items()
+}
+"""How many arguments a method must be given."""
 
 
-def shrink(program: Program, still_breaks: Callable[[Program], bool]) -> Program:
+def shrink_program(program: Program, still_breaks: Callable[[Program], bool]) -> Program:
     """Make a program shorter and plainer as long as it still breaks the law.
 
     A step is left out, an argument made plainer, an id renamed; what is kept is what still breaks
@@ -41,17 +38,19 @@ def shrink(program: Program, still_breaks: Callable[[Program], bool]) -> Program
     engines.
     """
     left = _MOST_REPLAYS
+    printed = _Printed()
     seen: set[str] = set()
     improved = True
     while improved:
         improved = False
+        size = printed.size(program)
         for candidate in _candidates(program):
-            text = _text(candidate)
-            if text in seen or _size(candidate) >= _size(program):
+            smaller = printed.size(candidate)
+            if smaller >= size or smaller[-1] in seen:
                 continue
             if left == 0:
                 return program
-            seen.add(text)
+            seen.add(smaller[-1])
             left -= 1
             if still_breaks(candidate):
                 program, improved = candidate, True
@@ -59,13 +58,22 @@ def shrink(program: Program, still_breaks: Callable[[Program], bool]) -> Program
     return _without_unused_names(program)
 
 
-def _text(program: Program) -> str:
-    return "\n".join(map(str, program))
+class _Printed:
+    """The steps as Python, each printed once: candidates share most of theirs."""
 
+    def __init__(self) -> None:
+        self._texts: dict[int, tuple[Step, str]] = {}  # with the step, so that its id stays its own
 
-def _size(program: Program) -> tuple[int, int, str]:
-    text = _text(program)
-    return len(program), len(text), text
+    def size(self, program: Program) -> tuple[int, int, str]:
+        """Measure a program: its steps, and its text."""
+        text = "\n".join(map(self._text, program))
+        return len(program), len(text), text
+
+    def _text(self, step: Step) -> str:
+        known = self._texts.get(id(step))
+        if known is None:
+            known = self._texts[id(step)] = step, str(step)
+        return known[1]
 
 
 def _candidates(program: Program) -> Iterator[Program]:
@@ -82,7 +90,7 @@ def _candidates(program: Program) -> Iterator[Program]:
 
 
 def _renamed(program: Program) -> Iterator[Program]:
-    """The program with one of its ids plainer, wherever it stands."""
+    """Yield the program with one of its ids plainer, wherever it stands."""
     ids = {job.id for step in program for job in _new_jobs(step)}
     for old in sorted(ids):
         for new in _PLAIN_IDS:
@@ -91,24 +99,22 @@ def _renamed(program: Program) -> Iterator[Program]:
 
 
 def _new_jobs(step: Step) -> list[CollectionJob]:
-    """The jobs that a step saves, those that are held left out."""
-    if step.method not in ("save", "save_many"):
-        return []
-    jobs = step.arguments[0] if step.method == "save_many" else step.arguments
-    return [job for job in jobs if isinstance(job, CollectionJob)]
+    """Return the jobs that a step saves, those that are held left out."""
+    named = jobs_named(step.method, step.arguments)
+    return [job for job in named if isinstance(job, CollectionJob)]
 
 
 def _rename(step: Step, old: str, new: str) -> Step:
-    if not step.arguments or step.method in ("list_by_status", "list_recent", "spoil"):
-        return step
-    renamed = (_renamed_value(argument, old, new) for argument in step.arguments)
-    if step.method == "list_after":
-        return replace(step, arguments=tuple(renamed))
-    return replace(step, arguments=(next(renamed), *step.arguments[1:]))
+    parameters = SIGNATURES.get(step.method, ())
+    renamed = (
+        _renamed_value(value, old, new) if kind_of(parameter.name).holds_ids else value
+        for parameter, value in zip(parameters, step.arguments, strict=False)
+    )
+    return replace(step, arguments=tuple(renamed)) if parameters else step
 
 
 def _renamed_value(value: Any, old: str, new: str) -> Any:
-    """An id, a job, a key of a page or some jobs, with one id renamed."""
+    """Return an id, a job, a key of a page or some jobs with one id renamed."""
     match value:
         case CollectionJob():
             return replace(value, id=new) if value.id == old else value
@@ -120,8 +126,7 @@ def _renamed_value(value: Any, old: str, new: str) -> Any:
 
 
 def _plainer_steps(step: Step) -> Iterator[Step]:
-    least = _NEEDED.get(step.method)
-    if least is not None and len(step.arguments) > least:
+    if len(step.arguments) > _NEEDED.get(step.method, len(step.arguments)):
         yield replace(step, arguments=step.arguments[:-1])
     for at in _FREE.get(step.method, ()):
         if at >= len(step.arguments):
@@ -217,7 +222,7 @@ def _with(values: dict[str, Any], name: str, plainer: Any) -> Iterator[Collectio
 
 def _without_unused_names(program: Program) -> Program:
     """Drop the names that no later step uses."""
-    text = _text(tuple(replace(step, keep=None) for step in program))
+    text = "\n".join(str(replace(step, keep=None)) for step in program)
     return tuple(
         step if step.keep is None or step.keep in text else replace(step, keep=None)
         for step in program

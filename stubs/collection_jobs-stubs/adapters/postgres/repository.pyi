@@ -90,7 +90,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             ValueError: The URL is none of these, or an option is unknown or its value wrong.
         """
     def __repr__(self) -> str:
-        """The store, without its password."""
+        """Show the store, without its password."""
     async def __aenter__(self) -> Self:
         """Connect; create or migrate the schema. A cancelled call leaves nothing open.
 

@@ -1,4 +1,4 @@
-"""Settings: where the clients of a round run, be it one handle, several, or several processes."""
+"""Topologies: where the clients of a round run, be it one handle, several, or several processes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from contextlib import (
 from pathlib import Path
 from typing import Protocol
 
-from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.running.clients import Client, Recording, run_clients
+from collection_jobs.conformance.history.history import Event, Recording
+from collection_jobs.conformance.running.clients import Client, run_clients
 from collection_jobs.conformance.running.messages import Open, Work
-from collection_jobs.conformance.running.open_store import OpenStore, Pulse, patiently
+from collection_jobs.conformance.running.open_store import OpenStore, Pulse, open_with_timeout
 from collection_jobs.conformance.running.processes import Worker, workers
+from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.running.targets import Target
-from collection_jobs.conformance.spec.calls import PATIENCE
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["Opening", "Setting", "in_one_process", "in_processes", "several"]
+__all__ = ["Opening", "Topology", "in_one_process", "in_processes", "several"]
 
 Opening = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 
@@ -31,7 +31,7 @@ _HEAD_START = 3_000_000
 """Nanoseconds between the order to begin and the beginning: all workers have it by then."""
 
 
-class Setting(Protocol):
+class Topology(Protocol):
     """One store, open in one or several places."""
 
     @property
@@ -89,18 +89,19 @@ def _on_handle_0(clients: Iterable[Client]) -> Iterable[Client]:
 async def several(
     opening: Opening, directory: Path, handles: int
 ) -> AsyncGenerator[Sequence[CollectionJobRepository]]:
-    """The store in a directory, open so many times on one event loop."""
+    """Open the store in a directory so many times on one event loop."""
     async with AsyncExitStack() as opened:
         yield [
-            await opened.enter_async_context(patiently(opening(directory))) for _ in range(handles)
+            await opened.enter_async_context(open_with_timeout(opening(directory)))
+            for _ in range(handles)
         ]
 
 
 @contextmanager
 def in_one_process(
     opening: Opening, directory: Path, handles: int, pulse: Pulse | None = None
-) -> Generator[Setting]:
-    """The store in a directory, open one or several times in this process."""
+) -> Generator[Topology]:
+    """Open the store in a directory one or several times in this process."""
     store = OpenStore(several(opening, directory, handles), pulse=pulse)
     try:
         yield _OneProcess(store, handles)
@@ -112,9 +113,9 @@ def in_one_process(
 
 @contextmanager
 def in_processes(
-    target: Target, directory: Path, processes: int, patience: float = PATIENCE
-) -> Generator[Setting]:
-    """The store in a directory, open in several worker processes.
+    target: Target, directory: Path, processes: int, timeout: float = ANSWER_TIMEOUT
+) -> Generator[Topology]:
+    """Open the store in a directory in several worker processes.
 
     Raises:
         WorkerFailed: One of them cannot open it.
@@ -122,5 +123,5 @@ def in_processes(
     """
     with workers(target, processes) as team:
         for worker in team:
-            worker.ask(Open(directory, 1, patience))
+            worker.ask(Open(directory, 1, timeout))
         yield _Processes(team)

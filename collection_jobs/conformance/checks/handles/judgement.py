@@ -1,19 +1,18 @@
-"""Losses: what the processes of a script were told, held against the laws."""
+"""Judging a script: what the processes of a script were told, held against the laws."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from collection_jobs.conformance.checks.contention.history_adapter import is_hung, judge
 from collection_jobs.conformance.checks.handles.play import LAST, Played
 from collection_jobs.conformance.checks.handles.script import CLOSE, OPEN, law_of_job
-from collection_jobs.conformance.history.checker import Refusal
-from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.report.findings import Finding
+from collection_jobs.conformance.history.checker import check_among
+from collection_jobs.conformance.history.history import Event, is_hung
 from collection_jobs.conformance.spec.calls import Outcome, brief
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.errors import CollectionJobError, RepositoryError
 
-__all__ = ["find_losses"]
+__all__ = ["judge_script"]
 
 _LONGEST = 38
 """Lines of a history; of a longer one, what is not about the job that is lost is left out."""
@@ -23,8 +22,8 @@ _OF_CLAIMS = frozenset({"STATUS-1", "STATUS-2"})
 _DURABLE = "DURABLE-1"
 
 
-def find_losses(played: Played) -> list[Finding]:
-    """What was acknowledged and is not so, at most one finding for each law.
+def judge_script(played: Played) -> list[Finding]:
+    """Find what was acknowledged and is not so, at most one finding for each law.
 
     What shows before a process was killed is judged by itself, for no kill is to blame for it.
     """
@@ -55,7 +54,7 @@ def _judged(played: Played, events: Sequence[Event], *, killed: bool) -> list[Fi
     if raised:
         return [_finding(played, "ATOMIC-1", _told(raised[0]), raised[:1], killed=killed)]
     ids = {id_ for event in calls for id_ in event.call.job_ids}
-    return [_of_refusal(played, refusal, killed=killed) for refusal in judge(ids, calls)]
+    return [_of_history(played, found, killed=killed) for found in check_among(ids, calls)]
 
 
 def _may_not_be_raised(event: Event) -> bool:
@@ -71,18 +70,18 @@ def _told(event: Event) -> str:
     return f"handle {event.client}: {what} {event.outcome}"
 
 
-def _of_refusal(played: Played, refusal: Refusal, *, killed: bool) -> Finding:
-    law = refusal.law
+def _of_history(played: Played, found: Finding, *, killed: bool) -> Finding:
+    law = found.law
     if law not in _OF_THEIR_OWN:
-        law = "ATOMIC-1" if refusal.job_id is None else law_of_job(refusal.job_id)
-    if law == "STATUS-2" and refusal.law not in _OF_CLAIMS:
+        law = "ATOMIC-1" if found.job_id is None else law_of_job(found.job_id)
+    if law == "STATUS-2" and found.law not in _OF_CLAIMS:
         law = "ATOMIC-1"  # a claim that was undone, or lost with its job, was not won twice
     about = [
         event
         for event in played.calls
-        if refusal.job_id is None or refusal.job_id in event.call.job_ids
+        if found.job_id is None or found.job_id in event.call.job_ids
     ]
-    return _finding(played, law, refusal.message, about, killed=killed)
+    return _finding(played, law, found.message, about, killed=killed)
 
 
 def _finding(
@@ -97,7 +96,7 @@ def _finding(
 
 
 def _history(played: Played, about: Collection[Event]) -> Iterable[str]:
-    """The calls as Python, process by process; a handle is called by its process and number."""
+    """Write the calls as Python, process by process; a handle has its process's name and number."""
     events = [event for event in played.events if event.outcome is not None or event in about]
     many = len(events) > _LONGEST // 2
     events = [

@@ -1,0 +1,170 @@
+"""The runner of programs: steps made one after another, with the jobs that their caller holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Once, Outcome, Step
+from collection_jobs.errors import CollectionJobError, RepositoryClosedError, RepositoryError
+from collection_jobs.job import CollectionJob
+from collection_jobs.protocol import CollectionJobRepository
+
+__all__ = [
+    "ANSWER_TIMEOUT",
+    "Answer",
+    "ProgramRunner",
+    "Recorder",
+    "hidden_cause",
+    "invoke",
+    "keep",
+    "make",
+    "observe",
+]
+
+ANSWER_TIMEOUT = 5.0
+"""After how many seconds without an answer a call is taken to hang."""
+
+Answer = Callable[[Call], Awaitable[Outcome] | None]
+"""What makes a call; None: the call is passed over."""
+
+
+class Recorder(Protocol):
+    """Is told of every call as it is made."""
+
+    def begin(self, client: str, call: Call) -> int:
+        """Note that a call is about to be made; return its number."""
+        ...
+
+    def end(self, number: int, outcome: Outcome) -> None:
+        """Note that the call of that number came back."""
+        ...
+
+
+class ProgramRunner:
+    """One caller: makes the steps of programs, and holds the jobs that they keep.
+
+    Attributes:
+        held: The jobs that are held, by the names under which steps keep them.
+    """
+
+    def __init__(
+        self,
+        client: str,
+        answer: Answer,
+        recorder: Recorder,
+        held: Mapping[str, CollectionJob] | None = None,
+    ) -> None:
+        """Prepare a caller.
+
+        Args:
+            client: How histories call it.
+            answer: What makes its calls.
+            recorder: Told of every call.
+            held: What it holds when it starts.
+        """
+        self.held: dict[str, CollectionJob] = dict(held or {})
+        self._client = client
+        self._answer = answer
+        self._recorder = recorder
+
+    async def run(self, program: Iterable[Step]) -> bool:
+        """Make steps one after another, until one gives no answer; return whether all gave one."""
+        for step in program:
+            outcome = await self.step(step)
+            if outcome is not None and isinstance(outcome.error, NoAnswer):
+                return False
+        return True
+
+    async def step(self, step: Step) -> Outcome | None:
+        """Make one step, and keep the job that it returned; None where it was passed over.
+
+        A step is passed over that needs a held job which is not there, or whose call nothing makes.
+        """
+        call = step.call(self.held)
+        outcome = None if call is None else await self.ask(call)
+        if outcome is not None:
+            keep(self.held, step, outcome)
+        return outcome
+
+    async def ask(self, call: Call) -> Outcome | None:
+        """Make one call, and have it recorded; None where it was passed over.
+
+        A call that is cancelled is recorded as one that never came back.
+        """
+        answer = self._answer(call)
+        if answer is None:
+            return None
+        number = self._recorder.begin(self._client, call)
+        outcome = await answer
+        self._recorder.end(number, outcome)
+        return outcome
+
+
+def keep(held: dict[str, CollectionJob], step: Step, outcome: Outcome) -> bool:
+    """Hold the job that a step returned, if it is to be kept; return whether it was."""
+    if step.keep is None or not isinstance(outcome.value, CollectionJob):
+        return False
+    held[step.keep] = outcome.value
+    return True
+
+
+async def make(call: Call, repository: CollectionJobRepository) -> Outcome:
+    """Make a call and record what came of it, within `ANSWER_TIMEOUT` and whatever is raised."""
+    return await observe(invoke(call, repository), ANSWER_TIMEOUT)
+
+
+async def invoke(call: Call, repository: CollectionJobRepository) -> object:
+    """Make a call and return what it returns; whatever is raised is the adapter's."""
+    given = (iter(value) if isinstance(value, Once) else value for value in call.arguments)
+    called: Awaitable[Any] = getattr(repository, call.method)(*given)
+    return await called
+
+
+async def observe(work: Awaitable[object], seconds: float | None = None) -> Outcome:
+    """Await something that an adapter does, and record what came of it.
+
+    Args:
+        work: What is awaited.
+        seconds: After how many seconds it is taken to hang; None: it is waited for.
+
+    Raises:
+        CancelledError: The caller was cancelled. One that an adapter raises by itself is an
+            outcome like any other.
+    """
+    began = datetime.now(UTC)
+    value: object = None
+    error: BaseException | None = None
+    timer = asyncio.timeout(seconds)
+    try:
+        async with timer:
+            value = await work
+    except asyncio.CancelledError as raised:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        error = raised
+    except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
+        error = NoAnswer(f"no answer within {seconds:g} s") if timer.expired() else raised
+    return Outcome(began, datetime.now(UTC), value, error, hidden_cause(error))
+
+
+def hidden_cause(error: BaseException | None) -> str | None:
+    """Return the engine's error that a RepositoryError hides (ERROR-1), as text; None for none.
+
+    Python remembers which error was being handled when another was raised, also behind
+    ``from None``. Where a RepositoryError was raised like that and the other is not its cause, a
+    caller who reads ``__cause__`` finds nothing. One that was raised while nothing was handled says
+    nothing: an adapter may have found by itself that a store is damaged, and then there is no
+    driver's error.
+    """
+    if not isinstance(error, RepositoryError) or isinstance(error, RepositoryClosedError):
+        return None
+    handled = error.__context__
+    if error.__cause__ is not None or handled is None:
+        return None
+    if isinstance(handled, CollectionJobError | asyncio.CancelledError):
+        return None
+    return f"{type(handled).__name__}: {handled}"

@@ -1,0 +1,203 @@
+"""New stores of a target: where they are made, what one look at one tells, and their removal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import disk_usage
+from tempfile import TemporaryDirectory, gettempdir
+from typing import Any
+
+from collection_jobs.conformance.running.configuration import Plan, Profile
+from collection_jobs.conformance.running.not_implemented import unwritten_methods
+from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.running.targets import Target, TargetError
+from collection_jobs.conformance.spec.capabilities import DECLARED, NETWORK, NINE, protocols_of
+from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.validation import shown
+
+__all__ = ["Probed", "Stores", "new_stores", "stores_parent"]
+
+
+@contextmanager
+def new_stores(
+    target: Target, profile: Profile, interrupted: Callable[[], bool]
+) -> Generator[Stores]:
+    """Give new stores of a target, all in one directory that is removed at the end.
+
+    Args:
+        target: Whose stores.
+        profile: Says whether they have to be on a disk.
+        interrupted: Asked before each store: True raises KeyboardInterrupt.
+
+    Raises:
+        TargetError: What the stores have left elsewhere cannot be removed.
+    """
+    parent = stores_parent(target.scratch, on_disk=profile.on_disk)
+    with TemporaryDirectory(prefix="collection-jobs-verify-", dir=parent) as scratch:
+        stores = Stores(target, Path(scratch), interrupted)
+        try:
+            yield stores
+        except BaseException:
+            # What went wrong there is to be told, rather than what goes wrong here because of it.
+            with suppress(TargetError):
+                stores.discard()
+            raise
+        stores.discard()
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What one look at a target tells.
+
+    Attributes:
+        capabilities: What its adapter declares of itself, and whether it has a server.
+        unwritten: The methods that it does not have yet.
+        adapter: The class of its repository, as ``module:Class``.
+    """
+
+    capabilities: frozenset[str]
+    unwritten: tuple[str, ...]
+    adapter: str
+
+
+class Stores:
+    """New stores of a target, each in a directory of its own."""
+
+    def __init__(self, target: Target, scratch: Path, interrupted: Callable[[], bool]) -> None:
+        self._interrupted = interrupted
+        self._target = target
+        self._scratch = scratch
+        self._directories: list[Path] = []
+
+    def new_directory(self) -> Path:
+        """Make a new, empty directory for a store."""
+        if self._interrupted():
+            raise KeyboardInterrupt
+        directory = self._scratch / f"store-{len(self._directories) + 1}"
+        directory.mkdir()
+        self._directories.append(directory)
+        return directory
+
+    def discard(self) -> None:
+        """Remove what the stores have left outside of their directories."""
+        if self._target.discard is None or not self._directories:
+            return
+        try:
+            asyncio.run(_awaited(self._target.discard(self._directories)))
+        except Exception as error:
+            text = f"{type(error).__name__}: {self._target.without_secrets(str(error))}"
+            raise TargetError(f"the stores of {self._target.name} stay behind: {text}") from error
+
+    def opening(self, directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
+        """Return the store in a directory, not open yet; TargetError where there is none."""
+        try:
+            opening: Any = self._target.factory(directory)
+        except Exception as error:
+            raise TargetError(_failure(self._target, error)) from error
+        if not hasattr(opening, "__aenter__"):
+            raise TargetError(
+                f"{self._target.name}: the factory must return an async context manager, not"
+                f" {shown(opening)}"
+            )
+        return opening  # type: ignore[no-any-return] # what it gives is looked at when it is open
+
+    def open(self) -> OpenStore:
+        """Open a new store; TargetError where it does not open."""
+        directory = self.new_directory()
+        try:
+            return OpenStore(self.opening(directory), directory)
+        except TargetError:
+            raise
+        except Exception as error:
+            raise TargetError(_failure(self._target, error)) from error
+
+    def plan(
+        self,
+        probed: Probed,
+        profile: Profile,
+        seed: int,
+        progress: Callable[[int, int], None],
+    ) -> Plan:
+        """Return what a check works with on these stores."""
+        return Plan(
+            target=self._target,
+            capabilities=probed.capabilities,
+            unwritten=probed.unwritten,
+            profile=profile,
+            seed=seed,
+            new_store=self.open,
+            new_directory=self.new_directory,
+            opening=self.opening,
+            progress=progress,
+        )
+
+    def probe(self) -> Probed:
+        """Open one store, see that it is a repository, and what there is of it."""
+        with self.open() as store:
+            repository: object = store.repository
+            if not isinstance(repository, CollectionJobRepository):
+                lacking = [name for name in sorted(NINE) if not hasattr(repository, name)]
+                raise TargetError(
+                    f"{self._target.name} gives no repository: {shown(repository)} lacks"
+                    f" {', '.join(lacking)}"
+                )
+            declared = frozenset[str](getattr(repository, "capabilities", ()))
+            unwritten = unwritten_methods(store)
+            offered = protocols_of(repository)
+        unknown = sorted(declared.difference(DECLARED))
+        if unknown:
+            raise TargetError(
+                f"{self._target.name} declares the unknown capability {unknown[0]!r}; known are"
+                f" {', '.join(DECLARED)}"
+            )
+        adapter = type(repository)
+        name = f"{adapter.__module__}:{adapter.__qualname__}"
+        network = frozenset[str]() if self._target.proxied is None else {NETWORK}
+        return Probed(declared | offered | network, unwritten, name)
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
+def _failure(target: Target, error: Exception) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return f"{target.name}: opening it was cancelled"
+    said = target.without_secrets(str(error))
+    return f"{target.name} cannot be opened: {type(error).__name__}: {said}"
+
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory; what is made there is private
+_ENOUGH = 512 * 2**20
+"""Bytes that must be free there: containers are often given a mere 64 MiB."""
+
+
+def stores_parent(asked: Path | None, *, on_disk: bool) -> Path:
+    """Return the directory in which to make the directories of the stores.
+
+    In memory nothing waits for an fsync, and no check of the kit sees the difference: it kills
+    processes, not machines, and what a process handed to the system survives it there as well.
+
+    Args:
+        asked: Where the target wants them, if it matters to it.
+        on_disk: Whether they have to be on the disk of temporary files; so they are, too, where
+            the environment names a directory for these (TMPDIR).
+    """
+    if asked is not None:
+        return asked
+    named = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    if on_disk or named or not _has_room(_MEMORY):
+        return Path(gettempdir())
+    return _MEMORY
+
+
+def _has_room(directory: Path) -> bool:
+    try:
+        return os.access(directory, os.W_OK) and disk_usage(directory).free >= _ENOUGH
+    except OSError:
+        return False
