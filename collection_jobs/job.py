@@ -173,25 +173,25 @@ class CollectionJob:
         )
 
     def start_running(self, *, at: datetime | None = None) -> CollectionJob:
-        """The job as RUNNING: a worker took it."""
+        """Return the job as RUNNING: a worker took it."""
         return self.with_status(JobStatus.RUNNING, at=at)
 
     def complete(self, *, at: datetime | None = None) -> CollectionJob:
-        """The job as COMPLETED."""
+        """Return the job as COMPLETED."""
         return self.with_status(JobStatus.COMPLETED, at=at)
 
     def fail(self, error_message: str, *, at: datetime | None = None) -> CollectionJob:
-        """The job as FAILED, with the reason."""
+        """Return the job as FAILED, with the reason."""
         return self.with_status(JobStatus.FAILED, error_message=error_message, at=at)
 
     def cancel(
         self, error_message: str | None = None, *, at: datetime | None = None
     ) -> CollectionJob:
-        """The job as CANCELLED."""
+        """Return the job as CANCELLED."""
         return self.with_status(JobStatus.CANCELLED, error_message=error_message, at=at)
 
     def give_back(self) -> CollectionJob:
-        """The job as PENDING again: the worker that was RUNNING it, or a retry, gives it back."""
+        """Return the job as PENDING again: its worker, or a retry, gives it back."""
         return self.with_status(JobStatus.PENDING)
 
     def with_completed_symbol(self, symbol: str, candles: int) -> CollectionJob:
@@ -217,7 +217,7 @@ class CollectionJob:
         return self._with_outcomes(completed, failed)
 
     def with_revision(self, revision: int | None) -> CollectionJob:
-        """The same job as a store gives it out at ``revision``; None makes a save unconditional."""
+        """Return the job as a store gives it out at ``revision``; None saves unconditionally."""
         return self._changed(revision=check_revision(revision))
 
     def _check_symbol(self, symbol: str) -> str:
@@ -232,7 +232,7 @@ class CollectionJob:
         )
 
     def _changed(self, **changes: Any) -> CollectionJob:
-        """A copy with some fields changed, to values that were checked: it skips __post_init__."""
+        """Return a copy with some fields changed, to checked values: it skips __post_init__."""
         values = list(_values(self))
         for name, value in changes.items():
             values[POSITIONS[name]] = value

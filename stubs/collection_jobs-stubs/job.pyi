@@ -90,20 +90,20 @@ class CollectionJob:
             ForbiddenTransitionError: The lifecycle does not permit this change.
         """
     def start_running(self, *, at: datetime | None=None) -> CollectionJob:
-        """The job as RUNNING: a worker took it."""
+        """Return the job as RUNNING: a worker took it."""
     def complete(self, *, at: datetime | None=None) -> CollectionJob:
-        """The job as COMPLETED."""
+        """Return the job as COMPLETED."""
     def fail(self, error_message: str, *, at: datetime | None=None) -> CollectionJob:
-        """The job as FAILED, with the reason."""
+        """Return the job as FAILED, with the reason."""
     def cancel(
         self,
         error_message: str | None=None,
         *,
         at: datetime | None=None,
     ) -> CollectionJob:
-        """The job as CANCELLED."""
+        """Return the job as CANCELLED."""
     def give_back(self) -> CollectionJob:
-        """The job as PENDING again: the worker that was RUNNING it, or a retry, gives it back."""
+        """Return the job as PENDING again: its worker, or a retry, gives it back."""
     def with_completed_symbol(self, symbol: str, candles: int) -> CollectionJob:
         """Record that ``candles`` candles of ``symbol`` were collected, whatever it was before.
 
@@ -117,7 +117,7 @@ class CollectionJob:
             UnknownSymbolError: The job does not collect this symbol.
         """
     def with_revision(self, revision: int | None) -> CollectionJob:
-        """The same job as a store gives it out at ``revision``; None makes a save unconditional."""
+        """Return the job as a store gives it out at ``revision``; None saves unconditionally."""
 
 def restore_job(values: Iterable[Any]) -> CollectionJob:
     """Build a job from a store's own values, unchecked: thirty times as fast as the constructor.

@@ -30,7 +30,7 @@ class _Jobs:
         self._cursors = cursors
 
     async def _read(self, pooled: PooledConnection, *args: object) -> list[CollectionJob]:
-        """The jobs, all of one snapshot."""
+        """Return the jobs, all of one snapshot."""
         rows = await pooled.fetch(self._statement, *args)
         weight = weight_of(rows)
         if weight is not None:
@@ -47,7 +47,7 @@ class Get(_Jobs):
     async def run(
         self, pooled: PooledConnection, keys: Sequence[str]
     ) -> Mapping[str, CollectionJob]:
-        """The jobs that are stored, by their ids."""
+        """Return the jobs that are stored, by their ids."""
         return {job.id: job for job in await self._read(pooled, keys)}
 
 
@@ -59,7 +59,7 @@ class List(_Jobs):
     async def run(
         self, pooled: PooledConnection, keys: Sequence[tuple[Any, ...]]
     ) -> Mapping[tuple[Any, ...], list[CollectionJob]]:
-        """The jobs that one listing has."""
+        """Return the jobs that one listing has."""
         (key,) = keys
         return {key: await self._read(pooled, *key)}
 
@@ -74,7 +74,7 @@ class Stats:
         self._statement = statement
 
     async def run(self, pooled: PooledConnection, keys: Sequence[str]) -> Mapping[str, JobStats]:
-        """The stats of the jobs that are stored, by their ids."""
+        """Return the stats of the jobs that are stored, by their ids."""
         # The sum comes as text: it may be more than a bigint holds.
         return {
             job_id: JobStats(total, completed, failed, int(candles) if candles else 0)

@@ -50,7 +50,7 @@ _LARGEST_DOCUMENT = 1_000_000
 
 
 def array_literal(texts: Iterable[str]) -> str:
-    """Some texts as PostgreSQL writes an array of them: one row holds one such literal."""
+    """Return some texts as PostgreSQL writes an array of them: one row holds one such literal."""
     quoted = '","'.join([text.replace("\\", "\\\\").replace('"', '\\"') for text in texts])
     return f'{{"{quoted}"}}'
 
@@ -125,7 +125,7 @@ _from_json: Callable[[str], tuple[Any, int]] = json.JSONDecoder().raw_decode
 
 
 def _in_utc(instant: datetime) -> datetime:
-    """An instant as asyncpg gives it: the year 9999's end is an infinity, without a timezone."""
+    """Return an instant of asyncpg's in UTC: the year 9999's end is an infinity without one."""
     return instant if instant.tzinfo is UTC else instant.replace(tzinfo=UTC)
 
 

@@ -206,7 +206,7 @@ def _check_clear(connection: sqlite3.Connection, path: str, obstacle: Obstacle) 
 
 
 def _check(connection: sqlite3.Connection, path: str, known: int) -> int:
-    """The version that the file has, unless it is one that this release does not know."""
+    """Return the version that the file has, unless it is one that this release does not know."""
     version = _version(connection)
     if not 1 <= version <= known:
         raise _refusal(path, version, known)
@@ -214,13 +214,13 @@ def _check(connection: sqlite3.Connection, path: str, known: int) -> int:
 
 
 def _version(connection: sqlite3.Connection) -> int:
-    """The version of the schema that a file of ours has."""
+    """Return the version of the schema that a file of ours has."""
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     return int(version)
 
 
 def _refusal(path: str, version: int, known: int) -> RepositoryError:
-    """The refusal of a file whose schema this release does not know."""
+    """Return the refusal of a file whose schema this release does not know."""
     advice = "; a newer release wrote it: update collection_jobs" if version > known else ""
     return RepositoryError(
         f"{path!r} has the schema version {version}, and this release of collection_jobs "

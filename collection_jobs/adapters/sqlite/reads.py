@@ -112,7 +112,7 @@ def find_whole(connection: sqlite3.Connection, job_id: str) -> CollectionJob | N
 
 
 def find_stored(connection: sqlite3.Connection, job_id: str) -> Stored | None:
-    """What a save compares with, within its transaction."""
+    """Return what a save compares with, within its transaction."""
     try:
         with _limited(connection):
             rows = connection.execute(_FIND, (job_id,)).fetchall()
@@ -127,13 +127,13 @@ def _stored_of(document: str) -> Stored:
 
 
 def list_few(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
-    """The jobs whose keys a statement selects, in its order, in one statement."""
+    """Return the jobs whose keys a statement selects, in its order, in one statement."""
     statement, parameters = keys
     return decoded(jobs_from, _listed(connection, f"({statement})", parameters))
 
 
 def list_all(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
-    """The same for any number of jobs, however long: within one transaction, some at a time."""
+    """Return any number of jobs, however long: within one transaction, some at a time."""
     statement, parameters = keys
     with _snapshot(connection):
         ((selected,),) = connection.execute(
@@ -195,7 +195,7 @@ def _in_parts_if_too_long(
 
 
 def _in_parts(connection: sqlite3.Connection, where: str, value: int | str) -> list[Any] | None:
-    """What JOB_DOCUMENT says of one job, read a part at a time within a transaction."""
+    """Return what JOB_DOCUMENT says of one job, read a part at a time within a transaction."""
     rows = connection.execute(_HEADER_OF + where, (value,)).fetchall()
     if not rows:
         return None
@@ -265,7 +265,7 @@ def _last_name(rows: Sequence[Sequence[Any]]) -> str:
 
 
 def stats(connection: sqlite3.Connection, job_id: str) -> JobStats | None:
-    """The stats of one job."""
+    """Return the stats of one job."""
     ((total, completed, failed, high, low),) = connection.execute(_STATS, (job_id,)).fetchall()
     if not total:
         return None

@@ -69,7 +69,7 @@ ROW_COLUMNS: Mapping[str, str] = {field.name: _column(field) for field in _ROW_F
 
 
 def _quick(text: str) -> str:
-    """A text; where it is a long one, a blob beyond the connection's limit.
+    """Return a text; where it is a long one, a blob beyond the connection's limit.
 
     So a statement ends at the first long text, and not when it has put megabytes of them together.
     """

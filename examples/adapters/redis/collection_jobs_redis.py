@@ -206,7 +206,7 @@ class RedisCollectionJobRepository(CheckedRepository):
 
 
 def _instants(status: JobStatus, now: str) -> dict[str, str | None]:
-    """What a change of status does to the instants."""
+    """Tell what a change of status does to the instants."""
     if status is JobStatus.RUNNING:
         return {"started_at": now, "finished_at": None}
     if status is JobStatus.PENDING:
@@ -226,7 +226,7 @@ _AS_JSON = ("metadata", "version")
 
 
 def _fields(job: CollectionJob) -> Iterator[str]:
-    """A job's fields but for its status and its revision, as the scripts take them."""
+    """Describe a job's fields but for its status and its revision, as the scripts take them."""
     document = to_document(job)
     for name in _APART:
         del document[name]
@@ -240,7 +240,7 @@ def _fields(job: CollectionJob) -> Iterator[str]:
 
 
 def _job(flat: list[bytes]) -> CollectionJob:
-    """A job from its hash: a field's name, then its value, by turns."""
+    """Build a job from its hash: a field's name, then its value, by turns."""
     fields = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
     fields.pop("key", None)
     document: dict[str, Any] = {field.name: None for field in FIELDS if field.optional}

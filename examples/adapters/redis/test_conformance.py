@@ -25,7 +25,7 @@ class TestRedis(RepositoryConformance):
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[list[Server]]:
-    """The servers that a test starts; they end with it."""
+    """Return the servers that a test starts; they end with it."""
     started: list[Server] = []
     yield started
     for server in started:

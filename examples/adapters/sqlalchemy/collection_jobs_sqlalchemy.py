@@ -298,7 +298,7 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 
 
 def _instants(status: JobStatus, now: int) -> dict[str, int | None]:
-    """What a change of status does to the instants."""
+    """Tell what a change of status does to the instants."""
     if status is JobStatus.RUNNING:
         return {"started_at": now, "finished_at": None}
     if status is JobStatus.PENDING:
@@ -307,7 +307,7 @@ def _instants(status: JobStatus, now: int) -> dict[str, int | None]:
 
 
 def _columns(job: CollectionJob) -> dict[str, Any]:
-    """A job as a row, but for its revision."""
+    """Describe a job as a row, but for its revision."""
     return {
         "id": job.id,
         "source": job.source,
