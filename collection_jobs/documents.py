@@ -4,20 +4,26 @@ For adapters over an engine that holds text or bytes. What a job may be is wider
 formats carry: instants from the year 1 to 9999 to the microsecond, ids that sort by code point,
 candles that no float holds exactly. What goes through this module comes back equal (SAVE-1), and
 a document that another program wrote or damaged is refused instead of becoming half a job.
+
+A document says its version. One of an older release is read, and has the default of each field that
+came later; one of a newer release is refused by the name of what this release does not know.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
+from collection_jobs.fields import FIELD_NAMES, FIELDS, FieldKind
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
 __all__ = [
+    "VERSION",
     "from_document",
     "from_json",
     "from_micros",
@@ -30,30 +36,47 @@ __all__ = [
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FIELDS = frozenset(
-    {
-        *("id", "source", "symbols", "timeframe", "start", "end", "created_at", "status"),
-        *("started_at", "finished_at", "error_message", "completed_symbols", "failed_symbols"),
-        "revision",
-    }
+
+VERSION: int = max(field.since for field in FIELDS)
+"""The version of the documents that this release writes; those without one are of version 1."""
+
+
+# What is not named here, or is None, is in a document as it is in a job.
+_TO_JSON: Mapping[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.NAMES: list,
+    FieldKind.INSTANT: datetime.isoformat,
+    FieldKind.STATUS: attrgetter("value"),
+    FieldKind.COUNTS: dict,
+    FieldKind.TEXTS: dict,
+}
+_FROM_JSON: Mapping[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.INSTANT: datetime.fromisoformat,
+    FieldKind.STATUS: JobStatus,
+}
+
+_ENCODED = tuple((field.name, _TO_JSON[field.kind]) for field in FIELDS if field.kind in _TO_JSON)
+_DECODED = tuple(
+    (field.name, _FROM_JSON[field.kind]) for field in FIELDS if field.kind in _FROM_JSON
 )
+_KEYS = frozenset({"version", *FIELD_NAMES})
+_values_of = attrgetter(*FIELD_NAMES)
 
 _dump: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def to_micros(instant: datetime) -> int:
-    """Microseconds since 1970, exactly: ``timestamp()`` would go through a float."""
+    """Count microseconds since 1970, exactly: ``timestamp()`` would go through a float."""
     since = instant - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(micros: int) -> datetime:
-    """The reverse of `to_micros`."""
+    """Give the instant of a number of microseconds: the reverse of `to_micros`."""
     return _EPOCH + micros * _MICROSECOND
 
 
 def listing_key(created_at: datetime, job_id: str) -> bytes:
-    """Bytes that compare as the contract orders listings: by ``created_at``, then by ``id``.
+    """Give bytes that compare as the contract orders listings: by ``created_at``, then by ``id``.
 
     Eight bytes of the instant, then the id in UTF-8, whose bytes sort as its code points do. At
     most 1,028 bytes. ``listing_key(since, "")`` comes before every job created at ``since``.
@@ -62,55 +85,68 @@ def listing_key(created_at: datetime, job_id: str) -> bytes:
 
 
 def to_document(job: CollectionJob) -> dict[str, Any]:
-    """A job as a dict of JSON values, under the names of its fields, with its revision.
+    """Describe a job as a dict of JSON values: its fields by their names, and the version.
 
     Instants are ISO 8601 in UTC, the status its lower-case name, candles numbers below 2**63.
+    ``version`` is that of the document, and ``revision`` that of the job.
     """
-    return {
-        "id": job.id,
-        "source": job.source,
-        "symbols": list(job.symbols),
-        "timeframe": job.timeframe,
-        "start": job.start.isoformat(),
-        "end": job.end.isoformat(),
-        "created_at": job.created_at.isoformat(),
-        "status": job.status.value,
-        "started_at": None if job.started_at is None else job.started_at.isoformat(),
-        "finished_at": None if job.finished_at is None else job.finished_at.isoformat(),
-        "error_message": job.error_message,
-        "completed_symbols": dict(job.completed_symbols),
-        "failed_symbols": dict(job.failed_symbols),
-        "revision": job.revision,
-    }
+    document: dict[str, Any] = dict(zip(FIELD_NAMES, _values_of(job), strict=True))
+    for name, encode in _ENCODED:
+        value = document[name]
+        if value is not None:
+            document[name] = encode(value)
+    document["version"] = VERSION
+    return document
 
 
 def from_document(document: Mapping[str, Any]) -> CollectionJob:
-    """The job that `to_document` described.
+    """Build the job that `to_document` described, in this release or an older one.
+
+    A document of an older version has the default of each field that it does not know; one
+    without a version is of version 1.
 
     Raises:
-        ValueError: It is no document of a job: a field is missing, unknown or of a wrong value.
+        ValueError: It is no document of a job: a field is missing, unknown or of a wrong value; or
+            its version is a newer one.
     """
     try:
-        if document.keys() != _FIELDS:
-            strange = sorted(_FIELDS.symmetric_difference(document))
-            raise ValueError(f"missing or unknown are {shown(strange)}")
         values = dict(document)
-        for name in ("start", "end", "created_at", "started_at", "finished_at"):
-            if values[name] is not None:
-                values[name] = datetime.fromisoformat(values[name])
-        values["status"] = JobStatus(values["status"])
+        _check_fields(values)
+        del values["version"]
+        for name, decode in _DECODED:
+            value = values.get(name)
+            if value is not None:
+                values[name] = decode(value)
         return CollectionJob(**values)
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"no document of a job: {error}: {shown(document)}") from error
 
 
+def _check_fields(values: dict[str, Any]) -> None:
+    """Refuse a document of other fields than its version has."""
+    if not values.keys() <= _KEYS:
+        raise ValueError(f"unknown to this release {_named(values.keys() - _KEYS)}")
+    version = values.setdefault("version", 1)
+    if type(version) is not int or not 1 <= version <= VERSION:
+        raise ValueError(f"its version must be 1 to {VERSION}, not {shown(version)}")
+    if len(values) <= len(FIELD_NAMES):
+        missing = {field.name for field in FIELDS if field.since <= version} - values.keys()
+        if missing:
+            raise ValueError(f"missing {_named(missing)}")
+
+
+def _named(fields: Collection[str]) -> str:
+    names = ", ".join(shown(name) for name in sorted(fields, key=str))
+    return f"{'is the field' if len(fields) == 1 else 'are the fields'} {names}"
+
+
 def to_json(job: CollectionJob) -> str:
-    """A job as one line of JSON, see `to_document`."""
+    """Describe a job as one line of JSON, see `to_document`."""
     return _dump(to_document(job))
 
 
 def from_json(text: str | bytes) -> CollectionJob:
-    """The job that `to_json` described.
+    """Build the job that `to_json` described.
 
     Raises:
         ValueError: The text is not JSON, or no document of a job.

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, TypeVar, final
+from typing import Any, cast, final
 
 from collection_jobs.errors import ForbiddenTransitionError, UnknownSymbolError
+from collection_jobs.fields import FIELD_NAMES, FIELDS, NOTHING, POSITIONS
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
     check_candles,
     check_datetime,
     check_name,
-    check_optional_datetime,
     check_optional_text,
     check_revision,
     check_status,
-    check_symbols,
     check_text,
     shown,
     type_name,
@@ -28,22 +26,20 @@ from collection_jobs.validation import (
 
 __all__ = ["CollectionJob", "check_job", "check_jobs", "restore_job"]
 
-_V = TypeVar("_V")
-
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
 def _no_candles() -> Mapping[str, int]:
-    return _NO_OUTCOMES
+    return NOTHING
 
 
-def _no_failures() -> Mapping[str, str]:
-    return _NO_OUTCOMES
+def _no_texts() -> Mapping[str, str]:
+    return NOTHING
 
 
-_NO_OUTCOMES: Mapping[str, Any] = MappingProxyType({})
+_CHECKS = tuple(item.check for item in FIELDS)
 
 
 @final
@@ -56,11 +52,11 @@ class CollectionJob:
     ``TypeError`` and a wrong value a ``ValueError``, each with a message that shows the value.
 
     All datetimes must be aware and are normalised to UTC, to the microsecond. In free text
-    (``error_message``, the errors of failed symbols) NUL and lone surrogates, which databases
-    cannot hold, are replaced with U+FFFD, so that no error report is lost to its own text. Free
-    text of more than 65,535 bytes of UTF-8 is cut at a character, and ends in a line that says how
-    many bytes were left out. An instance of a subclass of ``int``, ``str`` or ``datetime`` becomes
-    the plain value that it is.
+    (``error_message``, the errors of failed symbols, the values of ``metadata``) NUL and lone
+    surrogates, which databases cannot hold, are replaced with U+FFFD, so that no error report is
+    lost to its own text. Free text of more than 65,535 bytes of UTF-8 is cut at a character, and
+    ends in a line that says how many bytes were left out. An instance of a subclass of ``int``,
+    ``str`` or ``datetime`` becomes the plain value that it is.
 
     The class is final: no store would keep the fields of a subclass.
 
@@ -79,6 +75,9 @@ class CollectionJob:
         completed_symbols: Symbol to number of candles, 0 or more and below 2**63, for each
             completed symbol; read-only.
         failed_symbols: Symbol to error, for each failed symbol; read-only.
+        metadata: What the job's owner keeps with it, such as an asset class or a ticket: at most
+            1,000 keys of 1 to 255 characters, compared exactly, each with a free text; read-only.
+            Their order is not part of equality, and a store need not keep it.
         revision: The store's count of changes when the job was read from it; None on a job that
             no store has given out. Not part of equality.
     """
@@ -95,36 +94,27 @@ class CollectionJob:
     finished_at: datetime | None = None
     error_message: str | None = None
     completed_symbols: Mapping[str, int] = field(default_factory=_no_candles)
-    failed_symbols: Mapping[str, str] = field(default_factory=_no_failures)
+    failed_symbols: Mapping[str, str] = field(default_factory=_no_texts)
+    metadata: Mapping[str, str] = field(default_factory=_no_texts)
     revision: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Check every field and put it into its normal form."""
         put = object.__setattr__  # the one way to set a field of a frozen instance
-        put(self, "id", check_name("id", self.id))
-        put(self, "source", check_name("source", self.source))
-        put(self, "symbols", check_symbols(self.symbols))
-        put(self, "timeframe", check_name("timeframe", self.timeframe))
-        put(self, "start", check_datetime("start", self.start))
-        put(self, "end", check_datetime("end", self.end))
+        for name, check, value in zip(FIELD_NAMES, _CHECKS, _values(self), strict=True):
+            checked = check(value)
+            if checked is not value:
+                put(self, name, checked)
         if self.start >= self.end:
             raise ValueError(
                 f"start must be before end: {self.start.isoformat()} is not before "
                 f"{self.end.isoformat()}"
             )
-        put(self, "created_at", check_datetime("created_at", self.created_at))
-        put(self, "status", check_status(self.status))
-        put(self, "started_at", check_optional_datetime("started_at", self.started_at))
-        put(self, "finished_at", check_optional_datetime("finished_at", self.finished_at))
-        put(self, "error_message", check_optional_text("error_message", self.error_message))
-        put(self, "completed_symbols", _check_completed(self.completed_symbols))
-        put(self, "failed_symbols", _check_failed(self.failed_symbols))
         if self.completed_symbols or self.failed_symbols:
             self._check_outcomes_belong()
-        put(self, "revision", check_revision(self.revision))
 
     def _check_outcomes_belong(self) -> None:
-        known = frozenset(self.symbols)
+        known = set(self.symbols)
         for name, outcomes in (
             ("completed_symbols", self.completed_symbols),
             ("failed_symbols", self.failed_symbols),
@@ -142,9 +132,10 @@ class CollectionJob:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and deep-copy by values: a read-only mapping can do neither by itself."""
-        values = {name: getattr(self, name) for name in _FIELDS}
-        values["completed_symbols"] = dict(self.completed_symbols)
-        values["failed_symbols"] = dict(self.failed_symbols)
+        values: dict[str, Any] = {
+            name: dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
+            for name, value in zip(FIELD_NAMES, _values(self), strict=True)
+        }
         return _rebuild, (values,)
 
     def with_status(
@@ -182,25 +173,25 @@ class CollectionJob:
         )
 
     def start_running(self, *, at: datetime | None = None) -> CollectionJob:
-        """The job as RUNNING: a worker took it."""
+        """Return the job as RUNNING: a worker took it."""
         return self.with_status(JobStatus.RUNNING, at=at)
 
     def complete(self, *, at: datetime | None = None) -> CollectionJob:
-        """The job as COMPLETED."""
+        """Return the job as COMPLETED."""
         return self.with_status(JobStatus.COMPLETED, at=at)
 
     def fail(self, error_message: str, *, at: datetime | None = None) -> CollectionJob:
-        """The job as FAILED, with the reason."""
+        """Return the job as FAILED, with the reason."""
         return self.with_status(JobStatus.FAILED, error_message=error_message, at=at)
 
     def cancel(
         self, error_message: str | None = None, *, at: datetime | None = None
     ) -> CollectionJob:
-        """The job as CANCELLED."""
+        """Return the job as CANCELLED."""
         return self.with_status(JobStatus.CANCELLED, error_message=error_message, at=at)
 
     def give_back(self) -> CollectionJob:
-        """The job as PENDING again: the worker that was RUNNING it, or a retry, gives it back."""
+        """Return the job as PENDING again: its worker, or a retry, gives it back."""
         return self.with_status(JobStatus.PENDING)
 
     def with_completed_symbol(self, symbol: str, candles: int) -> CollectionJob:
@@ -226,7 +217,7 @@ class CollectionJob:
         return self._with_outcomes(completed, failed)
 
     def with_revision(self, revision: int | None) -> CollectionJob:
-        """The same job as a store gives it out at ``revision``; None makes a save unconditional."""
+        """Return the job as a store gives it out at ``revision``; None saves unconditionally."""
         return self._changed(revision=check_revision(revision))
 
     def _check_symbol(self, symbol: str) -> str:
@@ -241,19 +232,17 @@ class CollectionJob:
         )
 
     def _changed(self, **changes: Any) -> CollectionJob:
-        """A copy with some fields changed, to values that were checked: it skips __post_init__."""
+        """Return a copy with some fields changed, to checked values: it skips __post_init__."""
         values = list(_values(self))
         for name, value in changes.items():
-            values[_POSITIONS[name]] = value
+            values[POSITIONS[name]] = value
         return restore_job(values)
 
 
-_FIELDS = tuple(item.name for item in fields(CollectionJob))
-_POSITIONS = {name: position for position, name in enumerate(_FIELDS)}
-_values = attrgetter(*_FIELDS)
+_values = attrgetter(*FIELD_NAMES)
 # A class of the same slots, whose instances can be written to: plain assignments take a seventh of
 # the time that object.__setattr__ takes for a frozen one.
-_Draft: Any = type("_Draft", (), {"__slots__": _FIELDS})
+_Draft: Any = type("_Draft", (), {"__slots__": FIELD_NAMES})
 
 
 def restore_job(values: Iterable[Any]) -> CollectionJob:
@@ -263,13 +252,13 @@ def restore_job(values: Iterable[Any]) -> CollectionJob:
 
     Args:
         values: One value for each field, in the fields' order, each in its normal form: plain
-            datetimes in UTC, a tuple of symbols, read-only mappings of outcomes.
+            datetimes in UTC, a tuple of symbols, read-only mappings.
     """
     job = _Draft()
     (
         job.id, job.source, job.symbols, job.timeframe, job.start, job.end, job.created_at,
         job.status, job.started_at, job.finished_at, job.error_message,
-        job.completed_symbols, job.failed_symbols, job.revision,
+        job.completed_symbols, job.failed_symbols, job.metadata, job.revision,
     ) = values  # fmt: skip
     job.__class__ = CollectionJob
     restored: CollectionJob = job
@@ -278,52 +267,6 @@ def restore_job(values: Iterable[Any]) -> CollectionJob:
 
 def _rebuild(values: dict[str, Any]) -> CollectionJob:
     return CollectionJob(**values)
-
-
-def _check_completed(outcomes: Mapping[str, int]) -> Mapping[str, int]:
-    checked: dict[str, int] = {}
-    items = _items_of("completed_symbols", outcomes)
-    for symbol, candles in items:
-        name = check_name("a completed symbol", symbol)
-        try:
-            checked[name] = check_candles(candles)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{error}, of the completed symbol {shown(name)}") from None
-    return _read_only("completed_symbols", checked, items)
-
-
-def _check_failed(outcomes: Mapping[str, str]) -> Mapping[str, str]:
-    items = _items_of("failed_symbols", outcomes)
-    checked = {
-        check_name("a failed symbol", symbol): check_text("a failed symbol's error", error)
-        for symbol, error in items
-    }
-    return _read_only("failed_symbols", checked, items)
-
-
-def _items_of(name: str, outcomes: Mapping[str, _V]) -> list[tuple[str, _V]]:
-    """What a mapping holds, read once: a subclass of dict by the slots of dict."""
-    if issubclass(type(outcomes), dict):
-        of_dict: Callable[[object], Iterable[tuple[str, _V]]] = vars(dict)["items"]
-        return list(of_dict(outcomes))
-    if not issubclass(type(outcomes), Mapping):
-        raise TypeError(
-            f"{name} must be a mapping of symbols, not {type_name(outcomes)}: {shown(outcomes)}"
-        )
-    try:
-        return [(symbol, value) for symbol, value in outcomes.items()]
-    except Exception as error:
-        raise TypeError(
-            f"{name} must be a mapping that can be read, and it raised {type_name(error)}: "
-            f"{shown(outcomes)}"
-        ) from error
-
-
-def _read_only(name: str, checked: dict[str, _V], items: list[tuple[str, _V]]) -> Mapping[str, _V]:
-    if len(checked) < len(items):  # keys that differ by a __hash__ or __eq__ of their own
-        twice, _ = Counter(check_name("a symbol", symbol) for symbol, _ in items).most_common(1)[0]
-        raise ValueError(f"{name} must name each symbol once, and {shown(twice)} is there twice")
-    return MappingProxyType(checked) if checked else _NO_OUTCOMES
 
 
 def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields as fields_of
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collection_jobs import JobStatus
+from collection_jobs import CollectionJob, JobStatus
 from collection_jobs.conformance.checks.sequential.strategies import fields
 from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.documents import (
+    VERSION,
     from_document,
     from_json,
     from_micros,
@@ -22,6 +25,10 @@ from collection_jobs.documents import (
     to_json,
     to_micros,
 )
+from collection_jobs.fields import FIELDS
+
+FORMER = Path(__file__).parent / "documents"
+"""A document of each version, as the release that knew it last wrote it."""
 
 instants = st.datetimes(timezones=st.just(UTC))
 
@@ -93,6 +100,8 @@ def test_a_document_is_readable() -> None:
         {"failed_symbols": {"DOGE": "not collected"}},
         {"revision": "3"},
         {"id": ""},
+        {"metadata": {"a": 1}},
+        {"metadata": ["a"]},
         {"strange": 1},
     ],
 )
@@ -108,3 +117,67 @@ def test_what_no_job_can_be_is_refused_with_the_reason(changes: dict[str, Any]) 
 def test_damaged_text_is_a_value_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         from_json(text)
+
+
+# Versions
+
+
+def test_the_table_of_fields_is_that_of_the_entity() -> None:
+    assert [field.name for field in FIELDS] == [field.name for field in fields_of(CollectionJob)]
+
+
+def test_there_is_a_document_of_each_version() -> None:
+    """If this fails, a field is new: keep a document of its version."""
+    assert sorted(int(path.stem) for path in FORMER.glob("*.json")) == [*range(1, VERSION + 1)]
+
+
+@pytest.mark.parametrize("version", range(1, VERSION + 1))
+def test_a_document_of_each_version_is_read_with_all_that_it_says(version: int) -> None:
+    job = from_json((FORMER / f"{version}.json").read_bytes())
+    assert job == CollectionJob(
+        id="a\u00e1 \U0001f600",
+        source="binance",
+        symbols=("BTC/USDT", "ETH", "it's"),
+        timeframe="1h",
+        start=datetime(1, 1, 1, tzinfo=UTC),
+        end=datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        created_at=datetime(2024, 3, 1, 12, 0, 0, 1, tzinfo=UTC),
+        status=JobStatus.FAILED,
+        started_at=datetime(1969, 12, 31, tzinfo=UTC),
+        finished_at=datetime(2024, 3, 2, tzinfo=UTC),
+        error_message="two\nlines",
+        completed_symbols={"BTC/USDT": 2**63 - 1},
+        failed_symbols={"ETH": ""},
+        metadata={"ticket": "T-1", "Ticket ": ""} if version >= 2 else {},
+    )
+    assert job.revision == 7
+
+
+@pytest.mark.parametrize("field", [field for field in FIELDS if field.since > 1])
+def test_a_document_that_is_older_than_a_field_has_its_default(field: Any) -> None:
+    document = to_document(example_job())
+    del document[field.name]
+    document["version"] = field.since - 1
+    assert from_document(document) == example_job()
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_document_that_lacks_a_field_of_its_version_is_refused_by_its_name(field: Any) -> None:
+    document = to_document(example_job())
+    del document[field.name]
+    with pytest.raises(ValueError, match=f"missing is the field '{field.name}': "):
+        from_document(document)
+
+
+@pytest.mark.parametrize("version", [1, VERSION, VERSION + 1, "strange"])
+def test_a_field_that_this_release_does_not_know_is_refused_by_its_name(version: Any) -> None:
+    document = to_document(example_job()) | {"priority": None, "version": version}
+    with pytest.raises(ValueError, match="unknown to this release is the field 'priority': "):
+        from_document(document)
+
+
+@pytest.mark.parametrize("version", [0, VERSION + 1, -1, True, None, "2", 2.0])
+def test_a_version_that_this_release_does_not_know_is_refused(version: Any) -> None:
+    document = to_document(example_job()) | {"version": version}
+    with pytest.raises(ValueError, match=f"its version must be 1 to {VERSION}, not {version!r}"):
+        from_document(document)

@@ -86,6 +86,22 @@ def test_a_name_out_of_bounds_is_refused_by_its_field(
             ValueError,
             "not both: 'BTC'",
         ),
+        ({"metadata": [("a", "b")]}, TypeError, "metadata must be a mapping of texts, not list"),
+        ({"metadata": {"": "b"}}, ValueError, "a metadata key must have 1 to 255 characters"),
+        ({"metadata": {"x" * 256: "b"}}, ValueError, "a metadata key must have 1 to 255"),
+        ({"metadata": {"a\0": "b"}}, ValueError, r"no NUL and no lone surrogate: 'a\x00'"),
+        ({"metadata": {"a\udfff": "b"}}, ValueError, r"no NUL and no lone surrogate: 'a\udfff'"),
+        ({"metadata": {7: "b"}}, TypeError, "a metadata key must be a str, not int: 7"),
+        (
+            {"metadata": {"a": None}},
+            TypeError,
+            "a metadata value must be a str, not NoneType: None, of the metadata key 'a'",
+        ),
+        (
+            {"metadata": {f"{n}": "" for n in range(1_001)}},
+            ValueError,
+            "metadata must have at most 1,000 keys, not 1,001",
+        ),
         ({"revision": "1"}, TypeError, "revision must be an int or None: '1'"),
         ({"revision": True}, TypeError, "revision must be an int or None: True"),
     ],
@@ -154,6 +170,37 @@ def test_a_job_owns_its_outcomes() -> None:
     made = job(completed_symbols=mine)
     mine["ETH"] = 2
     assert dict(made.completed_symbols) == {"BTC": 1}
+
+
+def test_metadata_is_kept_as_it_is_but_for_what_no_store_holds() -> None:
+    keys = ("a", "A", "a ", "\u00e1", "a\u0301", "x" * 255, "\U0001f600")
+    mine = dict.fromkeys(keys, "") | {"a": "nul \0 and \ud800", "A": "x" * 65_536}
+    made = job(metadata=mine)
+    mine["a"] = "changed"
+    assert made.metadata == dict.fromkeys(keys, "") | {
+        "a": "nul \ufffd and \ufffd",
+        "A": "x" * 65_471 + "\n[65 bytes left out]",
+    }
+    assert replace(made) == made
+    assert job().metadata == {}
+
+
+def test_metadata_is_read_only_and_part_of_equality() -> None:
+    made: Any = job(metadata={"a": "1", "b": "2"})
+    with pytest.raises(TypeError):
+        made.metadata["a"] = "3"
+    with pytest.raises(TypeError):
+        job().metadata["a"] = "3"  # type: ignore[index] # pyright: ignore[reportIndexIssue] # refused
+    assert made == job(metadata={"b": "2", "a": "1"})
+    assert hash(made) == hash(job(metadata={"b": "2", "a": "1"}))
+    for other in ({}, {"a": "1"}, {"a": "1", "b": ""}, {"a": "1", "B": "2"}):
+        assert made != job(metadata=other)
+
+
+def test_metadata_stays_through_every_change() -> None:
+    made = job(metadata={"a": "1"}).start_running().with_completed_symbol("BTC", 1)
+    made = made.with_failed_symbol("ETH", "boom").fail("1 failed").give_back().with_revision(3)
+    assert made.metadata == {"a": "1"}
 
 
 # What a value is

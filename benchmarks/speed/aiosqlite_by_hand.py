@@ -20,6 +20,7 @@ import aiosqlite
 from benchmarks.speed.frame import Opener
 from collection_jobs import CollectionJob, JobStats, JobStatus
 from collection_jobs.adapters.sqlite.rows import from_micros, to_micros
+from collection_jobs.fields import NOTHING
 from collection_jobs.job import restore_job
 
 _COLUMNS = """j.id, j.source, j.timeframe, j.range_start, j.range_end, j.created_at, j.status,
@@ -197,7 +198,8 @@ def _job(
             *(from_micros(row[5]), _STATUSES[row[6]]),
             None if row[7] is None else from_micros(row[7]),
             None if row[8] is None else from_micros(row[8]),
-            *(row[9], MappingProxyType(completed), MappingProxyType(failed), row[10]),
+            *(row[9], MappingProxyType(completed), MappingProxyType(failed)),
+            *(NOTHING, row[10]),  # the jobs that are measured have no metadata
         )
     )
 

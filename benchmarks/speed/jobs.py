@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from collection_jobs import CollectionJob, JobStatus
+from collection_jobs.fields import NOTHING
 from collection_jobs.job import restore_job
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT", "ADA/USDT")
@@ -59,7 +60,8 @@ def stored_job(number: int, size: int) -> CollectionJob:
     ended = instant if status in (JobStatus.FAILED, JobStatus.COMPLETED) else None
     values = (
         *(job_id(number), SOURCE, SYMBOLS, TIMEFRAME, START, END, instant, status),
-        *(began, ended, ERROR if status is JobStatus.FAILED else None, _COMPLETED, _FAILED, None),
+        *(began, ended, ERROR if status is JobStatus.FAILED else None, _COMPLETED, _FAILED),
+        *(NOTHING, None),
     )
     return restore_job(values)
 

@@ -13,6 +13,7 @@ from typing import TextIO
 
 import click
 from hypothesis.configuration import set_hypothesis_home_dir
+from platformdirs import user_cache_path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -30,7 +31,6 @@ from collection_jobs.conformance import (
 from collection_jobs.conformance.report.junit import junit_xml
 from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.conformance.static.check import signatures_of
-from collection_jobs.conformance.static.user_cache import user_cache
 
 __all__ = ["verify_command"]
 
@@ -189,4 +189,4 @@ _interrupts = _Interrupts()
 def _leave_no_traces() -> None:
     """Keep Hypothesis from leaving a directory of its own where the user stands."""
     # Not in a temporary one: its table of Unicode takes seconds to make.
-    set_hypothesis_home_dir(user_cache() / "hypothesis")
+    set_hypothesis_home_dir(user_cache_path("collection-jobs", appauthor=False) / "hypothesis")

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 
 from collection_jobs import InMemoryCollectionJobRepository, RepositoryClosedError, RepositoryError
 from collection_jobs.conformance.running.targets import Proxied
-from collection_jobs.conformance.spec.laws import NINE_METHODS
+from collection_jobs.conformance.spec.capabilities import NINE
 from collection_jobs.job import check_job
 
 LONGEST = 2**24
@@ -116,7 +116,7 @@ def asks(method: str) -> Any:
     return call
 
 
-for _method in NINE_METHODS:
+for _method in NINE:
     setattr(Asking, _method, asks(_method))
 
 

@@ -47,7 +47,8 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
     source TEXT, symbols TEXT, timeframe TEXT, start INTEGER, "end" INTEGER, created_at INTEGER,
-    status TEXT, started_at INTEGER, finished_at INTEGER, error_message TEXT, revision INTEGER);
+    status TEXT, started_at INTEGER, finished_at INTEGER, error_message TEXT, metadata TEXT,
+    revision INTEGER);
 CREATE INDEX IF NOT EXISTS jobs_by_age ON jobs (created_at, id);
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, created_at, id);
 CREATE TABLE IF NOT EXISTS outcomes (
@@ -57,7 +58,7 @@ INSERT INTO revisions SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM revisions);
 """
 COLUMNS = (
     'id, source, symbols, timeframe, start, "end", created_at, status, started_at, finished_at,'
-    " error_message, revision"
+    " error_message, metadata, revision"
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -223,11 +224,12 @@ class Table(ICollectionJobRepository):
             *(job.id, job.source, json.dumps(job.symbols), job.timeframe),
             *(to_column(job.start), to_column(job.end), to_column(job.created_at)),
             *(job.status.value, to_column(job.started_at), to_column(job.finished_at)),
-            *(job.error_message, self.next_revision(connection, job)),
+            *(job.error_message, json.dumps(dict(job.metadata))),
+            self.next_revision(connection, job),
         )
         connection.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
         connection.execute(
-            f"INSERT INTO jobs ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constant text
+            f"INSERT INTO jobs ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constant text
             row,
         )
         self.write_outcomes(connection, job)
@@ -261,7 +263,7 @@ Outcome = tuple[str, str | None, str | None]
 def job_from(row: Row, outcomes: list[Outcome]) -> CollectionJob:
     """Build a job from its row and the rows of its outcomes."""
     (job_id, source, symbols, timeframe, start, end, created_at) = row[:7]
-    (status, started_at, finished_at, error_message, revision) = row[7:]
+    (status, started_at, finished_at, error_message, metadata, revision) = row[7:]
     try:
         return CollectionJob(
             id=job_id,
@@ -277,6 +279,7 @@ def job_from(row: Row, outcomes: list[Outcome]) -> CollectionJob:
             error_message=error_message,
             completed_symbols={s: int(n) for s, n, _ in outcomes if n is not None},
             failed_symbols={s: why for s, _, why in outcomes if why is not None},
+            metadata=json.loads(metadata),
             revision=revision,
         )
     except (ValueError, TypeError, OverflowError) as error:

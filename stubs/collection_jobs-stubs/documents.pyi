@@ -5,39 +5,46 @@ from datetime import datetime
 from typing import Any
 from collection_jobs.job import CollectionJob
 
-__all__ = ['from_document', 'from_json', 'from_micros', 'listing_key', 'to_document', 'to_json', 'to_micros']
+__all__ = ['VERSION', 'from_document', 'from_json', 'from_micros', 'listing_key', 'to_document', 'to_json', 'to_micros']
+
+VERSION: int
 
 def to_micros(instant: datetime) -> int:
-    """Microseconds since 1970, exactly: ``timestamp()`` would go through a float."""
+    """Count microseconds since 1970, exactly: ``timestamp()`` would go through a float."""
 
 def from_micros(micros: int) -> datetime:
-    """The reverse of `to_micros`."""
+    """Give the instant of a number of microseconds: the reverse of `to_micros`."""
 
 def listing_key(created_at: datetime, job_id: str) -> bytes:
-    """Bytes that compare as the contract orders listings: by ``created_at``, then by ``id``.
+    """Give bytes that compare as the contract orders listings: by ``created_at``, then by ``id``.
 
     Eight bytes of the instant, then the id in UTF-8, whose bytes sort as its code points do. At
     most 1,028 bytes. ``listing_key(since, "")`` comes before every job created at ``since``.
     """
 
 def to_document(job: CollectionJob) -> dict[str, Any]:
-    """A job as a dict of JSON values, under the names of its fields, with its revision.
+    """Describe a job as a dict of JSON values: its fields by their names, and the version.
 
     Instants are ISO 8601 in UTC, the status its lower-case name, candles numbers below 2**63.
+    ``version`` is that of the document, and ``revision`` that of the job.
     """
 
 def from_document(document: Mapping[str, Any]) -> CollectionJob:
-    """The job that `to_document` described.
+    """Build the job that `to_document` described, in this release or an older one.
+
+    A document of an older version has the default of each field that it does not know; one
+    without a version is of version 1.
 
     Raises:
-        ValueError: It is no document of a job: a field is missing, unknown or of a wrong value.
+        ValueError: It is no document of a job: a field is missing, unknown or of a wrong value; or
+            its version is a newer one.
     """
 
 def to_json(job: CollectionJob) -> str:
-    """A job as one line of JSON, see `to_document`."""
+    """Describe a job as one line of JSON, see `to_document`."""
 
 def from_json(text: str | bytes) -> CollectionJob:
-    """The job that `to_json` described.
+    """Build the job that `to_json` described.
 
     Raises:
         ValueError: The text is not JSON, or no document of a job.

@@ -18,11 +18,11 @@ class CollectionJob:
     ``TypeError`` and a wrong value a ``ValueError``, each with a message that shows the value.
 
     All datetimes must be aware and are normalised to UTC, to the microsecond. In free text
-    (``error_message``, the errors of failed symbols) NUL and lone surrogates, which databases
-    cannot hold, are replaced with U+FFFD, so that no error report is lost to its own text. Free
-    text of more than 65,535 bytes of UTF-8 is cut at a character, and ends in a line that says how
-    many bytes were left out. An instance of a subclass of ``int``, ``str`` or ``datetime`` becomes
-    the plain value that it is.
+    (``error_message``, the errors of failed symbols, the values of ``metadata``) NUL and lone
+    surrogates, which databases cannot hold, are replaced with U+FFFD, so that no error report is
+    lost to its own text. Free text of more than 65,535 bytes of UTF-8 is cut at a character, and
+    ends in a line that says how many bytes were left out. An instance of a subclass of ``int``,
+    ``str`` or ``datetime`` becomes the plain value that it is.
 
     The class is final: no store would keep the fields of a subclass.
 
@@ -41,6 +41,9 @@ class CollectionJob:
         completed_symbols: Symbol to number of candles, 0 or more and below 2**63, for each
             completed symbol; read-only.
         failed_symbols: Symbol to error, for each failed symbol; read-only.
+        metadata: What the job's owner keeps with it, such as an asset class or a ticket: at most
+            1,000 keys of 1 to 255 characters, compared exactly, each with a free text; read-only.
+            Their order is not part of equality, and a store need not keep it.
         revision: The store's count of changes when the job was read from it; None on a job that
             no store has given out. Not part of equality.
     """
@@ -57,6 +60,7 @@ class CollectionJob:
     error_message: str | None = ...
     completed_symbols: Mapping[str, int] = ...
     failed_symbols: Mapping[str, str] = ...
+    metadata: Mapping[str, str] = ...
     revision: int | None = ...
     def __post_init__(self) -> None:
         """Check every field and put it into its normal form."""
@@ -86,20 +90,20 @@ class CollectionJob:
             ForbiddenTransitionError: The lifecycle does not permit this change.
         """
     def start_running(self, *, at: datetime | None=None) -> CollectionJob:
-        """The job as RUNNING: a worker took it."""
+        """Return the job as RUNNING: a worker took it."""
     def complete(self, *, at: datetime | None=None) -> CollectionJob:
-        """The job as COMPLETED."""
+        """Return the job as COMPLETED."""
     def fail(self, error_message: str, *, at: datetime | None=None) -> CollectionJob:
-        """The job as FAILED, with the reason."""
+        """Return the job as FAILED, with the reason."""
     def cancel(
         self,
         error_message: str | None=None,
         *,
         at: datetime | None=None,
     ) -> CollectionJob:
-        """The job as CANCELLED."""
+        """Return the job as CANCELLED."""
     def give_back(self) -> CollectionJob:
-        """The job as PENDING again: the worker that was RUNNING it, or a retry, gives it back."""
+        """Return the job as PENDING again: its worker, or a retry, gives it back."""
     def with_completed_symbol(self, symbol: str, candles: int) -> CollectionJob:
         """Record that ``candles`` candles of ``symbol`` were collected, whatever it was before.
 
@@ -113,7 +117,7 @@ class CollectionJob:
             UnknownSymbolError: The job does not collect this symbol.
         """
     def with_revision(self, revision: int | None) -> CollectionJob:
-        """The same job as a store gives it out at ``revision``; None makes a save unconditional."""
+        """Return the job as a store gives it out at ``revision``; None saves unconditionally."""
 
 def restore_job(values: Iterable[Any]) -> CollectionJob:
     """Build a job from a store's own values, unchecked: thirty times as fast as the constructor.
@@ -122,7 +126,7 @@ def restore_job(values: Iterable[Any]) -> CollectionJob:
 
     Args:
         values: One value for each field, in the fields' order, each in its normal form: plain
-            datetimes in UTC, a tuple of symbols, read-only mappings of outcomes.
+            datetimes in UTC, a tuple of symbols, read-only mappings.
     """
 
 def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -124,10 +125,54 @@ async def test_a_job_of_100_000_symbols(
     assert max(largest) < LARGEST_STATEMENT
 
 
+@pytest.mark.parametrize("size", [1, 40, 5_000, LONGEST])
+async def test_metadata_of_any_size_comes_back_whole(
+    repository: PostgresCollectionJobRepository, largest: list[int], size: int
+) -> None:
+    keys = [f"{number}" for number in range(100)]
+    jobs = [
+        example_job("a", metadata={"ticket": CONTROL[:size], "Ticket": ""}),
+        example_job("b", metadata=dict.fromkeys(keys, "x" * size), failed_symbols={"BTC": "boom"}),
+        example_job("c", metadata={"ticket": "{}"}),
+        example_job("d", metadata={"note": '" : null', "b\\": "it's \"\\ \U0001f600"}),
+    ]
+    await repository.save_many(jobs)
+    for _ in range(2):
+        assert await repository.list_by_status(JobStatus.PENDING) == jobs
+        for job in jobs:
+            found = await repository.get_by_id(job.id)
+            assert found == job
+            assert found is not None
+            await repository.save(found)
+    await repository.add_failed_symbol("b", "BTC", "again")
+    (_, changed, *_) = await repository.list_by_status(JobStatus.PENDING)
+    assert changed.metadata == jobs[1].metadata
+    await repository.save(example_job("b"))
+    assert await repository.get_by_id("b") == example_job("b")
+    assert max(largest) < LARGEST_STATEMENT
+
+
+async def test_the_most_metadata_comes_back_whole(url: str, largest: list[int]) -> None:
+    keys = [f"{number:04}" + "\u20ac" * 251 for number in range(1_000)]
+    job = example_job("a", metadata=dict.fromkeys(keys, CONTROL[:20_000]))
+    async with Repository.from_url(f"{url}&command_timeout=300") as repository:
+        await repository.save(job)
+        assert await repository.get_by_id("a") == job
+        await repository.add_failed_symbol("a", "BTC", "boom")
+        (found,) = await repository.list_by_status(JobStatus.PENDING)
+        assert found.metadata == job.metadata
+        await repository.save(example_job("a"))
+        assert await repository.get_by_id("a") == example_job("a")
+    assert max(largest) < LARGEST_STATEMENT
+
+
 async def test_what_is_read_in_parts_is_of_one_instant(
     repository: PostgresCollectionJobRepository,
 ) -> None:
-    states = [failed("a", 60, letter * 30_000) for letter in "xy"]
+    states = [
+        replace(failed("a", 60, letter * 30_000), metadata={letter: letter * 60_000})
+        for letter in "xy"
+    ]
     ended = False
 
     async def write() -> None:
@@ -181,7 +226,8 @@ async def test_a_cancelled_reading_in_parts_leaves_no_transaction_open(
 async def test_others_have_their_turn_while_a_large_job_is_written_and_read(
     repository: PostgresCollectionJobRepository,
 ) -> None:
-    job = failed("a", 1_000, "x" * 50_000)
+    notes = {f"{number}": "x" * 50_000 for number in range(200)}
+    job = replace(failed("a", 1_000, "x" * 50_000), metadata=notes)
     loop = asyncio.get_running_loop()
     gaps: list[float] = []
     last = loop.time()

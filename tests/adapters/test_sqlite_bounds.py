@@ -55,6 +55,24 @@ async def test_a_job_of_the_most_symbols_is_saved_changed_and_read_back(path: Pa
             assert stats.total_candles == sum(version.completed_symbols.values())
 
 
+async def test_the_most_metadata_is_saved_changed_and_read_back(path: Path) -> None:
+    keys = tuple(f"{n:04}" + "\u20ac" * 251 for n in range(1_000))
+    most = a_job("most", metadata=dict.fromkeys(keys, LONGEST[:8_000]))
+    others = [a_job(f"{n}", metadata={"ticket": f"T-{n}", "Ticket": ""}) for n in range(3)]
+    fewer = a_job("most", metadata=dict.fromkeys(keys[::-3], "short") | {keys[1]: LONGEST})
+    async with SQLiteCollectionJobRepository(path, synchronous="NORMAL") as repository:
+        await repository.save_many(others)
+        for version in (most, fewer, most, a_job("most")):
+            await repository.save(version)
+            assert await repository.get_by_id("most") == version
+            assert await repository.list_by_status(JobStatus.PENDING) == [*others, version]
+            assert await repository.list_recent(limit=1_000) == [version, *others[::-1]]
+            await repository.add_failed_symbol("most", "BTC/USDT", "boom")
+        assert await repository.delete("most")
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT count(*) FROM metadata").fetchone() == (6,)
+
+
 @pytest.mark.parametrize("length", [rows.LARGEST_DOCUMENT + 1, 20_000_000])
 async def test_a_text_that_a_former_release_stored_is_read_whole(path: Path, length: int) -> None:
     async with SQLiteCollectionJobRepository(path) as repository:
@@ -92,12 +110,14 @@ async def test_long_texts_keep_the_event_loop_from_other_tasks_for_moments_only(
 
     async with SQLiteCollectionJobRepository(path, synchronous="NORMAL") as repository:
         await repository.save_many([with_errors(f"{n:02}", 20) for n in range(20)])
+        large = {f"{n}": LONGEST for n in range(40)}
+        await repository.save(a_job("03", metadata=large))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(reads, "from_json", measured)
             patch.setattr(rows, "from_json", measured)
             assert len(await repository.list_recent()) == 20
             assert len(await repository.list_recent(limit=1_000)) == 20
-            assert await repository.get_by_id("03") is not None
+            assert await repository.get_by_id("03") == a_job("03", metadata=large)
     assert lengths
     assert max(lengths) <= rows.LARGEST_DOCUMENT
 

@@ -13,7 +13,7 @@ import pytest
 from collection_jobs.adapters.sqlite import group_commit, writes
 from collection_jobs.adapters.sqlite.background import BackgroundWork
 from collection_jobs.adapters.sqlite.files import Files
-from collection_jobs.adapters.sqlite.group_commit import Committer, Write
+from collection_jobs.adapters.sqlite.group_commit import GroupCommit, Write
 from collection_jobs.adapters.sqlite.schema import connect
 from collection_jobs.adapters.sqlite.settings import Settings
 from tests.adapters.sqlite_support import a_job
@@ -40,7 +40,7 @@ class Writer:
         self.connection = connection
         self.statements: list[str] = []
         connection.set_trace_callback(self.statements.append)
-        self._committer = Committer(
+        self._committer = GroupCommit(
             connection, Files(str(path), None), settings, self.checkpoints.start
         )
         self._count = 0

@@ -24,7 +24,7 @@ from collection_jobs.adapters.sqlite import (
     writes,
 )
 from collection_jobs.adapters.sqlite.engine import Engine
-from collection_jobs.adapters.sqlite.group_commit import Committer, Write
+from collection_jobs.adapters.sqlite.group_commit import GroupCommit, Write
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
 from collection_jobs.adapters.sqlite.settings import Settings
 from tests.adapters.sqlite_support import a_job, plain_connection
@@ -345,7 +345,7 @@ async def test_a_batch_that_the_writer_cannot_even_begin_is_answered(
     def ends(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(Committer, "commit", ends)
+    monkeypatch.setattr(GroupCommit, "commit", ends)
     async with asyncio.timeout(10):
         for _ in range(2):
             with pytest.raises(RepositoryError, match=r"the writer .*ended"):
@@ -385,7 +385,7 @@ async def test_a_lack_of_memory_that_goes_on_leaves_no_caller_without_an_answer(
 
         return call
 
-    monkeypatch.setattr(Committer, "commit", lacking(Committer.commit, 1))
+    monkeypatch.setattr(GroupCommit, "commit", lacking(GroupCommit.commit, 1))
     monkeypatch.setattr(Engine, "_fail", lacking(Engine._fail, 2))
     async with asyncio.timeout(10):
         calls = [opened.write(writes.save, a_job(str(n))) for n in range(3)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import pytest
 from collection_jobs import JobStatus, RepositoryError
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, migrations, schema
 from collection_jobs.adapters.sqlite.schema import SCHEMA_VERSION
-from tests.adapters.schemas import DELETED, FOLDER, JOBS, restore, schema_in
+from tests.adapters.schemas import DELETED, FOLDER, JOBS, jobs_in, restore, schema_in
 from tests.adapters.sqlite_support import a_job, know_another_version, plain_connection
 from tests.adapters.test_sqlite_processes import a_process, all_at_once
 
@@ -48,15 +50,15 @@ def version(path: Path) -> int:
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-async def holds_every_job(path: Path) -> None:
-    """It has what the database of each version has, and serves every method."""
+async def holds_every_job(path: Path, former: int = SCHEMA_VERSION) -> None:
+    """It has what the database of a version has, and serves every method."""
     async with SQLiteCollectionJobRepository(path) as repository:
-        for job in JOBS:
+        for job in jobs_in(former):
             found = await repository.get_by_id(job.id)
             assert found == job
             assert found is not None
             await repository.save(found)
-            assert job.id in [one.id for one in await repository.list_by_status(job.status)]
+            assert job in await repository.list_by_status(job.status)
         assert len(await repository.list_recent()) == len(JOBS)
         assert await repository.get_by_id(DELETED.id) is None
         await repository.save(DELETED)
@@ -86,11 +88,31 @@ async def test_a_database_of_each_version_is_opened_with_all_that_is_in_it(
 ) -> None:
     path = tmp_path / "jobs.db"
     restore(former, path)
-    await holds_every_job(path)
+    await holds_every_job(path, former)
     assert version(path) == SCHEMA_VERSION
     async with SQLiteCollectionJobRepository(tmp_path / "new.db"):
         pass
     assert schema_in(path) == schema_in(tmp_path / "new.db")
+
+
+def test_the_newest_schema_permits_exactly_the_statuses_of_the_lifecycle(tmp_path: Path) -> None:
+    restore(SCHEMA_VERSION, tmp_path / "jobs.db")
+    (permitted,) = re.findall(r"status IN \(([^)]*)\)", schema_in(tmp_path / "jobs.db")["jobs"])
+    assert {text.strip("' ") for text in permitted.split(",")} == set(JobStatus), (
+        "JobStatus has other statuses than the CHECK constraint of the newest schema: a new one "
+        "needs a migration on SQLite, which rebuilds the table jobs"
+    )
+
+
+async def test_metadata_comes_to_the_jobs_of_an_older_file(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    restore(2, path)
+    async with SQLiteCollectionJobRepository(path) as repository:
+        found = await repository.get_by_id(JOBS[0].id)
+        assert found is not None
+        assert found.metadata == {}
+        await repository.save(replace(found, metadata=JOBS[0].metadata))
+        assert await repository.get_by_id(JOBS[0].id) == JOBS[0]
 
 
 async def test_candles_that_no_release_holds_any_more_are_named_and_the_file_is_left_as_it_was(

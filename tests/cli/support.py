@@ -48,7 +48,8 @@ def stored(url: str, job_id: str) -> CollectionJob | None:
 def one_of_each() -> list[CollectionJob]:
     """A job with each status, the oldest first, each named as its status."""
     started = NOW + timedelta(minutes=1)
-    made = [example_job(status.value, created_at=NOW) for status in JobStatus]
+    ticket = {"ticket": "T-1"}
+    made = [example_job(status.value, created_at=NOW, metadata=ticket) for status in JobStatus]
     running = [job.start_running(at=started) for job in made]
     ended = NOW + timedelta(minutes=91)
     changed = {

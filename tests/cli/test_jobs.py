@@ -160,7 +160,19 @@ def test_a_job_is_shown_with_its_progress_its_times_and_every_outcome(url: str) 
     assert "no luck" in shown
     assert re.search(r"ETH +failed +timed out", shown)
     assert re.search(r"pending +BTC", shown)
+    assert re.search(r"metadata +ticket: T-1 *\n", shown)
     assert re.search(r"BTC +1,000\n.*ETH +234\n?", jobs("show", url, "completed").stdout)
+
+
+def test_much_metadata_is_shown_in_part_and_counted(tmp_path: Path) -> None:
+    many = {f"{number:03}": f"value {number}" for number in range(52)} | {"000": "a\nb"}
+    url = fill(tmp_path, [example_job("a", metadata=many), example_job("b")])
+    lines = [line.strip() for line in jobs("show", url, "a").stdout.splitlines()]
+    first = next(number for number, line in enumerate(lines) if line.startswith("metadata"))
+    assert lines[first].endswith("000: a")
+    assert lines[first + 1 : first + 3] == ["b", "001: value 1"]
+    assert lines[first + 50 : first + 52] == ["049: value 49", "and 2 more"]
+    assert "metadata" not in jobs("show", url, "b").stdout
 
 
 @pytest.mark.parametrize("width", [60, 100, 200])
@@ -179,7 +191,8 @@ def test_json_of_a_job_holds_every_field(url: str) -> None:
     shape = json.loads(jobs("show", url, "failed", "--json").stdout)
     job = stored(url, "failed")
     assert job is not None
-    assert list(shape) == [*CollectionJob.__slots__, "stats"]
+    assert list(shape) == [*CollectionJob.__slots__, "version", "stats"]
+    assert shape["metadata"] == {"ticket": "T-1"}
     assert shape["finished_at"] == "2024-03-01T01:31:00+00:00"
     assert shape["failed_symbols"] == {"ETH": "timed out"}
     assert shape["revision"] == job.revision
@@ -386,7 +399,8 @@ def test_ids_that_look_like_urls_can_be_named(tmp_path: Path) -> None:
 
 
 def test_what_a_store_holds_is_shown_and_never_obeyed(tmp_path: Path) -> None:
-    job = example_job(EVIL, source=EVIL, timeframe=EVIL, symbols=(EVIL, "B", "C"))
+    evil = {EVIL: f"a\n{EVIL}", "empty": ""}
+    job = example_job(EVIL, source=EVIL, timeframe=EVIL, symbols=(EVIL, "B", "C"), metadata=evil)
     job = job.start_running().with_failed_symbol(EVIL, EVIL).with_failed_symbol("B", f"a\n{EVIL}")
     url = fill(tmp_path, [job.fail(f"{EVIL}\n{EVIL}")])
     for arguments in (["list", url], ["show", url, EVIL], ["stats", url, EVIL]):

@@ -153,6 +153,10 @@ def test_its_tests_are_red_with_one_finding_that_says_what_to_write(project: Pat
     assert "test_law[SAVE-1] - waits for save and get_by_id" in ran.stdout
     alone = in_project(project, "pytest", "-q", "-k", "SAVE-1")
     assert alone.returncode == 1, "a law that waits is not green where nothing else is asked"
+
+
+@pytest.mark.release
+def test_no_option_of_pytest_makes_a_law_that_waits_green(project: Path) -> None:
     for options in (["--runxfail"], ["-k", "SAVE"]):
         assert "passed" not in in_project(project, "pytest", "-q", *options).stdout
 

@@ -49,11 +49,17 @@ def untold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collection_jobs.conformance.checks.handles.shrinking._SECONDS", 0.0)
 
 
+def seeds(usual: int, all_of_them: int) -> list[Any]:
+    """The seeds of each run, and those that are tried before a release besides."""
+    more = range(usual, all_of_them)
+    return [*range(usual), *(pytest.param(seed, marks=pytest.mark.release) for seed in more)]
+
+
 # What it convicts, and what it does not
 
 
 @pytest.mark.usefixtures("untold")
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", seeds(3, 10))
 def test_a_file_opened_and_closed_beside_its_locks_is_found_with_every_seed(seed: int) -> None:
     (finding,) = judged(READS_THE_HEADER, seed).findings
     assert finding.law in {"ATOMIC-1", "DURABLE-1"}
@@ -70,7 +76,7 @@ def test_it_is_found_with_the_standard_effort_too() -> None:
 @pytest.mark.parametrize(
     "odd", [one for one in ODD if one.__module__ == handling.__name__], ids=lambda one: one.__name__
 )
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(1, 3))
 def test_right_ways_to_hold_a_connection_are_acquitted(odd: type[Any], seed: int) -> None:
     report = judged(f"{odd.__module__}:{odd.__name__}", seed)
     assert report.findings == ()

@@ -27,7 +27,7 @@ RENAMED = "class Jobs:\n    async def save(self, work: CollectionJob) -> None: .
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     cache = tmp_path_factory.getbasetemp() / "cache"  # one for all tests here: it starts cold once
-    monkeypatch.setattr("collection_jobs.conformance.static.checkers.user_cache", lambda: cache)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
 
 
 def method_of(report: StaticReport, name: str) -> MethodReport:

@@ -24,7 +24,6 @@ from collection_jobs.conformance.static.diagnostics import (
     read_ty,
     read_zuban,
 )
-from collection_jobs.conformance.static.user_cache import user_cache
 
 MYPY = """\
 {"file": "p.py", "line": 3, "message": "Wrong", "code": "assignment", "severity": "error"}
@@ -136,20 +135,6 @@ def test_every_checker_sees_the_interpreter_that_was_asked_for(name: str, tmp_pa
     arguments = CHECKERS[name].arguments(Job(tmp_path, ("p.py",), python="/env/bin/python"))
     settings = "".join(path.read_text(encoding="utf-8") for path in tmp_path.iterdir())
     assert "/env/bin/python" in " ".join(arguments) + settings
-
-
-@pytest.mark.parametrize(
-    ("environment", "platform", "expected"),
-    [
-        ({"XDG_CACHE_HOME": "/x"}, "linux", Path("/x/collection-jobs")),
-        ({}, "linux", Path.home() / ".cache/collection-jobs"),
-        ({"XDG_CACHE_HOME": ""}, "linux", Path.home() / ".cache/collection-jobs"),
-        ({}, "darwin", Path.home() / "Library/Caches/collection-jobs"),
-        ({"LOCALAPPDATA": "/l"}, "win32", Path("/l/collection-jobs")),
-    ],
-)
-def test_the_cache_is_the_users(environment: dict[str, str], platform: str, expected: Path) -> None:
-    assert user_cache(environment, platform) == expected
 
 
 def test_mypy_leaves_the_environment_and_the_directory_as_they_were(

@@ -7,12 +7,13 @@ docstring is the bug. `BUGS` gives for each the laws that convict it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 from typing import Any
+from unicodedata import normalize
 
 from typing_extensions import override
 
@@ -26,6 +27,7 @@ from collection_jobs import (
     StaleJobError,
     UnknownSymbolError,
 )
+from collection_jobs.adapters.sorted_keys import Key
 from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.job import check_job
 from collection_jobs.validation import (
@@ -174,6 +176,197 @@ class KeepsTheFirst(Memory):
         if job.revision is None and job.id in self._jobs:
             return
         await super().save(job)
+
+
+class StoresMetadata(Memory):
+    """Keeps metadata as `stored` says."""
+
+    def stored(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        """The metadata as it is kept."""
+        return metadata
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        kept = MappingProxyType(dict(self.stored(job.metadata)))
+        await super().save(put(job, metadata=kept))
+
+
+guarded(StoresMetadata)
+
+
+@breaks("SAVE-1")
+class DropsMetadata(StoresMetadata):
+    """Has no column for metadata."""
+
+    @override
+    def stored(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        return {}
+
+
+@breaks("SAVE-1")
+class LowersMetadataKeys(StoresMetadata):
+    """Keeps the keys of metadata as HTTP headers."""
+
+    @override
+    def stored(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        return {key.lower(): value for key, value in metadata.items()}
+
+
+@breaks("SAVE-1")
+class StripsMetadataKeys(StoresMetadata):
+    """Keeps the keys of metadata in a CHAR column, which pads and strips."""
+
+    @override
+    def stored(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        return {key.rstrip(): value for key, value in metadata.items()}
+
+
+@breaks("SAVE-1")
+class ComposesMetadataKeys(StoresMetadata):
+    """Compares the keys of metadata as a language does, and keeps the last of two equal ones."""
+
+    @override
+    def stored(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        return {normalize("NFC", key): value for key, value in metadata.items()}
+
+
+@breaks("SAVE-1")
+class NestsMetadataKeys(StoresMetadata):
+    """Takes a dot in a key for a path, as a document database does."""
+
+    @override
+    def stored(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        return {key.replace(".", "/"): value for key, value in metadata.items()}
+
+
+@breaks("SAVE-1")
+class TruncatesMetadata(StoresMetadata):
+    """Keeps the values of metadata in a VARCHAR(255)."""
+
+    @override
+    def stored(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        return {key: value[:255] for key, value in metadata.items()}
+
+
+@breaks("SAVE-1")
+class DropsEmptyValues(StoresMetadata):
+    """Takes an empty value for none, as Oracle does."""
+
+    @override
+    def stored(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        return {key: value for key, value in metadata.items() if value}
+
+
+@breaks("SAVE-1")
+class KeepsFewMetadata(StoresMetadata):
+    """Keeps the first hundred entries of metadata."""
+
+    @override
+    def stored(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        return dict(list(metadata.items())[:100])
+
+
+@breaks("SAVE-1", "SAVE-2", "DELETE-2", "RECENT-1", "STATUS-3")
+class EmptyMetadataBecomesNone(Memory):
+    """Reads a job without metadata from a column that is NULL."""
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        await super().save(job if job.metadata else put(job, metadata=None))
+
+
+@breaks("LIST-1", "RECENT-1", "RUNNING-1")
+class ListsWithoutMetadata(Memory):
+    """Leaves metadata out of the columns that listings read."""
+
+    @override
+    def _read(self, keys: Iterable[Key], limit: int) -> list[CollectionJob]:
+        return [put(job, metadata=MappingProxyType({})) for job in super()._read(keys, limit)]
+
+
+@breaks("SAVE-2")
+class EmptyMetadataChangesNothing(Memory):
+    """Takes empty metadata for none given, and keeps that of the job that is replaced."""
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        former = self._jobs.get(job.id)
+        if former is not None and not job.metadata:
+            job = put(job, metadata=former.metadata)
+        await super().save(job)
+
+
+@breaks("SAVE-2")
+class MergesMetadata(Memory):
+    """Upserts the metadata of a replaced job and leaves the keys that the new job lacks."""
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        former = self._jobs.get(job.id)
+        if former is not None and job.revision is None:
+            job = put(job, metadata=MappingProxyType({**former.metadata, **job.metadata}))
+        await super().save(job)
+
+
+@breaks("SAVE-1", "SAVE-2")
+class KeepsFormerMetadata(Memory):
+    """Leaves metadata out of the columns that an upsert sets."""
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        former = self._jobs.get(job.id)
+        if former is not None:
+            job = put(job, metadata=former.metadata)
+        await super().save(job)
+
+
+@breaks("DELETE-2")
+class KeepsMetadataOfDeleted(Memory):
+    """Keeps metadata in a table of its own, and leaves it there when the job is deleted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left: dict[str, Mapping[str, str]] = {}
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        if job.revision is None:
+            left = self._left.pop(job.id, {})
+            job = put(job, metadata=MappingProxyType({**left, **job.metadata}))
+        await super().save(job)
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        job = self._jobs.get(job_id)
+        if job is not None:
+            self._left[job_id] = job.metadata
+        return await super().delete(job_id)
+
+
+@odd
+class MetadataInATableOfItsOwn(Memory):
+    """Keeps the entries of metadata apart from the jobs, in an order of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: dict[str, list[tuple[str, str]]] = {}
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        await super().save(put(job, metadata=MappingProxyType({})))
+        self._entries[job.id] = sorted(job.metadata.items(), reverse=True)
+
+    def _with_metadata(self, job: CollectionJob) -> CollectionJob:
+        return put(job, metadata=MappingProxyType(dict(self._entries[job.id])))
+
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        job = await super().get_by_id(job_id)
+        return None if job is None else self._with_metadata(job)
+
+    @override
+    def _read(self, keys: Iterable[Key], limit: int) -> list[CollectionJob]:
+        return [self._with_metadata(job) for job in super()._read(keys, limit)]
 
 
 @breaks("SAVE-2")

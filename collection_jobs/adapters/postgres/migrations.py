@@ -103,6 +103,14 @@ _VERSION_2 = """
         USING candles::bigint;
     DROP DOMAIN {schema}.candles;
 """
+
+# Metadata. The table is not written anew, for the default is constant. It is no domain, since a
+# column of one would be; and has no CHECK, since that would be asked at every update of a row, and
+# would read the whole value. The programs that write here give an object of texts.
+_VERSION_3 = """
+    ALTER TABLE {schema}.jobs ADD COLUMN metadata jsonb NOT NULL DEFAULT '{}';
+"""
+
 _LARGE_CANDLES = """
     SELECT DISTINCT j.id FROM {schema}.outcomes AS o JOIN {schema}.jobs AS j ON j.key = o.job
     WHERE o.candles > 9223372036854775807 ORDER BY j.id"""
@@ -131,6 +139,7 @@ async def _check_candles(
 MIGRATIONS: Sequence[Migration] = (
     Migration(_VERSION_1),
     Migration(_VERSION_2, _check_candles),
+    Migration(_VERSION_3),
 )
 """The step at n makes a schema of version n + 1 from one of version n; 0 is an empty schema."""
 

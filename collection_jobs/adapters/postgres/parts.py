@@ -1,42 +1,59 @@
-"""Reading in parts: jobs whose outcomes are too large for a row, or to be decoded at once."""
+"""Reading in parts: jobs whose outcomes or metadata are too large to be read or decoded at once."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, NamedTuple
 
 from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
 from collection_jobs.adapters.postgres.pooled import PooledConnection
-from collection_jobs.adapters.postgres.rows import FIELDS, Outcomes, job_from
+from collection_jobs.adapters.postgres.rows import Outcomes, has_large_metadata, job_from
+from collection_jobs.fields import FIELDS
 from collection_jobs.job import CollectionJob
 
-__all__ = ["read_in_parts"]
+__all__ = ["Cursors", "read_in_parts"]
 
 _FIRST, _MOST = 50, 5_000
-"""Outcomes in the first part, 3 MB at the most, and in any."""
+"""Rows in the first part, 3 MB at the most, and in any."""
 _CHARACTERS = 1_000_000
-"""Of a part: the next one takes as many outcomes as hold about so many."""
+"""Of a part: the next one takes as many rows as hold about so many."""
 _OVERHEAD = 40
-"""What an outcome's symbol and row come to, in characters."""
+"""What the rest of a row comes to, in characters, beside its text."""
 _JOBS_AT_ONCE = 20
 _SNAPSHOT = "REPEATABLE READ, READ ONLY"
 
 
+class Cursors(NamedTuple):
+    """The statements that declare cursors over what jobs have many of.
+
+    Attributes:
+        outcomes: ``outcomes``, over keys and generations.
+        metadata: ``metadata``, over keys.
+    """
+
+    outcomes: str
+    metadata: str
+
+
 async def read_in_parts(
-    pooled: PooledConnection, statement: str, args: tuple[object, ...], outcomes: str
+    pooled: PooledConnection, statement: str, args: tuple[object, ...], cursors: Cursors
 ) -> list[CollectionJob]:
-    """Read jobs in one snapshot, and their outcomes by a cursor, a bounded part at a time.
+    """Read jobs in one snapshot, and what they have many of by cursors, a bounded part at a time.
 
     Args:
         pooled: A connection at rest.
         statement: It reads the jobs' rows, each with its key and generation at the end.
         args: Its arguments.
-        outcomes: It declares the cursor, over keys and generations.
+        cursors: They read the rest.
     """
     await pooled.begin(_SNAPSHOT)
     try:
         rows = await pooled.run(statement, *args)
         keys = [row[-2] for row in rows]
-        found = await _outcomes(pooled, outcomes, keys, [row[-1] for row in rows])
+        large = [row[-2] for row in rows if has_large_metadata(row)]
+        outcomes = await _outcomes(pooled, cursors.outcomes, keys, [row[-1] for row in rows])
+        metadata = await _metadata(pooled, cursors.metadata, large) if large else {}
         await pooled.commit()
     except DRIVER_ERRORS:
         await pooled.roll_back()
@@ -45,26 +62,43 @@ async def read_in_parts(
     for number, row in enumerate(rows):
         if number % _JOBS_AT_ONCE == 0:
             await asyncio.sleep(0)
-        jobs.append(job_from(tuple(row)[:FIELDS], found[row[-2]]))
+        key = row[-2]
+        jobs.append(job_from(tuple(row)[: len(FIELDS)], outcomes[key], metadata.get(key)))
     return jobs
 
 
 async def _outcomes(
     pooled: PooledConnection, statement: str, keys: list[int], generations: list[int]
 ) -> dict[int, Outcomes]:
-    """The outcomes of jobs, by their keys."""
+    """Read the outcomes of jobs, by their keys."""
     found: dict[int, Outcomes] = {key: ({}, {}) for key in keys}
     await pooled.run(statement, keys, generations)
-    wanted = _FIRST
-    while rows := await pooled.run(f"FETCH {wanted} FROM outcomes"):
-        characters = 0
+    async for rows in _parts(pooled, "outcomes"):
         for job, symbol, candles, error in rows:
             completed, failed = found[job]
             if error is None:
                 completed[symbol] = candles
             else:
                 failed[symbol] = error
-                characters += len(error)
-        average = characters // len(rows) + _OVERHEAD
-        wanted = max(1, min(_MOST, _CHARACTERS // average))
     return found
+
+
+async def _metadata(
+    pooled: PooledConnection, statement: str, keys: list[int]
+) -> dict[int, dict[str, str]]:
+    """Read the metadata of jobs, by their keys."""
+    found: dict[int, dict[str, str]] = {key: {} for key in keys}
+    await pooled.run(statement, keys)
+    async for rows in _parts(pooled, "metadata"):
+        for job, key, value in rows:
+            found[job][key] = value
+    return found
+
+
+async def _parts(pooled: PooledConnection, cursor: str) -> AsyncIterator[Iterable[Any]]:
+    """Fetch the rows of a cursor, whose last column is a text, a bounded part at a time."""
+    wanted = _FIRST
+    while rows := await pooled.run(f"FETCH {wanted} FROM {cursor}"):
+        yield rows
+        characters = sum(len(row[-1]) for row in rows if row[-1] is not None)
+        wanted = max(1, min(_MOST, _CHARACTERS // (characters // len(rows) + _OVERHEAD)))

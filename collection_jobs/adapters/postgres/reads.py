@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from collection_jobs.adapters.postgres.parts import read_in_parts
+from collection_jobs.adapters.postgres.parts import Cursors, read_in_parts
 from collection_jobs.adapters.postgres.pooled import PooledConnection, Rows
 from collection_jobs.adapters.postgres.rows import job_from, weight_of
 from collection_jobs.job import CollectionJob
@@ -23,20 +23,20 @@ _TEXT_AT_ONCE = 250_000
 class _Jobs:
     """Jobs by a statement, or in parts where a row cannot hold one."""
 
-    def __init__(self, statement: str, in_parts: str, outcomes: str) -> None:
-        """Remember the statements: rows with outcomes, rows without, and a cursor of outcomes."""
+    def __init__(self, statement: str, in_parts: str, cursors: Cursors) -> None:
+        """Remember the statements: rows with outcomes, rows without, and what reads the rest."""
         self._statement = statement
         self._in_parts = in_parts
-        self._outcomes = outcomes
+        self._cursors = cursors
 
     async def _read(self, pooled: PooledConnection, *args: object) -> list[CollectionJob]:
-        """The jobs, all of one snapshot."""
+        """Return the jobs, all of one snapshot."""
         rows = await pooled.fetch(self._statement, *args)
         weight = weight_of(rows)
         if weight is not None:
             return await _jobs_from(rows, weight)
         del rows  # or they would be held beside what follows
-        return await read_in_parts(pooled, self._in_parts, args, self._outcomes)
+        return await read_in_parts(pooled, self._in_parts, args, self._cursors)
 
 
 class Get(_Jobs):
@@ -47,7 +47,7 @@ class Get(_Jobs):
     async def run(
         self, pooled: PooledConnection, keys: Sequence[str]
     ) -> Mapping[str, CollectionJob]:
-        """The jobs that are stored, by their ids."""
+        """Return the jobs that are stored, by their ids."""
         return {job.id: job for job in await self._read(pooled, keys)}
 
 
@@ -59,7 +59,7 @@ class List(_Jobs):
     async def run(
         self, pooled: PooledConnection, keys: Sequence[tuple[Any, ...]]
     ) -> Mapping[tuple[Any, ...], list[CollectionJob]]:
-        """The jobs that one listing has."""
+        """Return the jobs that one listing has."""
         (key,) = keys
         return {key: await self._read(pooled, *key)}
 
@@ -74,7 +74,7 @@ class Stats:
         self._statement = statement
 
     async def run(self, pooled: PooledConnection, keys: Sequence[str]) -> Mapping[str, JobStats]:
-        """The stats of the jobs that are stored, by their ids."""
+        """Return the stats of the jobs that are stored, by their ids."""
         # The sum comes as text: it may be more than a bigint holds.
         return {
             job_id: JobStats(total, completed, failed, int(candles) if candles else 0)

@@ -12,6 +12,7 @@ from typing_extensions import override
 from collection_jobs.adapters.postgres import reads, saves, writes
 from collection_jobs.adapters.postgres.engine import Engine
 from collection_jobs.adapters.postgres.errors import not_open
+from collection_jobs.adapters.postgres.parts import Cursors
 from collection_jobs.adapters.postgres.requests import (
     ChangeStatus,
     DeleteJob,
@@ -127,12 +128,12 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         )
         self._engine: Engine | None = None
         statements = Statements.on(self._settings.schema)
-        outcomes = statements.read_outcomes
+        cursors = Cursors(statements.read_outcomes, statements.read_metadata)
         self._locked = statements.locked
-        self._get = reads.Get(statements.get, statements.get_in_parts, outcomes)
+        self._get = reads.Get(statements.get, statements.get_in_parts, cursors)
         self._stats = reads.Stats(statements.stats)
-        self._by_status = reads.List(statements.list, statements.list_in_parts, outcomes)
-        self._recent = reads.List(statements.recent, statements.recent_in_parts, outcomes)
+        self._by_status = reads.List(statements.list, statements.list_in_parts, cursors)
+        self._recent = reads.List(statements.recent, statements.recent_in_parts, cursors)
         self._save_together = saves.SaveTogether(statements)
         self._save_in_parts = saves.SaveInParts(statements)
         self._delete = writes.DeleteJobs(statements.delete)

@@ -18,6 +18,8 @@ __all__ = [
 ]
 
 _TEXT = 250
+_IN_JSON = 6
+"""Characters that JSON takes at most for one."""
 
 
 class Request(Protocol):
@@ -101,11 +103,13 @@ class RecordOutcome(NamedTuple):
 
 
 def job_weight(job: CollectionJob) -> int:
-    """Count the symbols and outcomes of a job, and the quarters of a kilobyte of its text."""
+    """Count the symbols, outcomes and entries of a job, and quarters of a kilobyte of text."""
     failed = job.failed_symbols
     many = len(job.symbols) + len(job.completed_symbols) + len(failed)
     if failed:
         many += sum(map(len, failed.values())) // _TEXT
+    if job.metadata:
+        many += len(job.metadata) + _IN_JSON * sum(map(len, job.metadata.values())) // _TEXT
     return many if job.error_message is None else many + text_weight(job.error_message)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.requests import SaveJobs, job_weight, text_weight
-from collection_jobs.adapters.postgres.rows import array_literal, columns_of
+from collection_jobs.adapters.postgres.rows import columns_of, row_of
 from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import StaleJobError
 from collection_jobs.job import CollectionJob
@@ -18,6 +18,7 @@ __all__ = ["SaveInParts", "SaveTogether", "fits_one_statement"]
 _GREATEST_REVISION = 2**63 - 1
 _NEVER = -1
 _Outcome: TypeAlias = tuple[str, str, int | None, str | None]
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
 _LARGEST_WEIGHT = 10_000
 """Symbols, outcomes and quarters of a kilobyte of text in one statement: 2.5 MB at the most."""
 _SAVED_TOGETHER = 200
@@ -94,15 +95,17 @@ class SaveInParts:
     async def _save(
         self, pooled: PooledConnection, chunk: list[CollectionJob]
     ) -> dict[str, int | None]:
-        """Save some jobs of different ids; of one that is large, the outcomes in parts."""
+        """Save some jobs of different ids; of one that is large, what it has many of in parts."""
         if len(chunk) > 1 or job_weight(chunk[0]) <= _LARGEST_WEIGHT:
             return await _save(pooled, self._statements, [(job, 0) for job in chunk])
         (job,) = chunk
         rows = [(job, 0)]
-        refused = await _save(pooled, self._statements, rows, with_outcomes=False)
+        refused = await _save(pooled, self._statements, rows, whole=False)
         if not refused:
             for part in _parts(_outcomes([job])):
                 await pooled.fetch(self._statements.add_outcomes, job.id, *columns_of(part)[1:])
+            for entries in _parts(job.metadata.items()):
+                await pooled.fetch(self._statements.add_metadata, job.id, *columns_of(entries))
         return refused
 
 
@@ -134,13 +137,13 @@ def _statements_of(jobs: list[CollectionJob]) -> Iterator[list[CollectionJob]]:
     yield chunk
 
 
-def _parts(outcomes: Iterator[_Outcome]) -> Iterator[list[_Outcome]]:
-    """Give parts of outcomes that fit in a statement each."""
-    part: list[_Outcome] = []
+def _parts(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    """Give parts of rows, which may end in a text, that fit in a statement each."""
+    part: list[_Row] = []
     total = 0
-    for outcome in outcomes:
-        part.append(outcome)
-        total += 1 + text_weight(outcome[3])
+    for row in rows:
+        part.append(row)
+        total += 1 + text_weight(row[-1])
         if total >= _LARGEST_WEIGHT:
             yield part
             part, total = [], 0
@@ -157,9 +160,15 @@ async def _save(
     statements: Statements,
     jobs: list[tuple[CollectionJob, int]],
     *,
-    with_outcomes: bool = True,
+    whole: bool = True,
 ) -> dict[str, int | None]:
     """Save some jobs of different ids, each with the number of its call.
+
+    Args:
+        pooled: A connection at rest or in a transaction.
+        statements: The statements.
+        jobs: The jobs.
+        whole: Whether their outcomes and metadata are saved, too.
 
     Returns:
         The ids of those that are stale, and the revisions they have.
@@ -167,9 +176,9 @@ async def _save(
     if not jobs:
         return {}
     jobs.sort(key=lambda pair: pair[0].id)
-    columns = columns_of(_row(job) for job, _ in jobs)
+    columns = columns_of(row_of(job, with_metadata=whole) for job, _ in jobs)
     revisions = [_expected(job.revision) for job, _ in jobs]
-    outcomes = columns_of(_outcomes(job for job, _ in jobs)) if with_outcomes else []
+    outcomes = columns_of(_outcomes(job for job, _ in jobs)) if whole else []
     limit = pooled.lock_limit
     if not outcomes and all(revision is None for revision in revisions):
         await pooled.fetch(statements.save, *columns, limit)
@@ -178,22 +187,6 @@ async def _save(
     outcomes = outcomes or [[], [], [], []]
     args = *columns, revisions, calls, *outcomes, limit
     return dict(await pooled.fetch(statements.save_whole, *args))
-
-
-def _row(job: CollectionJob) -> tuple[Any, ...]:
-    return (
-        job.id,
-        job.source,
-        array_literal(job.symbols),
-        job.timeframe,
-        job.start,
-        job.end,
-        job.created_at,
-        job.status.value,
-        job.started_at,
-        job.finished_at,
-        job.error_message,
-    )
 
 
 def _expected(revision: int | None) -> int | None:

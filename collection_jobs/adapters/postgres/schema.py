@@ -19,7 +19,7 @@ _LOCK = int.from_bytes(b"CJob", "big")
 
 
 def if_current(settings: Settings) -> str:
-    """A query of one row if the schema has this release's version, and of none if not."""
+    """Return a query of one row if the schema has this release's version, and of none if not."""
     return f"SELECT FROM {_version_table(settings)} WHERE version = {SCHEMA_VERSION}"
 
 
@@ -73,7 +73,7 @@ def _version_table(settings: Settings) -> str:
 
 
 async def _version(connection: asyncpg.Connection[asyncpg.Record], settings: Settings) -> int:
-    """The version of the schema; 0: there is none of ours.
+    """Return the version of the schema; 0: there is none of ours.
 
     Raises:
         RepositoryError: It is a newer one.

@@ -26,16 +26,22 @@ from dataclasses import dataclass
 from typing import Self
 
 from collection_jobs.adapters.postgres.identifiers import in_schema
-from collection_jobs.adapters.postgres.rows import MOST_OUTCOMES
+from collection_jobs.adapters.postgres.rows import JOB_COLUMNS, MOST_OUTCOMES, PARAMETERS
+from collection_jobs.fields import FIELD_NAMES
 from collection_jobs.status import TRANSITIONS, JobStatus
 
 __all__ = ["Statements"]
 
 _LONGEST_ERROR = 4_000  # bytes that are read within the job's row
+_LARGEST_METADATA = 4_000  # bytes as they are stored, which may be compressed
 
-_JOB = """
-    j.id, j.source, j.symbols, j.timeframe, j.range_start, j.range_end, j.created_at, j.status,
-    j.started_at, j.finished_at, j.error_message, o.completed, o.failed, j.revision"""
+# Larger metadata is null here: such a job is read again in parts, see rows.weight_of.
+_READ = {
+    "completed_symbols": "o.completed",
+    "failed_symbols": "o.failed",
+    "metadata": f"CASE WHEN pg_column_size(j.metadata) <= {_LARGEST_METADATA} THEN j.metadata END",
+}
+_JOB = ", ".join(_READ.get(name) or f"j.{JOB_COLUMNS.get(name, name)}" for name in FIELD_NAMES)
 
 # One JSON document of outcomes is decoded several times faster than arrays of them. But a row holds
 # no more than 1 GB, a character of an error takes up to six in JSON, and whoever decodes a document
@@ -81,6 +87,12 @@ _READ_OUTCOMES = """
     FROM unnest($1::bigint[], $2::bigint[]) AS place (job, generation)
         JOIN {schema}.outcomes AS o ON o.job = place.job AND o.generation = place.generation"""
 
+_READ_METADATA = """
+    DECLARE metadata NO SCROLL CURSOR FOR
+    SELECT j.key, e.key, e.value
+    FROM unnest($1::bigint[]) AS place (job) JOIN {schema}.jobs AS j ON j.key = place.job
+        CROSS JOIN LATERAL jsonb_each_text(j.metadata) AS e"""
+
 _STATS = """
     SELECT j.id, cardinality(j.symbols), o.completed, o.failed, o.candles
     FROM {schema}.jobs AS j CROSS JOIN LATERAL (
@@ -95,21 +107,20 @@ def _limited(parameter: int) -> str:
     return f"(SELECT set_config('lock_timeout', ${parameter}::text, true)) IS NOT NULL"
 
 
-_REPLACE = """
-        ON CONFLICT (id) DO UPDATE SET source = excluded.source, symbols = excluded.symbols,
-            timeframe = excluded.timeframe, range_start = excluded.range_start,
-            range_end = excluded.range_end, created_at = excluded.created_at,
-            status = excluded.status, started_at = excluded.started_at,
-            finished_at = excluded.finished_at, error_message = excluded.error_message,
-            generation = excluded.generation, revision = nextval({revisions})"""
-_COLUMNS = """id, source, symbols, timeframe, range_start, range_end, created_at, status,
-            started_at, finished_at, error_message"""
-_ARRAYS = """$1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-            $7::timestamptz[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::text[]"""
+_REPLACED = [name for name in JOB_COLUMNS.values() if name != "id"]
+_REPLACE = f"""
+        ON CONFLICT (id) DO UPDATE SET
+            {", ".join(f"{name} = excluded.{name}" for name in _REPLACED)},
+            generation = excluded.generation, revision = nextval({{revisions}})"""
+_COLUMNS = ", ".join(JOB_COLUMNS.values())
+_ARRAYS = ", ".join(f"${number}::{type_}" for number, type_ in enumerate(PARAMETERS, 1))
+_BEHIND = len(PARAMETERS)
+# What has many values is given as one text.
+_GIVEN = {"symbols": "symbols::text[]", "metadata": "metadata::jsonb"}
 _INSERT = f"""
         INSERT INTO {{schema}}.jobs AS j (key, generation, revision, {_COLUMNS})
-        SELECT number, number, number, id, source, symbols::text[], timeframe, range_start,
-            range_end, created_at, status, started_at, finished_at, error_message"""
+        SELECT number, number, number,
+            {", ".join(_GIVEN.get(name, name) for name in JOB_COLUMNS.values())}"""
 
 # New jobs, and those that replace whatever is stored, without outcomes: the shortest way. Of two
 # insertions of one id, which meet in its unique index, the later one replaces the job.
@@ -117,21 +128,22 @@ _SAVE = f"""{_INSERT}
     FROM (
         SELECT *, nextval({{revisions}}) AS number
         FROM unnest({_ARRAYS}) AS asked ({_COLUMNS})
-        WHERE {_limited(12)}
+        WHERE {_limited(_BEHIND + 1)}
     ) AS asked {_REPLACE}"""  # noqa: S608 - constant text
 
 # The same with all that a job may have. A copy that is stale is refused, by the revision that its
-# row has while it is held; of the jobs that one call saves ($13), one refused is all refused.
+# row has while it is held; of the jobs that one call saves, one refused is all refused.
 # Rows are found by hashing (NOT IN) and in a jsonb object: a join would loop over the jobs for each
 # job and each outcome, since SESSION leaves it nothing else.
 _SAVE_WHOLE = f"""
     WITH asked AS MATERIALIZED (
         SELECT *, nextval({{revisions}}) AS number
-        FROM unnest({_ARRAYS}, $12::bigint[], $13::int[]) AS asked ({_COLUMNS}, expected, call)
-        WHERE {_limited(18)}
+        FROM unnest({_ARRAYS}, ${_BEHIND + 1}::bigint[], ${_BEHIND + 2}::int[])
+            AS asked ({_COLUMNS}, expected, call)
+        WHERE {_limited(_BEHIND + 7)}
     ), held AS MATERIALIZED (
         SELECT id, revision FROM {{schema}}.jobs
-        WHERE id = ANY ($1) AND {_limited(18)} ORDER BY id FOR NO KEY UPDATE
+        WHERE id = ANY ($1) AND {_limited(_BEHIND + 7)} ORDER BY id FOR NO KEY UPDATE
     ), refused AS MATERIALIZED (
         SELECT id, call, (SELECT revision FROM held WHERE held.id = asked.id)
         FROM asked WHERE expected IS NOT NULL
@@ -144,7 +156,8 @@ _SAVE_WHOLE = f"""
     ), put AS (
         INSERT INTO {{schema}}.outcomes (job, generation, symbol, candles, error)
         SELECT (place ->> 0)::bigint, (place ->> 1)::bigint, o.symbol, o.candles, o.error
-        FROM places, unnest($14::text[], $15::text[], $16::bigint[], $17::text[])
+        FROM places, unnest(${_BEHIND + 3}::text[], ${_BEHIND + 4}::text[],
+                ${_BEHIND + 5}::bigint[], ${_BEHIND + 6}::text[])
             AS o (id, symbol, candles, error),
             LATERAL (SELECT places.by_id -> o.id AS place) AS found
         WHERE place IS NOT NULL
@@ -158,6 +171,13 @@ _ADD_OUTCOMES = """
     FROM {schema}.jobs AS j,
         unnest($2::text[], $3::bigint[], $4::text[]) AS o (symbol, candles, error)
     WHERE j.id = $1::text"""
+
+# The same of its metadata; the keys are different ones each time.
+_ADD_METADATA = """
+    UPDATE {schema}.jobs SET metadata = metadata || (
+        SELECT jsonb_object_agg(e.key, e.value)
+        FROM unnest($2::text[], $3::text[]) AS e (key, value))
+    WHERE id = $1::text"""
 
 _DELETE = f"""
     DELETE FROM {{schema}}.jobs WHERE id = ANY ($1::text[]) AND {_limited(2)} RETURNING id"""  # noqa: S608 - constant text
@@ -228,10 +248,12 @@ class Statements:
     list_in_parts: str
     recent_in_parts: str
     read_outcomes: str
+    read_metadata: str
     stats: str
     save: str
     save_whole: str
     add_outcomes: str
+    add_metadata: str
     delete: str
     update_status: str
     put_outcomes: str
@@ -243,8 +265,9 @@ class Statements:
         reads = (_GET, _LIST, _RECENT)
         whole = (_filled(text, _JOB, _OUTCOMES) for text in reads)
         in_parts = (_filled(text, _IN_PARTS, _PLACES) for text in reads)
-        writes = (_SAVE, _SAVE_WHOLE, _ADD_OUTCOMES, _DELETE, _UPDATE_STATUS, _PUT_OUTCOMES)
-        texts = (*whole, *in_parts, _READ_OUTCOMES, _STATS, *writes, _LOCKED)
+        saves = (_SAVE, _SAVE_WHOLE, _ADD_OUTCOMES, _ADD_METADATA)
+        writes = (*saves, _DELETE, _UPDATE_STATUS, _PUT_OUTCOMES)
+        texts = (*whole, *in_parts, _READ_OUTCOMES, _READ_METADATA, _STATS, *writes, _LOCKED)
         return cls(*(in_schema(text, schema) for text in texts))
 
 

@@ -26,7 +26,7 @@ from collection_jobs.adapters.sqlite.errors import (
     raise_for_caller,
 )
 from collection_jobs.adapters.sqlite.files import Files, identity_of
-from collection_jobs.adapters.sqlite.group_commit import Committer, Write, copy_log
+from collection_jobs.adapters.sqlite.group_commit import GroupCommit, Write, copy_log
 from collection_jobs.adapters.sqlite.handles import Handles, check_allowed
 from collection_jobs.adapters.sqlite.read_scheduler import ReadScheduler
 from collection_jobs.adapters.sqlite.rows import LARGEST_DOCUMENT
@@ -101,7 +101,7 @@ class Engine:
         self._ticks = 0
         self._deadline = self._long_listings_until = 0.0
         self._next_look = _AT_ONCE
-        self._turns = ReadScheduler(self._loop)
+        self._scheduler = ReadScheduler(self._loop)
 
     async def open(self) -> None:
         """Open the file. A cancelled call has closed what it opened when it raises.
@@ -183,24 +183,24 @@ class Engine:
     ) -> _T:
         """Do a read that should be short here and now; if it is not, with the helper.
 
-        Now and then it waits for a turn first: callers that read in a loop would otherwise never
-        suspend, and starve all other tasks.
+        Now and then it waits first, see `ReadScheduler`: callers that read in a loop would
+        otherwise never suspend, and starve all other tasks.
 
         Args:
             work: The read.
             argument: What it takes.
             if_long: What the helper does instead.
         """
-        turns = self._turns
-        if turns.left <= 0:
+        scheduler = self._scheduler
+        if scheduler.left <= 0:
             self._check()
-            await turns.next()
+            await scheduler.next()
         now = time.monotonic()
         if now >= self._next_look:
             self._look(now)
         self._ticks = _TICKS
         self._deadline = now + _LONGEST_SHORT_READ
-        turns.left -= 1
+        scheduler.left -= 1
         try:
             return work(self._reader, argument)
         except sqlite3.Error as error:
@@ -225,7 +225,7 @@ class Engine:
             return if_long(connection, argument)
 
         jobs = await self.read(work, argument, long)
-        self._turns.left -= len(jobs)
+        self._scheduler.left -= len(jobs)
         return jobs
 
     async def read_long(self, work: Callable[[sqlite3.Connection, _A], _T], argument: _A) -> _T:
@@ -272,7 +272,7 @@ class Engine:
     def _tick(self) -> bool:
         """Whether the read on the event loop's thread has become a long one."""
         self._ticks -= 1
-        self._turns.left -= _JOBS_PER_TICK
+        self._scheduler.left -= _JOBS_PER_TICK
         return self._ticks < 0 or time.monotonic() > self._deadline
 
     # What follows runs on the writer's thread.
@@ -296,7 +296,7 @@ class Engine:
         self._post(self._opened, for_caller(error, self._settings))
         self._post(self._closed)
 
-    def _refuse_all(self, committer: Committer, error: BaseException) -> None:
+    def _refuse_all(self, committer: GroupCommit, error: BaseException) -> None:
         """Answer the writes under way and all that come, until the repository is closed.
 
         May be called again where memory lacked: a write that has its answer takes no other.
@@ -319,10 +319,10 @@ class Engine:
             if self._taken is None:
                 return
 
-    def _post_the_end(self, committer: Committer) -> None:
+    def _post_the_end(self, committer: GroupCommit) -> None:
         self._post(self._closed, self._disconnect(committer))
 
-    def _connect(self) -> Committer:
+    def _connect(self) -> GroupCommit:
         settings = self._settings
         check_allowed(settings.path)
         self._handles = handles = Handles(settings.path)
@@ -339,9 +339,9 @@ class Engine:
         except BaseException:
             handles.close()
             raise
-        return Committer(writer, self._files, settings, self._start_checkpoint)
+        return GroupCommit(writer, self._files, settings, self._start_checkpoint)
 
-    def _disconnect(self, committer: Committer) -> Exception | None:
+    def _disconnect(self, committer: GroupCommit) -> Exception | None:
         try:
             self._background.close()
             if self._files.log_was_replaced:

@@ -28,7 +28,7 @@ def primary_code(error: BaseException) -> int:
 
 
 def for_caller(error: BaseException, settings: Settings) -> Exception:
-    """A new RepositoryError caused by a failure of the engine; any other error as it is."""
+    """Return a new RepositoryError caused by a failure of the engine; any other error as it is."""
     if isinstance(error, Exception) and not isinstance(error, ENGINE_ERRORS):
         return error
     failure = RepositoryError(_sentence(error, settings))
@@ -59,7 +59,7 @@ def _sentence(error: BaseException, settings: Settings) -> str:
 
 
 def not_open(settings: Settings) -> RepositoryClosedError:
-    """The refusal of a call before the opening or after the closing."""
+    """Return the refusal of a call before the opening or after the closing."""
     return RepositoryClosedError(
         f"the repository on {settings.path!r} is not open: use it within async with"
     )

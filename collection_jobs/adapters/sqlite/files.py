@@ -48,7 +48,7 @@ the other was, and they may be of the same instant."""
 
 
 def identity_of(path: str) -> Identity | None:
-    """The device and inode of the file at a path, or None where there is none."""
+    """Return the device and inode of the file at a path, or None where there is none."""
     try:
         found = _stat(path)
     except OSError:
@@ -132,7 +132,7 @@ class Files:
         self._seen = state
 
     def _settled_state(self) -> _State | None:
-        """The state of the folder, if every further change will show another time."""
+        """Return the state of the folder, if every further change will show another time."""
         # A link leads through another folder; and on Windows st_ctime is the time of the creation.
         if os.name == "nt" or os.path.realpath(self.path) != self.path:
             return None
@@ -192,7 +192,7 @@ def check_openable(path: str, create: bool) -> None:
 
 
 def foreign(path: str) -> RepositoryError:
-    """The refusal of another application's database."""
+    """Return the refusal of another application's database."""
     return RepositoryError(f"{path!r} is the SQLite database of another application")
 
 

@@ -1,4 +1,4 @@
-"""Committer: the writes that wait together, in one transaction (group commit)."""
+"""GroupCommit: the writes that wait together, in one transaction (group commit)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collection_jobs.adapters.sqlite.schema import retry_while_locked
 from collection_jobs.adapters.sqlite.settings import Settings
 from collection_jobs.errors import CollectionJobError, RepositoryError
 
-__all__ = ["Committer", "Write", "copy_log"]
+__all__ = ["GroupCommit", "Write", "copy_log"]
 
 # Rows changed until the log is copied: each takes a page or two; SQLite's own limit is 1,000 pages.
 _CHANGES_PER_CHECKPOINT = 1_000
@@ -77,7 +77,7 @@ class Write:
 _ENDED = "the writer of the repository ended, so the call may have happened or not"
 
 
-class Committer:
+class GroupCommit:
     """The one connection that changes anything, and when its log is copied into the database.
 
     A checkpoint beside the writer doubles what it can write. But it must not start while a

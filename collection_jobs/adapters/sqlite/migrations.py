@@ -90,7 +90,21 @@ _VERSION_2 = (
     "DROP TABLE symbols_of_version_1",
 )
 
-STEPS: dict[int, Sequence[str]] = {0: _VERSION_1, 1: _VERSION_2}
+# Metadata has a table of its own: in the job's row it would be written anew with every outcome that
+# is recorded.
+_VERSION_3 = (
+    """
+    CREATE TABLE metadata (
+        job INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
+        name TEXT NOT NULL CONSTRAINT name_is_a_name
+            CHECK (length(name) BETWEEN 1 AND 255 AND instr(name, char(0)) = 0),
+        value TEXT NOT NULL CONSTRAINT value_has_no_nul CHECK (instr(value, char(0)) = 0),
+        PRIMARY KEY (job, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
+STEPS: dict[int, Sequence[str]] = {0: _VERSION_1, 1: _VERSION_2, 2: _VERSION_3}
 """The statements that make version n + 1 of version n, by n; 0 is an empty file.
 
 A release keeps the steps from every former version. A process of an older release may have the file
@@ -192,7 +206,7 @@ def _check_clear(connection: sqlite3.Connection, path: str, obstacle: Obstacle) 
 
 
 def _check(connection: sqlite3.Connection, path: str, known: int) -> int:
-    """The version that the file has, unless it is one that this release does not know."""
+    """Return the version that the file has, unless it is one that this release does not know."""
     version = _version(connection)
     if not 1 <= version <= known:
         raise _refusal(path, version, known)
@@ -200,13 +214,13 @@ def _check(connection: sqlite3.Connection, path: str, known: int) -> int:
 
 
 def _version(connection: sqlite3.Connection) -> int:
-    """The version of the schema that a file of ours has."""
+    """Return the version of the schema that a file of ours has."""
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     return int(version)
 
 
 def _refusal(path: str, version: int, known: int) -> RepositoryError:
-    """The refusal of a file whose schema this release does not know."""
+    """Return the refusal of a file whose schema this release does not know."""
     advice = "; a newer release wrote it: update collection_jobs" if version > known else ""
     return RepositoryError(
         f"{path!r} has the schema version {version}, and this release of collection_jobs "

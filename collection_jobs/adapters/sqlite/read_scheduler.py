@@ -1,4 +1,4 @@
-"""ReadScheduler: how callers whose reads never suspend share the event loop's thread."""
+"""ReadScheduler: share the event loop's thread among callers whose reads never suspend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ __all__ = ["ReadScheduler"]
 # three of them: for the rest of this one, for the next before its timer is seen to, and for the one
 # after that before its task goes on.
 _ROUND = 64
-# A turn of this many is worth its suspension and its way through the loop, at some 10 us together.
+# A budget of this many is worth its suspension and its way through the loop, at some 10 us
+# together.
 _LEAST = 16
 
 
@@ -21,54 +22,54 @@ class ReadScheduler:
     Were the callers to suspend without waiting, each round of the loop would hold a read of every
     one: 256 listings of 50 jobs kept all else from running for 0.3 s. So those who wait stand in a
     queue, and in each round only so many go on as read about ``_ROUND`` jobs together, by what the
-    turns of the last round took.
+    budgets of the last round took.
 
     Attributes:
-        left: Jobs that may still be read in this turn; whoever reads takes them off. From 0 on,
-            ``await next()`` comes before the next read.
+        left: Jobs that may still be read within this budget; whoever reads takes them off. From 0
+            on, ``await next()`` comes before the next read.
     """
 
     __slots__ = (
+        "_budgets",
         "_granted",
         "_in_rounds",
         "_loop",
         "_share",
         "_spent",
-        "_turns",
         "_waiting",
         "left",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin with none: the first caller waits for its turn, too."""
+        """Begin with none: the first caller waits for a budget, too."""
         self._loop = loop
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._in_rounds = False
         self.left: int = 0
         self._share = self._granted = 0
-        self._spent = self._turns = 0
+        self._spent = self._budgets = 0
 
     async def next(self) -> None:
-        """Wait for a turn. A cancelled call takes none."""
-        self._end_turn()
+        """Wait for a budget. A cancelled call takes none."""
+        self._end_budget()
         wait_again = self._waiting.append
         while True:
             if not self._in_rounds:
                 self._in_rounds = True
                 self._loop.call_soon(self._begin_round)
-            turn = self._loop.create_future()
-            wait_again(turn)
-            await turn
-            self._end_turn()
+            caller = self._loop.create_future()
+            wait_again(caller)
+            await caller
+            self._end_budget()
             if self._spent < _ROUND:
                 break
             wait_again = self._waiting.appendleft  # those before took more than was foreseen
         self._granted = self.left = self._share
 
-    def _end_turn(self) -> None:
+    def _end_budget(self) -> None:
         if self._granted:
             self._spent += self._granted - self.left
-            self._turns += 1
+            self._budgets += 1
             self._granted = self.left = 0
 
     def _begin_round(self) -> None:
@@ -76,10 +77,10 @@ class ReadScheduler:
             self._in_rounds = False
             return
         self._share = max(_LEAST, _ROUND // len(self._waiting))
-        jobs_a_turn = max(self._share, self._spent // (self._turns or 1))
-        self._spent = self._turns = 0
-        for _ in range(min(len(self._waiting), max(1, _ROUND // jobs_a_turn))):
-            turn = self._waiting.popleft()
-            if not turn.done():  # a cancelled caller waits no more
-                turn.set_result(None)
+        jobs_a_budget = max(self._share, self._spent // (self._budgets or 1))
+        self._spent = self._budgets = 0
+        for _ in range(min(len(self._waiting), max(1, _ROUND // jobs_a_budget))):
+            caller = self._waiting.popleft()
+            if not caller.done():  # a cancelled caller waits no more
+                caller.set_result(None)
         self._loop.call_soon(self._begin_round)  # after those who go on now

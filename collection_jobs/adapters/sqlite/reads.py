@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from collection_jobs.adapters.sqlite.errors import primary_code
 from collection_jobs.adapters.sqlite.rows import (
@@ -25,6 +25,7 @@ from collection_jobs.adapters.sqlite.rows import (
     stored_from,
     to_json,
 )
+from collection_jobs.fields import POSITIONS
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 
@@ -42,7 +43,7 @@ __all__ = [
 
 _UNLIMITED = 2**31 - 1  # SQLite takes its own maximum instead, usually a billion
 _FIRST_PART, _LARGEST_PART = 16, 100  # jobs
-_SYMBOLS_PER_PART = 1_000
+_ROWS_PER_PART = 1_000  # symbols, or entries of metadata
 # A snapshot that stays keeps the log from beginning anew; a lack of memory may pass.
 _MOST_COMMITS = 3
 _FEW_ROWS = 16  # may be read one by one, if they are long
@@ -57,12 +58,30 @@ RECENT = """
 
 _FIND = f"SELECT {JOB_DOCUMENT} FROM jobs AS j WHERE j.id = ?"  # noqa: S608 - constant text
 _HEADER_OF = f"SELECT j.key, {HEADER} FROM jobs AS j WHERE j."  # noqa: S608 - constant text
-_SYMBOLS = """
-    SELECT symbol, position, candles, error FROM symbols
-    WHERE job = ? AND symbol > ? ORDER BY symbol LIMIT ?"""
-_SYMBOLS_DOCUMENT = f"""
-    SELECT json_group_array(json_array(symbol, position, candles, error))
-    FROM ({_SYMBOLS})"""  # noqa: S608 - constant text
+
+
+class _Rows(NamedTuple):
+    """The rows that a job has in a table, in the order of their names, from a name on.
+
+    Attributes:
+        rows: The statement that reads them.
+        document: The statement that reads them as one JSON document.
+    """
+
+    rows: str
+    document: str
+
+    @classmethod
+    def of(cls, table: str, *columns: str) -> _Rows:
+        """Read these columns of a table, of which the first is the name."""
+        read, name = ", ".join(columns), columns[0]
+        rows = f"SELECT {read} FROM {table} WHERE job = ? AND {name} > ? ORDER BY {name} LIMIT ?"  # noqa: S608 - constant text
+        document = f"SELECT json_group_array(json_array({read})) FROM ({rows})"  # noqa: S608 - constant text
+        return cls(rows, document)
+
+
+_SYMBOLS = _Rows.of("symbols", "symbol", "position", "candles", "error")
+_ENTRIES = _Rows.of("metadata", "name", "value")
 
 # Candles are summed in halves of 32 bits, since sum() fails beyond 64. Any job has a symbol, so a
 # job of none is an unknown one.
@@ -93,7 +112,7 @@ def find_whole(connection: sqlite3.Connection, job_id: str) -> CollectionJob | N
 
 
 def find_stored(connection: sqlite3.Connection, job_id: str) -> Stored | None:
-    """What a save compares with, within its transaction."""
+    """Return what a save compares with, within its transaction."""
     try:
         with _limited(connection):
             rows = connection.execute(_FIND, (job_id,)).fetchall()
@@ -108,13 +127,13 @@ def _stored_of(document: str) -> Stored:
 
 
 def list_few(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
-    """The jobs whose keys a statement selects, in its order, in one statement."""
+    """Return the jobs whose keys a statement selects, in its order, in one statement."""
     statement, parameters = keys
     return decoded(jobs_from, _listed(connection, f"({statement})", parameters))
 
 
 def list_all(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
-    """The same for any number of jobs, however long: within one transaction, some at a time."""
+    """Return any number of jobs, however long: within one transaction, some at a time."""
     statement, parameters = keys
     with _snapshot(connection):
         ((selected,),) = connection.execute(
@@ -176,45 +195,51 @@ def _in_parts_if_too_long(
 
 
 def _in_parts(connection: sqlite3.Connection, where: str, value: int | str) -> list[Any] | None:
-    """What JOB_DOCUMENT says of one job, read a part at a time within a transaction."""
+    """Return what JOB_DOCUMENT says of one job, read a part at a time within a transaction."""
     rows = connection.execute(_HEADER_OF + where, (value,)).fetchall()
     if not rows:
         return None
-    key, *header = rows[0]
+    key, *header = list[Any](rows[0])
     symbols = _Symbols()
-    for part in _symbols_of(connection, key):
+    for part in _rows_of(connection, _SYMBOLS, key):
         decoded(symbols.add, part)
-    return [*header, [symbols.names, symbols.positions, symbols.completed, symbols.failed]]
+    metadata: dict[str, str] = {}
+    for part in _rows_of(connection, _ENTRIES, key):
+        decoded(metadata.update, part)
+    header[POSITIONS["metadata"]] = metadata
+    header[POSITIONS["symbols"]] = symbols.as_document()
+    return header
 
 
 class _Symbols:
     """The symbols of one job, as JOB_DOCUMENT has them."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
-        self.positions: list[int] = []
+        self.positions: dict[str, int] = {}
         self.completed: dict[str, int] = {}
         self.failed: dict[str, str] = {}
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         for symbol, position, candles, error in rows:
-            self.names.append(symbol)
-            self.positions.append(position)
+            self.positions[symbol] = position
             if candles is not None:
                 self.completed[symbol] = candles
             if error is not None:
                 self.failed[symbol] = error
 
+    def as_document(self) -> list[Any]:
+        return [self.positions, self.completed, self.failed]
 
-def _symbols_of(connection: sqlite3.Connection, key: int) -> Iterator[list[Sequence[Any]]]:
-    """The rows of one job's symbols, in the order of their names, a part at a time."""
-    count, last = _SYMBOLS_PER_PART, ""
+
+def _rows_of(
+    connection: sqlite3.Connection, table: _Rows, key: int
+) -> Iterator[list[Sequence[Any]]]:
+    """Read the rows of one job in a table, in the order of their names, a part at a time."""
+    count, last = _ROWS_PER_PART, ""
     while True:
         try:
             with _limited(connection):
-                ((document,),) = connection.execute(
-                    _SYMBOLS_DOCUMENT, (key, last, count)
-                ).fetchall()
+                ((document,),) = connection.execute(table.document, (key, last, count)).fetchall()
             part: list[Sequence[Any]] = decoded(from_json, document)[0]
             length = len(document)
         except sqlite3.DataError as error:
@@ -224,23 +249,23 @@ def _symbols_of(connection: sqlite3.Connection, key: int) -> Iterator[list[Seque
                 count = max(_FEW_ROWS, count // 4)
                 continue
             # Not as JSON, which may be six times as long.
-            part = connection.execute(_SYMBOLS, (key, last, count)).fetchall()
+            part = connection.execute(table.rows, (key, last, count)).fetchall()
             length = LARGEST_DOCUMENT
         yield part
         if len(part) < count:
             return
-        if not decoded(_last_symbol, part) > last:
-            raise sqlite3.DatabaseError("the symbols of a job are out of order")
-        last = _last_symbol(part)
-        count = _next_count(len(part), length, _SYMBOLS_PER_PART)
+        if not decoded(_last_name, part) > last:
+            raise sqlite3.DatabaseError("the rows of a job are out of order")
+        last = _last_name(part)
+        count = _next_count(len(part), length, _ROWS_PER_PART)
 
 
-def _last_symbol(rows: Sequence[Sequence[Any]]) -> str:
+def _last_name(rows: Sequence[Sequence[Any]]) -> str:
     return str(rows[-1][0])
 
 
 def stats(connection: sqlite3.Connection, job_id: str) -> JobStats | None:
-    """The stats of one job."""
+    """Return the stats of one job."""
     ((total, completed, failed, high, low),) = connection.execute(_STATS, (job_id,)).fetchall()
     if not total:
         return None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from collection_jobs.documents import from_micros, to_micros
+from collection_jobs.fields import FIELDS, POSITIONS, Field, FieldKind
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 
@@ -18,6 +20,7 @@ __all__ = [
     "JOB_DOCUMENT",
     "LARGEST_DOCUMENT",
     "MAX_INTEGER",
+    "ROW_COLUMNS",
     "Outcome",
     "Stored",
     "UndecodableError",
@@ -27,6 +30,7 @@ __all__ = [
     "job_from",
     "jobs_from",
     "outcomes_of",
+    "row_values",
     "stored_from",
     "to_json",
     "to_micros",
@@ -47,12 +51,25 @@ LARGEST_DOCUMENT = 2**20
 SQLITE_LIMIT_LENGTH of a connection while it makes JOB_DOCUMENT."""
 _LONGEST_QUICK = 4_096  # characters
 
-HEADER = """j.id, j.source, j.timeframe, j.range_start, j.range_end, j.created_at, j.status,
-    j.started_at, j.finished_at, j.error_message, j.revision"""
+# A field is a column of `jobs`, unless it is one of many values.
+_ROW_FIELDS = tuple(
+    field
+    for field in FIELDS
+    if field.kind not in (FieldKind.NAMES, FieldKind.COUNTS, FieldKind.TEXTS)
+    and field.name != "revision"
+)
+
+
+def _column(field: Field) -> str:
+    return f"range_{field.name}" if field.name in ("start", "end") else field.name
+
+
+ROW_COLUMNS: Mapping[str, str] = {field.name: _column(field) for field in _ROW_FIELDS}
+"""The columns of `jobs` that hold a field each, by the fields' names; the revision left out."""
 
 
 def _quick(text: str) -> str:
-    """A text; where it is a long one, a blob beyond the connection's limit.
+    """Return a text; where it is a long one, a blob beyond the connection's limit.
 
     So a statement ends at the first long text, and not when it has put megabytes of them together.
     """
@@ -62,17 +79,37 @@ def _quick(text: str) -> str:
     )
 
 
+def _elements(symbols: str, metadata: str, long_text: Callable[[str], str]) -> str:
+    """Give an SQL expression for each field, in the fields' order, as JOB_DOCUMENT has them."""
+    special = {"symbols": symbols, "metadata": metadata, "revision": "j.revision"}
+    special |= {
+        field.name: long_text(f"j.{ROW_COLUMNS[field.name]}")
+        for field in _ROW_FIELDS
+        if field.kind is FieldKind.TEXT
+    }
+    return ", ".join(
+        special.get(field.name)
+        or (f"j.{ROW_COLUMNS[field.name]}" if field.name in ROW_COLUMNS else "NULL")
+        for field in FIELDS
+    )
+
+
+HEADER = _elements("NULL", "NULL", str)
+"""What the row of `jobs` has of each field, in the fields' order; NULL for the others."""
+
+_SYMBOLS_DOCUMENT = f"""(SELECT json_array(
+        json_group_object(symbol, position),
+        json_group_object(symbol, candles) FILTER (WHERE candles IS NOT NULL),
+        json_group_object(symbol, {_quick("error")}) FILTER (WHERE error IS NOT NULL))
+    FROM symbols WHERE job = j.key)"""  # noqa: S608 - constant text
+_METADATA_DOCUMENT = f"""(SELECT json_group_object(name, {_quick("value")}) FROM metadata
+    WHERE job = j.key)"""  # noqa: S608 - constant text
 # A job, symbols and all, as one JSON array out of one statement: so it is one snapshot, and the
 # thread gives up the interpreter lock once instead of once a row (with a busy event loop beside it,
 # each time costs up to 5 ms: 300 rows took 2.5 s, one document of them 0.02 s). It is also faster
 # than rows: 20 us instead of 30 for a job of ten symbols.
-JOB_DOCUMENT = f"""json_array({HEADER.replace("j.error_message", _quick("j.error_message"))},
-    (SELECT json_array(
-        json_group_array(symbol),
-        json_group_array(position),
-        json_group_object(symbol, candles) FILTER (WHERE candles IS NOT NULL),
-        json_group_object(symbol, {_quick("error")}) FILTER (WHERE error IS NOT NULL))
-     FROM symbols WHERE job = j.key))"""  # noqa: S608 - constant text
+JOB_DOCUMENT = f"json_array({_elements(_SYMBOLS_DOCUMENT, _METADATA_DOCUMENT, _quick)})"
+"""One element for each field, in the fields' order; the outcomes stand with the symbols."""
 
 # Its first element is the value. json.loads would also look for blanks around it: SQLite has none.
 from_json: Callable[[str], tuple[Any, int]] = json.JSONDecoder().raw_decode
@@ -91,12 +128,14 @@ class Stored(NamedTuple):
         created_at: In microseconds since 1970.
         status: The status, as stored.
         outcomes: The rows of `symbols`.
+        metadata: The rows of `metadata`.
     """
 
     revision: int
     created_at: int
     status: str
     outcomes: set[Outcome]
+    metadata: dict[str, str]
 
 
 def decoded(decode: Callable[[Any], _T], document: Any) -> _T:
@@ -125,63 +164,113 @@ def decoded(decode: Callable[[Any], _T], document: Any) -> _T:
 _boundary = lru_cache(maxsize=1024)(from_micros)
 
 
-def _optional_from_micros(micros: int | None) -> datetime | None:
-    return None if micros is None else from_micros(micros)
+def _status_text(status: JobStatus) -> str:
+    return status.value
+
+
+# How a field is held, where it is not None; those of other kinds are held as they are.
+_ENCODERS: Mapping[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.INSTANT: to_micros,
+    FieldKind.STATUS: _status_text,
+}
+_DECODERS: Mapping[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.INSTANT: from_micros,
+    FieldKind.STATUS: _STATUSES.__getitem__,
+    FieldKind.TEXTS: MappingProxyType,
+}
+_QUICKER: Mapping[str, Callable[[int], datetime]] = {"start": _boundary, "end": _boundary}
+_ENCODED = tuple(
+    (place, _ENCODERS[field.kind])
+    for place, field in enumerate(_ROW_FIELDS)
+    if field.kind in _ENCODERS
+)
+
+
+def _decoded_fields(*, optional: bool) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
+    return tuple(
+        (POSITIONS[field.name], _QUICKER.get(field.name, _DECODERS[field.kind]))
+        for field in FIELDS
+        if field.kind in _DECODERS
+        and field.optional is optional
+        and field.name != "failed_symbols"  # it stands with the symbols
+    )
+
+
+_DECODED, _DECODED_UNLESS_NULL = _decoded_fields(optional=False), _decoded_fields(optional=True)
+_row_values = attrgetter(*ROW_COLUMNS)
+
+_START, _END, _SYMBOLS = POSITIONS["start"], POSITIONS["end"], POSITIONS["symbols"]
+_CREATED_AT, _STATUS, _REVISION = (
+    POSITIONS["created_at"],
+    POSITIONS["status"],
+    POSITIONS["revision"],
+)
+_COMPLETED, _FAILED = POSITIONS["completed_symbols"], POSITIONS["failed_symbols"]
+_METADATA = POSITIONS["metadata"]
+
+
+def row_values(job: CollectionJob) -> list[Any]:
+    """Give what the columns of `ROW_COLUMNS` hold of a job, in their order."""
+    values = list(_row_values(job))
+    for place, encode in _ENCODED:
+        value = values[place]
+        if value is not None:
+            values[place] = encode(value)
+    return values
 
 
 def outcomes_of(job: CollectionJob) -> Iterator[Outcome]:
-    """The rows of `symbols` that a job should have."""
+    """Give the rows of `symbols` that a job should have."""
     completed, failed = job.completed_symbols, job.failed_symbols
     for position, symbol in enumerate(job.symbols):
         yield symbol, position, completed.get(symbol), failed.get(symbol)
 
 
-def stored_from(document: list[Any]) -> Stored:
-    """What a save compares with, of JOB_DOCUMENT."""
-    _, _, _, _, _, created_at, status, _, _, _, revision, symbols = document
-    names, positions, completed, failed = symbols
+def stored_from(document: Sequence[Any]) -> Stored:
+    """Give what a save compares with, of JOB_DOCUMENT."""
+    positions, completed, failed = document[_SYMBOLS]
     outcomes = {
         (symbol, position, completed.get(symbol), failed.get(symbol))
-        for symbol, position in zip(names, positions, strict=True)
+        for symbol, position in positions.items()
     }
-    return Stored(revision, created_at, status, outcomes)
+    return Stored(
+        document[_REVISION],
+        document[_CREATED_AT],
+        document[_STATUS],
+        outcomes,
+        document[_METADATA],
+    )
 
 
 def jobs_from(documents: str) -> list[CollectionJob]:
-    """The jobs in a JSON array of what JOB_DOCUMENT describes."""
+    """Build the jobs in a JSON array of what JOB_DOCUMENT describes."""
     return [job_from(document) for document in from_json(documents)[0]]
 
 
-def job_from(document: Iterable[Any]) -> CollectionJob:
-    """The job that JOB_DOCUMENT describes; the schema's CHECKs stand for the entity's."""
-    (
-        job_id, source, timeframe, start, end, created_at, status,
-        started_at, finished_at, error_message, revision,
-        (names, positions, completed, failed),
-    ) = document  # fmt: skip
-    symbols: list[str] = [""] * len(names)
-    for position, name in zip(positions, names, strict=True):
-        symbols[position] = name
+def job_from(document: list[Any]) -> CollectionJob:
+    """Build the job that JOB_DOCUMENT describes; the schema's CHECKs stand for the entity's.
+
+    Args:
+        document: What was decoded; it is used up.
+    """
+    positions, completed, failed = document[_SYMBOLS]
+    symbols: list[str] = [""] * len(positions)
+    for symbol, position in positions.items():
+        symbols[position] = symbol
     # A damaged file may hold what no CHECK let in: what costs next to nothing is looked at again.
     if not symbols or not all(symbols):
         raise ValueError("a position without a symbol")
-    if start >= end or (completed and failed and not completed.keys().isdisjoint(failed)):
+    if document[_START] >= document[_END] or (
+        completed and failed and not completed.keys().isdisjoint(failed)
+    ):
         raise ValueError("an empty range, or a symbol with two outcomes")
-    return restore_job(
-        (
-            job_id,
-            source,
-            tuple(symbols),
-            timeframe,
-            _boundary(start),
-            _boundary(end),
-            from_micros(created_at),
-            _STATUSES[status],
-            _optional_from_micros(started_at),
-            _optional_from_micros(finished_at),
-            error_message,
-            MappingProxyType(completed),
-            MappingProxyType(failed),
-            revision,
-        )
-    )
+    for place, decode in _DECODED:
+        document[place] = decode(document[place])
+    for place, decode in _DECODED_UNLESS_NULL:
+        value = document[place]
+        if value is not None:
+            document[place] = decode(value)
+    document[_SYMBOLS] = tuple(symbols)
+    document[_COMPLETED] = MappingProxyType(completed)
+    document[_FAILED] = MappingProxyType(failed)
+    return restore_job(document)

@@ -10,13 +10,13 @@ from typing import TypeVar
 
 from collection_jobs.adapters.sqlite.errors import primary_code
 from collection_jobs.adapters.sqlite.files import APPLICATION_ID, check_openable, foreign
-from collection_jobs.adapters.sqlite.migrations import migrate, take_steps
+from collection_jobs.adapters.sqlite.migrations import STEPS, migrate, take_steps
 from collection_jobs.adapters.sqlite.settings import Settings
 from collection_jobs.errors import RepositoryError
 
 __all__ = ["FIRST_INSTANT", "SCHEMA_VERSION", "connect", "connect_to_read", "retry_while_locked"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = len(STEPS)
 FIRST_INSTANT = -62_135_596_800_000_000
 """The year 1 in microseconds since 1970: the least that a timestamp can be."""
 _OLDEST_SQLITE = (3, 38, 0)  # STRICT tables came with 3.37, the operator ->> with 3.38

@@ -11,7 +11,7 @@ __all__ = ["scratch_parent", "scratch_url"]
 
 
 def scratch_parent(url: str) -> Path:
-    """The directory beside the file that a URL names.
+    """Return the directory beside the file that a URL names.
 
     Raises:
         ValueError: There is none, or the URL is no SQLite URL.
@@ -23,6 +23,6 @@ def scratch_parent(url: str) -> Path:
 
 
 def scratch_url(url: str, directory: Path) -> str:
-    """The URL of a file in a directory, with the options of another URL."""
+    """Return the URL of a file in a directory, with the options of another URL."""
     _, mark, query = url.partition("?")
     return f"sqlite:///{quote(str(directory))}/jobs.db{mark}{query}"

@@ -62,7 +62,7 @@ class Settings:
         busy_timeout: float,
         create: bool = True,
     ) -> Self:
-        """The settings as a caller without a type checker may give them."""
+        """Return the settings as a caller without a type checker may give them."""
         text = path if issubclass(type(path), str) else _path_of(path)
         if not issubclass(type(text), str):
             raise TypeError(f"path must be a str or a path of str: {shown(path)}")

@@ -9,9 +9,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from collection_jobs.adapters.sqlite.reads import find_stored
-from collection_jobs.adapters.sqlite.rows import Outcome, outcomes_of, to_json, to_micros
+from collection_jobs.adapters.sqlite.rows import (
+    ROW_COLUMNS,
+    Outcome,
+    outcomes_of,
+    row_values,
+    to_json,
+    to_micros,
+)
 from collection_jobs.errors import (
     CollectionJobError,
     JobNotFoundError,
@@ -23,16 +31,23 @@ from collection_jobs.status import TRANSITIONS, JobStatus
 
 __all__ = ["add_outcome", "delete", "save", "save_many", "update_status"]
 
-_INSERT_JOB = """
-    INSERT INTO jobs (id, source, timeframe, range_start, range_end, created_at, status,
-        started_at, finished_at, error_message, revision)
-    SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, last_deleted_revision + 1 FROM store WHERE true
-    ON CONFLICT (id) DO NOTHING"""
-_REPLACE_JOB = """
-    UPDATE jobs SET source = ?2, timeframe = ?3, range_start = ?4, range_end = ?5,
-        started_at = ?8, finished_at = ?9, error_message = ?10, revision = revision + 1"""
+_INSERT_JOB = f"""
+    INSERT INTO jobs ({", ".join(ROW_COLUMNS.values())}, revision)
+    SELECT {", ".join("?" * len(ROW_COLUMNS))}, last_deleted_revision + 1 FROM store WHERE true
+    ON CONFLICT (id) DO NOTHING"""  # noqa: S608 - constant text
+
+
+def _set(*fields: str) -> str:
+    places = {name: place for place, name in enumerate(ROW_COLUMNS, 1)}
+    return ", ".join(f"{ROW_COLUMNS[name]} = ?{places[name]}" for name in fields)
+
+
 # The indexes on these columns are rewritten when they are set, even to what they were.
-_AND_MOVE_JOB = ", created_at = ?6, status = ?7"
+_INDEXED = ("created_at", "status")
+_REPLACE_JOB = f"""
+    UPDATE jobs SET {_set(*(name for name in ROW_COLUMNS if name not in ("id", *_INDEXED)))},
+        revision = revision + 1"""  # noqa: S608 - constant text
+_AND_MOVE_JOB = f", {_set(*_INDEXED)}"
 _WITH_ID = " WHERE id = ?1"
 
 # The rows go in as JSON arrays, many in one statement, not one by one: see rows.JOB_DOCUMENT.
@@ -53,6 +68,16 @@ _PUT_OUTCOME = f"""
 _DELETE_SYMBOLS = """
     DELETE FROM symbols WHERE job = (SELECT key FROM jobs WHERE id = ?1)
     AND symbol IN (SELECT value FROM json_each(?2))"""
+_REPLACE_ENTRY = "ON CONFLICT (job, name) DO UPDATE SET value = excluded.value"
+_PUT_ENTRIES = f"""
+    INSERT INTO metadata (job, name, value) SELECT jobs.key, value ->> 0, value ->> 1
+    FROM jobs, json_each(?2) WHERE jobs.id = ?1 {_REPLACE_ENTRY}"""  # noqa: S608 - constant text
+_PUT_ENTRY = f"""
+    INSERT INTO metadata (job, name, value)
+    SELECT jobs.key, ?2, ?3 FROM jobs WHERE jobs.id = ?1 {_REPLACE_ENTRY}"""  # noqa: S608 - constant text
+_DELETE_ENTRIES = """
+    DELETE FROM metadata WHERE job = (SELECT key FROM jobs WHERE id = ?1)
+    AND name IN (SELECT value FROM json_each(?2))"""
 
 # What is encoded in one piece, while no other thread runs, takes some milliseconds at most.
 _NAMES_PER_PART = 5_000
@@ -87,13 +112,15 @@ _UPDATE_STATUS = {status: _change_of_status(status) for status in TRANSITIONS}
 
 def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
     """Create or replace a job."""
-    columns = _columns(job)
+    columns = row_values(job)
     if job.revision is None and connection.execute(_INSERT_JOB, columns).rowcount:
         for first in range(0, len(job.symbols), _NAMES_PER_PART):
             names = job.symbols[first : first + _NAMES_PER_PART]
             connection.execute(_INSERT_SYMBOLS, (job.id, to_json(names), first))
         if job.completed_symbols or job.failed_symbols:
-            _put_outcomes(connection, job.id, outcomes_of(job))
+            _put(connection, job.id, outcomes_of(job), _PUT_OUTCOMES, _PUT_OUTCOME)
+        if job.metadata:
+            _put(connection, job.id, job.metadata.items(), _PUT_ENTRIES, _PUT_ENTRY)
         return
     stored = find_stored(connection, job.id)
     found = None if stored is None else stored.revision
@@ -102,24 +129,11 @@ def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
         raise StaleJobError(job.id, job.revision, found)
     if stored is None:  # without a revision, the insertion has just met it
         raise sqlite3.DatabaseError("the table store has lost its row")
-    stays = stored.created_at == columns[5] and stored.status == columns[6]
+    stays = stored.created_at == to_micros(job.created_at) and stored.status == job.status.value
     connection.execute(_REPLACE_JOB + ("" if stays else _AND_MOVE_JOB) + _WITH_ID, columns)
     _replace_outcomes(connection, job, stored.outcomes)
-
-
-def _columns(job: CollectionJob) -> tuple[str | int | None, ...]:
-    return (
-        job.id,
-        job.source,
-        job.timeframe,
-        to_micros(job.start),
-        to_micros(job.end),
-        to_micros(job.created_at),
-        job.status.value,
-        None if job.started_at is None else to_micros(job.started_at),
-        None if job.finished_at is None else to_micros(job.finished_at),
-        job.error_message,
-    )
+    if stored.metadata != job.metadata:
+        _replace_metadata(connection, job, stored.metadata)
 
 
 def _replace_outcomes(
@@ -127,28 +141,50 @@ def _replace_outcomes(
 ) -> None:
     """Write only the rows that differ."""
     wanted = set(outcomes_of(job))
-    vanished = list({row[0] for row in stored - wanted}.difference(job.symbols))
-    for first in range(0, len(vanished), _NAMES_PER_PART):
-        names = to_json(vanished[first : first + _NAMES_PER_PART])
-        connection.execute(_DELETE_SYMBOLS, (job.id, names))
-    _put_outcomes(connection, job.id, wanted - stored)
+    vanished = {row[0] for row in stored - wanted}.difference(job.symbols)
+    _remove(connection, job.id, vanished, _DELETE_SYMBOLS)
+    _put(connection, job.id, wanted - stored, _PUT_OUTCOMES, _PUT_OUTCOME)
 
 
-def _put_outcomes(connection: sqlite3.Connection, job_id: str, outcomes: Iterable[Outcome]) -> None:
-    part: list[Outcome] = []
+def _replace_metadata(
+    connection: sqlite3.Connection, job: CollectionJob, stored: dict[str, str]
+) -> None:
+    """Write only the rows that differ."""
+    _remove(connection, job.id, stored.keys() - job.metadata.keys(), _DELETE_ENTRIES)
+    changed = job.metadata.items() - stored.items()
+    _put(connection, job.id, changed, _PUT_ENTRIES, _PUT_ENTRY)
+
+
+def _remove(
+    connection: sqlite3.Connection, job_id: str, vanished: Iterable[str], statement: str
+) -> None:
+    names = list(vanished)
+    for first in range(0, len(names), _NAMES_PER_PART):
+        connection.execute(statement, (job_id, to_json(names[first : first + _NAMES_PER_PART])))
+
+
+def _put(
+    connection: sqlite3.Connection,
+    job_id: str,
+    rows: Iterable[tuple[Any, ...]],
+    put_many: str,
+    put_one: str,
+) -> None:
+    """Write rows that may end in a text, as many at once as take a moment to encode."""
+    part: list[tuple[Any, ...]] = []
     length = 0
-    for outcome in outcomes:
-        text = len(outcome[3] or "")
+    for row in rows:
+        text = len(row[-1] or "")
         if text > _LONG_TEXT:
-            connection.execute(_PUT_OUTCOME, (job_id, *outcome))
+            connection.execute(put_one, (job_id, *row))
             continue
-        part.append(outcome)
+        part.append(row)
         length += text + _USUAL_LENGTH
         if length >= _LENGTH_PER_PART:
-            connection.execute(_PUT_OUTCOMES, (job_id, to_json(part)))
+            connection.execute(put_many, (job_id, to_json(part)))
             part, length = [], 0
     if part:
-        connection.execute(_PUT_OUTCOMES, (job_id, to_json(part)))
+        connection.execute(put_many, (job_id, to_json(part)))
 
 
 def save_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> None:

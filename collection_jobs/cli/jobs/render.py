@@ -103,9 +103,20 @@ def _facts(job: CollectionJob, now: datetime) -> Table:
         table.add_row(name, text)
     if job.error_message is not None:
         table.add_row("error", Text("\n".join(escaped_lines(job.error_message)), "red"))
+    if job.metadata:
+        table.add_row("metadata", Text("\n".join(_metadata(job))))
     if job.revision is not None:
         table.add_row("revision", f"{job.revision}")
     return table
+
+
+def _metadata(job: CollectionJob) -> Iterator[str]:
+    for key in sorted(job.metadata)[:_SHOWN_METADATA]:
+        value = "\n".join(escaped_lines(job.metadata[key]))
+        yield f"{escaped(key)}: {value}" if value else f"{escaped(key)}:"
+    rest = len(job.metadata) - _SHOWN_METADATA
+    if rest > 0:
+        yield f"and {rest:,} more"
 
 
 def _times(job: CollectionJob, now: datetime) -> Iterator[tuple[str, Text]]:
@@ -147,6 +158,7 @@ def _pending(symbols: list[str]) -> RenderableType:
 
 
 _SHOWN_PENDING = 50
+_SHOWN_METADATA = 50
 
 
 def _counted(number: int, noun: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collection_jobs.conformance.checks.cancellation.examine import examine_cancellation
 from collection_jobs.conformance.checks.contention.examine import (
-    CONCURRENT_LAWS,
     examine_contention,
 )
 from collection_jobs.conformance.checks.crash.damage import examine_damage
@@ -23,6 +22,7 @@ from collection_jobs.conformance.checks.sequential.examine import (
 )
 from collection_jobs.conformance.checks.sequential.wrong_inputs import examine_wrong_inputs
 from collection_jobs.conformance.running.configuration import Check
+from collection_jobs.conformance.spec.operations import CONCURRENT_LAWS
 
 __all__ = ["CHECKS"]
 

@@ -3,18 +3,18 @@
 The law is found by asking what would explain the history, in this order:
 
 1. no two calls overlap: the law that the oracle names for the call that does not fit;
-2. one of two calls for the same change (or two deletions) had returned False: STATUS-2, DELETE-1;
-3. no save had been conditional: SAVE-3 (MANY-1 for save_many), for one was accepted though stale,
-   or refused though fresh;
+2. one of two calls for the same change had returned False: ``one_winner``;
+3. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
+   was accepted though stale, or refused though fresh;
 4. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
 5. the oracle finds that something of a deleted job came back: DELETE-2;
 6. one or two acknowledged changes had not been made, so they were lost to others, of this job or
-   of another, that overlapped them: DELETE-1 for a deletion, FAILED-2 where add_failed_symbol lost
-   its change, COMPLETED-2 where add_completed_symbol did, then either where it overlapped the one
-   that did, else ATOMIC-1;
-7. the method of the call that does not fit had not been called: STATS-1 for get_stats, else
-   ATOMIC-1;
+   of another, that overlapped them: ``lost`` of those that were lost, then ``losing`` of those that
+   overlapped them, else ATOMIC-1;
+7. the method of the call that does not fit had not been called: ``view``;
 8. nothing of the sort: ATOMIC-1.
+
+What stands in double back-quotes is a law of the method's entry in the registry of operations.
 
 The whole history is asked first, for what later calls saw tells a change that was lost from one
 read that missed it; then its core, in which only the reads are left without which it has an order.
@@ -29,16 +29,15 @@ from itertools import combinations, pairwise
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.history.search import Stuck, find_order
 from collection_jobs.conformance.history.sequential_spec import (
-    Operation,
+    JobOperation,
     operation,
     why,
     without_revision,
 )
 from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Violation
-from collection_jobs.conformance.spec.judge import FAMILIES
 from collection_jobs.conformance.spec.model import JobState, Span
-from collection_jobs.job import CollectionJob
+from collection_jobs.conformance.spec.operations import OPERATIONS, Laws
 
 __all__ = ["Attribution", "attribute"]
 
@@ -59,7 +58,7 @@ class Attribution:
     """
 
     violation: Violation
-    operations: tuple[Operation, ...]
+    operations: tuple[JobOperation, ...]
     stuck: Stuck
 
 
@@ -67,23 +66,23 @@ class Attribution:
 class _Case:
     """A history to explain: the operations on the job, and all the calls, in which they overlap."""
 
-    core: list[Operation]
+    core: list[JobOperation]
     state: JobState
     stuck: Stuck
     events: Sequence[Event]
 
     @property
-    def culprit(self) -> Operation:
+    def culprit(self) -> JobOperation:
         """The operation whose answer no order reaches."""
         return self.stuck.open[0]
 
-    def is_explained(self, instead: list[Operation]) -> bool:
+    def is_explained(self, instead: list[JobOperation]) -> bool:
         """Whether there is an order of these operations."""
         return find_order(instead, self.state) is None
 
 
 def attribute(
-    operations: Sequence[Operation], state: JobState, events: Sequence[Event]
+    operations: Sequence[JobOperation], state: JobState, events: Sequence[Event]
 ) -> Attribution:
     """Find what matters in a history that no order explains, and the law that it breaks.
 
@@ -102,7 +101,7 @@ def attribute(
     return Attribution(violation, tuple(core), stuck)
 
 
-def _core(operations: list[Operation], state: JobState) -> list[Operation]:
+def _core(operations: list[JobOperation], state: JobState) -> list[JobOperation]:
     """Return what came up to the first answer that no order reaches, less the reads not needed."""
     stuck = find_order(operations, state)
     assert stuck is not None  # noqa: S101 - the caller knows; this tells the type checker
@@ -117,11 +116,11 @@ def _core(operations: list[Operation], state: JobState) -> list[Operation]:
     return core
 
 
-def _began(one: Operation | Event) -> int:
+def _began(one: JobOperation | Event) -> int:
     return one.began
 
 
-def _violation(whole: list[Operation], case: _Case) -> Violation:
+def _violation(whole: list[JobOperation], case: _Case) -> Violation:
     says = why(case.culprit, case.stuck.state)
     if not _any_overlap(case.events):
         return says[0]
@@ -141,7 +140,7 @@ def _any_overlap(events: Sequence[Event]) -> bool:
     return any(_overlap(one, other) for one, other in pairwise(ordered))
 
 
-def _overlap(one: Operation | Event, other: Operation | Event) -> bool:
+def _overlap(one: JobOperation | Event, other: JobOperation | Event) -> bool:
     """Whether neither was done before the other began."""
     first, second = (one, other) if one.began <= other.began else (other, one)
     return first.ended is None or first.ended >= second.began
@@ -157,26 +156,30 @@ def _two_winners(case: _Case) -> Violation | None:
                 _answered(each, value=False) if each is loser else each for each in case.core
             ]
             if case.is_explained(instead):
-                law = "DELETE-1" if one.event.call.method == "delete" else "STATUS-2"
                 return Violation(
-                    law,
+                    _laws(one).one_winner or "ATOMIC-1",
                     f"{one.event.client} and {other.event.client} both called {one.event.call},"
                     " and both calls returned True: only one of them can have made the change",
                 )
     return None
 
 
-def _won(one: Operation) -> bool:
+def _laws(one: JobOperation) -> Laws:
+    return OPERATIONS[one.call.method].laws
+
+
+def _won(one: JobOperation) -> bool:
     outcome = one.event.outcome
-    method = one.event.call.method
-    return method in ("update_status", "delete") and outcome is not None and outcome.value is True
+    return _laws(one).one_winner is not None and outcome is not None and outcome.value is True
 
 
 def _same_change(call: Call, other: Call) -> bool:
-    return call.method == other.method and call.arguments[:2] == other.arguments[:2]
+    return call.method == other.method and all(
+        call.argument(name) == other.argument(name) for name in OPERATIONS[call.method].rivals
+    )
 
 
-def _answered(one: Operation, *, value: object) -> Operation:
+def _answered(one: JobOperation, *, value: object) -> JobOperation:
     """Return the same call with another answer."""
     event, outcome = one.event, one.event.outcome
     assert outcome is not None  # noqa: S101 - it won, so it came back; this tells the type checker
@@ -192,7 +195,8 @@ def _wrong_condition(case: _Case) -> Violation | None:
     instead = [_unconditional(one) if one in conditional else one for one in case.core]
     if not case.is_explained([one for one in instead if one is not None]):
         return None
-    law = "MANY-1" if all(_is_many(one) for one in conditional) else "SAVE-3"
+    laws = {_laws(one).condition or "SAVE-3" for one in conditional}
+    law = laws.pop() if len(laws) == 1 else "SAVE-3"
     if not accepted:
         return Violation(law, f"{conditional[0].event}; no order of the calls makes its copy stale")
     whom = " and ".join(str(one.event.call) for one in accepted)
@@ -203,28 +207,17 @@ def _wrong_condition(case: _Case) -> Violation | None:
     )
 
 
-def _is_conditional(one: Operation) -> bool:
-    return any(job.revision is not None for job in _saved(one))
+def _is_conditional(one: JobOperation) -> bool:
+    return any(job.revision is not None for job in one.call.jobs)
 
 
-def _is_many(one: Operation) -> bool:
-    return one.call.method == "save_many"
-
-
-def _saved(one: Operation) -> tuple[CollectionJob, ...]:
-    """Return what a call saves of the job: several copies, where it is ``save_many``."""
-    if one.call.method not in ("save", "save_many"):
-        return ()
-    return tuple(one.call.arguments[0]) if _is_many(one) else one.call.arguments
-
-
-def _unconditional(one: Operation) -> Operation | None:
+def _unconditional(one: JobOperation) -> JobOperation | None:
     """Return a conditional save as if it had been unconditional; None where it was refused."""
     event, outcome = one.event, one.event.outcome
     if outcome is not None and outcome.error is not None:
         return None
-    jobs = tuple(replace(job, revision=None) for job in _saved(one))
-    call = Call(one.call.method, (jobs,) if _is_many(one) else jobs)
+    jobs = tuple(replace(job, revision=None) for job in one.call.jobs)
+    call = one.call.with_jobs(jobs)
     wall = outcome or Outcome(jobs[0].created_at, jobs[0].created_at)
     return operation(replace(event, call=call), jobs[0].id, Span(wall.began, wall.ended))
 
@@ -270,13 +263,10 @@ def _disturbs(event: Event, calls: Sequence[Event]) -> bool:
 
 
 def _law_of_loss(lost: Sequence[str], around: Sequence[Event]) -> str:
-    if "delete" in lost:
-        return "DELETE-1"
-    for methods in (lost, [event.call.method for event in around]):
-        found = next((name for name in FAMILIES if name in methods), None)
-        if found is not None:
-            return f"{FAMILIES[found]}-2"
-    return "ATOMIC-1"
+    methods = {event.call.method for event in around}
+    laws = [one.laws.lost for one in OPERATIONS.values() if one.name in lost]
+    laws += [one.laws.losing for one in OPERATIONS.values() if one.name in methods]
+    return next((law for law in laws if law is not None), "ATOMIC-1")
 
 
 def _wrong_method(case: _Case) -> Violation | None:
@@ -285,5 +275,7 @@ def _wrong_method(case: _Case) -> Violation | None:
     rest = [one for one in case.core if one.event.call.method != method]
     if not culprit.reads or not case.is_explained(rest):
         return None
-    law = "STATS-1" if method == "get_stats" else "ATOMIC-1"
-    return Violation(law, f"{culprit.event}; at no instant of the call did the job look like this")
+    return Violation(
+        _laws(culprit).view,
+        f"{culprit.event}; at no instant of the call did the job look like this",
+    )

@@ -27,42 +27,18 @@ from collection_jobs.conformance.history.listings import (
 )
 from collection_jobs.conformance.history.multi_key import find_partial_save
 from collection_jobs.conformance.history.search import find_order
-from collection_jobs.conformance.history.sequential_spec import Operation, operation
+from collection_jobs.conformance.history.sequential_spec import JobOperation, operation
 from collection_jobs.conformance.history.timeline import bars, draw
 from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.conformance.spec.model import ABSENT, JobState, Span, unexpected
-from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
+from collection_jobs.conformance.spec.operations import OPERATIONS
 from collection_jobs.job import CollectionJob
 
 __all__ = ["check", "check_among"]
 
 _NOTHING: Mapping[str, JobState] = MappingProxyType({})
 _LONG = 1_000
-_EXPECTED: Mapping[str, tuple[type[Exception], ...]] = MappingProxyType(
-    {
-        "save": (StaleJobError,),
-        "save_many": (StaleJobError,),
-        "add_failed_symbol": (JobNotFoundError, UnknownSymbolError),
-        "add_completed_symbol": (JobNotFoundError, UnknownSymbolError),
-    }
-)
-_LAW_OF_ERROR = MappingProxyType(
-    {
-        "save": "SAVE-2",
-        "get_by_id": "GET-1",
-        "delete": "DELETE-1",
-        "list_by_status": "LIST-1",
-        "list_recent": "RECENT-1",
-        "get_running_jobs": "RUNNING-1",
-        "update_status": "STATUS-1",
-        "add_failed_symbol": "FAILED-1",
-        "add_completed_symbol": "COMPLETED-1",
-        "save_many": "MANY-1",
-        "list_after": "KEY-1",
-        "get_stats": "STATS-1",
-    }
-)
 
 
 def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -> list[Finding]:
@@ -157,10 +133,10 @@ def _wrong_error(event: Event) -> Violation | None:
     error = None if event.outcome is None else event.outcome.error
     if event.outcome is None or error is None:
         return None
-    method = event.call.method
-    if isinstance(error, _EXPECTED.get(method, ())):
+    operation = OPERATIONS[event.call.method]
+    if isinstance(error, operation.refusals):
         return None
-    return unexpected(event.call, event.outcome, _LAW_OF_ERROR[method])[0]
+    return unexpected(event.call, event.outcome, operation.laws.answer)[0]
 
 
 def _alone(event: Event, violation: Violation) -> Finding:
@@ -169,9 +145,9 @@ def _alone(event: Event, violation: Violation) -> Finding:
 
 def _by_job(
     events: Sequence[Event], initial: Mapping[str, JobState]
-) -> tuple[dict[str, list[Operation]], list[Event]]:
+) -> tuple[dict[str, list[JobOperation]], list[Event]]:
     """Return the calls on each job, and the listings that came back."""
-    jobs: dict[str, list[Operation]] = {job_id: [] for job_id in initial}
+    jobs: dict[str, list[JobOperation]] = {job_id: [] for job_id in initial}
     listings: list[Event] = []
     wall = _wall(events)
     for event in events:

@@ -8,15 +8,11 @@ from dataclasses import dataclass
 from itertools import count
 
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
 __all__ = ["Event", "History", "Recording", "is_change", "is_hung"]
 
-_CHANGING = frozenset(
-    {
-        *("save", "delete", "update_status", "add_failed_symbol"),
-        *("add_completed_symbol", "save_many"),
-    }
-)
+_CHANGING = frozenset(name for name, one in OPERATIONS.items() if one.writes)
 
 
 @dataclass(frozen=True, slots=True)

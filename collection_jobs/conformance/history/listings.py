@@ -12,16 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.history.sequential_spec import Operation, listed, missed
+from collection_jobs.conformance.history.sequential_spec import JobOperation, listed, missed
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
-from collection_jobs.conformance.spec.listings import (
-    LISTING_LAWS,
-    is_list_of_jobs,
-    matches,
-    page_of,
-    sort_key,
-)
+from collection_jobs.conformance.spec.listings import is_list_of_jobs, page_of, sort_key
 from collection_jobs.conformance.spec.model import Facts, JobState, facts_of
+from collection_jobs.conformance.spec.operations import listing_of
+from collection_jobs.conformance.spec.signatures import SAVES
 from collection_jobs.job import CollectionJob
 
 __all__ = ["Ages", "judge_shown", "readings"]
@@ -40,9 +36,7 @@ class Ages:
         """Collect them from the jobs that were saved or were there before."""
         self._ages: dict[str, tuple[datetime, datetime]] = {}
         for event in events:
-            call = event.call
-            jobs = call.arguments[0] if call.method == "save_many" else call.arguments
-            for job in jobs if call.method in ("save", "save_many") else ():
+            for job in event.call.jobs if event.call.method in SAVES else ():
                 self._add(job.id, job.created_at)
         for job_id, state in initial.items():
             if state.facts is not None:
@@ -76,7 +70,8 @@ def judge_shown(call_event: Event, ages: Ages) -> Iterator[Violation]:
         ages: Those of its history.
     """
     call, outcome = call_event.call, call_event.outcome
-    law, paging_law = LISTING_LAWS[call.method]
+    listing = listing_of(call)
+    law = listing.law
     if outcome is None or not is_list_of_jobs(outcome.value):
         yield Violation(law, "{} {}; a list of jobs is due", (call, outcome))
         return
@@ -85,14 +80,14 @@ def judge_shown(call_event: Event, ages: Ages) -> Iterator[Violation]:
     offset, limit = page_of(call)
     if len(set(ids)) < len(ids):
         yield Violation("ATOMIC-1", "{} showed a job twice: {}", (call, _shown(ids)))
-    elif found != sorted(found, key=sort_key, reverse=call.method == "list_recent"):
+    elif found != sorted(found, key=sort_key, reverse=listing.newest_first):
         yield Violation(law, "{} showed the jobs in the wrong order: {}", (call, _shown(ids)))
     for facts in found:
-        if not matches(call, facts):
+        if not listing.matches(call, facts):
             text = "{} showed the job {}, which does not match: it is {}, created at {}"
             yield Violation(law, text, (call, facts.id, Verbatim(facts.status), facts.created_at))
     if limit is not None and len(ids) > limit:
-        yield Violation(paging_law, "{} returned {} jobs", (call, len(ids)))
+        yield Violation(listing.paging_law, "{} returned {} jobs", (call, len(ids)))
     yield from _judge_offset(call_event, found, ages, offset)
 
 
@@ -100,14 +95,14 @@ def _judge_offset(event: Event, found: list[Facts], ages: Ages, offset: int) -> 
     for at, facts in enumerate(found if offset else ()):
         if ages.before(facts.id, newest_first=False) < offset + at:
             text = "{} showed the job {}, before which there are not enough jobs to pass over"
-            yield Violation("LIST-2", text, (event.call, facts.id))
+            yield Violation(listing_of(event.call).paging_law, text, (event.call, facts.id))
 
 
 def _shown(ids: list[str]) -> Verbatim:
     return Verbatim(f"[{', '.join(map(ascii, ids))}]")
 
 
-def readings(event: Event, ids: Iterable[str], ages: Ages) -> Iterator[tuple[str, Operation]]:
+def readings(event: Event, ids: Iterable[str], ages: Ages) -> Iterator[tuple[str, JobOperation]]:
     """Return what a listing tells of each job, as an operation on that job.
 
     Args:
@@ -123,7 +118,7 @@ def readings(event: Event, ids: Iterable[str], ages: Ages) -> Iterator[tuple[str
     offset, limit = page_of(event.call)
     if offset:
         return  # a job that is missing may be among those passed over
-    newest_first = event.call.method == "list_recent"
+    newest_first = listing_of(event.call).newest_first
     has_room = limit is None or len(event.outcome.value) < limit
     absent = missed(event)
     for job_id in ids:

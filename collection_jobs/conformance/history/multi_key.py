@@ -14,17 +14,18 @@ from dataclasses import dataclass, field
 
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.history.search import find_order
-from collection_jobs.conformance.history.sequential_spec import Operation
+from collection_jobs.conformance.history.sequential_spec import JobOperation
 from collection_jobs.conformance.history.timeline import bars, rows
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.model import ABSENT, JobState
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
 __all__ = ["find_partial_save"]
 
 _MOST_SEARCHES = 3_000
 """How many orders of one job are looked for; then nothing is concluded."""
 
-_Jobs = Mapping[str, Sequence[Operation]]
+_Jobs = Mapping[str, Sequence[JobOperation]]
 
 
 def find_partial_save(jobs: _Jobs, initial: Mapping[str, JobState]) -> Iterator[Finding]:
@@ -41,9 +42,9 @@ def find_partial_save(jobs: _Jobs, initial: Mapping[str, JobState]) -> Iterator[
         id(one.event): one.event
         for of_job in jobs.values()
         for one in of_job
-        if one.event.call.method == "save_many"
+        if OPERATIONS[one.event.call.method].laws.one_instant is not None
     }
-    shared = [event for event in calls.values() if _saves_several(event, jobs)]
+    shared = [event for event in calls.values() if _changes_several(event, jobs)]
     if not shared:
         return
     shared.sort(key=lambda event: event.began)
@@ -52,8 +53,8 @@ def find_partial_save(jobs: _Jobs, initial: Mapping[str, JobState]) -> Iterator[
         yield _finding(shared[search.furthest], jobs)
 
 
-def _saves_several(event: Event, jobs: _Jobs) -> bool:
-    """Whether a ``save_many`` saved several jobs, while others may have looked on."""
+def _changes_several(event: Event, jobs: _Jobs) -> bool:
+    """Whether a call changed several jobs, while others may have looked on."""
     if not is_change(event):
         return False
     ids = event.call.job_ids
@@ -62,7 +63,7 @@ def _saves_several(event: Event, jobs: _Jobs) -> bool:
     )
 
 
-def _may_see(one: Operation, event: Event) -> bool:
+def _may_see(one: JobOperation, event: Event) -> bool:
     """Whether an operation may have been made while the call was half done."""
     ends_after = one.ended is None or one.ended >= event.began
     return ends_after and (event.ended is None or one.began <= event.ended)
@@ -99,7 +100,7 @@ class _Search:
         operations = list(self._placed(self.jobs[job_id]))
         return find_order(operations, self.initial.get(job_id, ABSENT)) is None
 
-    def _placed(self, operations: Sequence[Operation]) -> Iterator[Operation]:
+    def _placed(self, operations: Sequence[JobOperation]) -> Iterator[JobOperation]:
         """Put the operations on a doubled clock, which has an instant between any two."""
         for one in operations:
             ended = None if one.ended is None else 2 * one.ended
@@ -131,5 +132,7 @@ def _finding(event: Event, jobs: _Jobs) -> Finding:
     came = "was seen of some of its jobs and not of others"
     if event.ended is not None:
         came = f"{came}, which an instant later or earlier does not explain"
+    law = OPERATIONS[event.call.method].laws.one_instant
+    assert law is not None  # noqa: S101 - only such calls are placed; this tells the type checker
     message = f"{event.client}'s {event.call} {came}"
-    return Finding("MANY-3", message, rows(operations), bars(operations))
+    return Finding(law, message, rows(operations), bars(operations))

@@ -10,18 +10,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
-from collection_jobs.conformance.history.sequential_spec import Operation
-from collection_jobs.conformance.spec.model import Facts, JobState, facts_of, storable
+from collection_jobs.conformance.history.sequential_spec import JobOperation
+from collection_jobs.conformance.spec.model import Facts, JobState
+from collection_jobs.conformance.spec.operations import DELETION, OPERATIONS
 
 __all__ = ["Prospects"]
-
-_DELETION = "a deletion"
 
 
 class Prospects:
     """Which changes give what: a status, the outcome of a symbol, a new life of the id."""
 
-    def __init__(self, known: Sequence[Operation], maybe: Iterable[Operation]) -> None:
+    def __init__(self, known: Sequence[JobOperation], maybe: Iterable[JobOperation]) -> None:
         """Look through the operations.
 
         Args:
@@ -70,30 +69,15 @@ class Prospects:
         return False
 
 
-def _shown(one: Operation) -> tuple[Facts, int] | None:
+def _shown(one: JobOperation) -> tuple[Facts, int] | None:
     if one.facts is None or one.shown is None or not isinstance(one.shown.revision, int):
         return None
     return one.facts, one.shown.revision
 
 
-def _gifts(one: Operation) -> Iterator[object]:
+def _gifts(one: JobOperation) -> Iterable[object]:
     """Return what an operation that changes the job may give."""
-    call = one.call
-    match call.method:
-        case "delete":
-            yield _DELETION
-        case "update_status":
-            yield str(call.arguments[1].value)
-        case "add_failed_symbol":
-            yield call.arguments[1], storable(call.arguments[2])
-        case "add_completed_symbol":
-            yield call.arguments[1], call.arguments[2]
-        case _:
-            jobs = call.arguments[0] if call.method == "save_many" else call.arguments
-            for facts in map(facts_of, jobs):
-                yield facts.status
-                yield from facts.failed_symbols
-                yield from facts.completed_symbols
+    return OPERATIONS[one.call.method].gives(one.call)
 
 
 def _lacking(state: JobState, found: Facts, revision: int) -> Iterator[object]:
@@ -102,7 +86,7 @@ def _lacking(state: JobState, found: Facts, revision: int) -> Iterator[object]:
     if facts is None:
         return
     if state.least is not None and revision < state.least:
-        yield _DELETION
+        yield DELETION
     if found.status != facts.status:
         yield found.status
     if found.failed_symbols != facts.failed_symbols:

@@ -21,7 +21,7 @@ from functools import cached_property
 from math import inf
 
 from collection_jobs.conformance.history.pruning import Prospects
-from collection_jobs.conformance.history.sequential_spec import Operation
+from collection_jobs.conformance.history.sequential_spec import JobOperation
 from collection_jobs.conformance.spec.model import JobState
 
 __all__ = ["Stuck", "find_order"]
@@ -48,11 +48,11 @@ class _Node:
         self.mask = mask
         self.maybe = maybe
         self.state = state
-        self.placed: list[Operation] = []
+        self.placed: list[JobOperation] = []
         self.options: list[tuple[int, JobState | None]] = []
         self.first_end: float = inf
 
-    def place(self, at: int, operation: Operation) -> None:
+    def place(self, at: int, operation: JobOperation) -> None:
         """Place a known operation."""
         self.placed.append(operation)
         mask = self.mask | 1 << (at - self.base)
@@ -61,9 +61,9 @@ class _Node:
             self.base += 1
         self.mask = mask
 
-    def order(self) -> list[Operation]:
+    def order(self) -> list[JobOperation]:
         """Everything that was placed on the way here."""
-        order: list[Operation] = []
+        order: list[JobOperation] = []
         node: _Node | None = self
         while node is not None:
             order.extend(reversed(node.placed))
@@ -91,20 +91,20 @@ class Stuck:
 
     __slots__ = ("_nodes", "open", "state", "states")
 
-    def __init__(self, nodes: list[_Node], left: list[Operation]) -> None:
+    def __init__(self, nodes: list[_Node], left: list[JobOperation]) -> None:
         """Remember the point; the orders that led to it are told only when somebody asks."""
         self._nodes = nodes
         self.state: JobState = nodes[0].state
         self.states: list[JobState] = [node.state for node in nodes]
-        self.open: list[Operation] = left
+        self.open: list[JobOperation] = left
 
     @property
-    def orders(self) -> list[list[Operation]]:
+    def orders(self) -> list[list[JobOperation]]:
         """The orders that lead as far; the state after each is that in ``states``."""
         return [node.order() for node in self._nodes]
 
 
-def find_order(operations: Sequence[Operation], state: JobState) -> Stuck | None:
+def find_order(operations: Sequence[JobOperation], state: JobState) -> Stuck | None:
     """Find an order of the operations that is possible, and keeps to who was done before whom.
 
     Args:
@@ -120,7 +120,7 @@ def find_order(operations: Sequence[Operation], state: JobState) -> Stuck | None
 class _Search:
     """One search: the operations by when they began, and the nodes known to be dead ends."""
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    def __init__(self, operations: Sequence[JobOperation]) -> None:
         ordered = sorted(operations, key=_began)
         self.known = [one for one in ordered if one.ended is not None]
         self.maybe = [one for one in ordered if one.ended is None and not one.reads]
@@ -262,11 +262,11 @@ class _Search:
         return Stuck(self.stuck, sorted(left, key=_ended))
 
 
-def _began(operation: Operation) -> int:
+def _began(operation: JobOperation) -> int:
     return operation.began
 
 
-def _ended(operation: Operation) -> int:
+def _ended(operation: JobOperation) -> int:
     return operation.ended or 0
 
 

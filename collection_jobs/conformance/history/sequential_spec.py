@@ -12,15 +12,12 @@ from typing import NamedTuple
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Violation
-from collection_jobs.conformance.spec.judge import judge, permits
-from collection_jobs.conformance.spec.listings import LISTING_LAWS, matches
 from collection_jobs.conformance.spec.model import Facts, JobState, Span, admitted, facts_of, seen
-from collection_jobs.errors import JobNotFoundError
+from collection_jobs.conformance.spec.operations import OPERATIONS, judge, listing_of
 from collection_jobs.job import CollectionJob
-from collection_jobs.stats import JobStats
 
 __all__ = [
-    "Operation",
+    "JobOperation",
     "Transition",
     "listed",
     "missed",
@@ -33,7 +30,7 @@ Transition = Callable[[JobState], JobState | None]
 """The state after an answer, or None where it is impossible."""
 
 
-class Operation(NamedTuple):
+class JobOperation(NamedTuple):
     """What an event did to one job: one event is one operation, a listing one for each job."""
 
     event: Event
@@ -55,7 +52,7 @@ class Operation(NamedTuple):
         return self.event.call if self.part is None else self.part
 
 
-def operation(event: Event, job_id: str, wall: Span) -> Operation:
+def operation(event: Event, job_id: str, wall: Span) -> JobOperation:
     """Return the operation of a call on one job.
 
     Args:
@@ -67,7 +64,7 @@ def operation(event: Event, job_id: str, wall: Span) -> Operation:
     if isinstance(job, CollectionJob):
         return listed(event, job)
     part = event.call.of(job_id)
-    return Operation(
+    return JobOperation(
         event,
         event.began,
         event.ended,
@@ -77,27 +74,27 @@ def operation(event: Event, job_id: str, wall: Span) -> Operation:
     )
 
 
-def listed(event: Event, job: CollectionJob) -> Operation:
+def listed(event: Event, job: CollectionJob) -> JobOperation:
     """Return the read of a job that a call showed; a listing, too, was one to that job."""
     found, revision = facts_of(job), job.revision
 
     def step(state: JobState) -> JobState | None:
         return None if state.facts is None else admitted(state, found, revision)
 
-    return Operation(event, event.began, event.ended, step, reads=True, shown=job, facts=found)
+    return JobOperation(event, event.began, event.ended, step, reads=True, shown=job, facts=found)
 
 
-def missed(event: Event) -> Operation:
+def missed(event: Event) -> JobOperation:
     """Return what a listing tells of a job that it left out: that it did not match."""
-    call = event.call
+    call, matches = event.call, listing_of(event.call).matches
 
     def step(state: JobState) -> JobState | None:
         return None if state.facts is not None and matches(call, state.facts) else state
 
-    return Operation(event, event.began, event.ended, step, reads=True)
+    return JobOperation(event, event.began, event.ended, step, reads=True)
 
 
-def without_revision(operation: Operation) -> Operation:
+def without_revision(operation: JobOperation) -> JobOperation:
     """Return the same operation, of which only the job's fields are believed."""
     found = operation.facts
     if found is None:
@@ -113,14 +110,14 @@ def without_revision(operation: Operation) -> Operation:
     return operation._replace(step=step)
 
 
-def why(operation: Operation, state: JobState) -> tuple[Violation, ...]:
+def why(operation: JobOperation, state: JobState) -> tuple[Violation, ...]:
     """Say what the oracle has against an operation in a state where it does not fit."""
     call, outcome = operation.call, operation.event.outcome
     if outcome is None:
         return ()
     if not call.is_listing:
         return judge(state, call, outcome)[1]
-    law = LISTING_LAWS[call.method][0]
+    law = listing_of(call).law
     if operation.shown is None:
         return (Violation(law, "{} left out a job that matches", (call,)),)
     if state.facts is None:
@@ -131,26 +128,7 @@ def why(operation: Operation, state: JobState) -> tuple[Violation, ...]:
 def _step(call: Call, outcome: Outcome | None, wall: Span) -> Transition:
     if outcome is None:
         return _may_happen(call, wall)
-    return _judged(call, outcome, _possible(call, outcome))
-
-
-def _possible(call: Call, outcome: Outcome) -> Callable[[Facts | None], bool] | None:
-    """Tell what can be told of an answer at a glance, before the oracle is asked."""
-    value = outcome.value
-    match call.method:
-        case "update_status":
-            status = str(call.arguments[1].value)
-            return lambda facts: permits(facts, status) is value
-        case "delete":
-            return lambda facts: (facts is not None) is value
-        case "add_failed_symbol" | "add_completed_symbol":
-            absent = isinstance(outcome.error, JobNotFoundError)
-            return lambda facts: (facts is None) is absent
-        case "get_stats" if type(value) is JobStats:
-            failed = value.failed
-            return lambda facts: facts is not None and len(facts.failed_symbols) == failed
-        case _:
-            return None
+    return _judged(call, outcome, OPERATIONS[call.method].possible(call, outcome))
 
 
 def _judged(
@@ -167,5 +145,4 @@ def _judged(
 
 def _may_happen(call: Call, wall: Span) -> Transition:
     """Apply a call that never returned as if it had succeeded."""
-    answer = True if call.method in ("delete", "update_status") else None
-    return _judged(call, Outcome(wall.first, wall.last, answer))
+    return _judged(call, Outcome(wall.first, wall.last, OPERATIONS[call.method].success))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collection_jobs.conformance.history.attribution import Attribution
-from collection_jobs.conformance.history.sequential_spec import Operation, why
+from collection_jobs.conformance.history.sequential_spec import JobOperation, why
 from collection_jobs.conformance.spec.findings import Bar
 from collection_jobs.conformance.spec.model import Facts
 from collection_jobs.validation import shown
@@ -27,7 +27,7 @@ def draw(found: Attribution) -> tuple[str, ...]:
     return (*rows(found.operations), *_orders(found, numbers))
 
 
-def rows(operations: Sequence[Operation]) -> tuple[str, ...]:
+def rows(operations: Sequence[JobOperation]) -> tuple[str, ...]:
     """Draw the last of some calls, one a line."""
     shown = operations[-_LINES:]
     lines: list[str] = []
@@ -40,7 +40,7 @@ def rows(operations: Sequence[Operation]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def bars(operations: Sequence[Operation]) -> tuple[Bar, ...]:
+def bars(operations: Sequence[JobOperation]) -> tuple[Bar, ...]:
     """Return the same calls as data, for a report that draws them by itself."""
     return tuple(
         Bar(
@@ -54,7 +54,7 @@ def bars(operations: Sequence[Operation]) -> tuple[Bar, ...]:
     )
 
 
-def _answer(one: Operation) -> str:
+def _answer(one: JobOperation) -> str:
     outcome = one.event.outcome
     if outcome is None:
         return "never returned"
@@ -71,13 +71,14 @@ def _job(facts: Facts, revision: object) -> str:
     for word, outcomes in (
         ("completed", facts.completed_symbols),
         ("failed", facts.failed_symbols),
+        ("metadata", facts.metadata),
     ):
         if outcomes:
             parts.append(f"{word} {shown(dict(sorted(outcomes)))}")
     return f"the job {facts.id!a} ({', '.join(parts)})"
 
 
-def _draw_bars(operations: Sequence[Operation]) -> list[str]:
+def _draw_bars(operations: Sequence[JobOperation]) -> list[str]:
     """Draw the spans of time, on an axis with a column for each instant that matters."""
     instants = {one.began for one in operations}
     instants |= {one.ended for one in operations if one.ended is not None}

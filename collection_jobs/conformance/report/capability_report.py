@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from collection_jobs.conformance.spec.capabilities import DECLARED, METHODS, not_declared
+from collection_jobs.conformance.spec.capabilities import DECLARED, PROTOCOLS, not_declared
 from collection_jobs.conformance.spec.laws import LAWS
 
 __all__ = ["Claim", "ClaimVerdict", "Observation", "compare", "of_protocols"]
@@ -109,7 +109,7 @@ def of_protocols(offered: frozenset[str], verdicts: Mapping[str, str]) -> tuple[
         offered: What the adapter declares, including the Protocols.
         verdicts: By law, the verdicts on the laws that some check could examine.
     """
-    return tuple(_of_protocol(name, name in offered, verdicts) for name in METHODS.values())
+    return tuple(_of_protocol(name, name in offered, verdicts) for name in PROTOCOLS)
 
 
 def _of_protocol(name: str, declared: bool, verdicts: Mapping[str, str]) -> Claim:

@@ -6,24 +6,16 @@ from collections.abc import Sequence
 
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.runner import make
-from collection_jobs.conformance.spec.calls import Call, NoAnswer, example_job
+from collection_jobs.conformance.spec.calls import NoAnswer
+from collection_jobs.conformance.spec.capabilities import NINE
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.laws import LAWS
-from collection_jobs.status import JobStatus
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
 __all__ = ["finding_of", "unwritten_methods", "waiting"]
 
-_CALLS = (
-    Call("save", (example_job("a"),)),
-    Call("get_by_id", ("a",)),
-    Call("delete", ("b",)),
-    Call("list_by_status", (JobStatus.PENDING,)),
-    Call("list_recent"),
-    Call("get_running_jobs"),
-    Call("update_status", ("a", JobStatus.RUNNING)),
-    Call("add_failed_symbol", ("a", "BTC", "timed out")),
-    Call("get_stats", ("a",)),
-)
+# It deletes another job, so that those that come after it still have theirs.
+_CALLS = tuple(OPERATIONS[method].call("b" if method == "delete" else "a") for method in NINE)
 _FEW = 3
 """How many methods a reason names: the finding of ERROR-1 names them all."""
 

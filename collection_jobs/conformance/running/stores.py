@@ -16,7 +16,7 @@ from collection_jobs.conformance.running.configuration import Plan, Profile
 from collection_jobs.conformance.running.not_implemented import unwritten_methods
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.targets import Target, TargetError
-from collection_jobs.conformance.spec.capabilities import DECLARED, NETWORK, protocols_of
+from collection_jobs.conformance.spec.capabilities import DECLARED, NETWORK, NINE, protocols_of
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.validation import shown
 
@@ -142,7 +142,7 @@ class Stores:
         with self.open() as store:
             repository: object = store.repository
             if not isinstance(repository, CollectionJobRepository):
-                lacking = [name for name in _METHODS if not hasattr(repository, name)]
+                lacking = [name for name in sorted(NINE) if not hasattr(repository, name)]
                 raise TargetError(
                     f"{self._target.name} does not give a repository: {shown(repository)} lacks"
                     f" {', '.join(lacking)}"
@@ -160,9 +160,6 @@ class Stores:
         name = f"{adapter.__module__}:{adapter.__qualname__}"
         network = frozenset[str]() if self._target.proxied is None else {NETWORK}
         return Probed(declared | offered | network, unwritten, name)
-
-
-_METHODS = sorted(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
 
 
 async def _awaited(work: Awaitable[None]) -> None:

@@ -10,6 +10,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
+from collection_jobs.conformance.spec.signatures import (
+    NAMES_ONE_JOB,
+    NAMES_SEVERAL_JOBS,
+    SIGNATURES,
+    argument_of,
+    jobs_named,
+    with_jobs_named,
+)
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
@@ -30,7 +38,7 @@ __all__ = [
     "spoil",
 ]
 
-_LISTINGS = frozenset({"list_by_status", "list_after", "list_recent", "get_running_jobs"})
+_LISTINGS = SIGNATURES.keys() - NAMES_ONE_JOB.keys() - NAMES_SEVERAL_JOBS.keys()
 _LONG_RUNS = re.compile(r"(.)\1{40,}", re.DOTALL)
 """A character more than 40 times in a row: it is written as a product."""
 
@@ -45,7 +53,7 @@ _EXAMPLE: dict[str, Any] = {
 
 
 def example_job(id: str = "a", **fields: Any) -> CollectionJob:  # noqa: A002 - the field's name
-    """A valid job of which only the fields that matter need to be given; histories use it."""
+    """Return a valid job of which only the fields that matter need to be given."""
     return CollectionJob(id=id, **{**_EXAMPLE, **fields})
 
 
@@ -58,7 +66,7 @@ def spoil(value: object) -> None:
     if isinstance(value, list):
         value.clear()
     if isinstance(value, CollectionJob):
-        for outcomes in (value.completed_symbols, value.failed_symbols):
+        for outcomes in (value.completed_symbols, value.failed_symbols, value.metadata):
             with suppress(AttributeError, TypeError):  # read-only, as it should be
                 cast("dict[str, Any]", outcomes).clear()
 
@@ -82,13 +90,20 @@ class Call:
         return self.method in _LISTINGS
 
     @property
+    def jobs(self) -> tuple[CollectionJob, ...]:
+        """The jobs that the call saves, in their order; none where it names jobs by their ids."""
+        named = jobs_named(self.method, self.arguments)
+        return tuple(one for one in named if isinstance(one, CollectionJob))
+
+    @property
     def job_ids(self) -> tuple[str, ...]:
         """The ids of the jobs that the call names, each once; none for a listing."""
-        if self.is_listing:
+        at = NAMES_ONE_JOB.get(self.method)
+        if at is not None:
+            return (_id_of(self.arguments[at]),)
+        if self.method not in NAMES_SEVERAL_JOBS:
             return ()
-        if self.method == "save_many":
-            return tuple(dict.fromkeys(str(job.id) for job in self.arguments[0]))
-        return (str(self.arguments[0].id if self.method == "save" else self.arguments[0]),)
+        return tuple(dict.fromkeys(map(_id_of, jobs_named(self.method, self.arguments))))
 
     @property
     def job_id(self) -> str | None:
@@ -97,15 +112,31 @@ class Call:
         return ids[0] if len(ids) == 1 else None
 
     def of(self, job_id: str) -> Call:
-        """The part of the call that is about one of its jobs."""
-        if self.method != "save_many":
+        """Return the part of the call that is about one of its jobs."""
+        if self.method not in NAMES_SEVERAL_JOBS:
             return self
-        jobs = self.arguments[0]
-        return Call(self.method, (type(jobs)(job for job in jobs if job.id == job_id),))
+        named = jobs_named(self.method, self.arguments)
+        if all(_id_of(one) == job_id for one in named):
+            return self
+        return self.with_jobs(one for one in named if _id_of(one) == job_id)
+
+    def with_jobs(self, jobs: Iterable[Any]) -> Call:
+        """Return the same call about other jobs."""
+        return Call(self.method, with_jobs_named(self.method, self.arguments, jobs))
+
+    def argument(self, name: str, absent: object = None) -> Any:
+        """Return what a parameter is given, or its default; ``absent`` where there is none."""
+        return argument_of(self.method, self.arguments, name, absent)
 
     def __str__(self) -> str:
-        """The call as Python."""
+        """Return the call as Python."""
         return f"repository.{self.method}({', '.join(map(code, self.arguments))})"
+
+
+def _id_of(named: Any) -> str:
+    if type(named) is str:
+        return named
+    return str(named.id if isinstance(named, CollectionJob) else named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +166,14 @@ class Change:
     keywords: tuple[tuple[str, Any], ...] = ()
 
     def apply(self, job: CollectionJob) -> CollectionJob:
-        """The changed job; ValueError where this job does not permit the change."""
+        """Return the changed job; ValueError where this job does not permit the change."""
         if self.method == "replace":
             return replace(job, **dict(self.keywords))
         changed = getattr(job, self.method)(*self.arguments, **dict(self.keywords))
         return cast("CollectionJob", changed)
 
     def of(self, name: str) -> str:
-        """The change of the job called ``name``, as Python."""
+        """Return the change of the job called ``name``, as Python."""
         parts = [code(argument) for argument in self.arguments]
         parts += [f"{key}={code(value)}" for key, value in self.keywords]
         if self.method == "replace":
@@ -158,7 +189,7 @@ class Held:
     changes: tuple[Change, ...] = ()
 
     def resolve(self, held: Mapping[str, CollectionJob]) -> CollectionJob | None:
-        """The changed job, or None where nothing is held or the job does not permit the change."""
+        """Return the changed job, or None where none is held or it does not permit the change."""
         job = held.get(self.name)
         if job is None:
             return None
@@ -170,7 +201,7 @@ class Held:
         return job
 
     def __str__(self) -> str:
-        """The changed job, as Python."""
+        """Return the changed job, as Python."""
         text = self.name
         for change in self.changes:
             text = change.of(text)
@@ -186,14 +217,14 @@ class Step:
     keep: str | None = None
 
     def call(self, held: Mapping[str, CollectionJob]) -> Call | None:
-        """The call with its very arguments, or None where a held job is missing."""
+        """Return the call with its very arguments, or None where a held job is missing."""
         try:
             return Call(self.method, tuple(_resolved(self.arguments, held)))
         except LookupError:
             return None
 
     def __str__(self) -> str:
-        """The line as Python."""
+        """Return the line as Python."""
         if self.method == SPOIL:
             spoilt = self.arguments[0]
             return f"spoil({spoilt})"
@@ -202,7 +233,7 @@ class Step:
 
 
 def _resolved(arguments: Iterable[Any], held: Mapping[str, CollectionJob]) -> Iterator[Any]:
-    """The arguments with held jobs in their place; LookupError where one is missing."""
+    """Yield the arguments with held jobs in their place; LookupError where one is missing."""
     for argument in arguments:
         if isinstance(argument, tuple):
             jobs = cast("tuple[object, ...]", argument)
@@ -223,7 +254,7 @@ class NoAnswer(Exception):  # noqa: N818 - an observation of the kit, not an err
 
 
 def code(value: object) -> str:
-    """A value as Python source that gives an equal value when it is evaluated."""
+    """Return a value as Python source that gives an equal value when it is evaluated."""
     match value:
         case JobStatus():
             return f"JobStatus.{value.name}"
@@ -284,7 +315,7 @@ def _job_code(job: CollectionJob) -> str:
 
 
 def brief(value: object) -> str:
-    """A returned value for a message: jobs by their ids and revisions, the rest as Python."""
+    """Show a returned value in a message: jobs by their ids and revisions, the rest as Python."""
     if isinstance(value, CollectionJob):
         return f"the job {code(value.id)} at revision {value.revision}"
     if isinstance(value, list):

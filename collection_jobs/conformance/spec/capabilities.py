@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol, TypeVar
 
-from collection_jobs.protocol import PagesByKey, RecordsCompletedSymbols, SavesMany
+from collection_jobs.protocol import (
+    CollectionJobRepository,
+    PagesByKey,
+    RecordsCompletedSymbols,
+    SavesMany,
+)
 
 __all__ = [
     "DECLARED",
     "METHODS",
     "NETWORK",
+    "NINE",
     "PROTOCOLS",
-    "available",
     "not_declared",
     "protocols_of",
 ]
@@ -26,6 +30,9 @@ DECLARED = ("durable", "shared", "scales")
   among them, as it does among the tasks of one.
 * ``scales``: no cost grows in proportion to the number of jobs stored (SCALE-1).
 """
+
+NINE = tuple(name for name in vars(CollectionJobRepository) if not name.startswith("_"))
+"""The methods that every adapter has, in the contract's order."""
 
 NETWORK = "network"
 """What a target has, rather than its adapter: a server that a proxy can be put in front of."""
@@ -48,16 +55,6 @@ METHODS: Mapping[str, str] = MappingProxyType(
 """For the method of each optional Protocol, the Protocol."""
 
 
-class _OfAMethod(Protocol):
-    @property
-    def method(self) -> str:
-        """The method that it is about."""
-        ...
-
-
-_M = TypeVar("_M", bound=_OfAMethod)
-
-
 def not_declared(name: str) -> str:
     """Why the laws of a capability do not apply to an adapter."""
     if name == NETWORK:
@@ -69,21 +66,7 @@ def not_declared(name: str) -> str:
 
 
 def protocols_of(repository: object) -> frozenset[str]:
-    """The names of the optional Protocols that a repository has the methods of."""
+    """Return the names of the optional Protocols that a repository has the methods of."""
     return frozenset(
         name for name, protocol in PROTOCOLS.items() if isinstance(repository, protocol)
-    )
-
-
-def available(items: Iterable[_M], capabilities: Collection[str]) -> tuple[_M, ...]:
-    """Those of some calls, steps or patterns that an adapter has the method for.
-
-    Args:
-        items: What has a ``method``.
-        capabilities: What the adapter declares, the optional Protocols included.
-    """
-    return tuple(
-        item
-        for item in items
-        if (needs := METHODS.get(item.method)) is None or needs in capabilities
     )

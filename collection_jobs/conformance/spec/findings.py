@@ -8,18 +8,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from collection_jobs.conformance.spec.calls import Call, Outcome, Step, brief
 from collection_jobs.validation import shown
 
-__all__ = ["Bar", "Finding", "LawBroken", "Verbatim", "Violation"]
+__all__ = ["Bar", "Finding", "LawBroken", "NoMapping", "Verbatim", "Violation"]
 
 
 class Verbatim(str):
     """Text that stands in a message as it is, without quotes."""
 
     __slots__ = ()
+
+
+class NoMapping(frozenset[tuple[str, Any]]):
+    """What an adapter gives where a mapping is due; it equals no mapping's items."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Show the value."""
+        return next(iter(self))[0]
 
 
 class Violation(NamedTuple):
@@ -41,7 +51,7 @@ class Violation(NamedTuple):
 
 
 def _said(value: object) -> str:
-    if isinstance(value, Call | Outcome | Verbatim):
+    if isinstance(value, Call | Outcome | Verbatim | NoMapping):
         return str(value)
     if isinstance(value, frozenset):
         # Sorted: the order of a set is another in each process, and a finding is to be the same.

@@ -1,16 +1,16 @@
 """The oracle: what the contract says of one job, one call after another.
 
 It shares no code with the adapters nor with the entity: it has its own table of the lifecycle and
-its own rules. `judge` takes the state of a job, a call and what came of it, and gives the state
-afterwards and every law that was broken. The same function judges a sequence of calls, and tells
-the linearizability check whether an order of concurrent calls is possible.
+its own rules. Each function takes the state of a job, a call that names the job and what came of
+it, and gives the state afterwards and every law that was broken. After a violation the state is
+what the contract asks for, not what the store then holds. The same functions judge a sequence of
+calls, and tell the linearizability check whether an order of concurrent calls is possible. Which
+function judges which method stands in the registry of operations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from types import MappingProxyType
 
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
@@ -23,17 +23,19 @@ from collection_jobs.conformance.spec.model import (
     storable,
     unexpected,
 )
-from collection_jobs.conformance.spec.saves import judge_part, judge_save
 from collection_jobs.errors import CollectionJobError, JobNotFoundError, UnknownSymbolError
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 
-__all__ = ["FAMILIES", "judge", "permits"]
-
-FAMILIES: Mapping[str, str] = MappingProxyType(
-    {"add_failed_symbol": "FAILED", "add_completed_symbol": "COMPLETED"}
-)
-"""The two methods that record an outcome, and how their laws are called."""
+__all__ = [
+    "judge_completion",
+    "judge_deletion",
+    "judge_failure",
+    "judge_read",
+    "judge_stats",
+    "judge_status",
+    "permits",
+]
 
 _PERMITTED = frozenset(
     {
@@ -49,22 +51,8 @@ _PERMITTED = frozenset(
 )
 
 
-def judge(state: JobState, call: Call, outcome: Outcome) -> Judgement:
-    """Judge one call on one job.
-
-    Args:
-        state: What is known of the job before the call.
-        call: A call of one of the methods that name one job, or one job's part of ``save_many``.
-        outcome: What came of it.
-
-    Returns:
-        The state afterwards, and the laws that were broken (none: the call kept the contract).
-        After a violation the state is what the contract asks for, not what the store then holds.
-    """
-    return _JUDGES[call.method](state, call, outcome)
-
-
-def _get_by_id(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+def judge_read(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge what ``get_by_id`` showed of a job."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "GET-1")
     job = outcome.value
@@ -81,7 +69,8 @@ def _get_by_id(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     return seen(state, job, call, state.blame)
 
 
-def _delete(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+def judge_deletion(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge a ``delete``."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "DELETE-1")
     there = state.facts is not None
@@ -96,7 +85,8 @@ def _delete(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     return after, ()
 
 
-def _update_status(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+def judge_status(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge an ``update_status``."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "STATUS-1")
     status = str(call.arguments[1].value)
@@ -115,7 +105,7 @@ def _update_status(state: JobState, call: Call, outcome: Outcome) -> Judgement:
 
 
 def permits(facts: Facts | None, status: str) -> bool:
-    """Whether there is such a job and its lifecycle permits the change."""
+    """Return whether there is such a job and its lifecycle permits the change."""
     return facts is not None and (facts.status, status) in _PERMITTED
 
 
@@ -130,7 +120,7 @@ def _with_status(facts: Facts, status: str, error_message: str | None, span: Spa
     message = None if error_message is None else storable(error_message)
     # By position, as in `facts_of`: this is made for every change of status that a search tries.
     lifecycle = (status, started_at, finished_at, message)
-    return Facts(*facts[:7], *lifecycle, facts.completed_symbols, facts.failed_symbols)
+    return Facts(*facts[:7], *lifecycle, *facts[11:])
 
 
 def _changed(state: JobState, facts: Facts, blame: str) -> JobState:
@@ -141,35 +131,38 @@ def _changed(state: JobState, facts: Facts, blame: str) -> JobState:
     return JobState(facts, None, least, state.given, state.spent, blame, tainted=state.tainted)
 
 
-def _add_failed_symbol(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+def judge_failure(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge an ``add_failed_symbol``."""
     _, symbol, error = call.arguments
-    return _add_outcome(state, call, outcome, failed={(symbol, storable(error))})
+    return _add_outcome(state, call, outcome, "FAILED", failed={(symbol, storable(error))})
 
 
-def _add_completed_symbol(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+def judge_completion(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge an ``add_completed_symbol``."""
     _, symbol, candles = call.arguments
-    return _add_outcome(state, call, outcome, completed={(symbol, candles)})
+    return _add_outcome(state, call, outcome, "COMPLETED", completed={(symbol, candles)})
 
 
 def _add_outcome(
     state: JobState,
     call: Call,
     outcome: Outcome,
+    family: str,
     *,
     completed: AbstractSet[tuple[str, int]] = frozenset(),
     failed: AbstractSet[tuple[str, str]] = frozenset(),
 ) -> Judgement:
     """Judge the recording of one outcome: the twins differ in nothing but what they record."""
     symbol = call.arguments[1]
-    law = f"{FAMILIES[call.method]}-1"
+    law = f"{family}-1"
     facts = state.facts
     if facts is None or symbol not in facts.symbols:
-        return _refused_outcome(state, call, outcome)
+        return _refused_outcome(state, call, outcome, f"{family}-3")
     if outcome.error is not None:
         return state, unexpected(call, outcome, law)
     completed |= {item for item in facts.completed_symbols if item[0] != symbol}
     failed |= {item for item in facts.failed_symbols if item[0] != symbol}
-    changed = Facts(*facts[:11], frozenset(completed), frozenset(failed))
+    changed = Facts(*facts[:11], frozenset(completed), frozenset(failed), *facts[13:])
     after = _changed(state, changed, law)
     if outcome.value is not None:
         text = "{} {}; {} returns None"
@@ -177,8 +170,7 @@ def _add_outcome(
     return after, ()
 
 
-def _refused_outcome(state: JobState, call: Call, outcome: Outcome) -> Judgement:
-    law = f"{FAMILIES[call.method]}-3"
+def _refused_outcome(state: JobState, call: Call, outcome: Outcome, law: str) -> Judgement:
     after = state.blaming(law) if state.blame == "GET-1" else state
     error = outcome.error
     due: type[CollectionJobError] = UnknownSymbolError
@@ -195,7 +187,8 @@ def _refused_outcome(state: JobState, call: Call, outcome: Outcome) -> Judgement
     return after, (unexpected(call, outcome, law)[0], violation)
 
 
-def _get_stats(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+def judge_stats(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge what ``get_stats`` showed of a job."""
     if outcome.error is not None:
         return state, unexpected(call, outcome, "STATS-1")
     due: JobStats | None = None
@@ -210,15 +203,3 @@ def _get_stats(state: JobState, call: Call, outcome: Outcome) -> Judgement:
         return state, ()
     law = "DELETE-1" if state.facts is None and state.blame == "DELETE-1" else "STATS-1"
     return state, (Violation(law, "{} {}; it should have returned {}", (call, outcome, due)),)
-
-
-_JUDGES: dict[str, Callable[[JobState, Call, Outcome], Judgement]] = {
-    "save": judge_save,
-    "save_many": judge_part,
-    "get_by_id": _get_by_id,
-    "delete": _delete,
-    "update_status": _update_status,
-    "add_failed_symbol": _add_failed_symbol,
-    "add_completed_symbol": _add_completed_symbol,
-    "get_stats": _get_stats,
-}

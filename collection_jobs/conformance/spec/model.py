@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
-from collection_jobs.conformance.spec.findings import Verbatim, Violation
+from collection_jobs.conformance.spec.findings import NoMapping, Verbatim, Violation
 from collection_jobs.errors import CollectionJobError
 from collection_jobs.job import CollectionJob
+from collection_jobs.validation import shown
 
 __all__ = [
     "ABSENT",
@@ -72,6 +73,7 @@ class Facts(NamedTuple):
     error_message: str | None
     completed_symbols: frozenset[tuple[str, int]]
     failed_symbols: frozenset[tuple[str, str]]
+    metadata: frozenset[tuple[str, str]]
 
 
 class Revisions:
@@ -148,21 +150,45 @@ Judgement = tuple[JobState, tuple[Violation, ...]]
 def facts_of(job: CollectionJob) -> Facts:
     """Return the plain facts of a job."""
     # By position, for long histories make very many: by name it takes half as long again.
-    return Facts(
-        job.id,
-        job.source,
-        tuple(job.symbols),
-        job.timeframe,
-        job.start,
-        job.end,
-        job.created_at,
-        str(job.status.value),
-        job.started_at,
-        job.finished_at,
-        job.error_message,
-        frozenset(job.completed_symbols.items()),
-        frozenset(job.failed_symbols.items()),
-    )
+    try:
+        return Facts(
+            job.id,
+            job.source,
+            tuple(job.symbols),
+            job.timeframe,
+            job.start,
+            job.end,
+            job.created_at,
+            str(job.status.value),
+            job.started_at,
+            job.finished_at,
+            job.error_message,
+            frozenset(job.completed_symbols.items()),
+            frozenset(job.failed_symbols.items()),
+            frozenset(job.metadata.items()),
+        )
+    except (AttributeError, TypeError):
+        return _facts_of_no_job(job)
+
+
+def _facts_of_no_job(job: CollectionJob) -> Facts:
+    """Give the facts of what an adapter built past the entity's checks, whatever it holds."""
+    values: dict[str, Any] = {name: getattr(job, name, None) for name in Facts._fields}
+    values["status"] = getattr(job.status, "value", job.status)
+    try:
+        values["symbols"] = tuple(job.symbols)
+    except TypeError:
+        values["symbols"] = (shown(job.symbols),)
+    for name in ("completed_symbols", "failed_symbols", "metadata"):
+        values[name] = _items(values[name])
+    return Facts(**values)
+
+
+def _items(mapping: Any) -> frozenset[tuple[str, Any]]:
+    try:
+        return frozenset(mapping.items())
+    except (AttributeError, TypeError):
+        return NoMapping([(shown(mapping), 0)])
 
 
 def unexpected(call: Call, outcome: Outcome, law: str) -> tuple[Violation, ...]:
@@ -194,11 +220,8 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Judgeme
     violations: list[Violation] = []
     wrong = [] if state.tainted else _differences(state.facts, found)
     if wrong:
-        law = state.former_blame if _shows_former_outcomes(state, found) else blame
-        text = "{} returned a job whose {} is {}; it should be {}"
-        name = wrong[0]
-        values = (call, Verbatim(name), getattr(found, name), getattr(state.facts, name))
-        violations.append(Violation(law, text, values))
+        law = state.former_blame if _shows_the_former(state, found) else blame
+        violations.append(_wrong_field(law, call, wrong[0], state.facts, found))
     violations += _judge_revision(state, job.revision, call)
     if violations or job.revision is None:
         return state, tuple(violations)
@@ -211,6 +234,20 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Judgeme
         former=None,
     )
     return after, ()
+
+
+_FEW = 8
+
+
+def _wrong_field(law: str, call: Call, name: str, due: Facts, found: Facts) -> Violation:
+    """Say what one field is, and what it should be."""
+    have: Any = getattr(found, name)
+    want: Any = getattr(due, name)
+    if type(have) is type(want) is frozenset and len(have | want) > _FEW:
+        text = "{} returned a job whose {} has {} where it should have {}, among others"
+        return Violation(law, text, (call, Verbatim(name), have - want, want - have))
+    text = "{} returned a job whose {} is {}; it should be {}"
+    return Violation(law, text, (call, Verbatim(name), have, want))
 
 
 def admitted(state: JobState, found: Facts, revision: object) -> JobState | None:
@@ -248,14 +285,15 @@ def _nothing_was_written(state: JobState, found: Facts, revision: int | None) ->
     return stays and found == state.former and found != state.facts
 
 
-def _shows_former_outcomes(state: JobState, found: Facts) -> bool:
-    """Whether an outcome is there that only the former job had."""
+def _shows_the_former(state: JobState, found: Facts) -> bool:
+    """Tell whether an outcome is there, or more metadata, that only the former job had."""
     former, due = state.former, state.facts
     if former is None or due is None or state.former_tainted:
         return False
     return bool(
         (found.completed_symbols - due.completed_symbols) & former.completed_symbols
         or (found.failed_symbols - due.failed_symbols) & former.failed_symbols
+        or (found.metadata > due.metadata and (found.metadata - due.metadata) & former.metadata)
     )
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.model import (
-    ABSENT,
     Facts,
     JobState,
     Judgement,
@@ -17,7 +14,7 @@ from collection_jobs.conformance.spec.model import (
 from collection_jobs.errors import StaleJobError
 from collection_jobs.job import CollectionJob
 
-__all__ = ["judge_many", "judge_part", "judge_save"]
+__all__ = ["judge_part", "judge_save", "judge_whole"]
 
 
 def judge_save(state: JobState, call: Call, outcome: Outcome) -> Judgement:
@@ -91,44 +88,18 @@ def _written(state: JobState, facts: Facts, *, conditional: bool) -> JobState:
     return JobState(facts, None, least, given, spent, "SAVE-1", former, law, state.tainted)
 
 
-def judge_many(
-    states: Mapping[str, JobState], call: Call, outcome: Outcome
-) -> Iterator[tuple[str, Judgement]]:
-    """Judge a ``save_many``, job by job.
-
-    Args:
-        states: What is known of every id that was ever used.
-        call: The call.
-        outcome: What came of it.
-    """
-    stranger = _names_a_stranger(call, outcome)
-    if not call.job_ids:
-        yield "", (ABSENT, _judge_none(call, outcome))
-    for job_id in call.job_ids:
-        part = call.of(job_id)
-        after, violations = judge_part(states.get(job_id, ABSENT), part, outcome)
-        # A person is told of the whole call, not of the part.
-        said = tuple(
-            violation._replace(values=tuple(call if it is part else it for it in violation.values))
-            for violation in (*stranger, *violations)
-        )
-        yield job_id, (after, said)
-
-
-def _judge_none(call: Call, outcome: Outcome) -> tuple[Violation, ...]:
-    """Return the violations of a call without a job, which does nothing."""
-    if outcome.error is not None:
+def judge_whole(call: Call, outcome: Outcome) -> tuple[Violation, ...]:
+    """Judge what of a ``save_many`` is about none of its jobs: no job at all, or a strange one."""
+    error = outcome.error
+    if call.job_ids:
+        if not isinstance(error, StaleJobError) or error.job_id in call.job_ids:
+            return ()
+        return (Violation("MANY-1", "{} {}; but no such job was to be saved", (call, outcome)),)
+    if error is not None:
         return unexpected(call, outcome, "MANY-1")
     if outcome.value is not None:
         return (Violation("MANY-1", "{} {}; save_many returns None", (call, outcome)),)
     return ()
-
-
-def _names_a_stranger(call: Call, outcome: Outcome) -> tuple[Violation, ...]:
-    error = outcome.error
-    if not isinstance(error, StaleJobError) or error.job_id in call.job_ids:
-        return ()
-    return (Violation("MANY-1", "{} {}; but no such job was to be saved", (call, outcome)),)
 
 
 def judge_part(state: JobState, call: Call, outcome: Outcome) -> Judgement:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from collection_jobs.conformance.static.diagnostics import (
     Diagnostic,
     read_mypy,
@@ -20,7 +22,6 @@ from collection_jobs.conformance.static.diagnostics import (
     read_ty,
     read_zuban,
 )
-from collection_jobs.conformance.static.user_cache import user_cache
 
 __all__ = ["CHECKERS", "Checker", "CheckerError", "Job", "installed_program", "run_mypy"]
 
@@ -201,7 +202,7 @@ def run_mypy(text: str, roots: tuple[Path, ...]) -> list[Diagnostic]:
     except ImportError:
         raise CheckerError("mypy is not installed: pip install 'collection-jobs[check]'") from None
     mypy = CHECKERS["mypy"]
-    job = Job(Path(), (), roots, cache=user_cache() / "mypy")
+    job = Job(Path(), (), roots, cache=user_cache_path("collection-jobs", appauthor=False) / "mypy")
     with _environment({"MYPYPATH": os.pathsep.join(map(str, roots))}):
         output, errors, status = api.run([*mypy.arguments(job), "-c", text])
     return mypy.verdict(status, output, errors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -21,16 +22,23 @@ from collection_jobs import (
     StaleJobError,
     UnknownSymbolError,
 )
-from collection_jobs.documents import listing_key
+from collection_jobs.documents import from_document, listing_key, to_document
+from collection_jobs.fields import FIELDS
 
 __all__ = ["RedisCollectionJobRepository"]
 
-_LAYOUT = b"1"
+_LAYOUT = b"2"
+_OPEN = """
+local found = redis.call('GET', name('layout'))
+if not found or found == '1' then redis.call('SET', name('layout'), ARGV[2]) end
+return redis.call('GET', name('layout'))
+"""
 
 # Redis runs one script at a time and nothing beside it: each call is one instant.
 #
 # {jobs}:job:<id>         a hash of the job's fields, and for each symbol of S<symbol>, its
-#                         position, and C<symbol>, its candles, or F<symbol>, its error
+#                         position, and C<symbol>, its candles, or F<symbol>, its error; those of
+#                         layout 1 have no metadata
 # {jobs}:recent           the listing keys of all jobs, each with the score 0: so they sort by
 # {jobs}:status:<status>  their bytes (a score is a double, too coarse for a microsecond)
 # {jobs}:revision         the greatest revision that was ever given out
@@ -129,11 +137,7 @@ class RedisCollectionJobRepository(CheckedRepository):
         self._client = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] # its options
             self._url, retry=Retry(NoBackoff(), 0)
         )
-        layout = await self._run(
-            "redis.call('SETNX', name('layout'), ARGV[2]) return redis.call('GET', name('layout'))",
-            "",
-            _LAYOUT,
-        )
+        layout = await self._run(_OPEN, "", _LAYOUT)
         if layout != _LAYOUT:
             raise RepositoryError(f"the store has layout {layout!r}, not {_LAYOUT!r}")
 
@@ -202,7 +206,7 @@ class RedisCollectionJobRepository(CheckedRepository):
 
 
 def _instants(status: JobStatus, now: str) -> dict[str, str | None]:
-    """What a change of status does to the instants."""
+    """Tell what a change of status does to the instants."""
     if status is JobStatus.RUNNING:
         return {"started_at": now, "finished_at": None}
     if status is JobStatus.PENDING:
@@ -217,19 +221,17 @@ def _sent(fields: dict[str, str | None]) -> Iterator[str]:
         yield "" if value is None else f"={value}"
 
 
+_APART = ("symbols", "completed_symbols", "failed_symbols", "status", "revision")
+_AS_JSON = ("metadata", "version")
+
+
 def _fields(job: CollectionJob) -> Iterator[str]:
-    """A job's fields but for its status and its revision, as the scripts take them."""
-    started_at, finished_at = job.started_at, job.finished_at
+    """Describe a job's fields but for its status and its revision, as the scripts take them."""
+    document = to_document(job)
+    for name in _APART:
+        del document[name]
     fields: dict[str, str | None] = {
-        "id": job.id,
-        "source": job.source,
-        "timeframe": job.timeframe,
-        "start": job.start.isoformat(),
-        "end": job.end.isoformat(),
-        "created_at": job.created_at.isoformat(),
-        "started_at": None if started_at is None else started_at.isoformat(),
-        "finished_at": None if finished_at is None else finished_at.isoformat(),
-        "error_message": job.error_message,
+        name: json.dumps(value) if name in _AS_JSON else value for name, value in document.items()
     }
     fields |= {f"S{symbol}": str(position) for position, symbol in enumerate(job.symbols)}
     fields |= {f"C{symbol}": str(n) for symbol, n in job.completed_symbols.items()}
@@ -238,32 +240,25 @@ def _fields(job: CollectionJob) -> Iterator[str]:
 
 
 def _job(flat: list[bytes]) -> CollectionJob:
-    """A job from its hash: a field's name, then its value, by turns."""
+    """Build a job from its hash: a field's name, then its value, by turns."""
     fields = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
     fields.pop("key", None)
+    document: dict[str, Any] = {field.name: None for field in FIELDS if field.optional}
+    symbols: dict[str, dict[str, str]] = {"S": {}, "C": {}, "F": {}}
     try:
-        texts = {name: value.decode() for name, value in fields.items()}
-        positions = {name[1:]: int(text) for name, text in texts.items() if name[0] == "S"}
-        completed = {name[1:]: text for name, text in texts.items() if name[0] == "C"}
-
-        def instant(name: str) -> datetime | None:
-            return datetime.fromisoformat(texts[name]) if name in texts else None
-
-        return CollectionJob(
-            id=texts["id"],
-            source=texts["source"],
-            symbols=tuple(sorted(positions, key=lambda symbol: positions[symbol])),
-            timeframe=texts["timeframe"],
-            start=datetime.fromisoformat(texts["start"]),
-            end=datetime.fromisoformat(texts["end"]),
-            created_at=datetime.fromisoformat(texts["created_at"]),
-            status=JobStatus(texts["status"]),
-            started_at=instant("started_at"),
-            finished_at=instant("finished_at"),
-            error_message=texts.get("error_message"),
-            completed_symbols={symbol: int(n) for symbol, n in completed.items()},
-            failed_symbols={name[1:]: text for name, text in texts.items() if name[0] == "F"},
-            revision=int(texts["revision"]),
-        )
+        for name, value in fields.items():
+            text = value.decode()
+            if name[0] in symbols:
+                symbols[name[0]][name[1:]] = text
+            else:
+                document[name] = json.loads(text) if name in _AS_JSON else text
+        positions = {symbol: int(text) for symbol, text in symbols["S"].items()}
+        document |= {
+            "symbols": sorted(positions, key=lambda symbol: positions[symbol]),
+            "completed_symbols": {symbol: int(text) for symbol, text in symbols["C"].items()},
+            "failed_symbols": symbols["F"],
+            "revision": int(document["revision"]),
+        }
+        return from_document(document)
     except (LookupError, TypeError, ValueError) as error:
         raise RepositoryError(f"a hash of the store holds no job: {error}") from error

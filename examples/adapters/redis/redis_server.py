@@ -55,7 +55,7 @@ class Server:
 
 
 def shared_url() -> str:
-    """The server for every store of a verdict, in all its processes.
+    """Return the server for every store of a verdict, in all its processes.
 
     To start one for each store would take longer than all else. So a store is a prefix of the keys,
     and whoever asks first starts the server; worker processes inherit its address.

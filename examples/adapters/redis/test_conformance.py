@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from collection_jobs import CollectionJob, RepositoryError, open_repository
@@ -23,7 +25,7 @@ class TestRedis(RepositoryConformance):
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[list[Server]]:
-    """The servers that a test starts; they end with it."""
+    """Return the servers that a test starts; they end with it."""
     started: list[Server] = []
     yield started
     for server in started:
@@ -73,6 +75,26 @@ async def test_a_url_opens_it() -> None:
     async with open_repository(shared_url()) as repository:
         await repository.save(example_job("a"))
         assert await repository.get_by_id("a") == example_job("a")
+
+
+async def test_a_store_of_the_former_layout_is_brought_to_this_one(
+    tmp_path: Path, servers: list[Server]
+) -> None:
+    """It had no metadata, and no version of a job's fields."""
+    server = Server(tmp_path).start()
+    servers.append(server)
+    async with RedisCollectionJobRepository(server.url, prefix="jobs") as repository:
+        await repository.save(example_job("a", failed_symbols={"BTC": "boom"}))
+    client: Any = Redis.from_url(server.url)  # pyright: ignore[reportUnknownMemberType] # its options
+    await client.execute_command("HDEL", "{jobs}:job:a", "metadata", "version")
+    await client.execute_command("SET", "{jobs}:layout", "1")
+    new = example_job("b", metadata={"ticket": "T-1"})
+    async with RedisCollectionJobRepository(server.url, prefix="jobs") as repository:
+        assert await repository.get_by_id("a") == example_job("a", failed_symbols={"BTC": "boom"})
+        await repository.save(new)
+        assert await repository.get_by_id("b") == new
+    assert await client.execute_command("GET", "{jobs}:layout") == b"2"
+    await client.aclose()
 
 
 async def test_a_job_of_many_symbols(tmp_path: Path) -> None:

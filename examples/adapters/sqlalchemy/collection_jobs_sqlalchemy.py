@@ -24,6 +24,7 @@ from sqlalchemy import (
     event,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql
@@ -47,7 +48,8 @@ __all__ = ["SQLAlchemyCollectionJobRepository", "metadata"]
 _T = TypeVar("_T")
 _Work = Callable[[AsyncConnection], Awaitable[_T]]
 
-_LAYOUT = 1
+_LAYOUT = 2
+_TO_LAYOUT_2 = text("ALTER TABLE collection_jobs ADD COLUMN metadata JSON")
 _MOST = 2**63 - 1
 
 # The contract compares ids exactly and sorts them by code point. SQLite does so by itself; where
@@ -75,6 +77,7 @@ _jobs = Table(
     Column("error_message", Text),
     Column("completed_symbols", JSON, nullable=False),
     Column("failed_symbols", JSON, nullable=False),
+    Column("metadata", JSON),  # NULL in the rows of layout 1
     Column("revision", BigInteger, nullable=False),
 )
 _oldest_first = (_jobs.c.created_at, _jobs.c.id)
@@ -133,11 +136,12 @@ class SQLAlchemyCollectionJobRepository(CheckedRepository):
 
     @override
     async def _open(self) -> None:
-        """Create the tables where there are none, and see that they are of this layout."""
+        """Create the tables where there are none, or bring them to this layout."""
         try:
             await self._create_tables()
         except SQLAlchemyError:  # another process may have created them at the same moment
             await self._create_tables()
+        await self._run(_migrate)
         layout = await self._value(select(_store.c.layout))
         if layout != _LAYOUT:
             raise RepositoryError(f"the tables have layout {layout!r}, not {_LAYOUT}")
@@ -281,13 +285,20 @@ class SQLAlchemyCollectionJobRepository(CheckedRepository):
         raise JobNotFoundError(job_id)
 
 
+async def _migrate(connection: AsyncConnection) -> None:
+    """Bring tables of layout 1 to this one; of several that do so at once, one does."""
+    former = update(_store).where(_store.c.layout == 1).values(layout=_LAYOUT)
+    if (await connection.execute(former)).rowcount:
+        await connection.execute(_TO_LAYOUT_2)
+
+
 def _prepare_sqlite(connection: Any, record: object) -> None:
     # Readers and the writer do not wait for each other in this mode.
     connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _instants(status: JobStatus, now: int) -> dict[str, int | None]:
-    """What a change of status does to the instants."""
+    """Tell what a change of status does to the instants."""
     if status is JobStatus.RUNNING:
         return {"started_at": now, "finished_at": None}
     if status is JobStatus.PENDING:
@@ -296,7 +307,7 @@ def _instants(status: JobStatus, now: int) -> dict[str, int | None]:
 
 
 def _columns(job: CollectionJob) -> dict[str, Any]:
-    """A job as a row, but for its revision."""
+    """Describe a job as a row, but for its revision."""
     return {
         "id": job.id,
         "source": job.source,
@@ -309,6 +320,7 @@ def _columns(job: CollectionJob) -> dict[str, Any]:
         "started_at": None if job.started_at is None else to_micros(job.started_at),
         "finished_at": None if job.finished_at is None else to_micros(job.finished_at),
         "error_message": job.error_message,
+        "metadata": dict(job.metadata),
         **_outcomes(job),
     }
 
@@ -338,8 +350,9 @@ def _job(row: RowMapping) -> CollectionJob:
             started_at=None if started_at is None else from_micros(started_at),
             finished_at=None if finished_at is None else from_micros(finished_at),
             error_message=row["error_message"],
-            completed_symbols={symbol: int(text) for symbol, text in completed},
+            completed_symbols={symbol: int(candles) for symbol, candles in completed},
             failed_symbols=row["failed_symbols"],
+            metadata=row["metadata"] or {},
             revision=row["revision"],
         )
     except (AttributeError, TypeError, ValueError, OverflowError) as error:

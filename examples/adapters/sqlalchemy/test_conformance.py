@@ -41,11 +41,28 @@ async def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
     async with open_repository(url):
         engine = create_async_engine(url)
         async with engine.begin() as connection:
-            await connection.execute(text("UPDATE collection_job_store SET layout = 2"))
+            await connection.execute(text("UPDATE collection_job_store SET layout = 3"))
         await engine.dispose()
-    with pytest.raises(RepositoryError, match="the tables have layout 2, not 1"):
+    with pytest.raises(RepositoryError, match="the tables have layout 3, not 2"):
         async with open_repository(url):
             pass
+
+
+async def test_tables_of_the_former_layout_are_brought_to_this_one(tmp_path: Path) -> None:
+    """They had no metadata."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/jobs.db"
+    async with open_repository(url) as repository:
+        await repository.save(example_job("a", completed_symbols={"BTC": 5}))
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE collection_jobs DROP COLUMN metadata"))
+        await connection.execute(text("UPDATE collection_job_store SET layout = 1"))
+    await engine.dispose()
+    new = example_job("b", metadata={"ticket": "T-1"})
+    async with open_repository(url) as first, open_repository(url) as second:
+        assert await first.get_by_id("a") == example_job("a", completed_symbols={"BTC": 5})
+        await second.save(new)
+        assert await first.get_by_id("b") == new
 
 
 @pytest.mark.parametrize("url", ["nonsense", "no+driver:///jobs.db"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,10 +32,21 @@ JOBS: tuple[CollectionJob, ...] = tuple(
         error_message="two\nlines, 'quoted'" if status is JobStatus.FAILED else None,
         completed_symbols={"BTC/USDT": 2**63 - 1, "it's": number},
         failed_symbols={"ETH/USDT": "\u65e5\u672c; DROP TABLE jobs"},
+        metadata={"ticket": f"it's {number}", "Ticket ": "", "\u00e9": "\U0001f600"},
     )
     for number, status in enumerate(JobStatus)
 )
-"""What each of the databases holds: a job of every status, and the memory of a deleted one."""
+"""What a database holds: a job of every status, and the memory of a deleted one."""
+
+_FIRST_WITH_METADATA = 3
+
+
+def jobs_in(version: int) -> tuple[CollectionJob, ...]:
+    """Give the jobs that a database of a version of the schema holds."""
+    if version >= _FIRST_WITH_METADATA:
+        return JOBS
+    return tuple(replace(job, metadata={}) for job in JOBS)
+
 
 DELETED = JOBS[0]._changed(id="deleted")
 

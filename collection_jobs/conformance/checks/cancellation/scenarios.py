@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Program, Step, example_job
-from collection_jobs.conformance.spec.capabilities import available
+from collection_jobs.conformance.spec.operations import OPERATIONS, operations
+from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
@@ -47,9 +48,10 @@ class Scene:
     @property
     def follow_ups(self) -> tuple[Call, ...]:
         """What is asked of the same repository afterwards; it must answer all of it."""
-        saved = self.victim.arguments[0] if self.victim.method == "save_many" else ()
+        named = jobs_named(self.victim.method, self.victim.arguments)
+        several = (job for job in named if len(named) > 1)
         return (
-            *(Call("get_by_id", (job.id,)) for job in saved if isinstance(job, CollectionJob)),
+            *(Call("get_by_id", (job.id,)) for job in several if isinstance(job, CollectionJob)),
             Call("get_by_id", (self.id,)),
             Call("get_stats", (self.id,)),
             Call("list_by_status", (JobStatus.PENDING, _ALL)),
@@ -78,6 +80,7 @@ def _job(id_: str) -> CollectionJob:
         created_at=created_at,
         completed_symbols={"S0": 500},
         failed_symbols={"S1": "boom"},
+        metadata={"ticket": "T-1", "Ticket": ""},
     )
 
 
@@ -85,39 +88,41 @@ def _victims(id_: str) -> dict[str, Step]:
     """Every method; those that write, in every way that may take steps of its own."""
     replaced = example_job(id_, symbols=_SYMBOLS, timeframe="4h", completed_symbols={"S2": 7})
     changed = Held("copy", (Change("with_completed_symbol", ("S2", 7)),))
-    return {
-        "save of a new job": Step("save", (_job(f"{id_} new"),)),
-        "save over a job": Step("save", (replaced,)),
-        "save of a copy": Step("save", (changed,)),
-        "update_status": Step("update_status", (id_, JobStatus.RUNNING)),
-        "add_failed_symbol": Step("add_failed_symbol", (id_, "S0", "timeout")),
-        "delete": Step("delete", (id_,)),
-        "get_by_id": Step("get_by_id", (id_,)),
-        "get_stats": Step("get_stats", (id_,)),
-        "list_by_status": Step("list_by_status", (JobStatus.PENDING, _ALL)),
-        "list_recent": Step("list_recent", (_ALL,)),
-        "get_running_jobs": Step("get_running_jobs"),
-        "save_many": Step("save_many", ((_job(f"{id_} new"), changed, _job(f"{id_} more")),)),
-        "add_completed_symbol": Step("add_completed_symbol", (id_, "S1", 7)),
-        "list_after": Step("list_after", (JobStatus.PENDING, None, _ALL)),
+    special = {
+        "save": {
+            "save of a new job": Step("save", (_job(f"{id_} new"),)),
+            "save over a job": Step("save", (replaced,)),
+            "save of a copy": Step("save", (changed,)),
+        },
+        "save_many": {
+            "save_many": Step("save_many", ((_job(f"{id_} new"), changed, _job(f"{id_} more")),)),
+        },
     }
+    victims = dict[str, Step]()
+    for one in OPERATIONS.values():
+        # Each outcome replaces one of the other kind.
+        symbol = "S1" if one.takes("candles") else "S0"
+        plain = {one.name: one.step(id_, symbol=symbol, limit=_ALL)}
+        victims |= special.get(one.name, plain)
+    return victims
 
 
 _ALONE, _IN_A_CROWD = ", alone", ", among others"
 
 
 def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
-    """The names of all scenes: every victim alone, then every victim in a crowd.
+    """Return the names of all scenes: every victim alone, then every victim in a crowd.
 
     Args:
         capabilities: What the adapter can do beyond the nine methods.
     """
-    known = {name: step for name, step in _victims("a").items() if available((step,), capabilities)}
+    methods = {one.name for one in operations(capabilities)}
+    known = [name for name, step in _victims("a").items() if step.method in methods]
     return tuple(f"{name}{company}" for company in (_ALONE, _IN_A_CROWD) for name in known)
 
 
 def scene(name: str, id_: str) -> Scene:
-    """The scene of that name, about a job of that id and some whose ids begin with it."""
+    """Return the scene of that name, about a job of that id and some whose ids begin with it."""
     other = f"{id_} other"
     setup = (
         Step("save", (_job(id_),)),

@@ -26,11 +26,11 @@ from collection_jobs.conformance.running.topologies import Topology, in_one_proc
 from collection_jobs.conformance.running.watchdog import Blocked, watched
 from collection_jobs.conformance.spec.calls import Call, Step
 from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.operations import CONCURRENT_LAWS
 from collection_jobs.job import CollectionJob
 
-__all__ = ["CONCURRENT_LAWS", "examine_contention"]
+__all__ = ["examine_contention"]
 
-CONCURRENT_LAWS = frozenset({"STATUS-2", "FAILED-2", "ATOMIC-1", "COMPLETED-2", "MANY-3"})
 """What only shows when callers are at work at the same time."""
 
 _SHORT_TIMEOUT = 1.0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import MappingProxyType
 
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Program, Step, example_job
-from collection_jobs.conformance.spec.capabilities import METHODS, PROTOCOLS, available
+from collection_jobs.conformance.spec.capabilities import PROTOCOLS
+from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
@@ -46,6 +47,11 @@ class Round:
     @property
     def law(self) -> str | None:
         """The law that it is about where it is about one; None where many calls meet."""
+        for one in OPERATIONS.values():
+            if self.kind == f"{one.name}{_BY_EACH}":
+                return one.laws.lost
+            if self.kind == f"{one.name}{_BY_ALL}":
+                return one.laws.one_winner
         return _LAWS.get(self.kind)
 
     @property
@@ -56,6 +62,9 @@ class Round:
         ]
         listings = [Call("list_by_status", (status, _ALL)) for status in JobStatus]
         return (*of_jobs, *listings, Call("list_recent", (_ALL,)), Call("get_running_jobs"))
+
+
+_Maker = Callable[[str, Random, int], Round]
 
 
 def _job(id_: str, age: int = 0) -> CollectionJob:
@@ -94,7 +103,7 @@ def _failures(id_: str, random: Random, jobs: int) -> Round:
 
 
 def _work(id_: str, random: Random, jobs: int) -> Round:
-    """Some record failures, some move the job through its lifecycle, some look on."""
+    """Let some record failures, some move the job through its lifecycle, some look on."""
     moves = (_becomes(id_, JobStatus.RUNNING), _becomes(id_, JobStatus.PENDING)) * 2
     looks = (Step("get_by_id", (id_,)), Step("get_stats", (id_,))) * 2
     failures = [tuple(_fails(id_, _SYMBOLS[4 * one + two]) for two in range(4)) for one in range(4)]
@@ -119,7 +128,7 @@ def _saves_a_copy(id_: str, symbol: str) -> tuple[Step, Step]:
 
 
 def _lives(id_: str, random: Random, jobs: int) -> Round:
-    """The job is deleted and comes back while others work on it."""
+    """Delete the job and save it again, while others work on it."""
     delete, save = Step("delete", (id_,)), Step("save", (_job(id_, age=1),))
     clients = (
         (delete, delete),
@@ -149,48 +158,80 @@ def _anything(id_: str, random: Random, jobs: int) -> Round:
     return Round("anything", "anything at random", ids, setup, clients)
 
 
-def _completions(id_: str, random: Random, jobs: int) -> Round:
-    """Each records completions of symbols of its own."""
-    ids = _ids(id_, jobs)
-    setup = tuple(Step("save", (_job(one),)) for one in ids)
-    clients = tuple(tuple(_completes(one, number) for one in ids) for number in range(CLIENTS))
-    return Round("completions", "completions recorded by all", ids, setup, clients)
+def _by_each(operation: Operation) -> _Maker:
+    """Each client makes a change of its own, of the jobs that all are after."""
 
-
-def _outcomes(id_: str, random: Random, jobs: int) -> Round:
-    """Some record completions, the others failures, each of symbols of its own."""
-    ids = _ids(id_, jobs)
-    setup = tuple(Step("save", (_job(one),)) for one in ids)
-    clients = tuple(
-        tuple(
-            _completes(one, number) if number % 2 else _fails(one, _SYMBOLS[number]) for one in ids
+    def make(id_: str, random: Random, jobs: int) -> Round:
+        ids = _ids(id_, jobs)
+        setup = tuple(Step("save", (_job(one),)) for one in ids)
+        clients = tuple(
+            tuple(_changes(operation, one, number) for one in ids) for number in range(CLIENTS)
         )
-        for number in range(CLIENTS)
-    )
-    return Round("outcomes", "outcomes of both kinds recorded by all", ids, setup, clients)
+        kind = f"{operation.name}{_BY_EACH}"
+        return Round(kind, f"{operation.name} called by each", ids, setup, clients)
+
+    return make
 
 
-def _completes(id_: str, number: int) -> Step:
-    return Step("add_completed_symbol", (id_, _SYMBOLS[number], number))
+def _beside_failures(operation: Operation) -> _Maker:
+    """Let some make a change of their own, while the others record failures."""
+
+    def make(id_: str, random: Random, jobs: int) -> Round:
+        ids = _ids(id_, jobs)
+        setup = tuple(Step("save", (_job(one),)) for one in ids)
+        clients = tuple(
+            tuple(
+                _changes(operation, one, number) if number % 2 else _fails(one, _SYMBOLS[number])
+                for one in ids
+            )
+            for number in range(CLIENTS)
+        )
+        kind = f"{operation.name}{_BESIDE_FAILURES}"
+        return Round(kind, f"{operation.name} beside recorded failures", ids, setup, clients)
+
+    return make
 
 
-def _together(id_: str, random: Random, jobs: int) -> Round:
-    """Two save some jobs together, again and again; others look at the first and the last."""
-    ids = _ids(id_, _JOBS)
-    setup = tuple(Step("save", (_job(one, age),)) for age, one in enumerate(ids))
-    savers = tuple(
-        tuple(_saves_all(ids, f"{saver} {number}") for number in range(3)) for saver in range(2)
-    )
-    ends = tuple(Step("get_by_id", (one,)) for one in (ids[0], ids[-1]))
-    # The first on one handle saves while the first on the next looks on: where calls never
-    # suspend, each is done before another on its handle begins.
-    clients = (savers[0], ends * 12, ends[::-1] * 12, savers[1])
-    return Round("together", "jobs saved together", ids, setup, clients)
+def _changes(operation: Operation, id_: str, number: int) -> Step:
+    return operation.step(id_, number, symbol=_SYMBOLS[number])
 
 
-def _saves_all(ids: Iterable[str], source: str) -> Step:
-    jobs = (replace(_job(one, age), source=source) for age, one in enumerate(ids))
-    return Step("save_many", (tuple(jobs),))
+def _by_all(operation: Operation) -> _Maker:
+    """All want to make the same change of the same jobs, in the same order."""
+
+    def make(id_: str, random: Random, jobs: int) -> Round:
+        ids = _ids(id_, jobs)
+        setup = tuple(Step("save", (_job(one),)) for one in ids)
+        calls = tuple(operation.step(one) for one in ids)
+        kind = f"{operation.name}{_BY_ALL}"
+        return Round(kind, f"{operation.name} called by all", ids, setup, (calls,) * CLIENTS)
+
+    return make
+
+
+def _together(operation: Operation) -> _Maker:
+    """Two change some jobs together, again and again; others look at the first and the last."""
+
+    def make(id_: str, random: Random, jobs: int) -> Round:
+        ids = _ids(id_, _JOBS)
+        setup = tuple(Step("save", (_job(one, age),)) for age, one in enumerate(ids))
+        savers = tuple(
+            tuple(_changes_all(operation, ids, f"{saver} {number}") for number in range(3))
+            for saver in range(2)
+        )
+        ends = tuple(Step("get_by_id", (one,)) for one in (ids[0], ids[-1]))
+        # The first on one handle saves while the first on the next looks on: where calls never
+        # suspend, each is done before another on its handle begins.
+        clients = (savers[0], ends * 12, ends[::-1] * 12, savers[1])
+        kind = f"{operation.name}{_TOGETHER}"
+        return Round(kind, "jobs changed together", ids, setup, clients)
+
+    return make
+
+
+def _changes_all(operation: Operation, ids: Iterable[str], source: str) -> Step:
+    jobs = tuple(replace(_job(one, age), source=source) for age, one in enumerate(ids))
+    return operation.step(jobs=jobs)
 
 
 def _menu(id_: str, age: int) -> Iterator[Step]:
@@ -204,7 +245,7 @@ def _menu(id_: str, age: int) -> Iterator[Step]:
     yield Step("get_stats", (id_,))
 
 
-KINDS = MappingProxyType(
+KINDS: Mapping[str, _Maker] = MappingProxyType(
     {
         "claim": _claim,
         "failures": _failures,
@@ -214,36 +255,30 @@ KINDS = MappingProxyType(
         "anything": _anything,
     }
 )
-"""Every kind of round, by a short name."""
+"""Every kind of round for the nine methods, by a short name."""
 
-_BEYOND = MappingProxyType(
-    {
-        "completions": ("add_completed_symbol", _completions),
-        "outcomes": ("add_completed_symbol", _outcomes),
-        "together": ("save_many", _together),
-    }
-)
-"""The kinds for what an adapter may be able to do beyond the nine methods, and the method."""
-
-_IN_TURN = ("completions", "outcomes")
+_BY_EACH, _BESIDE_FAILURES = " by each", " beside failures"
+_BY_ALL, _TOGETHER = " by all", " together"
+_IN_TURN = (_BY_EACH, _BESIDE_FAILURES)
 """Kinds that are so much alike that each time only one of them is run."""
 
-_LAWS = {
-    "claim": "STATUS-2",
-    "failures": "FAILED-2",
-    "copies": "SAVE-3",
-    "completions": "COMPLETED-2",
-}
-
-_Maker = Callable[[str, Random, int], Round]
+_LAWS = {"claim": "STATUS-2", "failures": "FAILED-2", "copies": "SAVE-3"}
 
 
 def kinds(capabilities: frozenset[str]) -> dict[str, _Maker]:
-    """The kinds of rounds for an adapter that can do this beyond the nine methods."""
-    beyond = {
-        name: maker for name, (method, maker) in _BEYOND.items() if METHODS[method] in capabilities
-    }
-    return {**KINDS, **beyond}
+    """Return the kinds of rounds for an adapter that can do this beyond the nine methods."""
+    makers = dict(KINDS)
+    for one in operations(capabilities):
+        if one.capability is None:
+            continue
+        if one.laws.lost is not None:
+            makers[f"{one.name}{_BY_EACH}"] = _by_each(one)
+            makers[f"{one.name}{_BESIDE_FAILURES}"] = _beside_failures(one)
+        if one.laws.one_winner is not None:
+            makers[f"{one.name}{_BY_ALL}"] = _by_all(one)
+        if one.laws.one_instant is not None:
+            makers[f"{one.name}{_TOGETHER}"] = _together(one)
+    return makers
 
 
 def rounds(seed: int, count: int, capabilities: frozenset[str] = frozenset()) -> Iterator[Round]:
@@ -252,18 +287,19 @@ def rounds(seed: int, count: int, capabilities: frozenset[str] = frozenset()) ->
     makers = kinds(capabilities)
     for number in range(count):
         for name, maker in makers.items():
-            if name in _IN_TURN and name != _IN_TURN[number % len(_IN_TURN)]:
+            if name.endswith(_IN_TURN) and not name.endswith(_IN_TURN[number % len(_IN_TURN)]):
                 continue
             yield maker(f"{name} {number}", random, _JOBS)
 
 
 def shorter(round_: Round, seed: int, count: int) -> Iterator[Round]:
-    """The same kind of round, with two of its clients and a step or two of each: a short story."""
+    """Yield the same kind of round, with two of its clients and a step or two each."""
     random = Random(f"{seed} shorter")  # noqa: S311 - not for secrets
     for number in range(count):
         maker = kinds(frozenset(PROTOCOLS))[round_.kind]
         whole = maker(f"{round_.kind} {number} again", random, 1)
-        steps = 1 if number < count // 2 and round_.kind not in ("copies", "together") else 2
+        needs_two = round_.kind.endswith(("copies", _TOGETHER))
+        steps = 1 if number < count // 2 and not needs_two else 2
         pair = random.sample(range(len(whole.clients)), 2)
         yield replace(whole, clients=tuple(whole.clients[at][:steps] for at in sorted(pair)))
 
@@ -271,7 +307,7 @@ def shorter(round_: Round, seed: int, count: int) -> Iterator[Round]:
 def hand_over(
     handles: int, capabilities: frozenset[str] = frozenset()
 ) -> tuple[Round, tuple[tuple[int, Step], ...]]:
-    """Calls one after another, each on another handle than the one before.
+    """Return calls one after another, each on another handle than the one before.
 
     Args:
         handles: How many there are.
@@ -281,6 +317,7 @@ def hand_over(
         A round that says which jobs they are about, and the calls, each with its handle.
     """
     id_ = "handed over"
+    beyond = [one for one in operations(capabilities) if one.capability is not None]
     changes = (
         Step("save", (_job(id_),)),
         _becomes(id_, JobStatus.RUNNING),
@@ -290,12 +327,15 @@ def hand_over(
         _becomes(id_, JobStatus.FAILED),
         Step("delete", (id_,)),
         Step("save", (_job(id_, age=1),)),
-        Step("add_completed_symbol", (id_, "S2", 7)),
-        Step("save_many", ((replace(_job(id_, age=1), source="kraken"),),)),
+        *(
+            one.step(id_, symbol="S2", jobs=(replace(_job(id_, age=1), source="kraken"),))
+            for one in beyond
+            if one.writes
+        ),
     )
-    pages = available((Step("list_after", (JobStatus.PENDING, None, _ALL)),), capabilities)
+    pages = [one.step(id_, limit=_ALL) for one in beyond if not one.writes]
     steps: list[tuple[int, Step]] = []
-    for number, change in enumerate(available(changes, capabilities)):
+    for number, change in enumerate(changes):
         steps.append((number % handles, change))
         for other in range(1, handles + 1):
             handle = (number + other) % handles

@@ -15,33 +15,21 @@ from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.processes import Worker, WorkerDied, WorkerFailed
 from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.spec.calls import NoAnswer, Program, Step, example_job
-from collection_jobs.conformance.spec.capabilities import available
 from collection_jobs.conformance.spec.findings import Finding, Violation
+from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.errors import CollectionJobError
-from collection_jobs.status import JobStatus
 
-__all__ = ["DAMAGES", "examine_damage"]
+__all__ = ["DAMAGES", "calls_on_damage", "examine_damage"]
 
 _LAW = "ERROR-1"
 
 _JOBS: Program = tuple(Step("save", (example_job(f"job {number}"),)) for number in range(20))
-_CALLS: Program = (
-    Step("get_by_id", ("job 1",)),
-    Step("get_stats", ("job 2",)),
-    Step("list_recent"),
-    Step("list_by_status", (JobStatus.PENDING,)),
-    Step("get_running_jobs"),
-    Step("update_status", ("job 3", JobStatus.RUNNING)),
-    Step("add_failed_symbol", ("job 4", "BTC", "boom")),
-    Step("save", (example_job("job 5", source="other"),)),
-    Step("save", (example_job("new"),)),
-    Step("delete", ("job 6",)),
-)
-_BEYOND: Program = (
-    Step("add_completed_symbol", ("job 7", "BTC", 1)),
-    Step("save_many", ((example_job("job 8"), example_job("another")),)),
-    Step("list_after", (JobStatus.PENDING,)),
-)
+
+
+def calls_on_damage(capabilities: frozenset[str]) -> Program:
+    """Return a call of each method on a job of its own, and one that saves a job which is new."""
+    of_each = (one.step(f"job {number}") for number, one in enumerate(operations(capabilities)))
+    return (*of_each, Step("save", (example_job("new"),)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +97,7 @@ def examine_damage(plan: Plan) -> Examination:
     if plan.target.spec is None:
         return Examination([], f"no damaged store, because {NO_SPEC}")
     random = Random(f"{plan.seed} damage")  # noqa: S311 - not for secrets
-    calls = (*_CALLS, *available(_BEYOND, plan.capabilities))
+    calls = calls_on_damage(plan.capabilities)
     findings: list[Finding] = []
     damaged = 0
     with Worker.start(plan.target) as worker:

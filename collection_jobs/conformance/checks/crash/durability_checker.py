@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Finding, Violation
-from collection_jobs.conformance.spec.judge import judge
-from collection_jobs.conformance.spec.listings import judge_listing
 from collection_jobs.conformance.spec.model import ABSENT, JobState, facts_of
+from collection_jobs.conformance.spec.operations import OPERATIONS, judge, judge_call
 from collection_jobs.job import CollectionJob
 
 __all__ = ["DurabilityChecker"]
@@ -185,7 +184,7 @@ class DurabilityChecker:
 
     def _listed(self, call: Call, outcome: Outcome) -> Iterator[Finding]:
         states = {id_: page.state for id_, page in self._pages.items()}
-        violations = judge_listing(states, call, outcome)
+        _, violations = judge_call(states, call, outcome)
         if violations and call.method not in self._wrong_methods:
             lines = [line for page in self._pages.values() for line in page.lines]
             message = f"after the store was opened again, {violations[0].message}"
@@ -200,7 +199,7 @@ class DurabilityChecker:
                 continue
             job_id = call.job_id
             if job_id is None:
-                wrong = bool(judge_listing(states, call, outcome))
+                wrong = bool(judge_call(states, call, outcome)[1])
             else:
                 wrong = bool(judge(states[job_id], call, outcome)[1])
             if wrong:
@@ -212,7 +211,7 @@ def _happened(page: _Page, before: JobState, job_id: str, now: datetime) -> JobS
     call = page.under_way
     if call is None:
         return None
-    answer = True if call.method in ("delete", "update_status") else None
+    answer = OPERATIONS[call.method].success
     after, violations = judge(before, call.of(job_id), Outcome(page.began, now, answer))
     return None if violations else after
 

@@ -23,10 +23,13 @@ from collection_jobs.conformance.running.processes import (
 from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.spec.calls import Step
 from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
 __all__ = ["examine_kills"]
 
 _LAW = "DURABLE-1"
+_MANY = frozenset(name for name, one in OPERATIONS.items() if one.laws.one_instant is not None)
+"""The methods that change several jobs at one instant: processes are killed within them, too."""
 
 _CHANGES = 6
 """Changes that each client makes in one life, if it is not killed before."""
@@ -159,8 +162,8 @@ class _History:
             delay = self._random.uniform(0, self._many_seconds)
         with suppress(WorkerDied):
             worker.order(Work(clients, told=True, die_at=site))
-            until = "save_many" if within else None
-            self._follow(worker, calls if site is None and not within else None, until)
+            told = calls if site is None and not within else None
+            self._follow(worker, told, until_many=bool(within))
             time.sleep(delay)
         worker.kill()
         self.kills += 1
@@ -180,9 +183,9 @@ class _History:
         return site, self._random.randint(1, max(1, self._sites[site] // 2))
 
     def _follow(
-        self, worker: Worker, calls: int | None = None, until: str | None = None
+        self, worker: Worker, calls: int | None = None, *, until_many: bool = False
     ) -> dict[str, int]:
-        """Keep account of so many calls, or of all, or until a method is called.
+        """Keep account of so many calls, or of all, or until one begins that changes several jobs.
 
         Returns:
             The sites that the work passed, if it is done.
@@ -194,10 +197,10 @@ class _History:
             match worker.tell():
                 case CallBegan(number, _, call):
                     self._checker.began(number, call)
-                    if call.method == until:
+                    if until_many and call.method in _MANY:
                         break
                 case CallEnded(number, outcome):
-                    if self._first and self._checker.method(number) == "save_many":
+                    if self._first and self._checker.method(number) in _MANY:
                         seconds = (outcome.ended - outcome.began).total_seconds()
                         self._many_seconds = min(self._many_seconds or seconds, 2 * seconds)
                     finding = self._checker.ended(number, outcome, first_life=self._first)

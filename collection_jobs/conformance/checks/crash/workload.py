@@ -8,7 +8,7 @@ from random import Random
 
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Step, example_job
-from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
@@ -18,8 +18,8 @@ _CLIENTS = ("A", "B", "C", "D")
 _JOBS = (1, 2)
 _SYMBOLS = ("S0", "S1", "S2", "S3")
 _ALL = 1_000_000
-_BEYOND = ("save_many", "save_many", "save_many", "add_completed_symbol")
-"""Most often what can be half done in more ways than one."""
+_HALF_DONE_IN_MORE_WAYS = 3
+"""How often a change of several jobs is made for one of a single job."""
 
 IDS = tuple(f"{client}{number}" for client in _CLIENTS for number in _JOBS)
 """Every job that a life is about; each belongs to one client, who works on no other's."""
@@ -28,14 +28,19 @@ IDS = tuple(f"{client}{number}" for client in _CLIENTS for number in _JOBS)
 def life(
     random: Random, changes: int, capabilities: frozenset[str] = frozenset()
 ) -> tuple[Client, ...]:
-    """What each client does: so many changes, and after each a look at what came of it.
+    """Return what each client does: so many changes, and after each a look at what came of it.
 
     Args:
         random: Where it comes from.
         changes: How many.
         capabilities: What the adapter can do beyond the nine methods.
     """
-    beyond = [name for name in _BEYOND if METHODS[name] in capabilities]
+    beyond = [
+        one
+        for one in operations(capabilities)
+        if one.capability is not None and one.writes
+        for _ in range(_HALF_DONE_IN_MORE_WAYS if one.laws.one_instant else 1)
+    ]
     return tuple(
         Client(
             name, tuple(_steps(random, [f"{name}{number}" for number in _JOBS], changes, beyond))
@@ -44,7 +49,7 @@ def life(
     )
 
 
-def _steps(random: Random, ids: list[str], changes: int, beyond: list[str]) -> Iterator[Step]:
+def _steps(random: Random, ids: list[str], changes: int, beyond: list[Operation]) -> Iterator[Step]:
     for id_ in ids:
         yield Step("get_by_id", (id_,), keep=id_)
     for _ in range(changes):
@@ -53,14 +58,13 @@ def _steps(random: Random, ids: list[str], changes: int, beyond: list[str]) -> I
         yield Step("get_by_id", (id_,), keep=id_)
 
 
-def _change(random: Random, id_: str, ids: list[str], beyond: list[str]) -> Step:
+def _change(random: Random, id_: str, ids: list[str], beyond: list[Operation]) -> Step:
     symbol, text = random.choice(_SYMBOLS), random.choice(("timeout", "refused", "e" * 5_000))
     kind = random.randrange(8 + len(beyond))
-    if kind >= 8 and beyond[kind - 8] == "save_many":
-        jobs = (_job(random, one) for one in ids)
-        return Step("save_many", (tuple(jobs),))
     if kind >= 8:
-        return Step("add_completed_symbol", (id_, symbol, random.randrange(1_000)))
+        operation = beyond[kind - 8]
+        jobs = tuple(_job(random, one) for one in ids if operation.takes("jobs"))
+        return operation.step(id_, random.randrange(1_000), symbol=symbol, jobs=jobs)
     match kind:
         case 0 | 1:
             return Step("save", (_job(random, id_),))
@@ -84,11 +88,12 @@ def _job(random: Random, id_: str) -> CollectionJob:
         status=random.choice(list(JobStatus)),
         completed_symbols={"S0": random.randrange(1_000)},
         failed_symbols={"S1": "boom", "S2": "e" * random.choice((1, 5_000))},
+        metadata={"ticket": f"T-{random.randrange(1_000)}", "note": ""},
     )
 
 
 def looks() -> Iterator[Call]:
-    """What shows all that a store holds: every job, its stats, and every listing."""
+    """Yield what shows all that a store holds: every job, its stats, and every listing."""
     for id_ in IDS:
         yield Call("get_by_id", (id_,))
         yield Call("get_stats", (id_,))

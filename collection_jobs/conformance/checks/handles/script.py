@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, cycle
 from random import Random
+from types import MappingProxyType
 
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
-from collection_jobs.conformance.spec.capabilities import METHODS, available
+from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
@@ -24,9 +25,18 @@ _HANDLES = (1, 2, 3)
 _SYMBOLS = tuple(f"S{number}" for number in range(40))
 _CLAIMED = ("claimed 1", "claimed 2", "claimed 3")
 _OUTCOMES = "outcomes"
-_COMPLETED = "completed"
 _ALL = 1_000_000
-_LAWS = {"claimed": "STATUS-2", _OUTCOMES: "FAILED-2", _COMPLETED: "COMPLETED-2"}
+_OWN_JOBS: Mapping[str, Operation] = MappingProxyType(
+    {
+        one.laws.lost.partition("-")[0].lower(): one
+        for one in OPERATIONS.values()
+        if one.capability is not None and one.laws.lost is not None
+    }
+)
+"""The jobs of the methods beyond the nine that no change may be lost of, called by their laws."""
+_LAWS = {"claimed": "STATUS-2", _OUTCOMES: "FAILED-2"} | {
+    job_id: one.laws.lost for job_id, one in _OWN_JOBS.items() if one.laws.lost is not None
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +70,12 @@ def is_call(line: Line) -> bool:
 
 
 def law_of_job(job_id: str) -> str:
-    """The law that the calls on a job are about."""
+    """Return the law that the calls on a job are about."""
     return _LAWS.get(job_id.partition(" ")[0], "ATOMIC-1")
 
 
 def stages(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """The lines of each stage, in their order."""
+    """Return the lines of each stage, in their order."""
     by_stage: dict[int, list[Line]] = {}
     for line in lines:
         by_stage.setdefault(line.stage, []).append(line)
@@ -91,7 +101,10 @@ class _Writer:
 
     def __init__(self, random: Random, capabilities: frozenset[str], places: int) -> None:
         self._random = random
-        self._capabilities = capabilities
+        self._operations = operations(capabilities)
+        self._own_jobs = [id_ for id_, one in _OWN_JOBS.items() if one in self._operations]
+        self._turns = cycle(self._own_jobs)
+        self._number = count()
         self._places = places
         self._lines: list[Line] = []
         self._stage = 0
@@ -125,10 +138,8 @@ class _Writer:
             self._lines += [Line(self._stage, name, 1, step) for step in steps]
 
     def _open_all(self) -> None:
-        """The first handle saves the jobs; the others are opened while it works, or rests."""
-        setup = [
-            Step("save", (_job(one),)) for one in (*_CLAIMED, _OUTCOMES, *self._completed_ids())
-        ]
+        """Have the first handle save the jobs; the others are opened while it works, or rests."""
+        setup = [Step("save", (_job(one),)) for one in (*_CLAIMED, _OUTCOMES, *self._own_jobs)]
         self._do({1: [Step(OPEN, (0,)), *setup, *self._saves(2)]})
         others = {handle: [self._open(), *self._looks()] for handle in _HANDLES[1:]}
         if self._random.random() < 0.5:
@@ -158,7 +169,7 @@ class _Writer:
         self._do({self._stays: [self._fails(), *self._looks()]})
 
     def _meet(self) -> None:
-        """The service and a visitor are after the same jobs at the same time."""
+        """Have the service and a visitor be after the same jobs at the same time."""
         claims = [_claims(one) for one in _CLAIMED[1:]]
         ours, theirs = ([self._fails() for _ in range(4)] for _ in range(2))
         name = next(self._visitors)
@@ -176,7 +187,7 @@ class _Writer:
         self._do({self._stays: [_claims(_CLAIMED[1]), *self._looks(), copy, save]})
 
     def _open_and_close_again(self) -> None:
-        """A handle is opened and closed some times, while another one of the process works."""
+        """Open and close a handle some times, while another one of the process works."""
         handle = max(_HANDLES) + 1
         steps = [step for _ in range(3) for step in self._stay_of(self._looks()[:2])]
         self._do({handle: steps, self._stays: self._saves(4)})
@@ -196,31 +207,29 @@ class _Writer:
         return Step(OPEN, (self._random.randrange(self._places),))
 
     def _looks(self) -> list[Step]:
-        """Reads of what the calls are about, in an order of their own each time."""
+        """Return reads of what the calls are about, in an order of their own each time."""
         reads = [Step("get_by_id", (one,)) for one in (*_CLAIMED, _OUTCOMES)]
-        reads += [Step("get_by_id", (one,)) for one in self._completed_ids()]
+        reads += [Step("get_by_id", (one,)) for one in self._own_jobs]
         reads += [Step("get_stats", (_OUTCOMES,)), Step("list_recent", (_ALL,))]
         reads += [Step("list_by_status", (JobStatus.RUNNING, _ALL)), Step("get_running_jobs")]
-        pages = Step("list_after", (JobStatus.PENDING, None, _ALL))
-        reads += available((pages,), self._capabilities)
+        beyond = (one for one in self._operations if one.capability is not None)
+        reads += [one.step(limit=_ALL) for one in beyond if not one.writes]
         self._random.shuffle(reads)
         return reads
 
     def _saves(self, number: int) -> list[Step]:
-        """Saves of new jobs: some together, where the adapter can do that."""
+        """Return saves of new jobs: some together, where the adapter can do that."""
         jobs = [_job(f"kept {next(self._kept)}") for _ in range(number)]
-        if (
-            number > 1
-            and METHODS["save_many"] in self._capabilities
-            and self._random.random() < 0.3
-        ):
-            return [Step("save_many", (tuple(jobs),))]
+        together = [one for one in self._operations if one.laws.one_instant and one.takes("jobs")]
+        if number > 1 and together and self._random.random() < 0.3:
+            return [together[0].step(jobs=tuple(jobs))]
         return [Step("save", (job,)) for job in jobs]
 
     def _fails(self) -> Step:
         """Record an outcome of a symbol that no other line records."""
-        if self._completed_ids() and self._random.random() < 0.3:
-            return Step("add_completed_symbol", (_COMPLETED, self._symbol(_COMPLETED), 7))
+        if self._own_jobs and self._random.random() < 0.3:
+            id_ = next(self._turns)
+            return _OWN_JOBS[id_].step(id_, next(self._number), symbol=self._symbol(id_))
         return self._fails_symbol()
 
     def _fails_symbol(self) -> Step:
@@ -228,9 +237,6 @@ class _Writer:
 
     def _symbol(self, job_id: str) -> str:
         return next(self._symbols.setdefault(job_id, iter(_SYMBOLS)))
-
-    def _completed_ids(self) -> tuple[str, ...]:
-        return (_COMPLETED,) if METHODS["add_completed_symbol"] in self._capabilities else ()
 
 
 def _claims(job_id: str) -> Step:
@@ -240,5 +246,5 @@ def _claims(job_id: str) -> Step:
 def _job(job_id: str) -> CollectionJob:
     age = sum(map(ord, job_id))  # another for each, so that listings have an order
     created_at = datetime(2024, 3, 1, tzinfo=UTC) + timedelta(hours=age)
-    symbols = _SYMBOLS if job_id in (_OUTCOMES, _COMPLETED) else ("BTC", "ETH")
+    symbols = _SYMBOLS if job_id in (_OUTCOMES, *_OWN_JOBS) else ("BTC", "ETH")
     return example_job(job_id, symbols=symbols, created_at=created_at)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import combinations_with_replacement, product
+from types import MappingProxyType
 
 from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
-from collection_jobs.conformance.spec.capabilities import available
+from collection_jobs.conformance.spec.operations import OPERATIONS, operations
+from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.status import JobStatus
 
-__all__ = ["CALLS", "CALLS_BEYOND", "STAGES", "pairs", "triples"]
+__all__ = ["CALLS", "STAGES", "calls_beyond", "pairs", "triples"]
 
 _JOB = example_job("a")
 _LATER = _JOB.created_at + timedelta(days=1)
@@ -78,13 +80,21 @@ _MANY_COPIES = Step(
         ),
     ),
 )
-CALLS_BEYOND: tuple[Step, ...] = (
-    Step("add_completed_symbol", ("a", "BTC", 30)),
-    _MANY,
-    _MANY_COPIES,
-    Step("list_after", (JobStatus.PENDING, (_JOB.created_at, "a"), 1)),
+_SPECIAL: Mapping[str, tuple[Step, ...]] = MappingProxyType(
+    {
+        "save_many": (_MANY, _MANY_COPIES),
+        "list_after": (OPERATIONS["list_after"].step(after=(_JOB.created_at, "a"), limit=1),),
+    }
 )
-"""What is made beside all of these on an adapter that has the methods."""
+"""For methods beyond the nine, what is made of them where a plain call is not enough."""
+
+
+def calls_beyond(capabilities: Collection[str]) -> tuple[Step, ...]:
+    """Return what is made beside all of these on an adapter that has the methods."""
+    beyond = (one for one in operations(capabilities) if one.capability is not None)
+    return tuple(step for one in beyond for step in _SPECIAL.get(one.name, (one.step("a"),)))
+
+
 _STAGES_BEYOND = ("pending", "running", "deleted")
 """At which stages: at the others they do nothing that they do not do at one of these."""
 
@@ -116,16 +126,16 @@ def pairs(
         stages: Which stages.
         capabilities: What the adapter can do beyond the nine methods.
     """
-    beyond = available(CALLS_BEYOND, capabilities)
+    beyond = calls_beyond(capabilities)
     for stage in stages:
         setup = STAGES[stage]
         every = (*CALLS, *beyond) if stage in _STAGES_BEYOND else CALLS
         calls = [call for call in every if _HOLD in setup or not _needs_held(call)]
         for first, second in combinations_with_replacement(calls, 2):
             yield ConcurrentProgram(setup, ((first,), (second,)))
-        for many, looks in product((_MANY, _MANY_COPIES), _LOOKS):
-            if many in calls:
-                yield ConcurrentProgram(setup, ((many,), looks))
+        at_once = [call for call in calls if OPERATIONS[call.method].laws.one_instant]
+        for many, looks in product(at_once, _LOOKS):
+            yield ConcurrentProgram(setup, ((many,), looks))
 
 
 def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[ConcurrentProgram]:
@@ -142,5 +152,4 @@ def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[Concurre
 
 
 def _needs_held(step: Step) -> bool:
-    arguments = step.arguments[0] if step.method == "save_many" else step.arguments
-    return any(isinstance(argument, Held) for argument in arguments)
+    return any(isinstance(one, Held) for one in jobs_named(step.method, step.arguments))

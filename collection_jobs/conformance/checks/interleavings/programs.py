@@ -23,6 +23,7 @@ from collection_jobs.conformance.history.history import Event, History
 from collection_jobs.conformance.running.runner import ProgramRunner, invoke, observe
 from collection_jobs.conformance.spec.calls import Call, Held, Outcome, Step
 from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
@@ -81,11 +82,7 @@ def _is_status(argument: object) -> TypeGuard[JobStatus]:
 
 def _job_ids(step: Step, held: Mapping[str, str]) -> Iterator[str]:
     """Yield the ids of the jobs that a step names; none for a listing, nor where none is held."""
-    if step.method.startswith(("list_", "get_running")):
-        return
-    first = step.arguments[0]
-    jobs: tuple[object, ...] = (first,) if step.method != "save_many" else first
-    for one in jobs:
+    for one in jobs_named(step.method, step.arguments):
         if isinstance(one, Held):
             yield from (held[name] for name in (one.name,) if name in held)
         else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as seeded
@@ -13,19 +15,16 @@ from hypothesis.errors import HypothesisException
 from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.checks.interleavings.schedules import Prefix
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
-from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.conformance.spec.findings import Finding, LawBroken
+from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
+from collection_jobs.conformance.spec.parameters import kind_of
+from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
 __all__ = ["programs", "search_programs"]
 
 _MOST_CHOICES = 40
 _IDS = st.sampled_from(["a", "a", "a", "b", "c"])
-_ERRORS = st.sampled_from(["timeout", "banned", "refused", "no route", "reset", "gone"])
-_SYMBOLS = st.sampled_from(["BTC", "ETH"])
-_STATUSES = st.sampled_from(JobStatus)
-_BORN = example_job().created_at
-_OUTCOMES = st.sampled_from([(), (("BTC", 10),), (("ETH", 20),)])
 _CHANGES = st.sampled_from(
     [
         Change("with_completed_symbol", ("BTC", 5)),
@@ -35,7 +34,45 @@ _CHANGES = st.sampled_from(
         Change("replace", (), (("timeframe", "1w"),)),
     ]
 )
+_BORN = example_job().created_at
+_AGES = st.integers(0, 2).map(lambda days: _BORN + timedelta(days=days))
+_OUTCOMES = st.sampled_from([(), (("BTC", 10),), (("ETH", 20),)])
 _HELD = st.tuples(_IDS, _CHANGES).map(lambda drawn: Held(f"held_{drawn[0]}", drawn[1:]))
+
+
+@st.composite
+def _jobs(draw: st.DrawFn) -> CollectionJob:
+    return example_job(
+        draw(_IDS),
+        created_at=draw(_AGES),
+        timeframe=draw(st.sampled_from(["1h", "4h", "1d"])),
+        completed_symbols=dict(draw(_OUTCOMES)),
+    )
+
+
+_WITH_IDS: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
+    {
+        "id": _IDS,
+        "job": _jobs(),
+        "jobs": st.lists(_jobs() | _HELD, max_size=3).map(tuple),
+        "key": st.tuples(_AGES, _IDS),
+    }
+)
+"""What draws the kinds of parameters that hold ids; of the others, their few values are drawn."""
+
+
+@st.composite
+def _arguments(draw: st.DrawFn, operation: Operation) -> tuple[Any, ...]:
+    """Draw arguments; what a change can do without is left out, for schedules do not mind."""
+    kinds = (
+        kind_of(one.name) for one in operation.parameters if one.is_required or not operation.writes
+    )
+    return tuple(
+        draw(_WITH_IDS[kind.name] if kind.holds_ids else st.sampled_from(kind.few))
+        for kind in kinds
+    )
+
+
 _LISTINGS = st.sampled_from(
     [
         Step("list_recent"),
@@ -50,55 +87,22 @@ _METHODS = (
     *("update_status", "add_failed_symbol", "save", "hold", "save held", "delete", "get_stats"),
     "",
 )
-
-
-@st.composite
-def _saves(draw: st.DrawFn) -> Step:
-    job = example_job(
-        draw(_IDS),
-        created_at=_BORN + timedelta(days=draw(st.integers(0, 2))),
-        timeframe=draw(st.sampled_from(["1h", "4h", "1d"])),
-        completed_symbols=dict(draw(_OUTCOMES)),
-    )
-    return Step("save", (job,))
-
-
-def _keys() -> st.SearchStrategy[tuple[datetime, str]]:
-    ages = st.integers(0, 2).map(lambda days: _BORN + timedelta(days=days))
-    return st.tuples(ages, _IDS)
+"""What a client may do; the last is a listing."""
 
 
 @st.composite
 def _steps(draw: st.DrawFn, methods: tuple[str, ...]) -> Step:
     method = draw(st.sampled_from(methods))
-    if not method:
-        return draw(_LISTINGS)
-    if method == "save":
-        return draw(_saves())
-    if method == "save_many":
-        jobs = st.lists(_saves().map(lambda save: save.arguments[0]) | _HELD, max_size=3)
-        return Step(method, (tuple(draw(jobs)),))
-    if method == "list_after":
-        return Step(method, (draw(_STATUSES), draw(_keys()), draw(st.integers(1, 2))))
-    return draw(_steps_on_a_job(method))
-
-
-@st.composite
-def _steps_on_a_job(draw: st.DrawFn, method: str) -> Step:
-    job_id = draw(_IDS)
     match method:
-        case "add_completed_symbol":
-            return Step(method, (job_id, draw(_SYMBOLS), draw(st.integers(1, 9))))
-        case "update_status":
-            return Step(method, (job_id, draw(_STATUSES)))
-        case "add_failed_symbol":
-            return Step(method, (job_id, draw(_SYMBOLS), draw(_ERRORS)))
+        case "":
+            return draw(_LISTINGS)
         case "hold":
+            job_id = draw(_IDS)
             return Step("get_by_id", (job_id,), keep=f"held_{job_id}")
         case "save held":
-            return Step("save", (Held(f"held_{job_id}", (draw(_CHANGES),)),))
+            return Step("save", (Held(f"held_{draw(_IDS)}", (draw(_CHANGES),)),))
         case _:
-            return Step(method, (job_id,))
+            return Step(method, draw(_arguments(OPERATIONS[method])))
 
 
 @st.composite
@@ -109,9 +113,10 @@ def programs(draw: st.DrawFn, capabilities: frozenset[str] = frozenset()) -> Con
         draw: Draws.
         capabilities: What the adapter can do beyond the nine methods.
     """
-    beyond = (method for method, name in METHODS.items() if name in capabilities)
+    beyond = (one.name for one in operations(capabilities) if one.capability is not None)
     steps = _steps((*_METHODS, *beyond))
-    setup = (draw(_saves()), *draw(st.lists(steps, max_size=4)))
+    save = Step("save", draw(_arguments(OPERATIONS["save"])))
+    setup = (save, *draw(st.lists(steps, max_size=4)))
     clients = [
         tuple(draw(st.lists(steps, min_size=1, max_size=4))) for _ in range(draw(st.integers(2, 3)))
     ]

@@ -11,11 +11,10 @@ from typing import TypeVar
 from collection_jobs.conformance.history.history import Recording
 from collection_jobs.conformance.running.runner import invoke, observe
 from collection_jobs.conformance.spec.calls import Program, Step, example_job
-from collection_jobs.conformance.spec.capabilities import available
 from collection_jobs.conformance.spec.findings import Violation
+from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.errors import CollectionJobError, RepositoryError
 from collection_jobs.protocol import CollectionJobRepository
-from collection_jobs.status import JobStatus
 
 __all__ = ["CLOSING", "CROWD", "OPENING", "Caller", "Deed", "calls_of", "deeds"]
 
@@ -71,27 +70,16 @@ def deeds(capabilities: frozenset[str], *, cancelled: bool) -> Iterator[Deed]:
 
 
 def calls_of(job_id: str, capabilities: frozenset[str]) -> dict[str, Step]:
-    """A call of each method about a job, and about others where it lists some."""
+    """Return a call of each method about a job, and about others where it lists some."""
     saved = example_job(job_id, source="kraken")
-    steps = (
-        Step("save", (saved,)),
-        Step("get_by_id", (job_id,)),
-        Step("delete", (job_id,)),
-        Step("list_by_status", (JobStatus.PENDING, _ALL)),
-        Step("list_recent", (_ALL,)),
-        Step("get_running_jobs"),
-        Step("update_status", (job_id, JobStatus.RUNNING)),
-        Step("add_failed_symbol", (job_id, "BTC", "timeout")),
-        Step("get_stats", (job_id,)),
-        Step("add_completed_symbol", (job_id, "BTC", 7)),
-        Step("save_many", ((saved,),)),
-        Step("list_after", (JobStatus.PENDING, None, _ALL)),
-    )
-    return {step.method: step for step in available(steps, capabilities)}
+    return {
+        one.name: one.step(job_id, job=saved, jobs=(saved,), limit=_ALL)
+        for one in operations(capabilities)
+    }
 
 
 def _afterwards(job_id: str) -> Program:
-    """What is asked when the network is back: late answers to former calls would show."""
+    """Return what is asked when the network is back: late answers to former calls would show."""
     return (
         Step("get_stats", (job_id,)),
         Step("get_by_id", (job_id,)),
@@ -245,6 +233,6 @@ class Caller:
 
 
 async def _forgotten(repository: CollectionJobRepository, job_id: str) -> None:
-    """A call of another caller, of which nothing is asked."""
+    """Make a call of another caller, of which nothing is asked."""
     with suppress(Exception):
         await repository.get_stats(job_id)

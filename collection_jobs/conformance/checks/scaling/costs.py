@@ -11,7 +11,7 @@ from typing import Any
 
 from collection_jobs.conformance.checks.scaling.filling import NEWEST, RARE
 from collection_jobs.conformance.spec.calls import example_job
-from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
@@ -43,7 +43,7 @@ class Cost:
     cpu: float
 
     def least(self, other: Cost) -> Cost:
-        """The lesser of two measurements: what disturbs a measurement only ever adds to it."""
+        """Return the lesser of two measurements: what disturbs one only ever adds to it."""
         return Cost(min(self.wall, other.wall), min(self.cpu, other.cpu))
 
 
@@ -98,7 +98,6 @@ def _calls(
     capabilities: frozenset[str],
 ) -> Iterator[tuple[str, _Call]]:
     """Every method but get_running_jobs, in every way that may cost something of its own."""
-    beyond: Any = repository  # it has the methods of its capabilities, too
     yield "save(new)", lambda at, job: repository.save(job)
     yield "get_by_id(id)", lambda at, job: repository.get_by_id(job.id)
     yield "get_by_id(unknown)", lambda at, job: repository.get_by_id(f"{job.id}?")
@@ -126,21 +125,34 @@ def _calls(
         "list_recent(5, since=yesterday)",
         lambda at, job: repository.list_recent(_FEW, NEWEST),
     )
-    if METHODS["add_completed_symbol"] in capabilities:
-        yield (
-            "add_completed_symbol(id, symbol, candles)",
-            lambda at, job: beyond.add_completed_symbol(job.id, "ETH", 500),
-        )
-    if METHODS["save_many"] in capabilities:
-        yield "save_many((job, job))", lambda at, job: beyond.save_many((job, job))
-    if METHODS["list_after"] in capabilities:
-        yield FIRST_PAGE, lambda at, job: beyond.list_after(JobStatus.PENDING, None, _FEW)
-        yield DEEP_PAGE, lambda at, job: beyond.list_after(JobStatus.PENDING, _DEEP, _FEW)
+    for operation in operations(capabilities):
+        if operation.capability is not None:
+            yield from _calls_beyond(operation, repository)
     yield "delete(id)", lambda at, job: repository.delete(job.id)
 
 
+def _calls_beyond(
+    operation: Operation, repository: CollectionJobRepository
+) -> Iterator[tuple[str, _Call]]:
+    method: Any = getattr(repository, operation.name)
+    if operation.name == "list_after":
+        yield FIRST_PAGE, lambda at, job: method(JobStatus.PENDING, None, _FEW)
+        yield DEEP_PAGE, lambda at, job: method(JobStatus.PENDING, _DEEP, _FEW)
+        return
+    # Each outcome replaces the other kind's, and of several jobs there are two.
+    names = (_SHOWN.get(one.name, one.name) for one in operation.parameters if one.is_required)
+    yield (
+        f"{operation.name}({', '.join(names)})",
+        lambda at, job: method(*operation.arguments(job.id, jobs=(job, job), symbol="ETH")),
+    )
+
+
+_SHOWN = {"job_id": "id", "jobs": "(job, job)"}
+"""How a cost calls some of the arguments."""
+
+
 async def _time(call: _Call, probes: Sequence[CollectionJob]) -> tuple[Cost, int]:
-    """What the call takes, and for how many of the probes there was time."""
+    """Return what the call takes, and for how many of the probes there was time."""
     began, cpu = time.perf_counter(), time.process_time()
     made = 0
     for at, probe in enumerate(probes):

@@ -7,7 +7,7 @@ page of each listing, each way for a copy to become stale, each thing that a del
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from itertools import product
 
@@ -16,6 +16,7 @@ from collection_jobs.conformance.checks.sequential.strategies import (
     CANDLES,
     INSTANTS,
     LONG_TEXTS,
+    METADATA,
     POOLS,
     SYMBOLS,
     TEXTS,
@@ -31,12 +32,13 @@ _EARLY, _LATE = INSTANTS[-2], INSTANTS[-1]
 
 
 def corner_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Program]:
-    """The programs, each for a new store.
+    """Yield the programs, each for a new store.
 
     Args:
         capabilities: What the adapter can do beyond the nine methods.
     """
     yield tuple(_round_trips())
+    yield tuple(_metadata())
     yield tuple(_replacements())
     yield tuple(_changes_of_status())
     yield tuple(_failures())
@@ -62,7 +64,7 @@ def _look(job_id: str) -> Iterator[Step]:
 
 
 def _rich_job(job_id: str, status: JobStatus = JobStatus.PENDING) -> CollectionJob:
-    """A job in which every field has something to lose."""
+    """Return a job in which every field has something to lose."""
     return example_job(
         job_id,
         symbols=("BTC", "ETH", "XRP"),
@@ -72,6 +74,7 @@ def _rich_job(job_id: str, status: JobStatus = JobStatus.PENDING) -> CollectionJ
         error_message="boom",
         completed_symbols={"BTC": 500},
         failed_symbols={"ETH": "boom"},
+        metadata={"ticket": "T-1", "Ticket": ""},
     )
 
 
@@ -98,14 +101,24 @@ def _round_trips() -> Iterator[Step]:
         yield Step("get_stats", ("a",))
 
 
+def _metadata() -> Iterator[Step]:
+    """Keys that look alike, many of them, and every text come back, in listings as well."""
+    texts: list[Mapping[str, str]] = [{"ticket": text} for text in (*TEXTS, *LONG_TEXTS)]
+    for number, metadata in enumerate((*METADATA, *texts)):
+        yield from _save(example_job(f"job {number}", metadata=metadata))
+    yield Step("list_recent")
+    yield Step("list_by_status", (JobStatus.PENDING,))
+
+
 def _replacements() -> Iterator[Step]:
-    """A job replaces another whole, also with fewer symbols and outcomes."""
+    """Replace a job by another whole, also with fewer symbols and outcomes."""
     rich = _rich_job("a")
     for other in (
         example_job("a"),
         example_job("a", symbols=("ETH",)),
         example_job("a", symbols=("XRP", "BTC"), failed_symbols={"BTC": "late"}),
         example_job("a", completed_symbols={"ETH": 1}),
+        example_job("a", metadata={"ticket": "T-2"}),
         _rich_job("a", JobStatus.FAILED),
     ):
         for job in (rich, other):
@@ -134,7 +147,7 @@ def _changes_of_status() -> Iterator[Step]:
 
 
 def _failures() -> Iterator[Step]:
-    """A failure of every symbol, over every former outcome, with every text."""
+    """Record a failure of every symbol, over every former outcome, with every text."""
     for text in TEXTS:
         yield from _save(_rich_job("a"))
         for symbol in ("BTC", "ETH", "XRP", "BTC"):
@@ -164,7 +177,7 @@ def _long_messages() -> Iterator[Step]:
 
 
 def _stale_saves() -> Iterator[Step]:
-    """A copy is stale after each kind of change; and is not, after none."""
+    """Save a copy after each kind of change, when it is stale, and after none."""
     changes: tuple[tuple[Step, ...], ...] = (
         (),
         (Step("save", (example_job("a", source="other"),)),),
@@ -191,7 +204,7 @@ def _stale_saves() -> Iterator[Step]:
 
 
 def _deletions() -> Iterator[Step]:
-    """A deleted job is gone from everywhere, and nothing of it comes back."""
+    """Delete jobs: each is gone from everywhere, and nothing of it comes back."""
     yield Step("delete", ("unknown",))
     for status in _STATUSES:
         yield from _save(_rich_job("a", status))
@@ -224,7 +237,7 @@ def _strangers(pool: tuple[str, ...]) -> Iterator[Step]:
 
 
 def _spoils() -> Iterator[Step]:
-    """A caller misuses everything that it is given."""
+    """Misuse everything that a caller is given."""
     for number, status in enumerate((JobStatus.RUNNING, JobStatus.RUNNING, JobStatus.PENDING)):
         yield from _save(_rich_job(f"job {number}", status), keep="job")
         yield Step(SPOIL, ("job",))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from collection_jobs.conformance.checks.sequential.strategies import CANDLES, INSTANTS, POOLS
 from collection_jobs.conformance.spec.calls import Change, Held, Once, Program, Step, example_job
-from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
@@ -19,14 +20,13 @@ _COPY = Held("job", (Change("with_failed_symbol", ("BTC", "late")),))
 
 
 def corners_beyond(capabilities: Collection[str]) -> Iterator[Program]:
-    """The programs for the Protocols that an adapter has, each for a new store."""
-    if METHODS["add_completed_symbol"] in capabilities:
-        yield tuple(_completions())
-    if METHODS["save_many"] in capabilities:
-        yield (*_saves_of_many(), *_refusals_of_many(), *_twice_the_same())
-    if METHODS["list_after"] in capabilities:
-        for pool in POOLS:
-            yield tuple(_pages(pool))
+    """Return the programs for the Protocols that an adapter has, each for a new store.
+
+    A method of which nothing is special is given a plain program, made from its entry.
+    """
+    for operation in operations(capabilities):
+        if operation.capability is not None:
+            yield from _CASES.get(operation.name, _plain_cases)(operation)
 
 
 def _look(*ids: str) -> Iterator[Step]:
@@ -41,7 +41,7 @@ def _job(job_id: str, **fields: object) -> CollectionJob:
 
 
 def _completions() -> Iterator[Step]:
-    """A completion of every symbol, over every former outcome, of every size; and refusals."""
+    """Record a completion of every symbol, over every outcome, of every size; and refusals."""
     for candles in CANDLES:
         yield Step("save", (_job("a"),))
         yield Step("get_by_id", ("a",), keep="job")
@@ -63,6 +63,12 @@ def _completions() -> Iterator[Step]:
 
 def _many(*jobs: CollectionJob | Held) -> Step:
     return Step("save_many", (jobs,))
+
+
+def _many_cases() -> Iterator[Step]:
+    yield from _saves_of_many()
+    yield from _refusals_of_many()
+    yield from _twice_the_same()
 
 
 def _saves_of_many() -> Iterator[Step]:
@@ -153,3 +159,35 @@ def _behind(keys: Iterable[tuple[datetime, str]]) -> Iterator[Step]:
     for key in keys:
         yield Step("list_after", (JobStatus.PENDING, key))
         yield Step("list_after", (JobStatus.PENDING, key, 2))
+
+
+def _plain_cases(operation: Operation) -> Iterator[Program]:
+    """Call the method on jobs that are stored, held, unknown and deleted, and look after each."""
+    yield tuple(_plain_steps(operation))
+
+
+def _plain_steps(operation: Operation) -> Iterator[Step]:
+    listings = [Step("list_recent"), *(Step("list_by_status", (one,)) for one in _STATUSES)]
+    for number in range(3):
+        yield Step("save", (_job("a"),))
+        yield Step("save", (_job("b", status=JobStatus.RUNNING),))
+        yield Step("get_by_id", ("a",), keep="job")
+        for job_id in ("a", "b", "a", "unknown"):
+            yield operation.step(job_id, number)
+            yield from _look("a", "b", "unknown")
+        yield Step("save", (_COPY,))
+        yield from (*_look("a"), *listings)
+        yield operation.step("a", number + 1)
+        yield Step("delete", ("a",))
+        yield operation.step("a", number)
+        yield from (*_look("a", "b"), *listings)
+
+
+_CASES: Mapping[str, Callable[[Operation], Iterable[Program]]] = MappingProxyType(
+    {
+        "add_completed_symbol": lambda operation: (tuple(_completions()),),
+        "save_many": lambda operation: (tuple(_many_cases()),),
+        "list_after": lambda operation: (tuple(_pages(pool)) for pool in POOLS),
+    }
+)
+"""The programs for methods of which something is special."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,28 +12,20 @@ from collection_jobs.conformance.checks.sequential import strategies
 from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Step, example_job
-from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.conformance.spec.findings import LawBroken
+from collection_jobs.conformance.spec.operations import OPERATIONS, Operation
+from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.status import JobStatus
 
 __all__ = ["LifecycleMachine"]
-
-
-def _can(method: str) -> Callable[[LifecycleMachine], bool]:
-    """Whether the adapter that a machine drives has a method beyond the nine."""
-    return lambda machine: METHODS[method] in machine.capabilities
-
-
-_places = st.integers(0, strategies.POOL_SIZE - 1)
-_names = st.sampled_from(("job", "other"))
-_sources = st.sampled_from(("binance", "kraken"))
 
 
 class LifecycleMachine(RuleBasedStateMachine):
     """One caller's random walk: save, claim, fail, complete, retry, delete and look, in any order.
 
     A class derived from it says in ``new_store`` what is driven. After every change the job is
-    read back, so that a violation is laid to the call that made it.
+    read back, so that a violation is laid to the call that made it. Each method of the registry
+    that has no rule here gets one below.
     """
 
     muted: Collection[str] = frozenset()
@@ -42,11 +33,11 @@ class LifecycleMachine(RuleBasedStateMachine):
     capabilities: Collection[str] = frozenset()
 
     def new_store(self) -> OpenStore:
-        """A store that is open and empty."""
+        """Return a store that is open and empty."""
         raise TypeError(f"{type(self).__name__} must say in new_store what it drives")
 
     def broke(self, error: LawBroken) -> None:
-        """What becomes of a violation: by itself the machine fails; the search collects them."""
+        """Raise a violation: by itself the machine fails; the search collects them."""
         raise error
 
     def __init__(self) -> None:
@@ -75,13 +66,13 @@ class LifecycleMachine(RuleBasedStateMachine):
     def _choose_ids(self, ids: tuple[str, ...]) -> None:
         self._ids = ids
 
-    @rule(place=_places, fields=strategies.fields(), name=_names)
+    @rule(place=strategies.PLACES, fields=strategies.fields(), name=strategies.NAMES)
     def save(self, place: int, fields: dict[str, Any], name: str) -> None:
         """Save a job that no store has given out, read it back and hold it."""
         job = example_job(self._ids[place], **fields)
         self._do(Step("save", (job,)), Step("get_by_id", (job.id,), keep=name))
 
-    @rule(place=_places, name=_names)
+    @rule(place=strategies.PLACES, name=strategies.NAMES)
     def hold(self, place: int, name: str) -> None:
         """Read a job and hold it."""
         self._do(Step("get_by_id", (self._ids[place],), keep=name))
@@ -89,7 +80,7 @@ class LifecycleMachine(RuleBasedStateMachine):
     # No rule asks what is held or stored: were the choices to depend on what the repository does,
     # Hypothesis could not repeat them on one that does not always do the same.
 
-    @rule(name=_names, changes=st.lists(strategies.changes(), max_size=1))
+    @rule(name=strategies.NAMES, changes=st.lists(strategies.changes(), max_size=1))
     def save_held(self, name: str, changes: list[Change]) -> None:
         """Save a held job, changed or not: it may be stale by now."""
         held = self._runner.held.get(name)
@@ -97,97 +88,73 @@ class LifecycleMachine(RuleBasedStateMachine):
         if held is not None:
             self._do(Step("get_by_id", (held.id,)))
 
-    @rule(name=_names)
+    @rule(name=strategies.NAMES)
     def spoil_held(self, name: str) -> None:
         """Misuse a held job."""
         self._do(Step(SPOIL, (name,)))
 
-    @rule(place=_places)
+    @rule(place=strategies.PLACES)
     def delete(self, place: int) -> None:
         """Delete a job, stored or not, and look for its remains."""
         job_id = self._ids[place]
         self._change(place, "delete")
         self._do(Step("get_stats", (job_id,)), Step("list_recent"))
 
-    @rule(place=_places, status=strategies.statuses(), error=st.none() | strategies.texts())
-    def update_status(self, place: int, status: JobStatus, error: str | None) -> None:
-        """Change a status, permitted or not."""
-        self._change(place, "update_status", status, error)
-
-    @rule(place=_places)
+    @rule(place=strategies.PLACES)
     def walk(self, place: int) -> None:
         """Claim a job and complete it, as a worker does."""
         for status in (JobStatus.RUNNING, JobStatus.COMPLETED):
             self._change(place, "update_status", status)
 
-    @rule(place=_places, symbol=st.sampled_from(("BTC", "ETH", "XRP")), error=strategies.texts())
-    def add_failed_symbol(self, place: int, symbol: str, error: str) -> None:
-        """Record a failure, of a symbol that the job has or has not."""
-        self._change(place, "add_failed_symbol", symbol, error)
+    def call(self, operation: Operation, drawn: Mapping[str, Any], *, misused: bool) -> None:
+        """Call a method; what it changes is read back, and what it lists may be misused.
 
-    @rule(
-        status=strategies.statuses(),
-        limit=strategies.limits(),
-        offset=strategies.offsets(),
-        misused=st.booleans(),
-    )
-    def list_by_status(self, status: JobStatus, limit: int, offset: int, misused: bool) -> None:
-        """List a page."""
-        self._look(Step("list_by_status", (status, limit, offset)), misused)
+        Args:
+            operation: The method.
+            drawn: Its arguments as `strategies.hostile_arguments` draws them.
+            misused: Whether the caller misuses the list that it is given.
+        """
+        arguments = (
+            strategies.with_ids(one.name, drawn[one.name], self._ids)
+            for one in operation.parameters
+        )
+        step = Step(operation.name, tuple(arguments))
+        if misused:
+            step = Step(SPOIL, (step,))
+        changed = self._ids_of(step) if operation.writes else ()
+        self._do(step, *(Step("get_by_id", (job_id,)) for job_id in changed))
 
-    @rule(
-        limit=strategies.limits(),
-        since=st.none() | strategies.instants(),
-        misused=st.booleans(),
-    )
-    def list_recent(self, limit: int, since: Any, misused: bool) -> None:
-        """List the newest."""
-        self._look(Step("list_recent", (limit, since)), misused)
+    def _ids_of(self, step: Step) -> list[str]:
+        """Return the ids of the jobs that a step names, those that are held included."""
+        ids = dict[str, None]()
+        for one in jobs_named(step.method, step.arguments):
+            job = self._runner.held.get(one.name) if isinstance(one, Held) else one
+            if job is not None:
+                ids[job if isinstance(job, str) else job.id] = None
+        return list(ids)
 
-    @rule(misused=st.booleans())
-    def get_running_jobs(self, misused: bool) -> None:
-        """List the running."""
-        self._look(Step("get_running_jobs"), misused)
 
-    @rule(place=_places)
-    def get_stats(self, place: int) -> None:
-        """Read the stats of a job."""
-        self._do(Step("get_stats", (self._ids[place],)))
+def _rule_of(operation: Operation) -> Any:
+    """Return the rule that calls a method with arguments of all kinds."""
 
-    @precondition(_can("add_completed_symbol"))
-    @rule(
-        place=_places, symbol=st.sampled_from(("BTC", "ETH", "XRP")), candles=strategies.candles()
-    )
-    def add_completed_symbol(self, place: int, symbol: str, candles: int) -> None:
-        """Record a completion, of a symbol that the job has or has not."""
-        self._change(place, "add_completed_symbol", symbol, candles)
+    def call(machine: LifecycleMachine, **drawn: Any) -> None:
+        misused = drawn.pop("misused", False)
+        machine.call(operation, drawn, misused=misused)
 
-    @precondition(_can("save_many"))
-    @rule(jobs=st.lists(st.tuples(_places, _sources, _names, st.booleans()), max_size=4))
-    def save_many(self, jobs: list[tuple[int, str, str, bool]]) -> None:
-        """Save some jobs together, new ones and held ones, which may be stale by now."""
-        steps = [
-            Held(name) if copy else example_job(self._ids[place], source=source)
-            for place, source, name, copy in jobs
-        ]
-        held = [self._runner.held.get(one.name) for one in steps if isinstance(one, Held)]
-        ids = [self._ids[place] for place, *_ in jobs] + [job.id for job in held if job is not None]
-        looks = (Step("get_by_id", (job_id,)) for job_id in dict.fromkeys(ids))
-        self._do(Step("save_many", (tuple(steps),)), *looks)
+    drawn = strategies.hostile_arguments(operation)
+    if operation.effect == "lists":
+        drawn["misused"] = st.booleans()
+    # Hypothesis puts the rules in the order of these names.
+    call.__name__ = call.__qualname__ = operation.name
+    with_arguments: Callable[..., Any] = rule
+    made = with_arguments(**drawn)(call)
+    capability = operation.capability
+    if capability is None:
+        return made
+    return precondition(lambda machine: capability in machine.capabilities)(made)
 
-    @precondition(_can("list_after"))
-    @rule(
-        status=strategies.statuses(),
-        key=st.none() | st.tuples(strategies.instants(), _places),
-        limit=strategies.limits(),
-        misused=st.booleans(),
-    )
-    def list_after(
-        self, status: JobStatus, key: tuple[datetime, int] | None, limit: int, misused: bool
-    ) -> None:
-        """List a page behind a key."""
-        after = None if key is None else (key[0], self._ids[key[1]])
-        self._look(Step("list_after", (status, after, limit)), misused)
 
-    def _look(self, listing: Step, misused: bool) -> None:
-        self._do(Step(SPOIL, (listing,)) if misused else listing)
+for _operation in OPERATIONS.values():
+    # `hold` reads a job, in order to keep it.
+    if _operation.name not in (*vars(LifecycleMachine), "get_by_id"):
+        setattr(LifecycleMachine, _operation.name, _rule_of(_operation))

@@ -7,16 +7,19 @@ from collections.abc import Collection, Iterable
 from collection_jobs.conformance.running.runner import keep, make
 from collection_jobs.conformance.spec.calls import SPOIL, Call, Outcome, Step, spoil
 from collection_jobs.conformance.spec.findings import Finding, LawBroken, Violation
-from collection_jobs.conformance.spec.judge import judge
-from collection_jobs.conformance.spec.listings import is_page_of, judge_listing, whole_of
+from collection_jobs.conformance.spec.listings import whole_of
 from collection_jobs.conformance.spec.model import ABSENT, Facts, JobState, facts_of
-from collection_jobs.conformance.spec.saves import judge_many
+from collection_jobs.conformance.spec.operations import OPERATIONS, judge_call, listing_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["OracleRunner"]
 
-_WHOLE = {"LIST-2": "LIST-1", "RECENT-2": "RECENT-1", "KEY-2": "KEY-1"}
+_WHOLE = {
+    one.listing.of_pages: one.listing.law
+    for one in OPERATIONS.values()
+    if one.listing is not None and one.listing.of_pages is not None
+}
 """For the law of a listing's pages, the law of the whole."""
 
 
@@ -108,15 +111,9 @@ class OracleRunner:
         await self._make(look, look, blame="GET-2" if confirmed else None)
 
     def _judge(self, call: Call, outcome: Outcome) -> Iterable[Violation]:
-        if call.is_listing:
-            return judge_listing(self._states, call, outcome)
-        if call.method == "save_many":
-            parts = dict(judge_many(self._states, call, outcome))
-        else:
-            (job_id,) = call.job_ids
-            parts = {job_id: judge(self._states.get(job_id, ABSENT), call, outcome)}
-        self._states |= {job_id: state for job_id, (state, _) in parts.items()}
-        return [violation for _, violations in parts.values() for violation in violations]
+        states, violations = judge_call(self._states, call, outcome)
+        self._states |= states
+        return violations
 
     async def _is_a_page_of_a_wrong_whole(
         self, call: Call, outcome: Outcome, violations: list[Violation]
@@ -126,7 +123,7 @@ class OracleRunner:
         if whole_law is None or whole_law not in self._muted:
             return False
         whole = await make(whole_of(call), self.repository)
-        return is_page_of(whole, call, outcome)
+        return listing_of(call).is_page_of(whole, call, outcome)
 
     def _judge_held(self) -> Iterable[Violation]:
         for name, facts in self._facts_held.items():

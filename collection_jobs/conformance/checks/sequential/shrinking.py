@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from collection_jobs.conformance.spec.calls import Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.parameters import kind_of
+from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
 from collection_jobs.job import CollectionJob
 
 __all__ = ["shrink_program"]
@@ -15,20 +17,16 @@ _MOST_REPLAYS = 600
 _PLAIN_IDS = ("a", "b", "c", "d", "e")
 _PLAIN_TEXTS = ("", "boom")
 _PLAIN_COUNTS = (0, 1, 2, 3)
+_FEW = 8
 _FREE = {
-    "save": (0,),
-    "update_status": (2,),
-    "add_failed_symbol": (2,),
-    "add_completed_symbol": (2,),
-    "save_many": (0,),
-    "list_by_status": (1, 2),
-    "list_after": (2,),
-    "list_recent": (0,),
-    "spoil": (0,),
-}
+    method: tuple(at for at, one in enumerate(parameters) if kind_of(one.name).is_incidental)
+    for method, parameters in SIGNATURES.items()
+} | {SPOIL: (0,)}
 """Which arguments of a method may be made plainer without changing what the call is about."""
-_NEEDED = {"list_recent": 0, "list_by_status": 1, "list_after": 1, "update_status": 2}
-"""How many arguments a method must be given that can do with fewer than it may have."""
+_NEEDED = {
+    method: sum(one.is_required for one in parameters) for method, parameters in SIGNATURES.items()
+}
+"""How many arguments a method must be given."""
 
 
 def shrink_program(program: Program, still_breaks: Callable[[Program], bool]) -> Program:
@@ -92,7 +90,7 @@ def _candidates(program: Program) -> Iterator[Program]:
 
 
 def _renamed(program: Program) -> Iterator[Program]:
-    """The program with one of its ids plainer, wherever it stands."""
+    """Yield the program with one of its ids plainer, wherever it stands."""
     ids = {job.id for step in program for job in _new_jobs(step)}
     for old in sorted(ids):
         for new in _PLAIN_IDS:
@@ -101,24 +99,22 @@ def _renamed(program: Program) -> Iterator[Program]:
 
 
 def _new_jobs(step: Step) -> list[CollectionJob]:
-    """The jobs that a step saves, those that are held left out."""
-    if step.method not in ("save", "save_many"):
-        return []
-    jobs = step.arguments[0] if step.method == "save_many" else step.arguments
-    return [job for job in jobs if isinstance(job, CollectionJob)]
+    """Return the jobs that a step saves, those that are held left out."""
+    named = jobs_named(step.method, step.arguments)
+    return [job for job in named if isinstance(job, CollectionJob)]
 
 
 def _rename(step: Step, old: str, new: str) -> Step:
-    if not step.arguments or step.method in ("list_by_status", "list_recent", "spoil"):
-        return step
-    renamed = (_renamed_value(argument, old, new) for argument in step.arguments)
-    if step.method == "list_after":
-        return replace(step, arguments=tuple(renamed))
-    return replace(step, arguments=(next(renamed), *step.arguments[1:]))
+    parameters = SIGNATURES.get(step.method, ())
+    renamed = (
+        _renamed_value(value, old, new) if kind_of(parameter.name).holds_ids else value
+        for parameter, value in zip(parameters, step.arguments, strict=False)
+    )
+    return replace(step, arguments=tuple(renamed)) if parameters else step
 
 
 def _renamed_value(value: Any, old: str, new: str) -> Any:
-    """An id, a job, a key of a page or some jobs, with one id renamed."""
+    """Return an id, a job, a key of a page or some jobs with one id renamed."""
     match value:
         case CollectionJob():
             return replace(value, id=new) if value.id == old else value
@@ -130,8 +126,7 @@ def _renamed_value(value: Any, old: str, new: str) -> Any:
 
 
 def _plainer_steps(step: Step) -> Iterator[Step]:
-    least = _NEEDED.get(step.method)
-    if least is not None and len(step.arguments) > least:
+    if len(step.arguments) > _NEEDED.get(step.method, len(step.arguments)):
         yield replace(step, arguments=step.arguments[:-1])
     for at in _FREE.get(step.method, ()):
         if at >= len(step.arguments):
@@ -195,8 +190,9 @@ def _plainer_jobs(job: CollectionJob) -> Iterator[CollectionJob]:
         if name == "id" or value == usual:
             continue
         yield from _with(values, name, [usual])
-        if name in ("completed_symbols", "failed_symbols"):
-            yield from _with(values, name, _plainer_outcomes(dict(value)))
+        if isinstance(value, Mapping):
+            mapping = dict(cast("Mapping[str, Any]", value))
+            yield from _with(values, name, _plainer_mappings(mapping))
         elif name == "symbols":
             shorter = (value[:at] + value[at + 1 :] for at in range(len(value)))
             yield from _with(values, name, shorter)
@@ -205,11 +201,15 @@ def _plainer_jobs(job: CollectionJob) -> Iterator[CollectionJob]:
     yield from _with({**values, "end": plain.end}, "start", [plain.start])
 
 
-def _plainer_outcomes(outcomes: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for symbol, outcome in outcomes.items():
-        yield {other: outcomes[other] for other in outcomes if other != symbol}
-        for plainer in _plainer(outcome):
-            yield {**outcomes, symbol: plainer}
+def _plainer_mappings(mapping: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if len(mapping) > _FEW:  # in halves first: each candidate is a replay
+        items = list(mapping.items())
+        yield dict(items[: len(items) // 2])
+        yield dict(items[len(items) // 2 :])
+    for key, value in mapping.items():
+        yield {other: mapping[other] for other in mapping if other != key}
+        for plainer in _plainer(value):
+            yield {**mapping, key: plainer}
 
 
 def _with(values: dict[str, Any], name: str, plainer: Any) -> Iterator[CollectionJob]:

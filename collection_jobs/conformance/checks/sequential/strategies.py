@@ -1,32 +1,38 @@
-"""Strategies: jobs, texts, times and limits that reach the corners where stores go wrong."""
+"""Strategies: jobs, texts, times and limits that reach the corners where stores go wrong.
+
+Arguments are drawn by the kinds of their parameters, from what stores get wrong: `HOSTILE`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from hypothesis import strategies as st
 
-from collection_jobs.conformance.spec.calls import Change
+from collection_jobs.conformance.spec.calls import Change, Held, example_job
+from collection_jobs.conformance.spec.operations import Operation
+from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.status import JobStatus
 
 __all__ = [
     "CANDLES",
+    "HOSTILE",
     "INSTANTS",
     "LONG_TEXTS",
+    "METADATA",
+    "NAMES",
+    "PLACES",
     "POOLS",
-    "POOL_SIZE",
     "SYMBOLS",
     "TEXTS",
-    "candles",
     "changes",
     "fields",
-    "instants",
-    "limits",
-    "offsets",
+    "hostile_arguments",
     "pools",
-    "statuses",
-    "texts",
+    "with_ids",
 ]
 
 POOL_SIZE = 5
@@ -76,6 +82,35 @@ LONG_TEXTS: tuple[str, ...] = (
     "\0" * 30_000,
     "\ud800" * 21_845,
 )
+# Keys that a careless store takes for each other, for a path, an operator or a number; and more
+# entries than it expects. A value of each of TEXTS belongs to one of these keys.
+_KEYS: tuple[str, ...] = (
+    "ticket",
+    "Ticket",
+    "ticket ",
+    "t\u00efcket",
+    "ti\u0308cket",
+    "a.b",
+    "$a",
+    '"a"',
+    "[0]",
+    "1",
+    "null",
+    "k" * 255,
+    "\U0001f600" * 255,
+)
+METADATA: tuple[Mapping[str, str], ...] = (
+    {},
+    {"ticket": ""},
+    {"ticket": "T-1"},
+    {"ticket": "T-1", "note": "late"},
+    {"note": "late", "ticket": "T-1"},
+    dict.fromkeys(_KEYS, ""),
+    {key: f"{number}" for number, key in enumerate(_KEYS)},
+    {key: f"{number}" for number, key in enumerate(_KEYS[::-1])},
+    dict(zip(_KEYS, TEXTS, strict=False)),
+    {f"key {number}": f"{number}" for number in range(1_000)},
+)
 _NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 INSTANTS: tuple[datetime, ...] = (
     _NOON,
@@ -91,24 +126,25 @@ INSTANTS: tuple[datetime, ...] = (
 # Around the widths of 32 bits and of a float's mantissa, and the most that a symbol may have.
 CANDLES: tuple[int, ...] = (0, 1, 500, 2**31, 2**53 + 1, 2**62, 2**63 - 1)
 _COUNTS = (0, 1, 2, 3, 100, 2**31, 2**63, 10**30)
+_CANDLES = st.sampled_from(CANDLES)
+_STATUSES = st.sampled_from(JobStatus)
+PLACES = st.integers(0, POOL_SIZE - 1)
+"""Places in the pool of ids that one history uses: which pool it is, is drawn apart."""
+NAMES = st.sampled_from(("job", "other"))
+"""Names for the jobs that a caller holds."""
 
 
 def pools() -> st.SearchStrategy[tuple[str, ...]]:
-    """The ids that one history uses."""
+    """Draw the ids that one history uses."""
     return st.sampled_from(POOLS)
 
 
-def instants() -> st.SearchStrategy[datetime]:
-    """Times that are equal, next to each other, and at the ends of what a datetime can hold."""
+def _instants() -> st.SearchStrategy[datetime]:
+    """Draw times that are equal, next to each other, and at the ends of datetime's range."""
     return st.sampled_from(INSTANTS)
 
 
-def statuses() -> st.SearchStrategy[JobStatus]:
-    """Any status."""
-    return st.sampled_from(JobStatus)
-
-
-def texts() -> st.SearchStrategy[str]:
+def _texts() -> st.SearchStrategy[str]:
     """Free text, hostile and long."""
     # By its place: Hypothesis shows what it samples from, and warns of what takes long to show.
     return st.integers(0, len(TEXTS)).map(_text) | st.text(max_size=20)
@@ -118,19 +154,9 @@ def _text(place: int) -> str:
     return TEXTS[place] if place < len(TEXTS) else LONG_TEXTS[1]
 
 
-def candles() -> st.SearchStrategy[int]:
-    """Numbers of candles."""
-    return st.sampled_from(CANDLES)
-
-
-def limits() -> st.SearchStrategy[int]:
-    """Limits: none, few, and more than an engine's integers can hold."""
-    return st.sampled_from(_COUNTS[::-1])
-
-
-def offsets() -> st.SearchStrategy[int]:
-    """Offsets: none, few, and more than an engine's integers can hold."""
-    return st.sampled_from(_COUNTS)
+def _metadata() -> st.SearchStrategy[dict[str, str]]:
+    """Draw metadata of few keys, some of which look alike, with any text."""
+    return st.dictionaries(st.sampled_from(_KEYS), _texts(), max_size=3)
 
 
 @st.composite
@@ -145,40 +171,87 @@ def fields(draw: st.DrawFn) -> dict[str, Any]:
         if draw(st.integers(0, 3)) == 3:
             chosen[name] = draw(strategy)
     if draw(st.integers(0, 3)) == 3:
-        start, end = sorted(draw(st.lists(instants(), min_size=2, max_size=2, unique=True)))
+        start, end = sorted(draw(st.lists(_instants(), min_size=2, max_size=2, unique=True)))
         chosen |= {"start": start, "end": end}
     for symbol in symbols:
         outcome = draw(st.sampled_from((None, None, "completed", "failed")))
         if outcome == "completed":
-            chosen.setdefault("completed_symbols", {})[symbol] = draw(candles())
+            chosen.setdefault("completed_symbols", {})[symbol] = draw(_CANDLES)
         elif outcome == "failed":
-            chosen.setdefault("failed_symbols", {})[symbol] = draw(texts())
+            chosen.setdefault("failed_symbols", {})[symbol] = draw(_texts())
     return chosen
 
 
 _OPTIONAL_FIELDS: dict[str, st.SearchStrategy[Any]] = {
-    "created_at": instants(),
-    "status": statuses(),
+    "created_at": _instants(),
+    "status": _STATUSES,
     "source": st.sampled_from(("a", "A ", "\u00e1", "\U0001f600" * 255)),
     "timeframe": st.sampled_from(("1m", "1M", "4h")),
-    "started_at": instants(),
-    "finished_at": instants(),
-    "error_message": texts(),
+    "started_at": _instants(),
+    "finished_at": _instants(),
+    "error_message": _texts(),
+    "metadata": _metadata(),
 }
 
 
 def changes() -> st.SearchStrategy[Change]:
-    """A change to make to a held job before it is saved again; not every job permits every one."""
+    """Draw a change to make to a held job before it is saved again; not every job permits each."""
     symbols = st.sampled_from(("BTC", "ETH"))
-    failed = st.tuples(symbols, texts())
-    completed = st.tuples(symbols, candles())
+    failed = st.tuples(symbols, _texts())
+    completed = st.tuples(symbols, _CANDLES)
     sources = st.sampled_from(("binance", "kraken"))
     return st.one_of(
         failed.map(lambda arguments: Change("with_failed_symbol", arguments)),
         completed.map(lambda arguments: Change("with_completed_symbol", arguments)),
         sources.map(lambda source: Change("replace", keywords=(("source", source),))),
+        _metadata().map(lambda entries: Change("replace", keywords=(("metadata", entries),))),
         st.just(Change("with_revision", (None,))),
-        st.tuples(statuses(), instants()).map(
+        st.tuples(_STATUSES, _instants()).map(
             lambda drawn: Change("with_status", drawn[:1], (("at", drawn[1]),))
         ),
     )
+
+
+HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
+    {
+        "id": PLACES,
+        "symbol": st.sampled_from(("BTC", "ETH", "XRP")),
+        "text": _texts(),
+        "candles": _CANDLES,
+        "status": _STATUSES,
+        "limit": st.sampled_from(_COUNTS[::-1]),
+        "offset": st.sampled_from(_COUNTS),
+        "time": _instants(),
+        "key": st.tuples(_instants(), PLACES),
+        "jobs": st.lists(
+            st.tuples(PLACES, st.sampled_from(("binance", "kraken")), NAMES, st.booleans()),
+            max_size=4,
+        ),
+    }
+)
+"""For each kind of parameter, what stores get wrong; ids and jobs as `with_ids` completes them."""
+
+
+def hostile_arguments(operation: Operation) -> dict[str, st.SearchStrategy[Any]]:
+    """Return what draws each argument of a call, by the parameter's name."""
+    drawn = dict[str, st.SearchStrategy[Any]]()
+    for one in operation.parameters:
+        values = HOSTILE[kind_of(one.name).name]
+        is_optional = not one.is_required and one.default is None
+        drawn[one.name] = st.none() | values if is_optional else values
+    return drawn
+
+
+def with_ids(parameter: str, drawn: Any, ids: Sequence[str]) -> Any:
+    """Return an argument that `HOSTILE` drew with the ids of this history in their places."""
+    kind = kind_of(parameter).name
+    if kind == "jobs":
+        jobs: list[tuple[int, str, str, bool]] = drawn
+        return tuple(
+            Held(name) if is_held else example_job(ids[place], source=source)
+            for place, source, name, is_held in jobs
+        )
+    if kind not in ("id", "key") or drawn is None:
+        return drawn
+    place: int = drawn if kind == "id" else drawn[1]
+    return ids[place] if kind == "id" else (drawn[0], ids[place])

@@ -32,7 +32,7 @@ class Settings:
         busy_timeout: float,
         create: bool=True,
     ) -> Self:
-        """The settings as a caller without a type checker may give them."""
+        """Return the settings as a caller without a type checker may give them."""
     @classmethod
     def from_url(cls, url: str) -> Self:
         """Read ``sqlite:///relative.db?synchronous=NORMAL`` or ``sqlite:////absolute.db``."""

@@ -1,0 +1,376 @@
+"""The registry of operations: one entry for each method, from which every check derives.
+
+An entry says what is particular to a method: how the oracle judges it, which laws its wrong
+answers break, what it changes. The rest follows from its signature (`signatures`) and the kinds of
+its parameters (`parameters`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from collection_jobs.conformance.spec.calls import Call, Outcome, Step
+from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.conformance.spec.findings import Violation
+from collection_jobs.conformance.spec.judge import (
+    judge_completion,
+    judge_deletion,
+    judge_failure,
+    judge_read,
+    judge_stats,
+    judge_status,
+    permits,
+)
+from collection_jobs.conformance.spec.listings import (
+    BEHIND_A_KEY,
+    MOST_RECENT,
+    OF_A_STATUS,
+    RUNNING,
+    Listing,
+)
+from collection_jobs.conformance.spec.model import (
+    ABSENT,
+    Facts,
+    JobState,
+    Judgement,
+    facts_of,
+    storable,
+)
+from collection_jobs.conformance.spec.parameters import kind_of
+from collection_jobs.conformance.spec.saves import judge_part, judge_save, judge_whole
+from collection_jobs.conformance.spec.signatures import SIGNATURES, CallParameter
+from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
+from collection_jobs.stats import JobStats
+from collection_jobs.status import JobStatus
+
+__all__ = [
+    "CONCURRENT_LAWS",
+    "DELETION",
+    "OPERATIONS",
+    "Laws",
+    "Operation",
+    "judge",
+    "judge_call",
+    "listing_of",
+    "operations",
+]
+
+DELETION = "a deletion"
+"""What a call gives that may remove a job."""
+
+Judge = Callable[[JobState, Call, Outcome], Judgement]
+Possible = Callable[[Facts | None], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Laws:
+    """The laws that concurrent calls of a method, or an error of it, can break.
+
+    Attributes:
+        answer: Broken by an error, or an answer, that no other law is about.
+        one_winner: Broken when two rivals both return True.
+        condition: Broken when a revision that was asked for is not the store's in any order.
+        lost: Broken when its change was acknowledged, and is lost to a concurrent one.
+        losing: Broken when a concurrent change is lost to it.
+        one_instant: Broken when its changes of several jobs are seen apart.
+        view: Broken when what it showed was so at no instant of the call.
+    """
+
+    answer: str
+    one_winner: str | None = None
+    condition: str | None = None
+    lost: str | None = None
+    losing: str | None = None
+    one_instant: str | None = None
+    view: str = "ATOMIC-1"
+
+
+def _no_whole(call: Call, outcome: Outcome) -> tuple[Violation, ...]:
+    return ()
+
+
+def _nothing(call: Call) -> Iterator[object]:
+    return iter(())
+
+
+def _undecided(call: Call, outcome: Outcome) -> Possible | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of the contract, or of an optional Protocol.
+
+    Attributes:
+        name: The method's name.
+        effect: Whether it reads or writes the jobs that it names, or lists those that match.
+        laws: The laws that it can break.
+        judge: Judges its part for one job that it names; None for a listing.
+        listing: What it shows where it is a listing.
+        judge_whole: Judges what of a call is about none of the jobs that it names.
+        success: What it returns when it changes something.
+        refusals: The errors that the contract has it raise.
+        rivals: The parameters, beside those that name jobs, in which two calls agree that are
+            after the same change.
+        usual: For its plain call, the arguments that are other than their kind's example.
+        gives: What a later read can show only after a call that gives it: a status, the outcome
+            of a symbol, `DELETION`. What is left out makes a right history look impossible.
+        possible: What can be told of an answer at a glance, before the oracle is asked.
+    """
+
+    name: str
+    effect: Literal["reads", "writes", "lists"]
+    laws: Laws
+    judge: Judge | None = None
+    listing: Listing | None = None
+    judge_whole: Callable[[Call, Outcome], tuple[Violation, ...]] = _no_whole
+    success: object = None
+    refusals: tuple[type[Exception], ...] = ()
+    rivals: tuple[str, ...] = ()
+    usual: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    gives: Callable[[Call], Iterable[object]] = _nothing
+    possible: Callable[[Call, Outcome], Possible | None] = _undecided
+
+    @property
+    def capability(self) -> str | None:
+        """The optional Protocol that it belongs to; None for the nine."""
+        return METHODS.get(self.name)
+
+    @property
+    def parameters(self) -> tuple[CallParameter, ...]:
+        """Its parameters, in their order."""
+        return SIGNATURES[self.name]
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change jobs."""
+        return self.effect == "writes"
+
+    def takes(self, parameter: str) -> bool:
+        """Return whether it has a parameter of that name."""
+        return any(one.name == parameter for one in self.parameters)
+
+    def arguments(self, job_id: str = "a", number: int = 0, /, **given: Any) -> tuple[Any, ...]:
+        """Return the arguments of a plain call.
+
+        Args:
+            job_id: The job that it is about, where it names one.
+            number: Another number gives another call, where a parameter has several examples.
+            given: Arguments by name; those that the method has no parameter for are left out.
+        """
+        values = list[Any]()
+        length = 0
+        for parameter in self.parameters:
+            is_given = parameter.name in given
+            if is_given:
+                values.append(given[parameter.name])
+            elif parameter.name in self.usual:
+                values.append(self.usual[parameter.name])
+            else:
+                values.append(kind_of(parameter.name).example(job_id, number))
+            if is_given or parameter.is_required:
+                length = len(values)
+        return tuple(values[:length])
+
+    def call(self, job_id: str = "a", number: int = 0, /, **given: Any) -> Call:
+        """Return a plain call; the arguments are those of `arguments`."""
+        return Call(self.name, self.arguments(job_id, number, **given))
+
+    def step(self, job_id: str = "a", number: int = 0, /, **given: Any) -> Step:
+        """Return a plain call as a step of a program; the arguments are those of `arguments`."""
+        return Step(self.name, self.arguments(job_id, number, **given))
+
+
+def _gives_deletion(call: Call) -> Iterator[object]:
+    yield DELETION
+
+
+def _gives_status(call: Call) -> Iterator[object]:
+    yield str(call.arguments[1].value)
+
+
+def _gives_failure(call: Call) -> Iterator[object]:
+    yield call.arguments[1], storable(call.arguments[2])
+
+
+def _gives_completion(call: Call) -> Iterator[object]:
+    yield call.arguments[1], call.arguments[2]
+
+
+def _gives_jobs(call: Call) -> Iterator[object]:
+    for facts in map(facts_of, call.jobs):
+        yield facts.status
+        yield from facts.failed_symbols
+        yield from facts.completed_symbols
+
+
+def _if_permitted(call: Call, outcome: Outcome) -> Possible:
+    status, value = str(call.arguments[1].value), outcome.value
+    return lambda facts: permits(facts, status) is value
+
+
+def _if_stored(call: Call, outcome: Outcome) -> Possible:
+    value = outcome.value
+    return lambda facts: (facts is not None) is value
+
+
+def _if_found(call: Call, outcome: Outcome) -> Possible:
+    absent = isinstance(outcome.error, JobNotFoundError)
+    return lambda facts: (facts is None) is absent
+
+
+def _if_counted(call: Call, outcome: Outcome) -> Possible | None:
+    stats = outcome.value
+    if type(stats) is not JobStats:
+        return None
+    return lambda facts: facts is not None and len(facts.failed_symbols) == stats.failed
+
+
+_UNKNOWN = (JobNotFoundError, UnknownSymbolError)
+_ENTRIES = (
+    Operation(
+        "save",
+        "writes",
+        Laws("SAVE-2", condition="SAVE-3"),
+        judge_save,
+        refusals=(StaleJobError,),
+        gives=_gives_jobs,
+    ),
+    Operation("get_by_id", "reads", Laws("GET-1"), judge_read),
+    Operation(
+        "delete",
+        "writes",
+        Laws("DELETE-1", one_winner="DELETE-1", lost="DELETE-1"),
+        judge_deletion,
+        success=True,
+        gives=_gives_deletion,
+        possible=_if_stored,
+    ),
+    Operation("list_by_status", "lists", Laws("LIST-1"), listing=OF_A_STATUS),
+    Operation("list_recent", "lists", Laws("RECENT-1"), listing=MOST_RECENT),
+    Operation("get_running_jobs", "lists", Laws("RUNNING-1"), listing=RUNNING),
+    Operation(
+        "update_status",
+        "writes",
+        Laws("STATUS-1", one_winner="STATUS-2"),
+        judge_status,
+        success=True,
+        rivals=("status",),
+        usual={"status": JobStatus.RUNNING},
+        gives=_gives_status,
+        possible=_if_permitted,
+    ),
+    Operation(
+        "add_failed_symbol",
+        "writes",
+        Laws("FAILED-1", lost="FAILED-2", losing="FAILED-2"),
+        judge_failure,
+        refusals=_UNKNOWN,
+        gives=_gives_failure,
+        possible=_if_found,
+    ),
+    Operation(
+        "get_stats", "reads", Laws("STATS-1", view="STATS-1"), judge_stats, possible=_if_counted
+    ),
+    Operation(
+        "add_completed_symbol",
+        "writes",
+        Laws("COMPLETED-1", lost="COMPLETED-2", losing="COMPLETED-2"),
+        judge_completion,
+        refusals=_UNKNOWN,
+        gives=_gives_completion,
+        possible=_if_found,
+    ),
+    Operation(
+        "save_many",
+        "writes",
+        Laws("MANY-1", condition="MANY-1", one_instant="MANY-3"),
+        judge_part,
+        judge_whole=judge_whole,
+        refusals=(StaleJobError,),
+        gives=_gives_jobs,
+    ),
+    Operation("list_after", "lists", Laws("KEY-1"), listing=BEHIND_A_KEY),
+)
+
+OPERATIONS: Mapping[str, Operation] = MappingProxyType({one.name: one for one in _ENTRIES})
+"""Every operation by its method's name: the nine in the contract's order, then those beyond."""
+
+
+def _laws_of_several_callers(operation: Operation) -> set[str | None]:
+    laws = operation.laws
+    # Who wins is a law of several callers where the method's answers have another of their own.
+    one_winner = laws.one_winner if laws.one_winner != laws.answer else None
+    return {one_winner, laws.losing, laws.one_instant}
+
+
+CONCURRENT_LAWS = frozenset({"ATOMIC-1"}).union(
+    law for one in _ENTRIES for law in _laws_of_several_callers(one) if law is not None
+)
+"""The laws that several callers show to be broken, or each of many calls that meet."""
+
+
+def operations(capabilities: Collection[str] = frozenset()) -> tuple[Operation, ...]:
+    """Return the operations of an adapter that can do this beyond the nine methods."""
+    return tuple(
+        one
+        for one in OPERATIONS.values()
+        if one.capability is None or one.capability in capabilities
+    )
+
+
+# By method at once, for long histories ask at every call.
+_LISTINGS = {one.name: one.listing for one in _ENTRIES if one.listing is not None}
+_JUDGES = {one.name: one.judge for one in _ENTRIES if one.judge is not None}
+
+
+def listing_of(call: Call) -> Listing:
+    """Return what a listing shows."""
+    return _LISTINGS[call.method]
+
+
+def judge(state: JobState, call: Call, outcome: Outcome) -> Judgement:
+    """Judge one call on one job.
+
+    Args:
+        state: What is known of the job before the call.
+        call: A call that names this job and no other, or the part of one that is about it.
+        outcome: What came of it.
+
+    Returns:
+        The state afterwards, and the laws that were broken (none: the call kept the contract).
+        After a violation the state is what the contract asks for, not what the store then holds.
+    """
+    return _JUDGES[call.method](state, call, outcome)
+
+
+def judge_call(
+    states: Mapping[str, JobState], call: Call, outcome: Outcome
+) -> tuple[dict[str, JobState], list[Violation]]:
+    """Judge one call on all the jobs that it names or shows, with nothing else under way.
+
+    Args:
+        states: What is known of every id that was ever used.
+        call: The call.
+        outcome: What came of it.
+
+    Returns:
+        The states of the jobs that it names, and the laws that were broken.
+    """
+    operation = OPERATIONS[call.method]
+    if operation.listing is not None:
+        return {}, list(operation.listing.judge(states, call, outcome))
+    after = dict[str, JobState]()
+    violations = list(operation.judge_whole(call, outcome))
+    for job_id in call.job_ids:
+        part = call.of(job_id)
+        after[job_id], found = judge(states.get(job_id, ABSENT), part, outcome)
+        # A person is told of the whole call, not of the part.
+        violations += [
+            one._replace(values=tuple(call if it is part else it for it in one.values))
+            for one in found
+        ]
+    return after, violations

@@ -1,0 +1,178 @@
+"""The table of the entity's fields: what each holds, how it is checked, since when it exists.
+
+Everything that treats all fields alike derives from it: the entity's own checks, documents, the
+JSON of the command line, the columns of the adapters. A store or a format says once for each kind
+how it holds a value, and so takes a new field of a known kind without a change.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
+
+from collection_jobs.validation import (
+    check_candles,
+    check_datetime,
+    check_name,
+    check_optional_datetime,
+    check_optional_text,
+    check_revision,
+    check_status,
+    check_symbols,
+    check_text,
+    shown,
+    type_name,
+)
+
+__all__ = ["FIELDS", "FIELD_NAMES", "MAX_METADATA", "NOTHING", "POSITIONS", "Field", "FieldKind"]
+
+_V = TypeVar("_V")
+
+MAX_METADATA = 1_000
+"""The most entries of a job's metadata: PostgreSQL holds no more than 256 MB in one JSON value."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""The mapping of a job without outcomes or without metadata."""
+
+
+class FieldKind(Enum):
+    """What the values of a field are."""
+
+    NAME = "name"
+    """A text of 1 to 255 characters, compared exactly."""
+    NAMES = "names"
+    """A tuple of names, in their order."""
+    INSTANT = "instant"
+    """An aware datetime in UTC."""
+    STATUS = "status"
+    """A JobStatus."""
+    TEXT = "text"
+    """Free text."""
+    COUNTS = "counts"
+    """A read-only mapping of names to integers of 0 to 2**63 - 1."""
+    TEXTS = "texts"
+    """A read-only mapping of names to free texts."""
+    INTEGER = "integer"
+    """An int of any size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the entity.
+
+    Attributes:
+        name: The attribute of the entity, and the key in documents.
+        kind: What its values are.
+        check: Gives a value in its normal form, or raises TypeError or ValueError.
+        since: The version of documents that has it first.
+        optional: Whether it may be None.
+    """
+
+    name: str
+    kind: FieldKind
+    check: Callable[[Any], Any]
+    since: int = 1
+    optional: bool = False
+
+
+def _check_completed(outcomes: Mapping[str, int]) -> Mapping[str, int]:
+    if outcomes is NOTHING:
+        return NOTHING
+    checked: dict[str, int] = {}
+    items = _items_of("completed_symbols", "symbols", outcomes)
+    for symbol, candles in items:
+        name = check_name("a completed symbol", symbol)
+        try:
+            checked[name] = check_candles(candles)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{error}, of the completed symbol {shown(name)}") from None
+    return _read_only("completed_symbols", "symbol", checked, items)
+
+
+def _check_failed(outcomes: Mapping[str, str]) -> Mapping[str, str]:
+    if outcomes is NOTHING:
+        return NOTHING
+    items = _items_of("failed_symbols", "symbols", outcomes)
+    checked = {
+        check_name("a failed symbol", symbol): check_text("a failed symbol's error", error)
+        for symbol, error in items
+    }
+    return _read_only("failed_symbols", "symbol", checked, items)
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
+    if metadata is NOTHING:
+        return NOTHING
+    items = _items_of("metadata", "texts", metadata)
+    if len(items) > MAX_METADATA:
+        raise ValueError(f"metadata must have at most {MAX_METADATA:,} keys, not {len(items):,}")
+    checked: dict[str, str] = {}
+    for key, value in items:
+        name = check_name("a metadata key", key)
+        try:
+            checked[name] = check_text("a metadata value", value)
+        except TypeError as error:
+            raise TypeError(f"{error}, of the metadata key {shown(name)}") from None
+    return _read_only("metadata", "key", checked, items)
+
+
+def _items_of(field: str, of: str, mapping: Mapping[str, _V]) -> list[tuple[str, _V]]:
+    """Read a mapping once: a subclass of dict by the slots of dict."""
+    if type(mapping) is dict:
+        return list(cast("dict[str, _V]", mapping).items())
+    if issubclass(type(mapping), dict):
+        of_dict: Callable[[object], Iterable[tuple[str, _V]]] = vars(dict)["items"]
+        return list(of_dict(mapping))
+    if not issubclass(type(mapping), Mapping):
+        raise TypeError(
+            f"{field} must be a mapping of {of}, not {type_name(mapping)}: {shown(mapping)}"
+        )
+    try:
+        return [(key, value) for key, value in mapping.items()]
+    except Exception as error:
+        raise TypeError(
+            f"{field} must be a mapping that can be read, and it raised {type_name(error)}: "
+            f"{shown(mapping)}"
+        ) from error
+
+
+def _read_only(
+    field: str, key: str, checked: dict[str, _V], items: list[tuple[str, _V]]
+) -> Mapping[str, _V]:
+    if len(checked) < len(items):  # keys that differ by a __hash__ or __eq__ of their own
+        twice, _ = Counter(check_name(f"a {key}", name) for name, _ in items).most_common(1)[0]
+        raise ValueError(f"{field} must name each {key} once, and {shown(twice)} is there twice")
+    return MappingProxyType(checked) if checked else NOTHING
+
+
+_optional = partial(Field, optional=True)
+
+FIELDS: tuple[Field, ...] = (
+    Field("id", FieldKind.NAME, partial(check_name, "id")),
+    Field("source", FieldKind.NAME, partial(check_name, "source")),
+    Field("symbols", FieldKind.NAMES, check_symbols),
+    Field("timeframe", FieldKind.NAME, partial(check_name, "timeframe")),
+    Field("start", FieldKind.INSTANT, partial(check_datetime, "start")),
+    Field("end", FieldKind.INSTANT, partial(check_datetime, "end")),
+    Field("created_at", FieldKind.INSTANT, partial(check_datetime, "created_at")),
+    Field("status", FieldKind.STATUS, check_status),
+    _optional("started_at", FieldKind.INSTANT, partial(check_optional_datetime, "started_at")),
+    _optional("finished_at", FieldKind.INSTANT, partial(check_optional_datetime, "finished_at")),
+    _optional("error_message", FieldKind.TEXT, partial(check_optional_text, "error_message")),
+    Field("completed_symbols", FieldKind.COUNTS, _check_completed),
+    Field("failed_symbols", FieldKind.TEXTS, _check_failed),
+    Field("metadata", FieldKind.TEXTS, _check_metadata, since=2),
+    _optional("revision", FieldKind.INTEGER, check_revision),
+)
+"""The fields, in the order of the entity."""
+
+FIELD_NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)
+"""Their names, in the same order."""
+
+POSITIONS: Mapping[str, int] = {name: position for position, name in enumerate(FIELD_NAMES)}
+"""The place of each in that order."""
