@@ -207,9 +207,11 @@ def _open_sqlite(
 
 
 def _scratch_sqlite(url: str) -> ScratchStores:
-    from collection_jobs.adapters.sqlite.scratch import scratch_parent, scratch_url
+    from collection_jobs.adapters.sqlite.scratch import scratch_parent, sqlite_scratch_url
 
-    return ScratchStores(lambda directory: scratch_url(url, directory), None, scratch_parent(url))
+    return ScratchStores(
+        lambda directory: sqlite_scratch_url(url, directory), None, scratch_parent(url)
+    )
 
 
 def _open_postgres(
@@ -228,11 +230,11 @@ def _scratch_postgres(url: str) -> ScratchStores:
         proxied_url,
         server_address,
     )
-    from collection_jobs.adapters.postgres.scratch import discard, scratch_url
+    from collection_jobs.adapters.postgres.scratch import discard, postgres_scratch_url
 
     address = server_address(url)
     return ScratchStores(
-        lambda directory: scratch_url(url, directory),
+        lambda directory: postgres_scratch_url(url, directory),
         lambda directories: discard(url, directories),
         network=None if address is None else Network(*address, proxied_url, PROXIED_TIME_OUT),
     )

@@ -91,7 +91,7 @@ _name_of_class: Callable[[type], str] = vars(type)["__name__"].__get__
 
 
 def type_name(value: object) -> str:
-    """The name of a value's type, by what it is and not by what a metaclass says of it."""
+    """Return the name of a value's type, by what it is and not by what a metaclass says of it."""
     return _name_of_class(type(value))
 
 
@@ -177,7 +177,7 @@ def check_datetime(field: str, value: datetime) -> datetime:
 
 
 def _on_the_clock(value: datetime) -> tuple[int, int, int, int, int, int, int]:
-    """What a datetime is made of, by the slots of datetime: a subclass may say otherwise."""
+    """Take a datetime apart by the slots of datetime: a subclass may say otherwise."""
     return (
         datetime.year.__get__(value),
         datetime.month.__get__(value),
@@ -190,7 +190,7 @@ def _on_the_clock(value: datetime) -> tuple[int, int, int, int, int, int, int]:
 
 
 def _utc_offset(field: str, value: datetime) -> timedelta | None:
-    """What the time zone says of the time, asked once: some answer otherwise the next time."""
+    """Ask the time zone about the time, once: some answer otherwise the next time."""
     zone = datetime.tzinfo.__get__(value)
     fold = datetime.fold.__get__(value)
     try:
@@ -220,7 +220,7 @@ def check_optional_datetime(field: str, value: datetime | None) -> datetime | No
 
 
 def _plain_int(value: int) -> int | None:
-    """The value as a plain int; None where it is of another type."""
+    """Return the value as a plain int; None where it is of another type."""
     if type(value) is int:
         return value
     return int.__int__(value) if _is(value, int) and type(value) is not bool else None

@@ -15,7 +15,7 @@ def shown(value: object) -> str:
     """Return a value for an error message: its repr, shortened, whatever its type does."""
 
 def type_name(value: object) -> str:
-    """The name of a value's type, by what it is and not by what a metaclass says of it."""
+    """Return the name of a value's type, by what it is and not by what a metaclass says of it."""
 
 def check_name(field: str, value: str) -> str:
     """Accept an id, source, timeframe or symbol: 1..255 characters, no NUL, no lone surrogate."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlencode
 
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 
 __all__ = ["PROXIED_TIME_OUT", "proxied_url", "server_address"]
 
@@ -36,7 +36,7 @@ def proxied_url(url: str, host: str, port: int) -> str:
 
 def _taken_apart(url: str) -> tuple[str, str, tuple[str, str, str, dict[str, str]]]:
     """Return the host and the port, as text, and all the rest of a URL."""
-    Settings.from_url(url)  # whatever is wrong with it is said as it is when it is opened
+    PostgresSettings.from_url(url)  # whatever is wrong with it is said as it is when it is opened
     place, _, query = url.partition("?")
     scheme, _, place = place.partition("://")
     user, at, place = place.rpartition("@")

@@ -10,8 +10,8 @@ from typing import ClassVar, Self
 from typing_extensions import override
 
 from collection_jobs.adapters.postgres import reads, saves, writes
-from collection_jobs.adapters.postgres.engine import Engine
-from collection_jobs.adapters.postgres.errors import not_open
+from collection_jobs.adapters.postgres.engine import PostgresEngine
+from collection_jobs.adapters.postgres.errors import postgres_not_open
 from collection_jobs.adapters.postgres.parts import Cursors
 from collection_jobs.adapters.postgres.requests import (
     ChangeStatus,
@@ -20,7 +20,7 @@ from collection_jobs.adapters.postgres.requests import (
     SaveJobs,
     job_weight,
 )
-from collection_jobs.adapters.postgres.settings import DEFAULT_SCHEMA, Settings
+from collection_jobs.adapters.postgres.settings import DEFAULT_SCHEMA, PostgresSettings
 from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import RepositoryError
 from collection_jobs.job import CollectionJob, check_job, check_jobs
@@ -116,7 +116,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             TypeError: A value has the wrong type.
             ValueError: A value is out of range or malformed.
         """
-        self._settings = Settings(
+        self._settings = PostgresSettings(
             dsn,
             schema=schema,
             connections=connections,
@@ -126,7 +126,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             statement_cache=statement_cache,
             create=create,
         )
-        self._engine: Engine | None = None
+        self._engine: PostgresEngine | None = None
         statements = Statements.on(self._settings.schema)
         cursors = Cursors(statements.read_outcomes, statements.read_metadata)
         self._locked = statements.locked
@@ -152,7 +152,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             ValueError: The URL has another form, an unknown option, or an option with a wrong
                 value.
         """
-        settings = Settings.from_url(url)
+        settings = PostgresSettings.from_url(url)
         return cls(
             settings.dsn,
             schema=settings.schema,
@@ -182,7 +182,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         if self._engine is not None:
             self._engine.owner.check()
             raise RepositoryError(f"the repository is open already: {self._settings.name}")
-        self._engine = engine = Engine(self._settings, self._locked)
+        self._engine = engine = PostgresEngine(self._settings, self._locked)
         try:
             await engine.open()
         except BaseException:
@@ -343,8 +343,8 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
     # A caller's checks of its arguments come before these.
 
-    def _opened(self) -> Engine:
+    def _opened(self) -> PostgresEngine:
         if self._engine is None:
-            raise not_open(self._settings)
+            raise postgres_not_open(self._settings)
         self._engine.owner.check()
         return self._engine

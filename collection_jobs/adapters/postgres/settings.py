@@ -1,4 +1,4 @@
-"""Settings: what one repository is opened with, checked, and read from a URL."""
+"""PostgresSettings: what one repository is opened with, checked, and read from a URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collection_jobs.adapters.postgres.identifiers import LONGEST_NAME
 from collection_jobs.urls import option_pairs, shown_option, shown_url, shown_value
 from collection_jobs.validation import shown
 
-__all__ = ["DEFAULT_SCHEMA", "Settings"]
+__all__ = ["DEFAULT_SCHEMA", "PostgresSettings"]
 
 _N = TypeVar("_N", int, float)
 
@@ -37,7 +37,7 @@ _DRIVER_OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PostgresSettings:
     """What one repository is opened with.
 
     Attributes:

@@ -12,11 +12,12 @@ from typing import Any, ClassVar, Self, TypeVar, TypeVarTuple
 from typing_extensions import override
 
 from collection_jobs.adapters.sqlite import reads, writes
-from collection_jobs.adapters.sqlite.engine import Engine
-from collection_jobs.adapters.sqlite.errors import not_open
-from collection_jobs.adapters.sqlite.rows import MAX_INTEGER, to_micros
+from collection_jobs.adapters.sqlite.engine import SQLiteEngine
+from collection_jobs.adapters.sqlite.errors import sqlite_not_open
+from collection_jobs.adapters.sqlite.rows import MAX_INTEGER
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
-from collection_jobs.adapters.sqlite.settings import Settings, Synchronous
+from collection_jobs.adapters.sqlite.settings import SQLiteSettings, Synchronous
+from collection_jobs.documents import to_micros
 from collection_jobs.errors import RepositoryError
 from collection_jobs.job import CollectionJob, check_job, check_jobs
 from collection_jobs.repository import ICollectionJobRepository
@@ -119,8 +120,8 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
             ValueError: A value is wrong; instead of ``:memory:``, use
                 InMemoryCollectionJobRepository.
         """
-        self._settings = Settings.of(path, synchronous, busy_timeout, create)
-        self._engine: Engine | None = None
+        self._settings = SQLiteSettings.of(path, synchronous, busy_timeout, create)
+        self._engine: SQLiteEngine | None = None
         self._many_running = False
 
     @classmethod
@@ -135,7 +136,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         Raises:
             ValueError: The URL has another form, or an option has a wrong value.
         """
-        settings = Settings.from_url(url)
+        settings = SQLiteSettings.from_url(url)
         return cls(
             settings.path,
             synchronous=settings.synchronous,
@@ -157,7 +158,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         if self._engine is not None:
             self._engine.owner.check()
             raise RepositoryError(f"the repository on {self._settings.path!r} is open already")
-        self._engine = engine = Engine(self._settings)
+        self._engine = engine = SQLiteEngine(self._settings)
         try:
             await engine.open()
         except BaseException:
@@ -176,7 +177,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
     def __del__(self) -> None:
         """End the threads of a repository that nobody closed."""
-        engine: Engine | None = getattr(self, "_engine", None)  # absent when __init__ raised
+        engine: SQLiteEngine | None = getattr(self, "_engine", None)  # absent when __init__ raised
         if engine is not None:
             engine.stop()
 
@@ -326,10 +327,10 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
     # None of these is a coroutine, and a caller's checks of its arguments come before them.
 
-    def _opened(self) -> Engine:
+    def _opened(self) -> SQLiteEngine:
         engine = self._engine
         if engine is None:
-            raise not_open(self._settings)
+            raise sqlite_not_open(self._settings)
         engine.owner.check()
         return engine
 

@@ -1,4 +1,4 @@
-"""Settings: what one repository is opened with, checked, and read from a URL."""
+"""SQLiteSettings: what one repository is opened with, checked, and read from a URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from collection_jobs.urls import option_pairs, shown_option, shown_url, shown_value
 from collection_jobs.validation import shown, type_name
 
-__all__ = ["Settings", "Synchronous"]
+__all__ = ["SQLiteSettings", "Synchronous"]
 
 Synchronous = Literal["FULL", "NORMAL"]
 
@@ -18,7 +18,7 @@ _LONGEST_WAIT = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SQLiteSettings:
     """What one repository is opened with.
 
     Attributes:
