@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import islice
 from pathlib import Path
@@ -42,24 +42,40 @@ def laws(exploration: Exploration) -> set[str]:
     return {finding.law for finding in exploration.findings}
 
 
+def few_and_all(items: Iterable[Any], few: int) -> list[Any]:
+    """All of them, of which a few run each time, and the rest before a release."""
+    return [
+        pytest.param(
+            item,
+            marks=[] if number < few else pytest.mark.release,
+            id=getattr(item, "__name__", None),
+        )
+        for number, item in enumerate(items)
+    ]
+
+
 @pytest.mark.parametrize("mutant", RACES, ids=lambda mutant: mutant.__name__)
-def test_a_race_is_convicted_by_exactly_its_laws(mutant: type[Rows], tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [0, pytest.param(1, marks=pytest.mark.release)])
+def test_a_race_is_convicted_by_exactly_its_laws(
+    mutant: type[Rows], more: int, tmp_path: Path
+) -> None:
     race = RACES[mutant]
-    found = explore(mutant, tmp_path, programs=pairs([race.stage]))
+    bound = min(race.preemptions + more, 2)
+    found = explore(mutant, tmp_path, programs=pairs([race.stage]), preemptions=bound)
     assert laws(found) == race.laws
     for finding in found.findings:
         calls = [line for line in finding.history if "await repository." in line]
         assert len(calls) <= 7, "\n".join(finding.history)
 
 
-@pytest.mark.parametrize("mutant", BEYOND_PAIRS, ids=lambda mutant: mutant.__name__)
+@pytest.mark.parametrize("mutant", few_and_all(BEYOND_PAIRS, 1))
 def test_what_no_pair_shows_three_calls_do(mutant: type[Rows], tmp_path: Path) -> None:
     few = islice(triples(["pending"]), 0, 84, 2)
     found = explore(mutant, tmp_path, programs=few)
     assert laws(found) == BEYOND_PAIRS[mutant].laws
 
 
-@pytest.mark.parametrize("design", RIGHT, ids=lambda design: getattr(design, "__name__", ""))
+@pytest.mark.parametrize("design", few_and_all(RIGHT, 4))
 def test_a_right_design_is_acquitted(design: Callable[[], object], tmp_path: Path) -> None:
     found = explore(design, tmp_path, preemptions=1, programs=pairs(["running"]))
     assert found.findings == ()
