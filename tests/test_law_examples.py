@@ -28,6 +28,7 @@ def test_a_breach_breaks_its_law_alone_and_prints_what_the_page_shows(law: str) 
     assert steady(written) in steady(shown), "python -m tests.law_examples"
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("law", [law for law in LAWS if example(law).fixed is not None])
 def test_a_fix_of_its_own_keeps_the_law(law: str) -> None:
     report = examine(law, str(example(law).fixed))
