@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from collection_jobs.fields import FIELD_NAMES, FIELDS, FieldKind, items_of
 from collection_jobs.job import CollectionJob
@@ -138,8 +138,11 @@ def from_document(document: Mapping[str, Any]) -> CollectionJob:
             its version is a newer one.
     """
     try:
-        plain = type(document) is dict
-        values = dict(document if plain else items_of("a document", "fields", document))
+        values: dict[str, Any] = (
+            dict(cast("dict[str, Any]", document))
+            if type(document) is dict
+            else dict(items_of("a document", "fields", document))
+        )
     except TypeError as error:
         raise ValueError(f"no document of a job: {error}") from error
     try:
