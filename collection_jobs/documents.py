@@ -137,14 +137,7 @@ def from_document(document: Mapping[str, Any]) -> CollectionJob:
         ValueError: It is no document of a job: a field is missing, unknown or of a wrong value; or
             its version is a newer one.
     """
-    try:
-        values: dict[str, Any] = (
-            dict(cast("dict[str, Any]", document))
-            if type(document) is dict
-            else dict(items_of("a document", "fields", document))
-        )
-    except TypeError as error:
-        raise ValueError(f"no document of a job: {error}") from error
+    values = _values(document)
     try:
         _check_fields(values)
         del values["version"]
@@ -152,6 +145,15 @@ def from_document(document: Mapping[str, Any]) -> CollectionJob:
         return CollectionJob(**values)
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"no document of a job: {error}: {shown(document)}") from error
+
+
+def _values(document: Mapping[str, Any]) -> dict[str, Any]:
+    if type(document) is dict:
+        return dict(cast("dict[str, Any]", document))
+    try:
+        return dict(items_of("a document", "fields", document))
+    except TypeError as error:
+        raise ValueError(f"no document of a job: {error}") from error
 
 
 def _decode_fields(values: dict[str, Any]) -> None:
