@@ -40,6 +40,12 @@ def _look(*ids: str) -> Iterator[Step]:
         yield Step("get_stats", (job_id,))
 
 
+def _job(job_id: str, **fields: object) -> CollectionJob:
+    """Return a job with outcomes."""
+    outcomes = {"completed_symbols": {"BTC": 500}, "failed_symbols": {"ETH": "boom"}}
+    return example_job(job_id, **{"symbols": _THREE, **outcomes, **fields})
+
+
 def _completions() -> Iterator[Step]:
     """Record a completion of every symbol, over every outcome, of every size; and refusals."""
     for candles in CANDLES:
@@ -114,17 +120,17 @@ def _refusals_of_many() -> Iterator[Step]:
 
 def _twice_the_same() -> Iterator[Step]:
     """One id twice: the second job meets what the first one left."""
-    yield _many(rich_job("a", source="first"), rich_job("a", source="second"))
+    yield _many(_job("a", source="first"), _job("a", source="second"))
     yield from _look("a")
-    yield _many(rich_job("a", source="first"), rich_job("b"), example_job("a", symbols=("BTC",)))
+    yield _many(_job("a", source="first"), _job("b"), example_job("a", symbols=("BTC",)))
     yield from _look("a", "b")
     for jobs in (
-        (_COPY, rich_job("a")),  # the copy is fresh, and what comes after it asks for nothing
+        (_COPY, _job("a")),  # the copy is fresh, and what comes after it asks for nothing
         (_COPY, Held("job")),
-        (rich_job("a"), _COPY),
-        (rich_job("b"), _COPY, _COPY),
+        (_job("a"), _COPY),
+        (_job("b"), _COPY, _COPY),
     ):
-        yield Step("save", (rich_job("a", source="third"),))
+        yield Step("save", (_job("a", source="third"),))
         yield Step("get_by_id", ("b",))
         yield Step("get_by_id", ("a",), keep="job")
         yield _many(*jobs)
