@@ -1,8 +1,9 @@
-"""One session per question. `nox` alone asks those that every change must answer."""
+"""One session per check; `nox` alone runs those that every change must pass."""
 
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
@@ -26,18 +27,24 @@ def install(session: nox.Session, *groups: str, extras: str = "verify,postgres")
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Is the code in order: formatted, linted, strictly typed?"""
+    """Check the format, the lint rules and the types."""
     install(session, "lint", "types")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
-    session.run("mypy")
-    session.run("pyright")
-    session.run("pyright", "--verifytypes", "collection_jobs", "--ignoreexternal")
+    # Beside each other: each uses one core. What is silent is shown where it fails.
+    checks = (
+        ("mypy",),
+        ("pyright",),
+        ("pyright", "--verifytypes", "collection_jobs", "--ignoreexternal"),
+    )
+    with ThreadPoolExecutor() as pool:
+        for ran in [pool.submit(session.run, *check, silent=True) for check in checks]:
+            ran.result()
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Does everything keep its promises? Arguments go to pytest, instead of two workers."""
+    """Run the tests; arguments are passed to pytest instead of two workers."""
     install(session, "test")
     # For the candles that it ships; what it needs to run is no need of ours.
     session.install("--no-deps", "backtesting>=0.6")
@@ -46,7 +53,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def everything(session: nox.Session) -> None:
-    """Before a release: the tests with those, too, that take long and repeat what others show."""
+    """Run all tests, including the long ones, before a release."""
     install(session, "test")
     session.install("--no-deps", "backtesting>=0.6")
     session.run("pytest", "-m", "release or not release", *(session.posargs or TWO_WORKERS))
@@ -54,7 +61,7 @@ def everything(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Six type checkers over the corpus, from the built wheel and from the stubs alone."""
+    """Run six type checkers on the corpus, with the built wheel and with the stubs alone."""
     install(session, "checkers")
     wheel = _environment(session, "wheel", _wheel(session, "."))
     stubs = _environment(session, "stubs", _wheel(session, "stubs"))
@@ -65,14 +72,14 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def stubs(session: nox.Session) -> None:
-    """The stubs are what the generator writes, and say of the package what is true."""
+    """Check that the stubs are up to date and match the package."""
     install(session, "checkers")
     session.run("python", "stubs/generate.py", "--check")
     session.run("python", "-m", "tests.typing.stubs_gate")
 
 
 def _wheel(session: nox.Session, source: str) -> Path:
-    """Build one wheel, and give its path."""
+    """Build one wheel and return its path."""
     out = Path(session.create_tmp()) / f"wheel-{Path(source).resolve().name}"
     out.mkdir(exist_ok=True)
     for old in out.glob("*.whl"):
@@ -82,7 +89,7 @@ def _wheel(session: nox.Session, source: str) -> Path:
 
 
 def _environment(session: nox.Session, name: str, wheel: Path) -> str:
-    """Make an environment with nothing but one wheel, and give its interpreter."""
+    """Create an environment with only one wheel and return its interpreter."""
     home = Path(session.create_tmp()) / f"env-{name}"
     session.run("python", "-m", "venv", "--clear", "--without-pip", str(home), silent=True)
     python = str(home / PROGRAMS / "python")
@@ -92,7 +99,7 @@ def _environment(session: nox.Session, name: str, wheel: Path) -> str:
 
 @nox.session
 def power(session: nox.Session) -> None:
-    """How surely, how soon and how shortly is each planted bug found? Makes docs/power.md."""
+    """Measure how reliably and how quickly the kit finds planted bugs; write docs/power.md."""
     install(session, "test")
     session.run("python", "-m", "benchmarks.power", "--write", *session.posargs)
 
@@ -100,7 +107,7 @@ def power(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("adapter", ADAPTERS, ids=ADAPTERS)
 def examples(session: nox.Session, adapter: str) -> None:
-    """Does an adapter of examples/adapters, with its own requirements, keep the contract?"""
+    """Verify an adapter of examples/adapters, with its own requirements."""
     home = Path("examples/adapters") / adapter
     project = nox.project.load_toml(home / "pyproject.toml")
     needed = nox.project.dependency_groups(project, "test", "types")
@@ -118,14 +125,14 @@ def examples(session: nox.Session, adapter: str) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """How fast is each method, as a ratio to the limit and to others? Makes docs/benchmarks.md."""
+    """Measure the speed of each method; write docs/benchmarks.md."""
     install(session, "test", "bench")
     session.run("python", "-m", "benchmarks.speed", *(session.posargs or ["--write"]))
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Does the site build without a warning? Makes site/."""
+    """Build the site in site/, with warnings as errors."""
     install(session, "docs", "test", extras="check,postgres")
     session.run("python", "-m", "tests.pictures")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-c", "docs/site", ".", "site")
@@ -133,20 +140,20 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Does what users install work: the wheel alone, and with each extra alone?"""
+    """Test the wheel alone, and with each extra alone."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "wheel"))
     session.run("python", "-m", "tests.wheel", str(_wheel(session, ".")))
 
 
 @nox.session
 def house(session: nox.Session) -> None:
-    """How large have the modules and functions become, beside what they are meant to be?"""
+    """Count modules and functions, and compare the sizes with the goals."""
     session.install("-e", ".")
     session.run("python", "-m", "tests.house")
 
 
 @nox.session
 def hooks(session: nox.Session) -> None:
-    """Do the hooks of .pre-commit-config.yaml find nothing?"""
+    """Run the hooks of .pre-commit-config.yaml on all files."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "hooks"))
     session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure")

@@ -20,8 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from collection_jobs import JobStatus
-from collection_jobs.adapters.sqlite.schema import connect
-from collection_jobs.adapters.sqlite.settings import Settings
+from collection_jobs.adapters.sqlite.schema import connect_to_write
+from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from collection_jobs.adapters.sqlite.writes import delete, save, update_status
 from collection_jobs.conformance.spec.calls import example_job
 
@@ -59,7 +59,7 @@ def main(jobs: int) -> None:
 
 
 def _filled(path: Path, sql: str, jobs: int) -> sqlite3.Connection:
-    connection = connect(Settings.of(path, "NORMAL", 5.0))
+    connection = connect_to_write(SQLiteSettings.of(path, "NORMAL", 5.0))
     connection.executescript(sql)
     statuses = (JobStatus.COMPLETED,) * 8 + (JobStatus.PENDING, JobStatus.FAILED)
     connection.execute("BEGIN")

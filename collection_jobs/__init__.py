@@ -1,4 +1,4 @@
-"""Typed repositories of collection jobs: the contract, adapters that keep it, a kit to prove it."""
+"""Typed repositories of collection jobs: the contract, adapters, and a conformance kit."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class UnknownSymbolError(CollectionJobError, ValueError):
 class StaleJobError(CollectionJobError):
     """The job was changed or deleted in the repository after this copy of it was read.
 
-    Read the job again, repeat the change on the fresh copy, and save that.
+    To resolve it, read the job again, repeat the change on the fresh copy, and save that.
     """
 
     def __init__(self, job_id: str, expected: int, found: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Openable: what is opened, serves calls of its owner, and is closed; for CheckedRepository."""
+"""Openable: opening, closing, and the checks of each call, for CheckedRepository."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _T = TypeVar("_T")
 
 
 async def run_to_end(work: Awaitable[_T]) -> _T:
-    """Wait for some work until it has ended, also when the caller is cancelled meanwhile.
+    """Wait until some work has ended, even if the caller is cancelled meanwhile.
 
-    For work that must not stop half-way, such as a transaction that would keep its locks, or a
-    function that runs in a thread. The work itself is never cancelled.
+    Use it for work that must not stop half-way, such as a transaction that would keep its locks, or
+    a function that runs in a thread. The work itself is never cancelled.
 
     Args:
         work: A coroutine, which runs in a task of its own, or a future.
@@ -47,15 +47,15 @@ async def run_to_end(work: Awaitable[_T]) -> _T:
 
 
 class Openable:
-    """Opening, closing, and what every call in between has to pass.
+    """Opening, closing, and the checks that every call in between has to pass.
 
-    Nothing here needs an ``__init__``: a class that derives from this one may leave out
-    ``super().__init__()``.
+    A class that derives from this one need not call ``super().__init__()``.
 
     Attributes:
-        driver_errors: The exceptions that the engine's driver raises. What escapes from a hook and
-            is one of these becomes a ``RepositoryError`` with the driver's error as its
-            ``__cause__``; the contract's own errors, ``NotImplementedError`` and all others pass.
+        driver_errors: The exceptions that the engine's driver raises. If a hook raises one of
+            these, the caller gets a ``RepositoryError`` with the driver's error as its
+            ``__cause__``; the contract's own errors, ``NotImplementedError`` and all others
+            propagate unchanged.
     """
 
     driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
@@ -63,7 +63,7 @@ class Openable:
     __calls: _Calls | None = None
 
     def __init_subclass__(cls) -> None:
-        """Refuse driver errors that would hide a cancellation, or that are none."""
+        """Refuse driver errors that would hide a cancellation, or that are not exception types."""
         super().__init_subclass__()
         errors: object = cls.driver_errors
         if not isinstance(errors, tuple) or not all(
@@ -77,11 +77,11 @@ class Openable:
     async def __aenter__(self) -> Self:
         """Open the store.
 
-        If this fails or is cancelled, what was opened is closed before it raises, and it can be
-        tried again.
+        If this fails or is cancelled, everything that was opened is closed before it raises, and
+        opening can be tried again.
 
         Raises:
-            RepositoryError: It is open already, or is just being opened or closed; or the engine
+            RepositoryError: The store is already open, or is being opened or closed; or the engine
                 failed.
         """
         if self.__calls is not None:
@@ -112,15 +112,15 @@ class Openable:
         await self.close()
 
     async def close(self) -> None:
-        """Close the store when the calls under way have ended; closing it again does nothing.
+        """Close the store once the calls in progress have ended; closing it again does nothing.
 
-        Calls that come later are refused with ``RepositoryClosedError``. A cancelled call closes it
-        all the same, before it raises. It can be opened again.
+        Later calls raise ``RepositoryClosedError``. A cancelled call still closes the store before
+        it raises. The store can be opened again.
 
         Raises:
             RepositoryError: The caller is in another process, thread or event loop than the one
-                that opened the store, or it is just being opened, and nothing was done; or the
-                engine failed, and it is closed.
+                that opened the store, or the store is still being opened, and nothing was done; or
+                the engine failed, and the store is closed.
         """
         calls = self.__calls
         if calls is None:
@@ -144,31 +144,31 @@ class Openable:
             self.__calls = None
 
     async def _open(self) -> None:
-        """Open what the calls need. Does nothing where it is not overridden.
+        """Open what the calls need. Does nothing unless it is overridden.
 
-        When it raises or is cancelled, ``_close`` is called.
+        If it raises or is cancelled, ``_close`` is called.
         """
 
     async def _close(self) -> None:
-        """Close what ``_open`` opened, and all that it had opened when it failed.
+        """Close what ``_open`` has opened, even if it failed half-way.
 
-        Does nothing where it is not overridden. No call is under way meanwhile, and it is not
-        cancelled when its caller is; so let it end within a bounded time.
+        Does nothing unless it is overridden. No call is in progress meanwhile. It is not cancelled
+        when its caller is, so it must end within a bounded time.
         """
 
     def _describe_store(self) -> str:
-        """Name the store for messages, without any secret; the class's name if not overridden."""
+        """Name the store in messages, without secrets; by default, the name of the class."""
         return f"the {type(self).__name__}"
 
     def _describe_error(self, error: Exception) -> str:
-        """Word the message of the RepositoryError that a driver's error becomes."""
+        """Return the message of the RepositoryError that replaces a driver's error."""
         return f"{self._describe_store()} failed: {type(error).__name__}: {error}".rstrip(": ")
 
     def _call(self) -> AbstractContextManager[None]:
-        """Admit one call: a context manager for what a method asks of the engine.
+        """Admit one call: a context manager around a method's use of the engine.
 
-        The nine methods use it already; a method that an adapter has beyond them begins with
-        ``with self._call():`` when it has checked its arguments.
+        The nine methods use it already. Any other method of an adapter should start with ``with
+        self._call():`` once it has checked its arguments.
 
         Raises:
             RepositoryClosedError: The store is not open.
@@ -184,7 +184,7 @@ class Openable:
         return calls
 
     def __translated(self, error: BaseException) -> RepositoryError | None:
-        """Translate a driver's error to the contract's; None for what passes as it is."""
+        """Translate a driver's error to the contract's; return None for one that propagates."""
         if isinstance(error, (CollectionJobError, NotImplementedError)):
             return None  # also where driver_errors has LookupError, ValueError or RuntimeError
         if isinstance(error, self.driver_errors):

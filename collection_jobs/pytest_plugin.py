@@ -29,7 +29,7 @@ _PROFILES = ("quick", "standard", "thorough")
 
 
 class RepositoryConformance:
-    """The laws as tests: derive from it in a test module and say how a repository is opened.
+    """The laws as tests: derive from it in a test module and override ``open_repository``.
 
     Example::
 
@@ -38,8 +38,8 @@ class RepositoryConformance:
                 return MyRepository(directory / "jobs.db")
 
     Attributes:
-        profile: How hard to look: ``quick``, ``standard`` or ``thorough``.
-        seed: Where all randomness comes from; the same seed gives the same verdict.
+        profile: How thoroughly to look: ``quick``, ``standard`` or ``thorough``.
+        seed: Seed of all random choices; the same seed makes the same programs.
     """
 
     profile: ClassVar[str] = "standard"
@@ -48,7 +48,7 @@ class RepositoryConformance:
     def open_repository(
         self, directory: Path
     ) -> AbstractAsyncContextManager[CollectionJobRepository]:
-        """Open a store in a directory of its own; the same directory, the same store again."""
+        """Open the store in a directory; the same directory always gives the same store."""
         raise TypeError(f"{type(self).__name__} must say in open_repository how a store is opened")
 
     def test_law(
@@ -65,19 +65,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--collection-jobs",
         metavar="TARGET",
-        help="judge a repository: a URL, or module:factory; one test per law",
+        help="verify a repository, given as a URL or module:factory, with one test per law",
     )
     group.addoption(
         "--collection-jobs-profile",
         choices=_PROFILES,
         default="standard",
-        help="how hard to look (default: %(default)s)",
+        help="how thoroughly to look (default: %(default)s)",
     )
     group.addoption(
         "--collection-jobs-seed",
         type=int,
         default=0,
-        help="where all randomness comes from (default: %(default)s)",
+        help="seed of all random choices (default: %(default)s)",
     )
 
 
@@ -182,7 +182,7 @@ def _demand_kit() -> None:
     """Say in one line which extra brings what the kit needs."""
     if find_spec("hypothesis") is None:
         raise pytest.UsageError(
-            "the laws need hypothesis to be judged: pip install 'collection-jobs[verify]'"
+            "verifying the laws needs hypothesis: pip install 'collection-jobs[verify]'"
         )
 
 

@@ -1,8 +1,9 @@
-"""URLs of stores: what of one may be shown, and what others say without its secrets.
+"""URLs of stores: which parts may be shown, and texts about them without their secrets.
 
 Everything that shows, logs, reports or compares a URL for people goes through this module. It shows
-what it has parsed and knows to be harmless, and hides the rest: of a URL that it cannot parse
-beyond doubt, such as one whose password should have been percent-encoded, it shows the scheme.
+only what it has parsed and knows to be safe, and hides the rest. Of a URL that it cannot parse
+unambiguously, for example because a password should have been percent-encoded, it shows only the
+scheme.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ def scheme_of_url(url: str) -> str | None:
 
 
 def shown_url(url: str) -> str:
-    """Show a URL as messages, reports and logs may: ``***`` for whatever may be a secret.
+    """Return a URL for messages, reports and logs, with ``***`` in place of possible secrets.
 
-    Shown are the scheme, the user beside a password, the hosts and ports, the path (a database, a
-    file), and of the options the names and the values of those that are known to be harmless. Of a
-    URL that cannot be parsed beyond doubt, nothing is shown behind the scheme.
+    It shows the scheme, the user before a password, the hosts and ports, the path (a database, a
+    file), and the names and values of options that are known to be safe. Of a URL that cannot be
+    parsed unambiguously, it shows only the scheme.
     """
     url = str.__str__(url)
     scheme = scheme_of_url(url)
@@ -71,11 +72,11 @@ def shown_url(url: str) -> str:
 
 
 def option_pairs(query: str) -> list[tuple[str, str]] | None:
-    """Return the options behind the ``?`` of a URL, decoded; None where one is no ``name=value``.
+    """Return the options after the ``?`` of a URL, decoded; None if one is not ``name=value``.
 
-    That it raises nothing keeps the URL out of the context of the error that its caller raises. A
-    bare ``;`` is refused, since some take it for an ``&``: the next option would become a part of
-    this one's value, and be shown with it.
+    It never raises, which keeps the URL out of the context of the error that its caller raises. A
+    bare ``;`` is refused, because some parsers treat it as ``&``: the next option would become part
+    of this one's value, and be shown with it.
     """
     if query and (";" in query or not all("=" in item for item in query.split("&"))):
         return None
@@ -83,12 +84,12 @@ def option_pairs(query: str) -> list[tuple[str, str]] | None:
 
 
 def shown_value(value: str) -> str:
-    """Show the value of a harmless option in a message: in quotes, or hidden if it is no word."""
+    """Return the value of a safe option for a message: in quotes, or hidden if it is not a word."""
     return repr(_shown_part(value))
 
 
 def shown_option(url: str, name: str) -> str:
-    """Show the name of an option of a URL in a message: in quotes, or hidden as in shown_url."""
+    """Return an option's name for a message: in quotes, or hidden as in shown_url."""
     names = {item.partition("=")[0] for item in re.split("[&;]", shown_url(url).partition("?")[2])}
     return repr(name) if name in names else _MASK
 
@@ -162,17 +163,17 @@ def _shown_item(item: str) -> str:
 
 
 def redacted(text: str, url: str) -> str:
-    """Hide the URL's secrets in what another package said of it.
+    """Hide the URL's secrets in another package's text about it.
 
-    Where the URL stands in it, it stands there as shown_url shows it. A text that holds a secret of
-    the URL elsewhere is not shown at all: to replace it there would garble the words that it is a
-    part of, and tell where it was.
+    The URL itself is replaced by what shown_url returns. If a secret of the URL occurs anywhere
+    else in the text, the whole text is hidden: replacing the secret there would garble the words
+    that contain it, and reveal where it was.
     """
     for spelling in (url, repr(url)[1:-1]):
         text = re.sub(rf"(?<!\w){re.escape(spelling)}(?!\w)", lambda _: shown_url(url), text)
     text = _URL_IN_TEXT.sub(lambda match: _shown_in_text(match[0]), text)
     if any(_occurs(secret, text) for secret in _secrets(url)):
-        return "(what it said is not shown, since it repeats a part of the URL)"
+        return "(its message is not shown, because it repeats a part of the URL)"
     return text
 
 

@@ -2,12 +2,12 @@
 
 Each check returns the value in its normal form, or raises ``TypeError`` for a wrong type and
 ``ValueError`` for a wrong value, with a message that names the field and shows the value.
-An adapter that runs its arguments through these before it touches its engine, and works on with
-what they return, keeps INPUT-1.
+An adapter that passes its arguments through these before it touches its engine, and uses the values
+that they return, satisfies INPUT-1.
 
-What they return is of the plain type: an instance of a subclass of ``int``, ``str``, ``datetime``
-or ``tuple`` is read by the slots of that type, never by the methods of the subclass, so that what
-it says of itself (``__eq__``, ``__index__``, ``utcoffset``, ...) reaches no engine.
+The returned values have plain types: an instance of a subclass of ``int``, ``str``, ``datetime`` or
+``tuple`` is read with the methods of that type, never with those of the subclass, so its overrides
+(``__eq__``, ``__index__``, ``utcoffset``, ...) never reach an engine.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _STATUSES = {status.value: status for status in JobStatus}
 
 
 def shown(value: object) -> str:
-    """Show a value in an error message: its repr, shortened, whatever its type does."""
+    """Return a value for an error message: its repr, shortened, whatever its type does."""
     try:
         text = str.__str__(repr(_begun(value)))
     except Exception:  # noqa: BLE001 - a value's own repr may raise anything, and the message must still come
@@ -91,7 +91,7 @@ _name_of_class: Callable[[type], str] = vars(type)["__name__"].__get__
 
 
 def type_name(value: object) -> str:
-    """The name of a value's type, by what it is and not by what a metaclass says of it."""
+    """Return the name of a value's type, by what it is and not by what a metaclass says of it."""
     return _name_of_class(type(value))
 
 
@@ -125,7 +125,7 @@ def check_name(field: str, value: str) -> str:
 
 
 def check_symbols(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Accept 1 to 100,000 symbols, each once, as a tuple or a list; their order stays."""
+    """Accept 1 to 100,000 symbols, each once, as a tuple or a list; keep their order."""
     kind = tuple if _is(value, tuple) else list
     if not _is(value, kind):
         raise _wrong_type("symbols", value, "a tuple of str")
@@ -137,15 +137,15 @@ def check_symbols(value: tuple[str, ...]) -> tuple[str, ...]:
     checked = tuple([check_name("a symbol", symbol) for symbol in symbols])
     if len(set(checked)) < len(checked):
         twice, _ = Counter(checked).most_common(1)[0]
-        raise ValueError(f"symbols must be unique, and {shown(twice)} is there more than once")
+        raise ValueError(f"symbols must be unique, but {shown(twice)} occurs more than once")
     return checked
 
 
 def check_text(field: str, value: str) -> str:
-    """Accept free text; NUL and lone surrogates become U+FFFD, and a long text is cut.
+    """Accept free text; NUL and lone surrogates become U+FFFD, and long text is truncated.
 
-    At most 65,535 bytes of UTF-8 are kept. A longer text is cut at a character, and ends in a line
-    that says how many bytes were left out.
+    At most 65,535 bytes of UTF-8 are kept. Longer text is truncated at a character, and ends in a
+    line that says how many bytes were left out.
     """
     return storable_text(_plain_str(field, value))
 
@@ -177,7 +177,7 @@ def check_datetime(field: str, value: datetime) -> datetime:
 
 
 def _on_the_clock(value: datetime) -> tuple[int, int, int, int, int, int, int]:
-    """What a datetime is made of, by the slots of datetime: a subclass may say otherwise."""
+    """Take a datetime apart by the slots of datetime: a subclass may say otherwise."""
     return (
         datetime.year.__get__(value),
         datetime.month.__get__(value),
@@ -190,7 +190,7 @@ def _on_the_clock(value: datetime) -> tuple[int, int, int, int, int, int, int]:
 
 
 def _utc_offset(field: str, value: datetime) -> timedelta | None:
-    """What the time zone says of the time, asked once: some answer otherwise the next time."""
+    """Ask the time zone about the time, once: some answer otherwise the next time."""
     zone = datetime.tzinfo.__get__(value)
     fold = datetime.fold.__get__(value)
     try:
@@ -220,7 +220,7 @@ def check_optional_datetime(field: str, value: datetime | None) -> datetime | No
 
 
 def _plain_int(value: int) -> int | None:
-    """The value as a plain int; None where it is of another type."""
+    """Return the value as a plain int; None where it is of another type."""
     if type(value) is int:
         return value
     return int.__int__(value) if _is(value, int) and type(value) is not bool else None
@@ -244,17 +244,17 @@ def check_candles(value: int) -> int:
 
 
 def check_limit(value: int) -> int:
-    """Accept the most jobs that a listing may return: an int of 0 or more, however large."""
+    """Accept the maximum number of jobs of a listing: an int of 0 or more, however large."""
     return _check_count("limit", value)
 
 
 def check_offset(value: int) -> int:
-    """Accept the number of jobs that a listing passes over: an int of 0 or more, however large."""
+    """Accept the number of jobs that a listing skips: an int of 0 or more, however large."""
     return _check_count("offset", value)
 
 
 def check_revision(value: int | None) -> int | None:
-    """Accept a revision: any int, for a store counts as it likes, or None."""
+    """Accept a revision: None or any int, because a store may count as it likes."""
     if value is None:
         return None
     revision = _plain_int(value)
@@ -273,7 +273,7 @@ def check_key(field: str, value: tuple[datetime, str]) -> tuple[datetime, str]:
 
 
 def check_status(value: JobStatus) -> JobStatus:
-    """Accept a JobStatus; its spelling as a plain str is a wrong type."""
+    """Accept a JobStatus; a plain str with the same value is a wrong type."""
     if type(value) is not JobStatus or _STATUSES.get(str.__str__(value)) is not value:
         raise _wrong_type("status", value, "a JobStatus")
     return value

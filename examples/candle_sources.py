@@ -39,13 +39,13 @@ class CandleSource(Protocol):
     """What the collector asks for candles."""
 
     def symbols(self) -> tuple[str, ...]:
-        """What it has candles of, sorted."""
+        """List what it has candles of, sorted."""
         ...
 
     def candles(
         self, symbol: str, timeframe: str, start: datetime, end: datetime
     ) -> Iterable[Candle]:
-        """The candles that open in ``[start, end)``, oldest first.
+        """Return the candles that open in ``[start, end)``, oldest first.
 
         Raises:
             SourceError: It cannot give them.
@@ -54,7 +54,7 @@ class CandleSource(Protocol):
 
 
 def open_source(name: str) -> CandleSource:
-    """The source of a name.
+    """Open the source of a name.
 
     Args:
         name: A folder of CSV files, one a symbol; ``sample``, for the files that the package
@@ -98,7 +98,7 @@ class CsvFolder:
         self._files = {path.stem: path for path in sorted(folder.glob("*.csv"))}
 
     def symbols(self) -> tuple[str, ...]:
-        """The names of the files."""
+        """Return the names of the files."""
         return tuple(self._files)
 
     def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Candle]:
@@ -146,7 +146,7 @@ def _joined(candles: Iterable[Candle], length: timedelta) -> list[Candle]:
 
 
 def _sample_folder() -> Path:
-    """The market data that the package backtesting ships, without importing the package."""
+    """Return the market data that the package backtesting ships, without importing the package."""
     try:
         shipped = files("backtesting") or []
     except PackageNotFoundError:

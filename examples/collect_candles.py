@@ -1,19 +1,19 @@
-r"""Collect candles with several worker processes, as a service would that drives its jobs.
+r"""Collect candles with several worker processes, as a service that processes jobs would.
 
     python examples/collect_candles.py plan sqlite:///jobs.db sample --start 2012-01-01 \
         --end 2013-01-01 --symbol GOOG
     python examples/collect_candles.py run sqlite:///jobs.db candles --workers 3
     python examples/collect_candles.py retry sqlite:///jobs.db
 
-Kill whatever you like in the middle and run it again: nothing is lost, and nothing collected twice.
+Kill any process in the middle and run it again: nothing is lost, and nothing is collected twice.
 
-* A worker *claims* a job by `update_status(id, RUNNING)`: of all that try, one is told True.
-* Each symbol is *recorded* as soon as its candles are on the disk. The file appears whole, by a
-  rename, so a worker that dies between the two leaves a file that the next one needs only count.
-* A job of a worker that died is *given back*. Whether one died is told by its lease, a lock on a
-  file, which the system lets go of when a process ends, however it ends. (Leases are for one
-  machine, and POSIX; for workers on many, take a lock that they share, such as the database's.)
-* A job with a failed symbol is FAILED. Retried, it collects only what it does not have yet.
+* A worker *claims* a job with `update_status(id, RUNNING)`: of all workers that try, one gets True.
+* Each symbol is *recorded* as soon as its candles are on the disk. A rename makes the file appear
+  as a whole, so if a worker dies between the two, the next one only has to count the candles.
+* A job of a worker that died is *given back*. Its lease tells whether a worker died: a lock on a
+  file, which the system releases when a process ends, however it ends. (Leases work on one
+  machine with POSIX; for workers on several, use a lock that they share, such as the database's.)
+* A job with a failed symbol is FAILED. A retry collects only what is still missing.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Worker:
         for symbol in left:
             job = await self._repository.get_by_id(job_id)
             if job is None or job.status is not JobStatus.RUNNING:
-                tell("left", job_id)  # somebody has cancelled or deleted it meanwhile
+                tell("left", job_id)  # it was cancelled or deleted in the meantime
                 return
             await self._collect_symbol(job, symbol)
         await self._finish(job_id)
@@ -229,7 +229,7 @@ async def record_completed(
         await repository.add_completed_symbol(job_id, symbol, candles)
         return
     while (job := await repository.get_by_id(job_id)) is not None:
-        with suppress(StaleJobError):  # somebody was quicker: once more, on what there is now
+        with suppress(StaleJobError):  # somebody changed the job: retry on the current copy
             await repository.save(job.with_completed_symbol(symbol, candles))
             return
 

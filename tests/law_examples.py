@@ -157,14 +157,15 @@ def printed(report: Report) -> str:
 _HEAD = """\
 # Every law, broken and kept
 
-For each law an adapter that breaks it in a way that real ones do, what `collection-jobs verify`
-prints of it, and what puts it right. All of them derive from one small repository on SQLite,
-[`Table`](laws/table.py), which keeps every law, or from [`Beyond`](laws/beyond.py), which has the
-capabilities beyond the nine methods as well. The contract's own words are on
-[a page of their own](contract.md), and the reasons for them on [another](why-these-laws.md).
+For each law, this page shows an adapter that breaks it in a realistic way, what `collection-jobs
+verify` prints, and the fix. Each adapter derives from one small repository on SQLite,
+[`Table`](laws/table.py), which satisfies every law, or from [`Beyond`](laws/beyond.py), which also
+implements the optional Protocols. The [contract](contract.md) states the laws, and
+[why these laws](why-these-laws.md) gives the reasons for them.
 
-This page is made from the modules in `docs/laws/` by `python -m tests.law_examples`. The tests run
-each breach, see it convicted of its law and of no other, and run each fix, which is acquitted.
+This page is generated from the modules in `docs/laws/` by `python -m tests.law_examples`. The tests
+run each breach, which must be convicted of its law and of no other, and each fix, which must be
+acquitted.
 """
 
 _SECTION = """

@@ -61,7 +61,7 @@ def test_a_name_out_of_bounds_is_refused_by_its_field(
     ("fields", "error", "message"),
     [
         ({"symbols": ()}, ValueError, "at least one"),
-        ({"symbols": ("BTC", "ETH", "BTC")}, ValueError, "'BTC' is there more than once"),
+        ({"symbols": ("BTC", "ETH", "BTC")}, ValueError, "'BTC' occurs more than once"),
         ({"symbols": "BTC"}, TypeError, "not str: 'BTC'"),
         ({"symbols": ("BTC", "")}, ValueError, "a symbol must have"),
         ({"symbols": ("BTC", 7)}, TypeError, "not int: 7"),

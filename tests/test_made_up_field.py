@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from collection_jobs.adapters.postgres.migrations import SCHEMA_VERSION
+from collection_jobs.adapters.postgres.migrations import POSTGRES_SCHEMA_VERSION
 from tests.adapters.postgres_server import a_database, a_schema
 from tests.adapters.schemas import FOLDER, jobs_in
 from tests.adapters.schemas.postgres import JOBS as ON_POSTGRES
@@ -110,7 +110,7 @@ def test_files_of_former_releases_are_read(release: Path, tmp_path: Path) -> Non
 
 def test_a_schema_of_a_former_release_is_read(release: Path) -> None:
     with a_database() as database, a_schema(database) as name:
-        asyncio.run(database.execute(dump(SCHEMA_VERSION).replace(SCHEMA, name)))
+        asyncio.run(database.execute(dump(POSTGRES_SCHEMA_VERSION).replace(SCHEMA, name)))
         read = act(release, "postgres", database.in_schema(name))
     assert sorted(read) == sorted(job.id for job in ON_POSTGRES)
 

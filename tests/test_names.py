@@ -17,24 +17,6 @@ PACKAGE = Path(collection_jobs.__file__).parent
 GIVES_AGAIN = {
     "conformance/prelude.py": "the names that a history uses, to import all at once",
 }
-# Names that stand in several modules still, each with the reason.
-_ENGINES = "each engine has its own, until both are named after what they are"
-KNOWN = {
-    "Engine": _ENGINES,
-    "SCHEMA_VERSION": _ENGINES,
-    "Settings": _ENGINES,
-    "connect": _ENGINES,
-    "for_caller": _ENGINES,
-    "from_json": _ENGINES,
-    "from_micros": _ENGINES,
-    "job_from": _ENGINES,
-    "not_open": _ENGINES,
-    "scratch_url": _ENGINES,
-    "to_json": _ENGINES,
-    "to_micros": _ENGINES,
-    "Failure": "how a command ends; and how PostgreSQL's connections fail, until that is named",
-    "Outcome": "what came of a call; and of a symbol on SQLite, until that is named",
-}
 
 
 def public_names(source: str) -> set[str]:
@@ -111,6 +93,4 @@ def test_each_public_name_stands_in_one_module() -> None:
         for name in public_names(source):
             homes[name].add(module)
     assert len(homes) > 500
-    several = {name: sorted(modules) for name, modules in homes.items() if len(modules) > 1}
-    assert {name: several[name] for name in several.keys() - KNOWN.keys()} == {}
-    assert KNOWN.keys() - several.keys() == set(), "names that stand in one module by now"
+    assert {name: sorted(where) for name, where in homes.items() if len(where) > 1} == {}

@@ -64,7 +64,7 @@ async def test_three_slashes_are_a_relative_path_and_four_an_absolute_one(here: 
         ("jobs.db", "begins with its scheme"),
         ("", "begins with its scheme"),
         (":", "begins with its scheme"),
-        ("memory:jobs", "memory: takes nothing behind it: 'memory:***'"),
+        ("memory:jobs", "memory: takes nothing after it: 'memory:***'"),
         ("mongodb://user:secret@host/db", "no installed package opens the scheme 'mongodb'"),
         ("sqlite:///jobs.db?synchronous=OFF", "OFF"),
         ("sqlite:///:memory:", "memory:"),

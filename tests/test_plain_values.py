@@ -155,7 +155,7 @@ def test_two_outcomes_of_one_symbol_are_refused_and_none_is_lost(field: str) -> 
     twice: Any = {Folded("BTC"): value, Folded("BTC"): value}
     with pytest.raises(ValueError, match=f"{field} must name each symbol once, and 'BTC' is there"):
         CollectionJob(**{**PLAIN, field: twice})
-    with pytest.raises(ValueError, match="'BTC' is there more than once"):
+    with pytest.raises(ValueError, match="'BTC' occurs more than once"):
         example_job(symbols=(Folded("BTC"), Folded("BTC")))
 
 
@@ -335,7 +335,7 @@ def test_a_job_has_at_most_a_hundred_thousand_symbols() -> None:
     assert example_job(symbols=symbols).symbols == symbols
     with pytest.raises(ValueError, match=r"symbols must be at most 100,000, not 100,001"):
         example_job(symbols=(*symbols, "one more"))
-    with pytest.raises(ValueError, match="'99999' is there more than once"):
+    with pytest.raises(ValueError, match="'99999' occurs more than once"):
         example_job(symbols=(*symbols[1:], "99999"))
 
 

@@ -87,7 +87,11 @@ PLANTED = {
     ),
     "a law not mirrored": (protocol, "SAVE-4, ", ""),
     "a law of another number": (protocol, "GET-2", "GET-3"),
-    "a law of the whole not mirrored": (protocol, "INPUT-1 and\n    ERROR-1", "ERROR-1"),
+    "a law of the whole not mirrored": (
+        protocol,
+        "CANCEL-1, INPUT-1 and ERROR-1 apply",
+        "CANCEL-1 and ERROR-1 apply",
+    ),
     "a law not in the ABC": (repository, "Laws: STATS-1.", "Laws: none."),
     "a new law in the ABC": (repository, "Laws: RUNNING-1.", "Laws: RUNNING-1, RUNNING-2."),
 }

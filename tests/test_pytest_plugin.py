@@ -132,7 +132,7 @@ def test_a_target_that_cannot_be_judged_ends_the_run_in_one_sentence(
     result = pytester.runpytest("--collection-jobs", "nonsense")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     output = result.stdout.str() + result.stderr.str()
-    assert "--collection-jobs: 'nonsense' is no target" in output
+    assert "--collection-jobs: 'nonsense' is not a target" in output
 
 
 def test_without_its_extra_the_plugin_names_it(

@@ -278,7 +278,7 @@ def test_no_report_shows_what_another_package_says_of_its_url(
 
 
 def test_a_target_that_is_no_url_is_named_as_it_is() -> None:
-    with pytest.raises(TargetError, match=r"'jobs\.db' is no target"):
+    with pytest.raises(TargetError, match=r"'jobs\.db' is not a target"):
         find_target("jobs.db")
 
 
@@ -295,5 +295,5 @@ def test_a_finding_is_made_again_on_the_target_as_it_may_be_shown(target: str, n
     console = Console(file=StringIO(), width=200)
     show_report(Report(shown_url(target), "1", "quick", 0, laws), target, console)
     file: Any = console.file
-    assert f"again: collection-jobs verify {named} --reproduce TOKEN" in file.getvalue()
+    assert f"reproduce: collection-jobs verify {named} --reproduce TOKEN" in file.getvalue()
     demand_hidden(file.getvalue())

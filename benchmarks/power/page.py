@@ -37,18 +37,20 @@ def page(planted: Sequence[Case], right: Sequence[Case], trials: Sequence[Trial]
 
 _HEAD = """# How sharp the kit is
 
-Planted bugs, looked for by the checks that are meant for them, in the standard profile, once for
-each seed; where the fixed programs find a bug, or the exhaustive interleavings, chance has no say,
-and one search stands for all seeds. A search has found a bug when every law that it breaks was
-convicted. *Seconds* are on the clock, to the end of the check, shrinking included; *calls* are
-those of the shrunk history; a *preemption* takes the turn from a client that could have gone on,
-and only histories of the interleavings have any. All three are medians. A name that is a link leads
-to a project in which that bug was made. The stores lie in memory where the system offers it.
+The checks meant for each planted bug look for it, in the standard profile, once for each seed. If
+the fixed programs or the exhaustive interleavings find a bug, the result does not depend on the
+seed, and one search stands for all seeds. A search has found a bug if every law that it breaks was
+convicted. *Seconds* are elapsed time to the end of the check, including shrinking; *calls* are
+those of the shrunk history; a *preemption* is a switch away from a client that could have
+continued, and only histories of the interleavings have any. All three are medians. A name that is a
+link leads to a project in which that bug was made. The stores are in memory if the system offers
+that.
 
-Right repositories are judged by every law, each with as many seeds. Of a quick verdict the
-interleavings are the same for every seed, so they are explored with each repository's first.
+Correct repositories are verified against every law, each with as many seeds. In a quick run the
+interleavings are the same for every seed, so they are explored only with the first seed of each
+repository.
 
-`nox -s power` makes this page, and looks with 20 seeds unless it is told otherwise.
+`nox -s power` generates this page, with 20 seeds unless told otherwise.
 """
 
 
@@ -79,7 +81,7 @@ def _summary(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterato
     if by_seed:
         least, most = min(by_seed), max(by_seed)
         seeds = f"{most} seeds each" if least == most else f"{least} to {most} seeds"
-        yield f"Those that chance has a say in, {len(by_seed)}, were looked for with {seeds}."
+        yield f"{len(by_seed)} of them depend on chance and were searched for with {seeds}."
     if not histories:
         return  # nothing was looked for yet, or nothing found
     yield (
@@ -99,7 +101,7 @@ def _false_alarms(right: Sequence[Case], trials: Sequence[Trial]) -> Iterator[st
     kinds = " and ".join(f"{number:,} in the {profile} profile" for profile, number in runs.items())
     yield (
         f"**{len(alarms)} false alarms** in {len(trials):,} verdicts ({kinds}) on {len(right)}"
-        " repositories that are right."
+        " correct repositories."
     )
     for it in alarms:
         laws = ", ".join(one.law for one in it.found)

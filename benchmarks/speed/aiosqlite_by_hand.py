@@ -19,7 +19,7 @@ import aiosqlite
 
 from benchmarks.speed.frame import Opener
 from collection_jobs import CollectionJob, JobStats, JobStatus
-from collection_jobs.adapters.sqlite.rows import from_micros, to_micros
+from collection_jobs.documents import from_micros, to_micros
 from collection_jobs.fields import NOTHING
 from collection_jobs.job import restore_job
 

@@ -26,7 +26,7 @@ from collection_jobs.adapters.postgres.requests import (
     Request,
     SaveJobs,
 )
-from collection_jobs.adapters.postgres.rows import job_from
+from collection_jobs.adapters.postgres.rows import job_from_row
 from collection_jobs.adapters.postgres.saves import SaveTogether
 from collection_jobs.adapters.postgres.session import SESSION
 from collection_jobs.adapters.postgres.statements import Statements
@@ -124,7 +124,7 @@ class Bare:
         return await self._fetch(statement, *arguments)
 
     async def _jobs(self, asked: Asked) -> list[CollectionJob]:
-        return [job_from(row) for row in await self._answer(asked)]
+        return [job_from_row(row) for row in await self._answer(asked)]
 
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
         return next(iter(await self._jobs(self._ask.get_by_id(job_id))), None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.speed.jobs import OUTCOMES, stored_job
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
-from collection_jobs.adapters.sqlite.rows import to_micros
+from collection_jobs.documents import to_micros
 
 _INSERT_JOB = "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
 _INSERT_SYMBOLS = """

@@ -22,8 +22,8 @@ from benchmarks.speed.workload import Phase
 from collection_jobs import CollectionJob, JobStatus
 from collection_jobs.adapters.sqlite import reads, writes
 from collection_jobs.adapters.sqlite.engine import CACHE_KIB
-from collection_jobs.adapters.sqlite.rows import to_micros
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
+from collection_jobs.documents import to_micros
 
 _CHANGES_PER_CHECKPOINT = 1_000
 _EVERYTHING = 2**63 - 1

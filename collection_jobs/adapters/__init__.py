@@ -1,4 +1,4 @@
-"""The adapters that ship with the package: one module per engine, and none imports another.
+"""The adapters of this package: one module per engine, and none imports another.
 
-Import the one you need, or let ``open_repository(url)`` do it: this package itself loads no driver.
+Import the one you need, or use ``open_repository(url)``: this package itself loads no driver.
 """

@@ -1,4 +1,4 @@
-"""InMemoryCollectionJobRepository: dicts and ordered keys, for tests and small tools."""
+"""InMemoryCollectionJobRepository: dicts and sorted keys, for tests and small tools."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["InMemoryCollectionJobRepository"]
 
 
 def _check_current(job: CollectionJob, found: int | None) -> None:
-    """Refuse a copy that was read at another revision than the one that is stored."""
+    """Refuse a copy whose revision is not the stored one."""
     if job.revision is not None and job.revision != found:
         raise StaleJobError(job.id, job.revision, found)
 
@@ -42,11 +42,11 @@ def _utc_now() -> datetime:
 
 
 class InMemoryCollectionJobRepository(ICollectionJobRepository):
-    """A repository that lives and dies with its process.
+    """A repository in the memory of one process.
 
-    It is open from the start, so a test can just build one; ``async with`` closes it at the end.
-    Indexes keep every listing independent of the number of jobs stored (SCALE-1). No method awaits
-    anything between looking and changing, so its calls are atomic among the tasks of one event
+    It is open from the start, so a test can simply create one; ``async with`` closes it at the end.
+    Indexes keep the cost of every listing independent of the number of jobs stored (SCALE-1). No
+    method awaits between reading and writing, so calls are atomic among the tasks of one event
     loop; it is not meant for several threads. Nothing is durable.
     """
 
@@ -56,7 +56,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         """Start empty.
 
         Args:
-            clock: Where update_status takes the time from, aware; a test may give its own.
+            clock: Returns the time that update_status records, aware; a test may pass its own.
         """
         self._clock = clock
         self._jobs: dict[str, CollectionJob] = {}
@@ -66,7 +66,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         self._closed = False
 
     async def __aenter__(self) -> Self:
-        """Give the repository itself."""
+        """Return the repository itself."""
         self._check_open()
         return self
 
@@ -76,7 +76,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the repository and let go of its jobs."""
+        """Close the repository and release its jobs."""
         await self.close()
 
     async def close(self) -> None:
@@ -188,7 +188,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
     async def list_after(
         self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
     ) -> list[CollectionJob]:
-        """List the jobs with one status behind a key, see PagesByKey."""
+        """List the jobs with one status after a key, see PagesByKey."""
         check_status(status)
         key = None if after is None else check_key("after", after)
         limit = check_limit(limit)

@@ -40,24 +40,24 @@ COMMANDS = {
     "check": Entry(
         "collection_jobs.cli.check",
         "check_command",
-        "Check the signatures of an adapter, before anything of it runs.",
+        "Check the signatures of an adapter without running it.",
     ),
     "jobs": Entry(
         "collection_jobs.cli.jobs.commands",
         "jobs_command",
-        "Look at the jobs of a store, and change what a person may change.",
+        "List and inspect the jobs of a store; retry, cancel or delete them.",
     ),
     "new-adapter": Entry(
         "collection_jobs.cli.new_adapter",
         "new_adapter_command",
-        "Begin an adapter: a small project, red until it keeps the contract.",
+        "Create an adapter project with a failing test for each law.",
         needs=("jinja2",),
         extra="verify",
     ),
     "verify": Entry(
         "collection_jobs.cli.verify",
         "verify_command",
-        "Judge a repository by every law of the contract.",
+        "Verify a repository against every law of the contract.",
         needs=("hypothesis", "jinja2"),
         extra="verify",
     ),
@@ -125,4 +125,4 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="collection-jobs", message="%(package)s %(version)s")
 def app() -> None:
-    """Repositories of collection jobs: write an adapter, verify it, look at the jobs in it."""
+    """Repositories of collection jobs: write an adapter, verify it, inspect its jobs."""

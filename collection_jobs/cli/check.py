@@ -1,4 +1,4 @@
-"""`collection-jobs check`: are a class's signatures those of the contract?"""
+"""`collection-jobs check`: compare a class's signatures with the contract."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _CannotRun(click.ClickException):
     "asked",
     multiple=True,
     type=click.Choice([*_CHECKERS[1:], "all"]),
-    help="Ask this type checker too; may be repeated. all: every one that is installed.",
+    help="Run this type checker too; may be repeated. all: every installed one.",
 )
 @click.option(
     "--json",
@@ -51,19 +51,19 @@ class _CannotRun(click.ClickException):
     help="Write the report as JSON into FILE, or to standard output in place of the text.",
 )
 @click.option(
-    "--probe", is_flag=True, help="Only print the module that the type checkers are given."
+    "--probe", is_flag=True, help="Only print the module that is given to the type checkers."
 )
 def check_command(
     target: str | None, asked: tuple[str, ...], json_file: str | None, probe: bool
 ) -> None:
-    """Check the signatures of an adapter, before anything of it runs.
+    """Check the signatures of an adapter without running it.
 
-    MODULE:CLASS is imported as Python would import it from this directory, as in
-    shop.jobs:RedisJobs. mypy is asked, and whatever else --checker names; what they cannot see
-    (other defaults, decorators that hide a method, Any) is looked for in the class itself.
+    MODULE:CLASS is imported as Python would import it from the current directory, as in
+    shop.jobs:RedisJobs. mypy and every --checker check it; what they cannot see (different
+    defaults, decorators that hide a method, Any) is found by inspecting the class.
 
     Exits with 0 (conforms), 1 (findings), 2 (could not run) or 3 (incomplete: no finding, but a
-    type checker that was asked gave no verdict).
+    type checker gave no verdict).
     """
     if target is None and json_file is not None:
         target, json_file = json_file, _STDOUT  # click takes what follows --json for its FILE

@@ -40,7 +40,7 @@ def _show_method(console: Console, method: MethodReport) -> None:
     if method.rejected_by:
         rows.append(("rejected by", ", ".join(method.rejected_by)))
     else:
-        rows.append(("seen by", "no type checker; the class at run time shows it"))
+        rows.append(("seen by", "no type checker; found by inspecting the class at run time"))
     for fault in method.faults:
         rows += _fault_rows(fault)
     console.print(head)
@@ -66,7 +66,7 @@ def _show_facts(console: Console, rows: list[tuple[str, str]]) -> None:
 def _checker(run: CheckerRun) -> Text:
     name = run.name if run.version is None else f"{run.name} {run.version}"
     if run.reason is None:
-        return Text(f"{name}: asked, {run.seconds:.2f} s", style="dim")
+        return Text(f"{name}: ran in {run.seconds:.2f} s", style="dim")
     return Text(f"{name}: no verdict: {run.reason}", style="yellow")
 
 

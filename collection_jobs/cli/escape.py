@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["harmless", "harmless_lines"]
+__all__ = ["escaped", "escaped_lines"]
 
 
-def harmless(text: str) -> str:
-    """Return the text on one line, with what does not print as Python's escapes.
+def escaped(text: str) -> str:
+    """Return the text on one line, with unprintable characters as Python escapes.
 
-    Control characters move cursors and ring bells, escape sequences rewrite a title or a
-    clipboard, and marks of direction make a text read as another: none of them print.
+    Control characters move the cursor and ring the bell, escape sequences rewrite the window
+    title or the clipboard, and direction marks make a text look like another one.
     """
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+    return "".join(char if char.isprintable() else _escape_character(char) for char in text)
 
 
-def harmless_lines(text: str) -> list[str]:
-    """Return the lines of the text, each escaped; tabs are widened."""
-    return [harmless(line.expandtabs(4)) for line in text.replace("\r\n", "\n").split("\n")]
+def escaped_lines(text: str) -> list[str]:
+    """Return the lines of the text, each escaped, with tabs expanded to spaces."""
+    return [escaped(line.expandtabs(4)) for line in text.replace("\r\n", "\n").split("\n")]
 
 
-def _escaped(char: str) -> str:
+def _escape_character(char: str) -> str:
     return ascii(char)[1:-1]

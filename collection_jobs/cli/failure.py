@@ -11,7 +11,7 @@ from typing import IO, Any
 import click
 from typing_extensions import override
 
-from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.escape import escaped
 from collection_jobs.opening import looks_like_url
 from collection_jobs.urls import shown_url
 
@@ -34,7 +34,7 @@ class Failure(click.ClickException):
     @override
     def show(self, file: IO[Any] | None = None) -> None:
         """Say it."""
-        click.echo(f"{self._command}: {harmless(self.format_message())}", err=True)
+        click.echo(f"{self._command}: {escaped(self.format_message())}", err=True)
 
 
 def _running() -> str:

@@ -66,4 +66,4 @@ def find_names(name: str) -> Names:
 def _advice(name: str) -> str:
     likely = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lstrip("0123456789-").lower()
     example = likely if _NAME.fullmatch(likely) else "redis-jobs"
-    return f"letters, digits and hyphens do, beginning with a letter, as in {example}"
+    return f"use letters, digits and hyphens, starting with a letter, as in {example}"

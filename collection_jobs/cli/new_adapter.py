@@ -1,4 +1,4 @@
-"""The command `new-adapter`: a small project, red until its adapter keeps the contract."""
+"""The command `new-adapter`: create a project whose tests fail until the adapter is written."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ _FILES = {
     " that seven hooks are left to write; or ICollectionJobRepository, whose nine methods are.",
 )
 def new_adapter_command(name: str, base: Base) -> None:
-    """Begin an adapter: a small project, red until it keeps the contract.
+    """Create an adapter project with a failing test for each law.
 
-    NAME is that of the package, as in redis-jobs: a folder of that name is made here. In it are
-    the methods to write with their contracts, a test for each law, strict type checks, and a README
-    that tells the way. Nothing that is there already is touched.
+    NAME is the name of the package, as in redis-jobs, and of the directory that is created in the
+    current one. The project has the methods to write, with their contracts, a test for each law,
+    strict type checks, and a README that explains the steps. Existing files are never changed.
 
     Exits with 0 (written) or 2 (not written).
     """
@@ -78,12 +78,12 @@ def new_adapter_command(name: str, base: Base) -> None:
         raise Failure(str(error)) from error
     folder = Path(names.distribution)
     _write_project(folder, names, base)
-    click.echo(f"{folder}/ is written: a repository in {names.module}/, a test for each law.")
+    click.echo(f"Created {folder}/: a repository in {names.module}/, and a test for each law.")
     click.echo("Next:")
     click.echo(f"    cd {folder}")
     click.echo("    python3 -m venv .venv && .venv/bin/pip install -e '.[dev]'")
     click.echo("    .venv/bin/pytest")
-    click.echo("The tests say what to write first; README.md tells the whole way.")
+    click.echo("The tests say what to write first; README.md explains all the steps.")
 
 
 def _write_project(folder: Path, names: Names, base: Base) -> None:
@@ -96,10 +96,10 @@ def _write_project(folder: Path, names: Names, base: Base) -> None:
         folder.mkdir()
     except FileExistsError:
         raise Failure(
-            f"{str(folder)!r} is there already, and nothing was touched: take another name"
+            f"{str(folder)!r} already exists, and nothing was changed: choose another name"
         ) from None
     except OSError as error:
-        raise Failure(f"{str(folder)!r} cannot be made here: {error.strerror}") from error
+        raise Failure(f"{str(folder)!r} cannot be created here: {error.strerror}") from error
     try:
         for path, text in _rendered(names, base):
             target = folder / path

@@ -1,4 +1,4 @@
-"""The command `verify`: judge a repository by every law, in front of the user's eyes."""
+"""The command `verify`: verify a repository against every law, and show the progress."""
 
 from __future__ import annotations
 
@@ -46,37 +46,37 @@ _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
     type=click.Choice(list(PROFILES)),
     default="standard",
     show_default=True,
-    help="How hard to look.",
+    help="How thoroughly to look.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Where all randomness comes from: the same seed gives the same verdict.",
+    help="Seed of all random choices: the same seed makes the same programs.",
 )
 @click.option(
     "--json",
     "json_file",
     type=click.File("w", lazy=False, atomic=True),
-    help="Write the report there; - is the standard output.",
+    help="Write the report to FILE as JSON; - is standard output.",
 )
 @click.option(
     "--junit",
     "junit_file",
     type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
-    help="Write the report there as JUnit XML, for CI servers.",
+    help="Write the report to FILE as JUnit XML, for CI servers.",
 )
 @click.option(
     "--html",
     "html_file",
     type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
-    help="Write the report there as one HTML page, for people.",
+    help="Write the report to FILE as one HTML page.",
 )
 @click.option(
     "--reproduce",
     "token",
-    help="Make one finding again, by the token that it was printed with, and nothing else.",
+    help="Only reproduce one finding, by the token printed with it.",
 )
 def verify_command(
     target: str | None,
@@ -87,16 +87,16 @@ def verify_command(
     html_file: TextIO | None,
     token: str | None,
 ) -> None:
-    """Judge a repository by every law of the contract.
+    """Verify a repository against every law of the contract.
 
     TARGET is a repository URL (memory:, sqlite:///jobs.db, postgresql://host/db) or
-    module:attribute, the attribute being a factory: it takes an empty directory (a pathlib.Path)
+    module:attribute, where the attribute is a factory: it takes an empty directory (a pathlib.Path)
     and returns an async context manager that gives the repository. Without TARGET, an SQLite file
-    is judged. Jobs that are already behind a URL are never touched: new stores of the same engine
-    are made beside it, and removed.
+    is verified. Jobs at a URL are never touched: new stores of the same engine are created next to
+    it, and removed afterwards.
 
-    Exits with 0 if the repository conforms, 1 if a law is broken, 2 if it could not be judged,
-    3 if no law was found broken but one that applies went unchecked.
+    Exits with 0 if the repository conforms, 1 if a law is broken, 2 if the verification could not
+    run, and 3 if no law was found broken but one that applies was not checked.
     """
     # With the JSON on the standard output, the table makes way for it.
     console = Console(stderr=json_file is not None and json_file.name == "<stdout>")

@@ -44,7 +44,7 @@ def show_report(report: Report, target: str | None, console: Console) -> None:
             again = shlex.join(
                 [*([] if target is None else [shown_target(target)]), "--reproduce", finding.token]
             )
-            console.print(Text(f"again: collection-jobs verify {again}", "dim"), soft_wrap=True)
+            console.print(Text(f"reproduce: collection-jobs verify {again}", "dim"), soft_wrap=True)
     if report.findings:
         console.print()
         names = "from collection_jobs.conformance.prelude import *"
@@ -58,7 +58,7 @@ def show_again(findings: list[Finding], console: Console) -> None:
     for finding in findings:
         _show_finding(finding, console)
     if not findings:
-        console.print("The finding did not show again.")
+        console.print("The finding was not reproduced.")
 
 
 def sentence(report: Report) -> str:
@@ -115,7 +115,9 @@ def _show_signatures(report: Report, console: Console) -> None:
         console.print(Text(str(report.wrong_signatures)), soft_wrap=True)
     elif static is not None:
         asked = ", ".join(f"{run.name} {run.version}" for run in static.checkers if not run.reason)
-        console.print(Text(f"signatures: right, by {asked or 'a look at run time alone'}", "dim"))
+        console.print(
+            Text(f"signatures: correct, by {asked or 'inspection at run time alone'}", "dim")
+        )
 
 
 def _show_finding(finding: Finding, console: Console) -> None:

@@ -1,7 +1,8 @@
 """The conformance kit: laws, an oracle, and the search for the shortest violation of a law.
 
-``verify(find_target("my_package.stores:open_store"))`` judges an adapter by every law and returns
-a report; the command ``collection-jobs verify`` shows it. The kit knows no test runner.
+``verify(find_target("my_package.stores:open_store"))`` verifies an adapter against every law and
+returns a report; the command ``collection-jobs verify`` shows it. The kit does not depend on a test
+runner.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""verify: make every check on a target and report on every law; reproduce: one finding again."""
+"""verify: run every check on a target and report on every law; reproduce: one finding."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ def verify(
     progress: Progress = lambda check, done, total: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Report:
-    """Judge a target by every law.
+    """Verify a target against every law.
 
-    All stores are made in a temporary directory on the target's disk, which is removed at the
-    end, also when this is interrupted.
+    All stores are created in a temporary directory on the target's disk, which is removed at the
+    end, even if the run is interrupted.
 
     Args:
-        target: What to judge.
-        profile: How hard to look: ``quick``, ``standard`` or ``thorough``, or a profile.
-        seed: Where all randomness comes from. The same seed gives the same programs; what real
-            concurrency makes of them, and when a process is killed, is up to the machine.
-        checks: Which checks to make; laws that only others examine are not checked.
-        progress: Told the check that is being made, how much of it is done, and of how much.
-        interrupted: Asked before each store: True ends the run, with nothing left open.
+        target: What to verify.
+        profile: How thoroughly to look: ``quick``, ``standard`` or ``thorough``, or a profile.
+        seed: Seed of all random choices. The same seed gives the same programs; what happens under
+            real concurrency, and when a process is killed, depends on the machine.
+        checks: Which checks to run; laws that only other checks examine are not checked.
+        progress: Called with the current check, how much of it is done, and of how much.
+        interrupted: Called before each store; True ends the run, with nothing left open.
 
     Raises:
-        TargetError: The target cannot be opened, or is no repository.
+        TargetError: The target cannot be opened, or is not a repository.
         ValueError: There is no such profile.
         KeyboardInterrupt: The run was interrupted.
     """
@@ -91,28 +91,30 @@ def reproduce(
     *,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> list[Finding]:
-    """Make a finding again on new stores.
+    """Reproduce a finding on new stores.
 
-    A finding of one caller or of an interleaving is made by the very same calls in the very same
-    order. One of real tasks, processes or kills is looked for again by the check that found it,
-    with the same programs: when each call is made is up to the machine.
+    A finding from one caller or from an interleaving is reproduced by exactly the same calls in the
+    same order. A finding from real tasks, processes or kills is searched for again by the check
+    that found it, with the same programs; the timing depends on the machine.
 
     Args:
-        target: What the finding is about.
+        target: The target of the finding.
         token: The finding's token.
-        interrupted: Asked before each store: True ends the run, with nothing left open.
+        interrupted: Called before each store; True ends the run, with nothing left open.
 
     Returns:
-        What showed again; nothing did if the list is empty.
+        The findings that were reproduced; empty if there were none.
 
     Raises:
-        TargetError: The target cannot be opened, or is no repository.
-        ValueError: The text is no token of this version.
+        TargetError: The target cannot be opened, or is not a repository.
+        ValueError: The text is not a token of this version.
     """
     held = unpack(token)
     check = next((check for check in CHECKS if check.name == held["check"]), None)
     if check is None:
-        raise ValueError(f"the token is of a check that this version lacks: {held['check']!r}")
+        raise ValueError(
+            f"the token belongs to a check that this version does not have: {held['check']!r}"
+        )
     profile = _profile(str(held.get("profile", "standard")))
     seed = int(held.get("seed", 0))
     with new_stores(target, profile, interrupted) as stores:
@@ -134,7 +136,7 @@ def _profile(profile: str | Profile) -> Profile:
 def _with_tokens(
     examination: Examination, check: Check, profile: Profile, seed: int
 ) -> Examination:
-    """Give each finding that has no token one that makes the whole check again."""
+    """Give each finding that has no token one that repeats the whole check."""
     held = {"check": check.name, "profile": profile.name, "seed": seed}
     findings = [
         finding
@@ -146,7 +148,7 @@ def _with_tokens(
 
 
 def _without_secrets(law: LawReport, target: Target) -> LawReport:
-    """Take the secrets out of a law's report: what errors say may repeat the store's URL."""
+    """Remove secrets from a law's report, because errors may repeat the store's URL."""
     reason = None if law.reason is None else target.without_secrets(law.reason)
     finding = None if law.finding is None else _shown_finding(law.finding, target)
     return replace(law, reason=reason, finding=finding)
@@ -168,7 +170,7 @@ def _shown_finding(finding: Finding, target: Target) -> Finding:
 def _judge(
     law: Law, probed: Probed, examinations: list[tuple[frozenset[str], Examination]]
 ) -> LawReport:
-    """Return the verdict on one law from all that was examined."""
+    """Return the verdict on one law from all examinations."""
     for _, examination in examinations:
         findings = [finding for finding in examination.findings if finding.law == law.id]
         if findings:

@@ -1,9 +1,9 @@
-"""A cache in front of the table. A reader finds it empty and reads the row; before it has put the
-job into the cache, a writer changes the row and empties the cache; then the reader puts in what
-was true a moment ago. From then on every read is wrong, for as long as nobody writes.
+"""A cache in front of the table. A reader finds it empty and reads the row. Before it stores the
+job in the cache, a writer changes the row and clears the cache; then the reader stores what it read
+earlier. From then on every read is wrong, until somebody writes.
 
-Let no reader fill the cache with what it read before a change: here a count of the changes
-tells.
+Do not let a reader fill the cache with what it read before a change; here, a counter of the changes
+detects that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Beyond: Table with the three capabilities that lie beyond the nine methods."""
+"""Beyond: Table with the three optional Protocols beyond the nine methods."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A lock that is taken in one line and given back in another is never given back by a task that
-is cancelled in between, as every task is whose client hangs up. From then on, all calls wait for
+"""The code acquires a lock in one line and releases it in another. A task that is cancelled in
+between, because its client disconnects, never releases the lock. From then on, all calls wait for
 ever.
 
-`async with` gives it back however the block is left.
+`async with` releases the lock however the block is left.
 """
 
 from __future__ import annotations

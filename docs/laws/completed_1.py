@@ -1,7 +1,8 @@
-"""The candles of a symbol are added to those that are there, for a worker may fetch a range in
-pieces. Run again after a failure, it counts the same candles twice, and nobody can tell.
+"""A worker may fetch a range in pieces, so the candles of a symbol are added to those already
+recorded. When the worker runs again after a failure, it counts the same candles twice, and nobody
+can tell.
 
-The number that is recorded last counts, so that recording it may be repeated.
+The number recorded last counts, so recording it may be repeated.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The twin of FAILED-2: the outcomes are read, changed, and written as a whole, and two workers
-that finish at the same time leave the outcome of one.
+"""The counterpart of FAILED-2: the outcomes are read, changed, and written as a whole, and when two
+workers finish at the same time, only one outcome is kept.
 
 Read and write in one transaction.
 """

@@ -1,7 +1,7 @@
-"""A job that was deleted while a worker was at it is made anew by the statement that records the
-outcome, or, as here, the report vanishes without a word: the worker goes on for hours.
+"""A job is deleted while a worker processes it. The statement that records the outcome creates the
+job again or, as here, drops the report silently, and the worker continues for hours.
 
-Look whether there is such a job.
+Check that the job exists.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The statement ran, so the job is gone; but was it there? Of two callers that delete one job,
-both are told that they did, and both tell their users, or release the same quota.
+"""The statement ran, so the job is gone; but did it exist? Two callers delete one job, both are
+told that they did, and both tell their users, or release the same quota.
 
 The engine knows how many rows a statement removed.
 """

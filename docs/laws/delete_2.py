@@ -1,7 +1,7 @@
-"""A deletion leaves the outcomes to a nightly clean-up. Nobody sees them, until the id is used
-again: the new job begins with the failures of the old one.
+"""A deletion leaves the outcomes for a nightly clean-up. Nobody sees them until the id is used
+again: the new job starts with the failures of the old one.
 
-Delete both in one transaction, or let a foreign key with ON DELETE CASCADE do it.
+Delete both in one transaction, or use a foreign key with ON DELETE CASCADE.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A commit is dear, so ten calls share one; but the first nine are told that their work is done
-before it is. Whoever kills the process, a deployment or the kernel, takes their work along.
+"""Commits are expensive, so ten calls share one; but the first nine are acknowledged before it
+happens. When the process is killed, by a deployment or by the kernel, their work is lost.
 
-Answer after the commit. Calls may share one if all of them wait for it, as those of the
-package's own SQLite repository do.
+Answer after the commit. Calls may share one if all of them wait for it, as in the package's own
+SQLite repository.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What the driver raises reaches the caller: a service that catches sqlite3's errors today has to
-catch asyncpg's after the next migration. A closed repository says so as None having no attribute.
+"""The driver's exceptions reach the caller: a service that catches sqlite3's errors today has to
+catch asyncpg's after the next migration. Using a closed repository fails because None has no
+attribute of that name.
 
-Map the errors in one place, where all calls go through.
+Map the errors in one place that all calls pass through.
 """
 
 from __future__ import annotations

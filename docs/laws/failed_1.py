@@ -1,8 +1,7 @@
-"""Recording a failure twice has to be harmless, so an error that is there already is left alone.
-Of a symbol that timed out on Monday and was delisted on Tuesday, the job tells of Monday for
-ever.
+"""Recording a failure twice must have no further effect, so an existing error is left alone. For a
+symbol that timed out on Monday and was delisted on Tuesday, the job shows Monday's error for ever.
 
-The last outcome counts: replace it, be it an error or a number of candles.
+The last outcome counts: replace it, whether it is an error or a number of candles.
 """
 
 from __future__ import annotations

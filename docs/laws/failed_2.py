@@ -1,8 +1,9 @@
-"""The failures of a job live in one JSON column: read it, add one, write it back. Two workers
-that do so at once write two lists, each with one of the two failures, and the second one wins.
+"""One JSON column holds the failures of a job: read it, add one, write it back. Two workers that do
+so at the same time write two lists, each with one of the two failures, and the second list replaces
+the first.
 
-Read and write in one transaction that keeps others out (BEGIN IMMEDIATE, SELECT ... FOR UPDATE);
-or give each outcome a row of its own, so that there is nothing to read.
+Read and write in one transaction that excludes others (BEGIN IMMEDIATE, SELECT ... FOR UPDATE); or
+store each outcome in a row of its own, so that there is nothing to read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""An UPDATE of a row that is not there is no error in SQL. The worker that lost its job goes on
-to report, and all of it is dropped without a word.
+"""In SQL, an UPDATE of a row that does not exist is not an error. The worker whose job was deleted
+continues to report, and every report is dropped silently.
 
-Look whether there was something to change.
+Check whether a row was changed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A look-up that means well: where there is no such id, one that differs in its case will do.
-Some engines do so unasked (MySQL's default collation, `LIKE` in SQLite), and with accents and
-trailing blanks as well. Then one caller's id finds another's job.
+"""A look-up that is too lenient: if the id does not exist, one that differs only in case will do.
+Some engines do this by default (MySQL's default collation, `LIKE` in SQLite), also with accents and
+trailing blanks. One caller's id then finds another caller's job.
 
-Compare ids exactly: as SQLite does by default, with the collation C in PostgreSQL,
+Compare ids exactly: as SQLite does by default, with the collation C in PostgreSQL, with
 utf8mb4_0900_bin in MySQL.
 """
 

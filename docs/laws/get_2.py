@@ -1,7 +1,7 @@
-"""A cache gives out the very list that it keeps. A caller that pops jobs off it as it works takes
-them from everybody else.
+"""A cache returns the same list that it keeps. A caller that pops jobs off the list as it works
+takes them from everybody else.
 
-Give out a copy. (The jobs themselves are frozen and may be shared.)
+Return a copy. (The jobs themselves are frozen and may be shared.)
 """
 
 from __future__ import annotations

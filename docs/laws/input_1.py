@@ -1,6 +1,5 @@
-"""The engine will complain of a wrong value, so why look at it? Because it may not complain: to
-SQLite, `LIMIT -1` is no limit at all, and the page of a service that computed it returns the
-whole table.
+"""The engine will reject a wrong value, so why check it? Because it may not: to SQLite, `LIMIT -1`
+means no limit at all, and a service that computed this limit for a page gets the whole table.
 
 The checks of `collection_jobs.validation` are one line each, and their messages show the value.
 """

@@ -1,5 +1,5 @@
-"""The rows are taken as the primary key has them, for the key of a page looks like one. Jobs that
-were saved out of order come out of order.
+"""The rows are read in the order of the primary key, because the key of a page looks like one. Jobs
+that were saved out of order are listed out of order.
 
 Order by the columns of the key: `created_at`, then `id`.
 """

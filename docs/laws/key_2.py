@@ -1,5 +1,5 @@
-"""The key has two parts, and each is compared by itself: of the jobs that were created later,
-those with a smaller id are passed over.
+"""The key has two parts, and each is compared separately: jobs that were created later but have a
+smaller id are skipped.
 
 Compare rows, `(created_at, id) > (?, ?)`; or `created_at > ? OR (created_at = ? AND id > ?)`.
 """

@@ -1,7 +1,7 @@
-"""Pages by key, made of pages by offset: all jobs are listed, and those up to the key are left
-out. It is right, and the last page costs as much as all pages.
+"""Pages by key, implemented with pages by offset: all jobs are listed, and those up to the key are
+discarded. The result is correct, and the last page costs as much as all pages together.
 
-An index of (status, created_at, id) begins at the key.
+An index on (status, created_at, id) starts at the key.
 """
 
 from __future__ import annotations

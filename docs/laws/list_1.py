@@ -1,5 +1,5 @@
-"""Jobs of one batch share their `created_at`, and the order of ties is then whatever the engine
-finds first: here the order of insertion, in which a replaced job is the last.
+"""Jobs of one batch share their `created_at`, and the engine returns ties in whatever order it
+finds them: here in the order of insertion, in which a replaced job comes last.
 
 Order by a second column that is unique: the id.
 """

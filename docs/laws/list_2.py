@@ -1,5 +1,5 @@
-"""The offset is taken for the number of a page. With the offsets 0, 100, 200 that a caller
-passes, the second page begins at the job 10,000.
+"""The offset is interpreted as the number of a page. With the offsets 0, 100, 200 that a caller
+passes, the second page starts at job 10,000.
 
 An offset counts jobs.
 """

@@ -1,8 +1,8 @@
-"""Duplicates are dropped before a batch is sent, as multi-row upserts demand, and the first of
-two jobs with one id is kept.
+"""Duplicates are dropped before a batch is sent, as multi-row upserts require, and the first of two
+jobs with one id is kept.
 
-Keep the last, which is what saving one after the other would leave; a copy with a revision is
-stale behind another of its id.
+Keep the last one, which is the result of saving them one after the other. A copy that carries a
+revision is stale after another job with its id.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Each job is saved for itself and the stale one in the middle is reported: those before it are
-saved, those behind it are not, and the caller does not know which.
+"""Each job is saved separately, and the stale one in the middle is reported: the jobs before it are
+saved, those after it are not, and the caller does not know which.
 
-One transaction for all of them, which the error rolls back.
+Save all of them in one transaction, which the error rolls back.
 """
 
 from __future__ import annotations

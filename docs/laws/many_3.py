@@ -1,7 +1,7 @@
-"""All are checked first and then saved, one transaction for each job. Whoever looks in between
-sees one of them saved, and another as it was before.
+"""All jobs are checked first and then saved, in one transaction per job. A reader in between sees
+one of them saved, and another as it was before.
 
-One transaction for all of them.
+Save all of them in one transaction.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""Newest first, with a second column for the ties; but DESC belongs to one column only, so among
-jobs of the same instant the smallest id comes first, and the listing is not the reverse of the
-other.
+"""Newest first, with a second column for ties. But DESC applies to only one column, so among jobs
+of the same instant the smallest id comes first, and the listing is not the other one reversed.
 
 Each column of ORDER BY has a direction of its own.
 """

@@ -1,7 +1,7 @@
-"""Who polls with the newest `created_at` that it has seen wants no job twice, and `>` does it.
-But the second job of that very microsecond is then never seen by anybody.
+"""A caller that polls with the newest `created_at` it has seen does not want a job twice, and `>`
+ensures that. But nobody ever sees the second job of that microsecond.
 
-`since` is inclusive: a caller can drop what it knows, and cannot guess what it was not shown.
+`since` is inclusive: a caller can drop what it knows, but cannot guess what it was not shown.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Running is told from the times: begun, and not finished. A job that ran once, failed and waits
-to be retried is begun too, if a retry leaves the time; and one that was stored as RUNNING need
-not have it.
+"""Whether a job is running is derived from its times: started, and not finished. A job that ran
+once, failed and waits for a retry also counts as started, if a retry leaves that time in place; and
+a job that was stored as RUNNING need not have a start time.
 
-The status says what runs.
+The status says which jobs are running.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A column of whole seconds looks enough: candles begin on the minute. But `created_at` orders
+"""A column of whole seconds seems sufficient: candles begin on the minute. But `created_at` orders
 the listings, a range may begin at any instant, and a caller that compares what it saved with what
 it reads finds two different jobs. The same happens with `timestamp(0)`, floats, and JSON numbers.
 
-Keep the microseconds as an integer, or as text of a fixed width.
+Store the microseconds as an integer, or as text of a fixed width.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""INSERT OR IGNORE never fails, and never replaces either: the second save of an id is dropped
-without a word.
+"""INSERT OR IGNORE never fails, but never replaces either: the second save of an id is dropped
+silently.
 
 An upsert, or a DELETE and an INSERT in one transaction, replaces the job and its outcomes as a
 whole.

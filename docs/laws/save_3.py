@@ -1,7 +1,7 @@
-"""The revision is compared where there is a stored job. Where there is none any more, the copy of
-a deleted job is saved, and the job is back.
+"""The revision is compared if there is a stored job. If there is none any more, the copy of a
+deleted job is saved, and the job is back.
 
-Absent is a state too: a copy that carries a revision needs a stored job that has it.
+Absence is a state too: a copy that carries a revision needs a stored job with that revision.
 """
 
 from __future__ import annotations

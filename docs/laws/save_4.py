@@ -1,5 +1,5 @@
-"""The failure goes into a table of its own, and the job's row, with its revision, stays as it
-was. So a copy that was read before the failure is not stale, and saving it wipes the failure out.
+"""The failure is stored in a table of its own, and the job's row, with its revision, does not
+change. So a copy that was read before the failure is not stale, and saving it erases the failure.
 
 Every change of a job or of its outcomes raises the revision of the job.
 """

@@ -1,7 +1,7 @@
-"""A counter in the row begins anew when the row does. A copy of the deleted job then carries the
-same number as the new job of its id, and overwrites it.
+"""A counter in the row starts again when the row is created again. A copy of the deleted job then
+carries the same number as the new job with its id, and overwrites it.
 
-Count for the whole store, and never go back.
+Keep one counter for the whole store, and never reset it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The newest fifty are wanted, so all jobs are read, sorted and cut. It is quick with the hundred
-jobs of the tests, and takes the service down a year later.
+"""The newest fifty jobs are requested, so all jobs are read, sorted and truncated. It is fast with
+the hundred jobs of the tests, and takes the service down a year later.
 
-Let an index have the order, and the engine stop at the limit.
+Let an index provide the order, and let the engine stop at the limit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Served: an adapter of a server over TCP, and the server, which keeps jobs in memory.
 
-The protocol is a line each way: what is asked, and what came of it. It keeps every law that
-applies.
+The protocol uses one line in each direction: a request and its result. The adapter satisfies every
+law that applies.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The outcomes are counted where they are, which is quick; and a failed symbol is an outcome too.
+"""The outcomes are counted with one fast query; but a failed symbol is an outcome too.
 
-Count what has candles, and what has an error.
+Count separately those with candles and those with an error.
 """
 
 from __future__ import annotations

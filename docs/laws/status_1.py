@@ -1,5 +1,5 @@
-"""Any status may follow any other, so a completed job is cancelled, and a cancelled one completed
-by the worker that did not notice.
+"""Any status may follow any other, so a completed job is cancelled, or a worker that did not notice
+the cancellation completes a cancelled job.
 
 Ask the lifecycle, within the transaction that makes the change.
 """

@@ -1,9 +1,9 @@
-"""Look, then claim: in between, another worker has looked as well. The second finds the job
-RUNNING when it gets to its claim, takes that for what it wanted, and says so; the candles are
+"""Read, then claim: in between, another worker has read the job as well. The second worker finds
+the job RUNNING when it claims it, takes that for success, and returns True; the candles are
 downloaded twice.
 
-Look and claim in one transaction; or in one statement, `UPDATE ... WHERE id = ? AND status = ?`,
-which tells how many rows it changed. Of two workers, one changes a row.
+Read and claim in one transaction, or in one statement, `UPDATE ... WHERE id = ? AND status = ?`,
+which reports how many rows it changed. Of two workers, one changes a row.
 """
 
 from __future__ import annotations

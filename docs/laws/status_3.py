@@ -1,5 +1,5 @@
-"""A column that is written only when there is something to write keeps what it had: the job that
-is retried is PENDING, and has a time at which it finished.
+"""A column that is written only when there is a value keeps its old value: the retried job is
+PENDING, and still has a time at which it finished.
 
 Write what the lifecycle says, NULL included.
 """

@@ -1,7 +1,8 @@
-"""Table: a whole adapter on one SQLite file, from which every breach on the page of laws derives.
+"""Table: a complete adapter on one SQLite file, from which every breach on the page of laws
+derives.
 
-It keeps every law, and is written to be read: a connection, one short transaction per call. What
-ships with the package (`collection_jobs.adapters.sqlite`) is faster, and longer.
+It satisfies every law, and is written to be read: one connection, and one short transaction per
+call. The repository of the package (`collection_jobs.adapters.sqlite`) is faster, and longer.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""A server that is gone resets its connections, and that is mapped. But a switch that restarts, a
-firewall that forgets or a machine that swaps says nothing at all: the call waits for an answer that
-never comes, everyone queues behind it, and nobody is told.
+"""When a server is down, connections are reset, and that error is mapped. But when a switch
+restarts, a firewall drops its state or a machine swaps, nothing happens at all: the call waits for
+an answer that never comes, all other calls queue behind it, and nobody gets an error.
 
-Give each call a time-out that begins with the call, queueing included. Drop the connection when it
-fires, for the late answer would be taken for that to the next call, and say of a write that it may
-have happened. Opening, closing and the cleaning up after a cancelled call need a time-out, too.
+Give each call a time-out that starts with the call and includes queueing. Drop the connection when
+it expires, because a late answer would be taken for the answer to the next call, and say that a
+write may have happened. Opening, closing and the clean-up after a cancelled call need a time-out,
+too.
 """
 
 from __future__ import annotations

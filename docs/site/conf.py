@@ -46,7 +46,10 @@ nitpick_ignore_regex = [
     ("py:exc", r"asyncio\..*"),
     ("py:class", r"collection_jobs\..*\._T"),  # a type variable has no page
     # The modules that the kit's values come from are no part of the reference.
-    ("py:class", r"collection_jobs\.conformance\.(claims|findings|static\.report|store)\..*"),
+    (
+        "py:class",
+        r"collection_jobs\.conformance\.(report\.capability_report|running\.open_store|static\.report)\..*",
+    ),
 ]
 
 myst_heading_anchors = 3  # links to headings, as code-hosting sites make them

@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def table() -> str:
-    """The table, as Markdown."""
+    """Return the table, as Markdown."""
     lines = [
         f"| adapter | requires | lines of code | {' | '.join(CAPABILITIES)} |",
         f"|---|---|---|{'---|' * len(CAPABILITIES)}",
@@ -49,17 +49,17 @@ def table() -> str:
 
 
 def projects() -> list[Path]:
-    """The adapters' directories."""
+    """Return the adapters' directories."""
     return sorted(path.parent for path in HERE.glob("*/pyproject.toml"))
 
 
 def adapter(project: Path) -> Path:
-    """The one module that an adapter is."""
+    """Return the one module that an adapter is."""
     return project / f"collection_jobs_{project.name}.py"
 
 
 def requires(project: Path) -> str:
-    """What an adapter needs besides this package and typing_extensions."""
+    """Return what an adapter needs besides this package and typing_extensions."""
     needed = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
     names = [re.split(r"[><=]", need)[0] for need in needed]
     engines = [
@@ -69,7 +69,7 @@ def requires(project: Path) -> str:
 
 
 def capabilities(source: Path) -> set[str]:
-    """What the adapter declares."""
+    """Return what the adapter declares."""
     for node in ast.walk(ast.parse(source.read_text())):
         match node:
             case ast.AnnAssign(ast.Name("capabilities"), value=ast.Call(args=[ast.Set(declared)])):

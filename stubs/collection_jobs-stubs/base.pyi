@@ -15,25 +15,26 @@ __all__ = ['MOST_JOBS', 'CheckedCompletedSymbols', 'CheckedPagesByKey', 'Checked
 MOST_JOBS = 2 ** 53 - 1
 
 class CheckedRepository(Openable, ICollectionJobRepository):
-    """The contract's nine methods over seven hooks: what is the same for every engine is done here.
+    """The contract's nine methods, implemented with seven hooks.
 
-    An adapter writes ``_save``, ``_get``, ``_delete``, ``_list_by_status``, ``_list_recent``,
-    ``_update_status`` and ``_add_failed_symbol``, and ``_open`` and ``_close`` where there is
-    something to open. A hook is called
+    An adapter implements ``_save``, ``_get``, ``_delete``, ``_list_by_status``, ``_list_recent``,
+    ``_update_status`` and ``_add_failed_symbol``, and ``_open`` and ``_close`` if there is
+    something to open. A hook is called only
 
-    * with arguments in their normal form (INPUT-1): plain values, datetimes in UTC, texts that fit;
-    * while the repository is open, by the process, thread and event loop that opened it;
-    * and what it raises of ``driver_errors`` becomes a ``RepositoryError`` (ERROR-1).
+    * with normalized arguments (INPUT-1): plain values, datetimes in UTC, text within the bounds;
+    * while the repository is open, from the process, thread and event loop that opened it.
 
-    All other laws are the hooks' to keep. A call that is cancelled is cancelled in its hook: it
-    must take effect wholly or not at all; `collection_jobs.openable.run_to_end` helps where the
-    engine does not.
+    If a hook raises one of ``driver_errors``, the caller gets a ``RepositoryError`` (ERROR-1).
 
-    What an engine can do beyond the nine is added by deriving from `CheckedCompletedSymbols`,
-    `CheckedSavesMany` or `CheckedPagesByKey` too. An adapter may as well derive from
+    The hooks have to satisfy all other laws. Cancelling a call cancels its hook, which must then
+    take effect wholly or not at all; `collection_jobs.openable.run_to_end` helps if the engine does
+    not guarantee that.
+
+    To offer what an engine can do beyond the nine, also derive from `CheckedCompletedSymbols`,
+    `CheckedSavesMany` or `CheckedPagesByKey`. An adapter may just as well derive from
     `ICollectionJobRepository`, or from nothing: the checks take about a microsecond of each call,
-    which is little beside a disk or a network, and much beside a dict. The adapters that come
-    with the package derive from the ABC, for speed.
+    which is little compared with a disk or a network, and much compared with a dict. The adapters
+    of this package derive from the ABC, for speed.
     """
     @override
     async def save(self, job: CollectionJob) -> None: ...
@@ -69,7 +70,7 @@ class CheckedRepository(Openable, ICollectionJobRepository):
     async def get_stats(self, job_id: str) -> JobStats | None: ...
     @abstractmethod
     async def _save(self, job: CollectionJob) -> None:
-        """Store a job whole under a revision that its id never had: create it, or replace it.
+        """Store a job whole, under a revision that its id never had: create it, or replace it.
 
         Raises:
             StaleJobError: ``job.revision`` is not None, and is not that of the stored job.
@@ -79,7 +80,10 @@ class CheckedRepository(Openable, ICollectionJobRepository):
         """Read one job as last written, with its revision; None for an unknown id."""
     @abstractmethod
     async def _delete(self, job_id: str) -> bool:
-        """Remove one job and its outcomes; whether this call did. No revision of it comes again."""
+        """Remove one job and its outcomes; return whether this call did.
+
+        The store must never use the revisions of the job again.
+        """
     @abstractmethod
     async def _list_by_status(
         self,
@@ -91,19 +95,19 @@ class CheckedRepository(Openable, ICollectionJobRepository):
 
         Args:
             status: The status.
-            limit: The most jobs to return: 1 to ``MOST_JOBS``, which means all.
-            offset: How many jobs to pass over first: 0 to ``MOST_JOBS``.
+            limit: The maximum number of jobs to return: 1 to ``MOST_JOBS``, which means all.
+            offset: How many jobs to skip first: 0 to ``MOST_JOBS``.
         """
     @abstractmethod
     async def _list_recent(self, limit: int, since: datetime | None) -> list[CollectionJob]:
         """List the jobs by ``created_at`` descending, then by ``id`` descending.
 
         Args:
-            limit: The most jobs to return: 1 to ``MOST_JOBS``, which means all.
-            since: Leave out the jobs created before this instant, in UTC; None leaves out nothing.
+            limit: The maximum number of jobs to return: 1 to ``MOST_JOBS``, which means all.
+            since: Omit jobs created before this instant, in UTC; None omits nothing.
         """
     async def _get_running_jobs(self) -> list[CollectionJob]:
-        """List all RUNNING jobs; by ``_list_by_status`` where it is not overridden."""
+        """List all RUNNING jobs; the default uses ``_list_by_status``."""
     @abstractmethod
     async def _update_status(
         self,
@@ -112,35 +116,35 @@ class CheckedRepository(Openable, ICollectionJobRepository):
         error_message: str | None,
         former: frozenset[JobStatus],
     ) -> bool:
-        """Change the status if it is one of ``former``; whether this call did.
+        """Change the status if it is one of ``former``; return whether this call did.
 
-        Looking and changing are one step of the engine: ``UPDATE ... WHERE status IN (former)``.
-        What else the change sets and clears is what `CollectionJob.with_status` does.
+        The check and the change are one step of the engine: ``UPDATE ... WHERE status IN
+        (former)``. `CollectionJob.with_status` defines what else the change sets and clears.
 
         Args:
             job_id: The job's id.
             status: The new status.
-            error_message: What the job remembers of this change, None included.
+            error_message: The job's new error message, or None for none.
             former: The statuses from which the lifecycle permits the change; never empty.
         """
     @abstractmethod
     async def _add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        """Record a failure in place of the symbol's former outcome, beside all concurrent calls.
+        """Record a failure in place of the symbol's earlier outcome; lose no concurrent call.
 
         Raises:
             JobNotFoundError: There is no such job.
             UnknownSymbolError: The job does not collect this symbol.
         """
     async def _get_stats(self, job_id: str) -> JobStats | None:
-        """Aggregate the outcomes of one job; by ``_get`` where it is not overridden."""
+        """Aggregate the outcomes of one job; the default uses ``_get``."""
 
 class CheckedCompletedSymbols(Openable, ABC):
-    """Gives a `CheckedRepository` the method of `RecordsCompletedSymbols`, over one hook."""
+    """Gives a `CheckedRepository` the method of `RecordsCompletedSymbols`, with one hook."""
     async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
         """Record that one symbol was collected, see `RecordsCompletedSymbols`."""
     @abstractmethod
     async def _add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
-        """Record a completion in place of the symbol's former outcome; as ``_add_failed_symbol``.
+        """Record a completion in place of the symbol's earlier outcome, as ``_add_failed_symbol``.
 
         Raises:
             JobNotFoundError: There is no such job.
@@ -148,29 +152,29 @@ class CheckedCompletedSymbols(Openable, ABC):
         """
 
 class CheckedSavesMany(Openable, ABC):
-    """Gives a `CheckedRepository` the method of `SavesMany`, over one hook."""
+    """Gives a `CheckedRepository` the method of `SavesMany`, with one hook."""
     async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
         """Save all of the jobs or none, see `SavesMany`."""
     @abstractmethod
     async def _save_many(self, jobs: list[CollectionJob]) -> None:
-        """Save each of the jobs in their order, as ``_save`` does, at one instant; or none.
+        """Save each of the jobs in order, as ``_save`` does, at one instant; or none.
 
         Args:
             jobs: At least one; an id may occur more than once.
 
         Raises:
-            StaleJobError: A job carries a revision that is not the stored one at its turn.
+            StaleJobError: A job carries a revision that is not the stored one when it is saved.
         """
 
 class CheckedPagesByKey(Openable, ABC):
-    """Gives a `CheckedRepository` the method of `PagesByKey`, over one hook."""
+    """Gives a `CheckedRepository` the method of `PagesByKey`, with one hook."""
     async def list_after(
         self,
         status: JobStatus,
         after: tuple[datetime, str] | None=None,
         limit: int=100,
     ) -> list[CollectionJob]:
-        """List the jobs with one status behind a key, see `PagesByKey`."""
+        """List the jobs with one status after a key, see `PagesByKey`."""
     @abstractmethod
     async def _list_after(
         self,
@@ -178,11 +182,11 @@ class CheckedPagesByKey(Openable, ABC):
         after: tuple[datetime, str] | None,
         limit: int,
     ) -> list[CollectionJob]:
-        """List the jobs with one status behind a key, in the order of ``_list_by_status``.
+        """List the jobs with one status after a key, in the order of ``_list_by_status``.
 
         Args:
             status: The status.
-            after: The ``created_at``, in UTC, and the ``id`` behind which to begin, which need not
-                be those of a stored job; None begins with the oldest.
-            limit: The most jobs to return: 1 to ``MOST_JOBS``, which means all.
+            after: The ``created_at``, in UTC, and the ``id`` after which to start, which need not
+                be those of a stored job; None starts with the oldest.
+            limit: The maximum number of jobs to return: 1 to ``MOST_JOBS``, which means all.
         """

@@ -25,7 +25,7 @@ class UnknownSymbolError(CollectionJobError, ValueError):
 class StaleJobError(CollectionJobError):
     """The job was changed or deleted in the repository after this copy of it was read.
 
-    Read the job again, repeat the change on the fresh copy, and save that.
+    To resolve it, read the job again, repeat the change on the fresh copy, and save that.
     """
     job_id: str
     expected: int

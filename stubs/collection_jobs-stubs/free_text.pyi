@@ -7,9 +7,9 @@ MAX_TEXT_BYTES: int
 def storable_text(text: str) -> str:
     """Replace NUL and lone surrogates with U+FFFD, and cut what exceeds MAX_TEXT_BYTES.
 
-    A longer text keeps its first characters, as many as fit into 65,471 bytes, and ends in a line
-    that says how many bytes were left out, as in ``[1234 bytes left out]``. What this returns is
-    returned unchanged when it is given again.
+    Longer text keeps as many of its first characters as fit into 65,471 bytes, and ends in a line
+    that says how many bytes were left out, as in ``[1234 bytes left out]``. Passing the result in
+    again returns it unchanged.
 
     Args:
         text: A plain str, not an instance of a subclass.

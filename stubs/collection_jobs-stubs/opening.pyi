@@ -16,18 +16,18 @@ Opener = Callable[[str], _Opening]
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How the conformance kit puts a proxy of its own between a repository and its server.
+    """How the conformance kit puts its own proxy between a repository and its server.
 
-    With it the kit examines TIME-1: that no call waits for ever when the server does not answer.
+    The kit uses it to test TIME-1: that no call waits for ever when the server does not answer.
 
     Attributes:
-        host: Where the server listens.
-        port: At which TCP port.
-        through: From the URL of a scratch store, and the host and port of a proxy that forwards to
-            the server, to the URL of the same store by way of the proxy. The URL should set short
-            time-outs, of a second or two: the kit waits for them.
-        time_out: Seconds within which every call on a repository opened by such a URL ends, opening
-            and closing included, as the adapter documents it.
+        host: The host of the server.
+        port: The TCP port of the server.
+        through: Takes the URL of a scratch store and the host and port of a proxy that forwards to
+            the server; returns the URL of the same store through the proxy. The URL should set
+            short time-outs, of a second or two, because the kit waits for them.
+        time_out: Seconds within which every call on a repository opened with such a URL ends,
+            opening and closing included, as the adapter documents it.
     """
     host: str
     port: int
@@ -36,19 +36,19 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class ScratchStores:
-    """How the conformance kit makes stores of its own beside the one that a URL names.
+    """How the conformance kit creates stores of its own next to the one that a URL names.
 
-    Each store belongs to a directory, which the kit makes and removes: the same directory, also in
-    another process, is the same store again, and several are open at once.
+    Each store belongs to a directory, which the kit creates and removes. The same directory always
+    means the same store, even in another process. Several stores are open at once.
 
     Attributes:
-        url: From a directory to the URL of its store; it must not be the user's own.
-        discard: Removes all that the stores of these directories have left outside of them, which
-            for some may be nothing; None where stores keep everything in their directory.
-        parent: Where the kit makes the directories, such as the disk that the user's store is on;
-            None is where temporary files go.
-        network: How to put a proxy between a repository and its server; None where there is no
-            server, or no way to it through a proxy: then TIME-1 is not examined.
+        url: Takes a directory and returns the URL of its store; it must not be the user's own.
+        discard: Removes everything that the stores of these directories have left outside of them,
+            which may be nothing; None if stores keep everything in their directory.
+        parent: Where the kit creates the directories, for example on the disk of the user's store;
+            None stands for the directory for temporary files.
+        network: How to put a proxy between a repository and its server; None if there is no server,
+            or no way to reach it through a proxy. TIME-1 is then not tested.
     """
     url: Callable[[Path], str]
     discard: Callable[[Sequence[Path]], Awaitable[None]] | None = ...
@@ -60,10 +60,10 @@ class Scheme:
     """What a URL scheme stands for.
 
     Attributes:
-        open: Opens a URL. One that takes a keyword ``create`` is told by it whether to make a store
-            where there is none.
-        scratch: How the kit makes stores beside the one that a URL names, so that
-            ``collection-jobs verify`` takes URLs of this scheme; None: it does not.
+        open: Opens a URL. If it has a keyword argument ``create``, that says whether to create a
+            store that does not exist.
+        scratch: How the kit creates stores next to the one that a URL names, so that
+            ``collection-jobs verify`` accepts URLs of this scheme; None if it cannot.
     """
     open: Opener
     scratch: Callable[[str], ScratchStores] | None = ...
@@ -76,21 +76,22 @@ def open_repository(
     """Open the repository that a URL names; leaving the ``async with`` block closes it.
 
     * ``memory:`` is a new repository in this process.
-    * ``sqlite:///jobs.db`` is a file beside you and ``sqlite:////var/lib/jobs.db`` one by its
-      absolute path (SQLAlchemy's spelling). ``?synchronous=NORMAL`` sets the durability.
+    * ``sqlite:///jobs.db`` is a file in the current directory and ``sqlite:////var/lib/jobs.db``
+      one with an absolute path (SQLAlchemy's notation). ``?synchronous=NORMAL`` sets the
+      durability.
     * ``postgresql://user:password@host:port/database?schema=name``, or ``postgres://``, is a schema
       of a PostgreSQL database; it needs ``pip install 'collection_jobs[postgres]'``.
-    * Any other scheme is one that an installed package adds under the entry-point group
+    * Any other scheme comes from an installed package that adds it with the entry-point group
       ``collection_jobs.repositories``.
 
     Args:
         url: The URL.
-        create: Whether a store is made where there is none. False is for those who only look: the
-            block is then entered with a RepositoryError instead. The opener of another package is
-            told so if it takes ``create`` as a keyword; otherwise it opens as it always does.
+        create: Whether to create a store that does not exist. With False, entering the block raises
+            RepositoryError instead. The opener of another package gets ``create`` if it accepts it
+            as a keyword; otherwise it opens as usual.
 
     Raises:
-        ValueError: The URL has no scheme, an unknown one, or one that its engine cannot read.
+        ValueError: The URL has no scheme or an unknown one, or its engine cannot parse it.
         TypeError: The URL is no str.
         ModuleNotFoundError: The engine's driver is not installed.
     """
@@ -99,15 +100,15 @@ def scheme_name(url: str) -> str:
     """Return the scheme of a repository URL, and never the rest, which may hold a password."""
 
 def known_schemes() -> list[str]:
-    """Return the schemes that can be opened here, sorted: our own, and those of other packages."""
+    """Return the schemes that can be opened, of this and of other packages, sorted."""
 
 def looks_like_url(word: str) -> bool:
     """Whether a word begins with a scheme that some installed package opens."""
 
 def without_secrets(text: str, url: str) -> str:
-    """Return what was said of a URL, such as an error's text, without the URL's secrets.
+    """Return a text about a URL, such as an error message, without the URL's secrets.
 
-    The adapters of this package show no secret by themselves; others may repeat the whole URL.
+    The adapters of this package never show secrets; others may repeat the whole URL.
     """
 
 def scheme_of(url: str) -> Scheme:

@@ -3,16 +3,16 @@
 __all__ = ['Owner']
 
 class Owner:
-    """Who opened a repository, for adapters whose connections cannot be handed on.
+    """The owner of a repository whose connections cannot be handed on to another process.
 
     A forked child inherits the connections' sockets, locks and memory, and another thread or event
-    loop would use them beside their owner: each has to open a repository of its own.
+    loop would use them at the same time as their owner. Each has to open a repository of its own.
     """
     def __init__(self, store: str) -> None:
         """Remember who is calling, within a running event loop.
 
         Args:
-            store: What messages call the store; it holds no secret.
+            store: The store's name in messages, without secrets.
         """
     @property
     def is_this_process(self) -> bool:

@@ -16,10 +16,9 @@ class CollectionJobRepository(Protocol):
     """The structural mirror of :class:`~collection_jobs.repository.ICollectionJobRepository`.
 
     Any object with these nine methods is one; the ABC's docstrings are the full contract.
-    ``isinstance`` looks at the methods' names only: a type checker compares the signatures, and
-    the conformance kit the behaviour. For every method hold ATOMIC-1, CANCEL-1, INPUT-1 and
-    ERROR-1, for adapters of a server TIME-1, and for adapters that declare them DURABLE-1 and
-    SCALE-1.
+    ``isinstance`` checks only the methods' names: a type checker compares the signatures, and the
+    conformance kit tests the behaviour. ATOMIC-1, CANCEL-1, INPUT-1 and ERROR-1 apply to every
+    method; TIME-1 to adapters of a server; DURABLE-1 and SCALE-1 to adapters that declare them.
     """
     @abstractmethod
     def save(self, job: CollectionJob) -> Coroutine[Any, Any, None]:
@@ -29,7 +28,7 @@ class CollectionJobRepository(Protocol):
         """Read one job as last written, or None (GET-1, GET-2)."""
     @abstractmethod
     def delete(self, job_id: str) -> Coroutine[Any, Any, bool]:
-        """Remove one job; whether this call did (DELETE-1, DELETE-2)."""
+        """Remove one job; return whether this call did (DELETE-1, DELETE-2)."""
     @abstractmethod
     def list_by_status(
         self,
@@ -55,7 +54,7 @@ class CollectionJobRepository(Protocol):
         status: JobStatus,
         error_message: str | None=None,
     ) -> Coroutine[Any, Any, bool]:
-        """Change a job's status; whether this call did (STATUS-1, STATUS-2, STATUS-3)."""
+        """Change a job's status; return whether this call did (STATUS-1, STATUS-2, STATUS-3)."""
     @abstractmethod
     def add_failed_symbol(
         self,
@@ -72,8 +71,8 @@ class CollectionJobRepository(Protocol):
 class RecordsCompletedSymbols(Protocol):
     """A repository that records a completed symbol without saving the whole job.
 
-    ATOMIC-1, CANCEL-1, INPUT-1, ERROR-1, DURABLE-1 and SCALE-1 hold for this method as for the
-    nine; so they do for those of the other optional Protocols.
+    ATOMIC-1, CANCEL-1, INPUT-1, ERROR-1, DURABLE-1 and SCALE-1 apply to this method as to the nine,
+    and to the methods of the other optional Protocols.
     """
     @abstractmethod
     def add_completed_symbol(
@@ -82,7 +81,7 @@ class RecordsCompletedSymbols(Protocol):
         symbol: str,
         candles: int,
     ) -> Coroutine[Any, Any, None]:
-        """Record that one symbol of a job was collected: the twin of ``add_failed_symbol``.
+        """Record that one symbol of a job was collected: the counterpart of ``add_failed_symbol``.
 
         The last outcome of a symbol counts. Concurrent calls all take effect. A cancelled call
         recorded the outcome or nothing. May be repeated.
@@ -90,7 +89,7 @@ class RecordsCompletedSymbols(Protocol):
         Args:
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
-            candles: The number of candles that were collected, 0 or more, and below 2**63.
+            candles: The number of candles collected, 0 or more, and below 2**63.
 
         Raises:
             JobNotFoundError: There is no such job; nothing changed.
@@ -104,15 +103,15 @@ class SavesMany(Protocol):
     """A repository that saves several jobs at one instant."""
     @abstractmethod
     def save_many(self, jobs: Iterable[CollectionJob]) -> Coroutine[Any, Any, None]:
-        """Save each of the jobs, in their order, as ``save`` does; or, on any error, none.
+        """Save each of the jobs, in order, as ``save`` does; or, on any error, none.
 
-        An id may occur more than once: the second job meets what the first one left, so that of
-        jobs without a revision the last counts, and a second copy of one revision is stale. No jobs
-        at all are saved at once. A cancelled call saved all or none. May be repeated where no job
-        carries a revision.
+        An id may occur more than once. The second job is then saved over the first: of jobs without
+        a revision the last counts, and a second copy of one revision is stale. An empty iterable
+        changes nothing. A cancelled call saved all or none. May be repeated if no job carries a
+        revision.
 
         Args:
-            jobs: The jobs, each as for ``save``; gone through once, before the engine is touched.
+            jobs: The jobs, each as for ``save``; iterated once, before the engine is touched.
 
         Raises:
             StaleJobError: A job carries a revision that is not the stored one; nothing changed.
@@ -122,7 +121,7 @@ class SavesMany(Protocol):
 
 @runtime_checkable
 class PagesByKey(Protocol):
-    """A repository whose deep pages cost what its first ones do."""
+    """A repository in which deep pages cost as much as the first ones."""
     @abstractmethod
     def list_after(
         self,
@@ -130,17 +129,17 @@ class PagesByKey(Protocol):
         after: tuple[datetime, str] | None=None,
         limit: int=100,
     ) -> Coroutine[Any, Any, list[CollectionJob]]:
-        """List the jobs with one status behind a key: a deep page costs what the first one does.
+        """List the jobs with one status after a key; a deep page costs as much as the first.
 
         Args:
             status: The status.
-            after: The ``(created_at, id)`` of the last job of the page before, which may be gone
-                by now, or any other key; None begins with the oldest.
-            limit: The most jobs to return, however large; 0 is an empty list.
+            after: The ``(created_at, id)`` of the last job of the previous page, which may have
+                been deleted since, or any other key; None starts with the oldest.
+            limit: The maximum number of jobs to return, however large; 0 returns an empty list.
 
         Returns:
-            The jobs in the order of ``list_by_status``. Where jobs come and go between two pages,
-            each that is there throughout is shown once.
+            The jobs in the order of ``list_by_status``. If jobs are added or removed between two
+            pages, each job that is there throughout is shown once.
 
         Laws: KEY-1, KEY-2, KEY-3.
         """

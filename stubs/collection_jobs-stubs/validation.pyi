@@ -12,22 +12,22 @@ MAX_CANDLES = 2 ** 63 - 1
 MAX_SYMBOLS: int
 
 def shown(value: object) -> str:
-    """Show a value in an error message: its repr, shortened, whatever its type does."""
+    """Return a value for an error message: its repr, shortened, whatever its type does."""
 
 def type_name(value: object) -> str:
-    """The name of a value's type, by what it is and not by what a metaclass says of it."""
+    """Return the name of a value's type, by what it is and not by what a metaclass says of it."""
 
 def check_name(field: str, value: str) -> str:
     """Accept an id, source, timeframe or symbol: 1..255 characters, no NUL, no lone surrogate."""
 
 def check_symbols(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Accept 1 to 100,000 symbols, each once, as a tuple or a list; their order stays."""
+    """Accept 1 to 100,000 symbols, each once, as a tuple or a list; keep their order."""
 
 def check_text(field: str, value: str) -> str:
-    """Accept free text; NUL and lone surrogates become U+FFFD, and a long text is cut.
+    """Accept free text; NUL and lone surrogates become U+FFFD, and long text is truncated.
 
-    At most 65,535 bytes of UTF-8 are kept. A longer text is cut at a character, and ends in a line
-    that says how many bytes were left out.
+    At most 65,535 bytes of UTF-8 are kept. Longer text is truncated at a character, and ends in a
+    line that says how many bytes were left out.
     """
 
 def check_optional_text(field: str, value: str | None) -> str | None:
@@ -43,16 +43,16 @@ def check_candles(value: int) -> int:
     """Accept a number of candles: an int of 0 or more, and below 2**63."""
 
 def check_limit(value: int) -> int:
-    """Accept the most jobs that a listing may return: an int of 0 or more, however large."""
+    """Accept the maximum number of jobs of a listing: an int of 0 or more, however large."""
 
 def check_offset(value: int) -> int:
-    """Accept the number of jobs that a listing passes over: an int of 0 or more, however large."""
+    """Accept the number of jobs that a listing skips: an int of 0 or more, however large."""
 
 def check_revision(value: int | None) -> int | None:
-    """Accept a revision: any int, for a store counts as it likes, or None."""
+    """Accept a revision: None or any int, because a store may count as it likes."""
 
 def check_key(field: str, value: tuple[datetime, str]) -> tuple[datetime, str]:
     """Accept the key of a job in a listing: its ``created_at`` and its ``id``."""
 
 def check_status(value: JobStatus) -> JobStatus:
-    """Accept a JobStatus; its spelling as a plain str is a wrong type."""
+    """Accept a JobStatus; a plain str with the same value is a wrong type."""

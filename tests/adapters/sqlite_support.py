@@ -66,8 +66,8 @@ def know_another_version(in_the_middle: Callable[[], None] = lambda: None) -> No
 
     Not undone: it is for a process of its own, or for a test that restores what it changes.
     """
-    migrations.STEPS[schema.SCHEMA_VERSION] = _Halting(STEP, in_the_middle)
-    schema.SCHEMA_VERSION += 1
+    migrations.STEPS[schema.SQLITE_SCHEMA_VERSION] = _Halting(STEP, in_the_middle)
+    schema.SQLITE_SCHEMA_VERSION += 1
 
 
 def files_in(folder: Path) -> list[str]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from collection_jobs import JobStatus, RepositoryError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.adapters.postgres.identifiers import in_schema, literal, quoted
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import Server
 
@@ -47,7 +47,7 @@ async def works_in(server: Server, name: str) -> None:
         "TRUNCATE public.secrets; INSERT INTO public.secrets VALUES ('sesame')",
     )
     before = await others(server, name)
-    url = Settings(server.url).with_schema(name)
+    url = PostgresSettings(server.url).with_schema(name)
     async with PostgresCollectionJobRepository.from_url(url) as repository:
         job = example_job("a", completed_symbols={"BTC": 1}, failed_symbols={"ETH": "x" * 5_000})
         await repository.save(job)
@@ -187,7 +187,7 @@ class Long(float):
 
 
 def test_a_value_is_taken_as_its_base_type_has_it() -> None:
-    taken = Settings("postgresql://h/d", schema=Liar("mine"), lock_timeout=Long(2))
+    taken = PostgresSettings("postgresql://h/d", schema=Liar("mine"), lock_timeout=Long(2))
     assert type(taken.schema) is str
     assert taken.schema == "mine"
     assert type(taken.lock_timeout) is float

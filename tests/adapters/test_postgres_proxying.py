@@ -9,7 +9,7 @@ from collection_jobs.adapters.postgres.proxying import (
     proxied_url,
     server_address,
 )
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.conformance import find_target, verify
 from collection_jobs.conformance.checks.registry import CHECKS
 from tests.adapters.postgres_server import Server
@@ -44,7 +44,7 @@ def test_the_proxy_is_for_the_server_that_a_url_names(
     ],
 )
 def test_only_the_address_and_the_time_outs_are_others(url: str) -> None:
-    settings = Settings.from_url(proxied_url(url, "127.0.0.1", 9))
+    settings = PostgresSettings.from_url(proxied_url(url, "127.0.0.1", 9))
     assert settings.dsn == "postgresql://u:p%40ss@127.0.0.1:9/d"
     assert (settings.schema, settings.connections) == ("s", 2)
     assert settings.command_timeout == settings.connect_timeout == PROXIED_TIME_OUT

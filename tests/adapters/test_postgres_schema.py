@@ -13,7 +13,11 @@ import pytest
 
 from collection_jobs import JobStatus, RepositoryError, open_repository
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.adapters.postgres.migrations import MIGRATIONS, SCHEMA_VERSION, Migration
+from collection_jobs.adapters.postgres.migrations import (
+    MIGRATIONS,
+    POSTGRES_SCHEMA_VERSION,
+    Migration,
+)
 from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import Database, Server
 from tests.adapters.schemas.postgres import FOLDER, JOBS, METADATA_SINCE, SCHEMA, dump
@@ -57,11 +61,11 @@ async def test_an_older_schema_is_migrated_once_by_those_that_open_it_at_once(
     await open_and_save(url, "before")
     added = "ALTER TABLE {schema}.jobs ADD COLUMN note text DEFAULT 'none'"
     monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, Migration(added)))
-    monkeypatch.setattr(module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    monkeypatch.setattr(module, "POSTGRES_SCHEMA_VERSION", POSTGRES_SCHEMA_VERSION + 1)
     await asyncio.gather(*(open_and_save(url, f"{number}") for number in range(4)))
     assert await ids(url) == {"before", *"0123"}
     rows = await database.fetch(f"SELECT version FROM {schema}.collection_jobs_version")
-    assert [row[0] for row in rows] == [SCHEMA_VERSION + 1]
+    assert [row[0] for row in rows] == [POSTGRES_SCHEMA_VERSION + 1]
 
 
 async def test_a_migration_that_fails_leaves_the_schema_as_it_was(
@@ -73,7 +77,7 @@ async def test_a_migration_that_fails_leaves_the_schema_as_it_was(
     wrong = "DROP INDEX {schema}.jobs_by_age; SELECT 1 / 0"
     with monkeypatch.context() as patch:
         patch.setattr(module, "MIGRATIONS", (*MIGRATIONS, Migration(wrong)))
-        patch.setattr(module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        patch.setattr(module, "POSTGRES_SCHEMA_VERSION", POSTGRES_SCHEMA_VERSION + 1)
         with pytest.raises(RepositoryError, match="division by zero"):
             await open_and_save(url, "after")
     assert "jobs_by_age" in await objects(database, schema)
@@ -86,7 +90,9 @@ async def test_a_newer_schema_is_refused_with_both_versions_and_left_alone(
     await open_and_save(url, "a")
     await database.execute(f"UPDATE {schema}.collection_jobs_version SET version = 99")
     before = await objects(database, schema)
-    with pytest.raises(RepositoryError, match=f"version 99, .* only {SCHEMA_VERSION} and older"):
+    with pytest.raises(
+        RepositoryError, match=f"version 99, .* only {POSTGRES_SCHEMA_VERSION} and older"
+    ):
         await open_and_save(url, "b")
     assert await objects(database, schema) == before
 
@@ -136,7 +142,7 @@ async def test_a_database_that_does_not_hold_utf8_is_refused(server: Server) -> 
 
 
 LARGEST = 2**63 - 1
-VERSIONS = range(1, SCHEMA_VERSION + 1)
+VERSIONS = range(1, POSTGRES_SCHEMA_VERSION + 1)
 
 
 @pytest.fixture
@@ -183,7 +189,7 @@ async def test_a_store_of_each_version_is_opened_with_all_that_is_in_it(
             await repository.save(replace(found, metadata={"ticket": "T-1"}))
             again = await repository.get_by_id(job.id)
             assert again == replace(job, metadata={"ticket": "T-1"})
-    assert await versions(database, schema) == [SCHEMA_VERSION]
+    assert await versions(database, schema) == [POSTGRES_SCHEMA_VERSION]
 
 
 async def test_the_newest_schema_permits_exactly_the_statuses_of_the_lifecycle(
@@ -221,7 +227,7 @@ async def test_a_store_of_the_first_version_is_migrated_and_keeps_all_that_it_he
         assert again.revision is not None
         assert again.revision > revision
         assert again.completed_symbols == {"BTC": 3}
-    assert await versions(database, schema) == [SCHEMA_VERSION]
+    assert await versions(database, schema) == [POSTGRES_SCHEMA_VERSION]
     after = await all_rows(database, schema)
     (stays,) = (row for row in before if row[1] == "new")
     assert [row[: len(stays)] for row in after if row[1] == "new"] == [stays]
@@ -270,7 +276,7 @@ async def test_those_that_open_a_former_store_at_once_migrate_it_once(
 ) -> None:
     await asyncio.gather(*(open_and_save(former, f"{number}") for number in range(6)))
     assert await ids(former) == {"new", "worked", "ends", *"012345"}
-    assert await versions(database, schema) == [SCHEMA_VERSION]
+    assert await versions(database, schema) == [POSTGRES_SCHEMA_VERSION]
 
 
 @pytest.mark.parametrize("number", [1, 10, 13])

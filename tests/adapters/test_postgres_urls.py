@@ -14,7 +14,7 @@ import pytest
 
 from collection_jobs import RepositoryError, open_repository
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.conformance import find_target
 from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.urls import shown_url
@@ -92,12 +92,12 @@ async def test_the_password_is_in_no_error_and_no_repr(server: Server) -> None:
     for shown in (
         text,
         repr(repository),
-        repr(Settings.from_url(wrong)),
+        repr(PostgresSettings.from_url(wrong)),
         repr(target),
         target.name,
     ):
         assert PASSWORD not in shown
-        assert "tester" in shown or shown.startswith("Settings")
+        assert "tester" in shown or shown.startswith("PostgresSettings")
     async with PostgresCollectionJobRepository(server.tcp_url) as repository:
         pass
     with pytest.raises(RepositoryError) as caught:

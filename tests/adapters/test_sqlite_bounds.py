@@ -102,7 +102,7 @@ async def test_long_texts_keep_the_event_loop_from_other_tasks_for_moments_only(
 ) -> None:
     """No document that is decoded in one piece, while no other thread runs, is a long one."""
     lengths: list[int] = []
-    decode = rows.from_json
+    decode = rows.decode_json
 
     def measured(document: str) -> tuple[object, int]:
         lengths.append(len(document))
@@ -113,8 +113,8 @@ async def test_long_texts_keep_the_event_loop_from_other_tasks_for_moments_only(
         large = {f"{n}": LONGEST for n in range(40)}
         await repository.save(a_job("03", metadata=large))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(reads, "from_json", measured)
-            patch.setattr(rows, "from_json", measured)
+            patch.setattr(reads, "decode_json", measured)
+            patch.setattr(rows, "decode_json", measured)
             assert len(await repository.list_recent()) == 20
             assert len(await repository.list_recent(limit=1_000)) == 20
             assert await repository.get_by_id("03") == a_job("03", metadata=large)

@@ -100,7 +100,7 @@ async def test_no_job_is_read_that_the_entity_would_refuse(
             repository.list_recent(limit=1_000),
             repository.get_running_jobs(),
         ):
-            with pytest.raises(RepositoryError, match=r"damaged: what is stored is no job"):
+            with pytest.raises(RepositoryError, match=r"damaged: a stored row is not a valid job"):
                 await call
 
 

@@ -27,8 +27,8 @@ from collection_jobs.adapters.sqlite import (
     reads,
     writes,
 )
-from collection_jobs.adapters.sqlite.engine import Engine
-from collection_jobs.adapters.sqlite.settings import Settings
+from collection_jobs.adapters.sqlite.engine import SQLiteEngine
+from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from tests.adapters.sqlite_support import a_job, files_in, plain_connection
 
 
@@ -38,8 +38,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def engine(path: Path) -> AsyncIterator[Engine]:
-    opened = Engine(Settings.of(path, "FULL", 5.0))
+async def engine(path: Path) -> AsyncIterator[SQLiteEngine]:
+    opened = SQLiteEngine(SQLiteSettings.of(path, "FULL", 5.0))
     await opened.open()
     yield opened
     await opened.close()
@@ -71,7 +71,9 @@ async def a_turn() -> None:
         await asyncio.sleep(0)
 
 
-def start(engine: Engine, *works: Callable[[sqlite3.Connection], None]) -> list[asyncio.Task[None]]:
+def start(
+    engine: SQLiteEngine, *works: Callable[[sqlite3.Connection], None]
+) -> list[asyncio.Task[None]]:
     return [asyncio.create_task(engine.write(work)) for work in works]
 
 
@@ -79,11 +81,11 @@ def saves(*jobs: CollectionJob) -> list[Callable[[sqlite3.Connection], None]]:
     return [partial(writes.save, job=job) for job in jobs]
 
 
-async def ids(engine: Engine) -> set[str]:
+async def ids(engine: SQLiteEngine) -> set[str]:
     return {job.id for job in await engine.read(reads.list_few, (reads.RECENT, (0, 1000)))}
 
 
-async def test_writes_that_wait_together_share_a_transaction(engine: Engine) -> None:
+async def test_writes_that_wait_together_share_a_transaction(engine: SQLiteEngine) -> None:
     statements: list[str] = []
     await engine.write(lambda connection: connection.set_trace_callback(statements.append))
     pause = Pause()
@@ -98,7 +100,7 @@ async def test_writes_that_wait_together_share_a_transaction(engine: Engine) -> 
     assert statements.count("COMMIT") == 1 + 2
 
 
-async def test_a_refused_write_leaves_its_neighbours(engine: Engine) -> None:
+async def test_a_refused_write_leaves_its_neighbours(engine: SQLiteEngine) -> None:
     pause = Pause()
     tasks = start(engine, pause)
     await pause.reached()
@@ -112,7 +114,7 @@ async def test_a_refused_write_leaves_its_neighbours(engine: Engine) -> None:
 
 
 async def test_a_write_that_fails_half_way_leaves_its_neighbours_and_nothing_of_itself(
-    engine: Engine,
+    engine: SQLiteEngine,
 ) -> None:
     def fails_half_way(connection: sqlite3.Connection) -> None:
         writes.save(connection, a_job("half"))
@@ -131,7 +133,7 @@ async def test_a_write_that_fails_half_way_leaves_its_neighbours_and_nothing_of_
     assert await ids(engine) == {"paused", "a", "b"}
 
 
-async def test_a_full_disk_fails_only_what_does_not_fit(engine: Engine) -> None:
+async def test_a_full_disk_fails_only_what_does_not_fit(engine: SQLiteEngine) -> None:
     await engine.write(lambda connection: connection.execute("PRAGMA max_page_count = 40"))
     pause = Pause()
     tasks = start(engine, pause)
@@ -149,7 +151,7 @@ async def test_a_full_disk_fails_only_what_does_not_fit(engine: Engine) -> None:
 
 
 async def test_a_commit_that_fails_fails_all_its_writes_and_the_next_one_works(
-    engine: Engine,
+    engine: SQLiteEngine,
 ) -> None:
     def breaks_the_commit(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA defer_foreign_keys = ON")
@@ -168,7 +170,7 @@ async def test_a_commit_that_fails_fails_all_its_writes_and_the_next_one_works(
     assert await ids(engine) == {"paused", "b"}
 
 
-async def test_an_error_of_ours_reaches_the_caller_as_it_is(engine: Engine) -> None:
+async def test_an_error_of_ours_reaches_the_caller_as_it_is(engine: SQLiteEngine) -> None:
     def broken(connection: sqlite3.Connection) -> None:
         raise ZeroDivisionError
 
@@ -177,7 +179,7 @@ async def test_an_error_of_ours_reaches_the_caller_as_it_is(engine: Engine) -> N
     await asyncio.gather(*start(engine, *saves(a_job("after"))))
 
 
-async def test_a_write_cancelled_while_it_waits_does_not_happen(engine: Engine) -> None:
+async def test_a_write_cancelled_while_it_waits_does_not_happen(engine: SQLiteEngine) -> None:
     pause = Pause()
     first = start(engine, pause)
     await pause.reached()
@@ -192,7 +194,7 @@ async def test_a_write_cancelled_while_it_waits_does_not_happen(engine: Engine) 
 
 
 async def test_a_write_cancelled_in_its_transaction_waits_for_what_becomes_of_it(
-    engine: Engine,
+    engine: SQLiteEngine,
 ) -> None:
     pause = Pause()
     (task,) = start(engine, pause)
@@ -269,7 +271,7 @@ async def test_a_write_waits_for_a_lock_that_is_released_in_time(path: Path) -> 
             await task
 
 
-async def test_a_read_that_turns_out_long_moves_to_the_helper(engine: Engine) -> None:
+async def test_a_read_that_turns_out_long_moves_to_the_helper(engine: SQLiteEngine) -> None:
     threads: list[int] = []
 
     def count_to(connection: sqlite3.Connection, upto: int) -> int:
@@ -289,7 +291,7 @@ async def test_a_read_that_turns_out_long_moves_to_the_helper(engine: Engine) ->
     assert threads[2] != here
 
 
-async def test_readers_cannot_write(engine: Engine) -> None:
+async def test_readers_cannot_write(engine: SQLiteEngine) -> None:
     for read in (engine.read, engine.read_long):
         with pytest.raises(RepositoryError, match="readonly"):
             await read(writes.delete, "job")
@@ -533,7 +535,7 @@ async def test_stats_are_never_a_mix_of_two_states(path: Path) -> None:
         await flipping
 
 
-async def test_a_listing_reads_one_snapshot(engine: Engine) -> None:
+async def test_a_listing_reads_one_snapshot(engine: SQLiteEngine) -> None:
     await asyncio.gather(*start(engine, *saves(*(a_job(f"{n:03}") for n in range(250)))))
     listed = await engine.read_long(reads.list_all, (reads.RECENT, (0, 1000)))
     assert len(listed) == 250

@@ -11,8 +11,8 @@ import pytest
 
 from collection_jobs import JobStatus, RepositoryClosedError, RepositoryError, open_repository
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, reads, writes
-from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT, connect
-from collection_jobs.adapters.sqlite.settings import Settings
+from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT, connect_to_write
+from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from tests.adapters.sqlite_support import a_job, files_in, plain_connection
 from tests.liars import LyingStr, PretendsToBeInt
 
@@ -119,7 +119,7 @@ async def test_who_only_looks_makes_no_file(tmp_path: Path) -> None:
 def test_a_url_reads_as_sqlalchemy_s_do(
     url: str, path: str, synchronous: str, busy_timeout: float
 ) -> None:
-    settings = Settings.from_url(url)
+    settings = SQLiteSettings.from_url(url)
     assert (settings.path, settings.synchronous, settings.busy_timeout) == (
         path,
         synchronous,
@@ -232,7 +232,9 @@ async def test_no_other_writer_can_store_what_is_no_job(tmp_path: Path, statemen
 
 def test_no_statement_scans_a_table_or_sorts(tmp_path: Path) -> None:
     statements: list[str] = []
-    with closing(connect(Settings.of(tmp_path / "jobs.db", "FULL", 5.0))) as connection:
+    with closing(
+        connect_to_write(SQLiteSettings.of(tmp_path / "jobs.db", "FULL", 5.0))
+    ) as connection:
         connection.set_trace_callback(statements.append)
         job = a_job(completed_symbols={"BTC/USDT": 5})
         writes.save(connection, job)

@@ -14,8 +14,8 @@ from collection_jobs.adapters.sqlite import group_commit, writes
 from collection_jobs.adapters.sqlite.background import BackgroundWork
 from collection_jobs.adapters.sqlite.files import Files
 from collection_jobs.adapters.sqlite.group_commit import GroupCommit, Write
-from collection_jobs.adapters.sqlite.schema import connect
-from collection_jobs.adapters.sqlite.settings import Settings
+from collection_jobs.adapters.sqlite.schema import connect_to_write
+from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from tests.adapters.sqlite_support import a_job
 
 
@@ -35,7 +35,7 @@ class Writer:
     """A committer on a real file, whose every commit is due for a checkpoint."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        settings = Settings.of(path, "FULL", 5.0)
+        settings = SQLiteSettings.of(path, "FULL", 5.0)
         self.checkpoints = Checkpoints()
         self.connection = connection
         self.statements: list[str] = []
@@ -68,7 +68,7 @@ class Writer:
 def writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
     monkeypatch.setattr(group_commit, "_CHANGES_PER_CHECKPOINT", 1)
     path = tmp_path / "jobs.db"
-    with closing(connect(Settings.of(path, "FULL", 5.0))) as connection:
+    with closing(connect_to_write(SQLiteSettings.of(path, "FULL", 5.0))) as connection:
         yield Writer(path, connection)
 
 

@@ -23,10 +23,10 @@ from collection_jobs.adapters.sqlite import (
     reads,
     writes,
 )
-from collection_jobs.adapters.sqlite.engine import Engine
+from collection_jobs.adapters.sqlite.engine import SQLiteEngine
 from collection_jobs.adapters.sqlite.group_commit import GroupCommit, Write
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
-from collection_jobs.adapters.sqlite.settings import Settings
+from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from tests.adapters.sqlite_support import a_job, plain_connection
 from tests.adapters.test_sqlite_processes import a_module, a_process
 
@@ -178,7 +178,7 @@ async def test_a_link_that_leads_elsewhere_is_noticed(path: Path) -> None:
             await repository.save(a_job("later"))
 
 
-@pytest.mark.parametrize("step", ["connect", "connect_to_read"])
+@pytest.mark.parametrize("step", ["connect_to_write", "connect_to_read"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 async def test_a_file_that_is_replaced_while_it_is_opened_is_refused(
     path: Path, step: str, after: bool, monkeypatch: pytest.MonkeyPatch
@@ -275,8 +275,8 @@ async def _called(call: Callable[[Repository], Awaitable[object]], repository: R
 
 
 @pytest.fixture
-async def opened(path: Path) -> Engine:
-    opened = Engine(Settings.of(path, "FULL", 5.0))
+async def opened(path: Path) -> SQLiteEngine:
+    opened = SQLiteEngine(SQLiteSettings.of(path, "FULL", 5.0))
     await opened.open()
     return opened
 
@@ -303,7 +303,7 @@ def _no_transactions(action: int, *_: object) -> int:
 
 @pytest.mark.parametrize("ends", [_out_of_memory, _exits])
 async def test_a_write_that_runs_out_of_memory_fails_alone(
-    opened: Engine, ends: Callable[[sqlite3.Connection], None]
+    opened: SQLiteEngine, ends: Callable[[sqlite3.Connection], None]
 ) -> None:
     calls = [opened.write(writes.save, a_job("a")), opened.write(ends)]
     calls.append(opened.write(writes.save, a_job("b")))
@@ -317,7 +317,7 @@ async def test_a_write_that_runs_out_of_memory_fails_alone(
 
 
 async def test_a_transaction_that_cannot_be_rolled_back_ends_with_its_connection(
-    opened: Engine, path: Path
+    opened: SQLiteEngine, path: Path
 ) -> None:
     async with asyncio.timeout(10):
         await opened.write(writes.save, a_job("before"))
@@ -340,7 +340,7 @@ def _count(connection: sqlite3.Connection, _: None) -> int:
 
 
 async def test_a_batch_that_the_writer_cannot_even_begin_is_answered(
-    opened: Engine, monkeypatch: pytest.MonkeyPatch
+    opened: SQLiteEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ends(*_: object) -> None:
         raise MemoryError
@@ -354,7 +354,7 @@ async def test_a_batch_that_the_writer_cannot_even_begin_is_answered(
 
 
 async def test_a_writer_that_ends_within_a_transaction_leaves_it_at_once(
-    opened: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+    opened: SQLiteEngine, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ends(_: Write) -> bool:
         raise MemoryError
@@ -373,7 +373,7 @@ async def test_a_writer_that_ends_within_a_transaction_leaves_it_at_once(
 
 
 async def test_a_lack_of_memory_that_goes_on_leaves_no_caller_without_an_answer(
-    opened: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+    opened: SQLiteEngine, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lacking(real: Callable[..., object], times: int) -> Callable[..., object]:
         left = iter([MemoryError] * times)
@@ -386,7 +386,7 @@ async def test_a_lack_of_memory_that_goes_on_leaves_no_caller_without_an_answer(
         return call
 
     monkeypatch.setattr(GroupCommit, "commit", lacking(GroupCommit.commit, 1))
-    monkeypatch.setattr(Engine, "_fail", lacking(Engine._fail, 2))
+    monkeypatch.setattr(SQLiteEngine, "_fail", lacking(SQLiteEngine._fail, 2))
     async with asyncio.timeout(10):
         calls = [opened.write(writes.save, a_job(str(n))) for n in range(3)]
         answers = await asyncio.gather(*calls, return_exceptions=True)

@@ -16,12 +16,12 @@ import pytest
 
 from collection_jobs import JobStatus, RepositoryError
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, migrations, schema
-from collection_jobs.adapters.sqlite.schema import SCHEMA_VERSION
+from collection_jobs.adapters.sqlite.schema import SQLITE_SCHEMA_VERSION
 from tests.adapters.schemas import DELETED, FOLDER, JOBS, jobs_in, restore, schema_in
 from tests.adapters.sqlite_support import a_job, know_another_version, plain_connection
 from tests.adapters.test_sqlite_processes import a_process, all_at_once
 
-VERSIONS = range(1, SCHEMA_VERSION + 1)
+VERSIONS = range(1, SQLITE_SCHEMA_VERSION + 1)
 PROCESSES = 8
 
 
@@ -29,7 +29,7 @@ PROCESSES = 8
 def old(tmp_path: Path) -> Path:
     """A file of the version that is the current one of this release."""
     path = tmp_path / "jobs.db"
-    restore(SCHEMA_VERSION, path)
+    restore(SQLITE_SCHEMA_VERSION, path)
     return path
 
 
@@ -37,7 +37,7 @@ def old(tmp_path: Path) -> Path:
 def next_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process is one of the next release."""
     monkeypatch.setattr(migrations, "STEPS", dict(migrations.STEPS))
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", SCHEMA_VERSION)
+    monkeypatch.setattr(schema, "SQLITE_SCHEMA_VERSION", SQLITE_SCHEMA_VERSION)
     know_another_version()
 
 
@@ -50,7 +50,7 @@ def version(path: Path) -> int:
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-async def holds_every_job(path: Path, former: int = SCHEMA_VERSION) -> None:
+async def holds_every_job(path: Path, former: int = SQLITE_SCHEMA_VERSION) -> None:
     """It has what the database of a version has, and serves every method."""
     async with SQLiteCollectionJobRepository(path) as repository:
         for job in jobs_in(former):
@@ -78,7 +78,7 @@ async def test_the_schema_is_the_one_that_was_kept_of_its_version(tmp_path: Path
     """If this fails, the schema was changed: make that a version, with a step to it."""
     async with SQLiteCollectionJobRepository(tmp_path / "new.db"):
         pass
-    restore(SCHEMA_VERSION, tmp_path / "kept.db")
+    restore(SQLITE_SCHEMA_VERSION, tmp_path / "kept.db")
     assert schema_in(tmp_path / "new.db") == schema_in(tmp_path / "kept.db")
 
 
@@ -89,14 +89,14 @@ async def test_a_database_of_each_version_is_opened_with_all_that_is_in_it(
     path = tmp_path / "jobs.db"
     restore(former, path)
     await holds_every_job(path, former)
-    assert version(path) == SCHEMA_VERSION
+    assert version(path) == SQLITE_SCHEMA_VERSION
     async with SQLiteCollectionJobRepository(tmp_path / "new.db"):
         pass
     assert schema_in(path) == schema_in(tmp_path / "new.db")
 
 
 def test_the_newest_schema_permits_exactly_the_statuses_of_the_lifecycle(tmp_path: Path) -> None:
-    restore(SCHEMA_VERSION, tmp_path / "jobs.db")
+    restore(SQLITE_SCHEMA_VERSION, tmp_path / "jobs.db")
     (permitted,) = re.findall(r"status IN \(([^)]*)\)", schema_in(tmp_path / "jobs.db")["jobs"])
     assert {text.strip("' ") for text in permitted.split(",")} == set(JobStatus), (
         "JobStatus has other statuses than the CHECK constraint of the newest schema: a new one "
@@ -128,7 +128,7 @@ async def test_candles_that_no_release_holds_any_more_are_named_and_the_file_is_
                 (job_id,),
             )
     before = content(path)
-    with pytest.raises(RepositoryError, match="left as it was") as raised:
+    with pytest.raises(RepositoryError, match="left unchanged") as raised:
         await SQLiteCollectionJobRepository(path).__aenter__()
     named = ", ".join(sorted(repr(JOBS[n].id) for n in (1, 3)))
     assert f"the jobs {named} have candles of 2**63 or more" in str(raised.value)
@@ -144,7 +144,7 @@ async def test_candles_that_no_release_holds_any_more_are_named_and_the_file_is_
 @pytest.mark.usefixtures("next_release")
 async def test_an_older_schema_is_migrated_and_nothing_is_lost(old: Path) -> None:
     await holds_every_job(old)
-    assert version(old) == SCHEMA_VERSION + 1
+    assert version(old) == SQLITE_SCHEMA_VERSION + 1
     with plain_connection(old) as connection:
         assert connection.execute("SELECT DISTINCT note FROM jobs").fetchall() == [
             ("kept",),
@@ -165,7 +165,7 @@ async def test_a_step_that_rebuilds_a_table_keeps_what_refers_to_it(
         "DROP TABLE jobs",
         "ALTER TABLE rebuilt RENAME TO jobs",
     )
-    monkeypatch.setitem(migrations.STEPS, SCHEMA_VERSION, rebuild)
+    monkeypatch.setitem(migrations.STEPS, SQLITE_SCHEMA_VERSION, rebuild)
     async with SQLiteCollectionJobRepository(old):
         pass
     with plain_connection(old) as connection:
@@ -179,25 +179,25 @@ async def test_a_step_that_fails_leaves_the_file_as_it_was(
 ) -> None:
     before = schema_in(old)
     steps = ("DROP TABLE symbols", "SELECT no_such_function()")
-    monkeypatch.setitem(migrations.STEPS, SCHEMA_VERSION, steps)
+    monkeypatch.setitem(migrations.STEPS, SQLITE_SCHEMA_VERSION, steps)
     with pytest.raises(RepositoryError, match="no_such_function") as raised:
         await SQLiteCollectionJobRepository(old).__aenter__()
     assert isinstance(raised.value.__cause__, sqlite3.OperationalError)
-    assert (version(old), schema_in(old)) == (SCHEMA_VERSION, before)
+    assert (version(old), schema_in(old)) == (SQLITE_SCHEMA_VERSION, before)
 
 
 @pytest.mark.usefixtures("next_release")
 async def test_a_step_may_not_leave_outcomes_of_no_job(
     old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(migrations.STEPS, SCHEMA_VERSION, ("DELETE FROM jobs",))
-    with pytest.raises(RepositoryError, match="outcomes of jobs that are not there"):
+    monkeypatch.setitem(migrations.STEPS, SQLITE_SCHEMA_VERSION, ("DELETE FROM jobs",))
+    with pytest.raises(RepositoryError, match="outcomes of jobs that do not exist"):
         await SQLiteCollectionJobRepository(old).__aenter__()
     monkeypatch.undo()
     await holds_every_job(old)
 
 
-@pytest.mark.parametrize("unknown", [0, SCHEMA_VERSION + 1, 99])
+@pytest.mark.parametrize("unknown", [0, SQLITE_SCHEMA_VERSION + 1, 99])
 async def test_a_schema_that_is_not_known_is_refused_untouched_naming_both_versions(
     old: Path, unknown: int
 ) -> None:
@@ -207,8 +207,8 @@ async def test_a_schema_that_is_not_known_is_refused_untouched_naming_both_versi
     with pytest.raises(RepositoryError) as raised:
         await SQLiteCollectionJobRepository(old).__aenter__()
     assert f"schema version {unknown}, and this release" in str(raised.value)
-    assert f"knows only 1 to {SCHEMA_VERSION}" in str(raised.value)
-    assert ("update collection_jobs" in str(raised.value)) is (unknown > SCHEMA_VERSION)
+    assert f"knows only 1 to {SQLITE_SCHEMA_VERSION}" in str(raised.value)
+    assert ("update collection_jobs" in str(raised.value)) is (unknown > SQLITE_SCHEMA_VERSION)
     assert content(old) == before
 
 
@@ -235,7 +235,7 @@ async def test_a_migration_that_came_before_it_had_the_lock_is_not_repeated(
         found = look(*arguments)
         if next(looks) == 0:
             with plain_connection(old) as another:
-                migrations.migrate(another, str(old), SCHEMA_VERSION + 1)
+                migrations.migrate(another, str(old), SQLITE_SCHEMA_VERSION + 1)
         return found
 
     look = migrations._check
@@ -248,7 +248,7 @@ async def test_a_migration_that_came_before_it_had_the_lock_is_not_repeated(
 async def test_processes_that_open_an_old_file_at_once_migrate_it_once(old: Path) -> None:
     names = [f"job {number}" for number in range(PROCESSES)]
     await all_at_once([await a_process("migrate", old, name) for name in names])
-    assert version(old) == SCHEMA_VERSION + 1
+    assert version(old) == SQLITE_SCHEMA_VERSION + 1
     with plain_connection(old) as connection:
         assert connection.execute("SELECT n FROM migrated").fetchall() == [(1,)]
         ((jobs,),) = connection.execute("SELECT count(*) FROM jobs").fetchall()
@@ -266,11 +266,11 @@ async def test_a_process_killed_in_mid_migration_leaves_the_file_as_it_was(
         connection.execute("BEGIN IMMEDIATE")  # it is in the middle of its transaction
     process.kill()
     assert await process.wait() == -signal.SIGKILL
-    assert (version(old), schema_in(old)) == (SCHEMA_VERSION, before)
+    assert (version(old), schema_in(old)) == (SQLITE_SCHEMA_VERSION, before)
     await holds_every_job(old)
     monkeypatch.setattr(migrations, "STEPS", dict(migrations.STEPS))
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", SCHEMA_VERSION)
+    monkeypatch.setattr(schema, "SQLITE_SCHEMA_VERSION", SQLITE_SCHEMA_VERSION)
     know_another_version()
     async with SQLiteCollectionJobRepository(old) as repository:
         await repository.save(a_job("after"))
-    assert version(old) == SCHEMA_VERSION + 1
+    assert version(old) == SQLITE_SCHEMA_VERSION + 1

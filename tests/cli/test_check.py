@@ -59,7 +59,7 @@ def test_a_wrong_one_is_shown_method_by_method() -> None:
         "  expected     async def save(self, job: CollectionJob) -> None",
         "  found        async def save(self, work: CollectionJob) -> None",
         "  rejected by  mypy",
-        "  fault        the parameter job is called work",
+        "  fault        the parameter job is named work",
         "  change       rename work to job",
     ]
     assert lines[-1] == "shop:Jobs: findings in 2 of 9 methods"

@@ -275,7 +275,7 @@ def test_only_a_failed_job_is_retried(url: str, name: str) -> None:
     before = stored(url, name)
     result = jobs("retry", url, name)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(f"collection-jobs jobs retry: job '{name}' is {name}, and only")
+    assert result.stderr.startswith(f"collection-jobs jobs retry: job '{name}' is {name}, but only")
     assert stored(url, name) == before
 
 
@@ -286,7 +286,7 @@ async def test_a_retry_never_takes_a_job_from_the_worker_that_claimed_it_meanwhi
         assert stale is not None
         assert await repository.update_status("a", JobStatus.PENDING)
         assert await repository.update_status("a", JobStatus.RUNNING)
-        with pytest.raises(Exception, match="is running, and only a failed one"):
+        with pytest.raises(Exception, match="is running, but only a failed job"):
             await retried(repository, stale)
         claimed = await repository.get_by_id("a")
         assert claimed is not None
@@ -309,7 +309,7 @@ def test_a_job_is_cancelled_with_a_reason(url: str, name: str) -> None:
 def test_what_has_ended_is_not_cancelled(url: str, name: str, hint: str) -> None:
     result = jobs("cancel", url, name)
     assert result.exit_code == 1
-    assert result.stderr.endswith(f"only a pending or running one can be cancelled; {hint}\n")
+    assert result.stderr.endswith(f"only a pending or running job can be cancelled; {hint}\n")
 
 
 def test_a_job_is_deleted_after_asking(url: str) -> None:
@@ -326,7 +326,9 @@ def test_a_job_is_deleted_after_asking(url: str) -> None:
     assert stored(url, "failed") is None
     result = jobs("delete", url, "running", "--yes", "--json")
     assert json.loads(result.stdout) == {"id": "running", "deleted": True}
-    assert "a worker is at it" in jobs("delete", fill_running(url), "again", answer="n\n").stderr
+    assert (
+        "a worker is processing" in jobs("delete", fill_running(url), "again", answer="n\n").stderr
+    )
 
 
 def fill_running(url: str) -> str:
@@ -362,14 +364,14 @@ def fill_running(url: str) -> str:
         (["mongo://u:hidden@h/db"], 2, "no installed package opens the scheme 'mongo'"),
         (["sqlite://u:hidden@h/db"], 2, "a SQLite URL reads sqlite:///relative.db"),
         (["u:hidden@h/db"], 2, "no installed package opens the scheme 'u'"),
-        (["//u:hidden@h/db"], 2, "what stands there is neither a command"),
+        (["//u:hidden@h/db"], 2, "the argument is neither a command"),
         (["sqlite:////{dir}/none/jobs.db"], 2, "there is no file "),
         (["sqlite:////{dir}"], 2, "is a folder, not a file"),
         (["sqlite:////{dir}/other.db"], 2, "is the SQLite database of another application"),
         (["sqlite:////{dir}/text.db"], 2, "is not a SQLite database"),
         (["sqlite:////{dir}/empty.db"], 2, "is an empty file"),
-        (["{url}", "--since", "soon"], 2, "'soon' is no time: give how long ago"),
-        (["{url}", "--since", "999999999w"], 2, "is no time"),
+        (["{url}", "--since", "soon"], 2, "'soon' is not a time: give an age"),
+        (["{url}", "--since", "999999999w"], 2, "is not a time"),
         (["{url}", "--status", "lost"], 2, "'lost' is not one of"),
         (["{url}", "--limit", "0"], 2, "0 is not in the range"),
     ],

@@ -229,8 +229,8 @@ def test_names_are_derived(name: str, module: str, class_name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("", "'' cannot name a package: letters, digits and hyphens do"),
-        ("my adapter", "'my adapter' cannot name a package: letters, digits and hyphens do, "),
+        ("", "'' cannot name a package: use letters, digits and hyphens"),
+        ("my adapter", "'my adapter' cannot name a package: use letters, digits and hyphens, "),
         ("my adapter", "as in my-adapter"),
         ("../evil", "cannot name a package"),
         ("/tmp/x", "cannot name a package"),  # noqa: S108 - it is refused
@@ -273,7 +273,7 @@ def test_nothing_that_is_there_is_touched(
         mine.symlink_to("nowhere")
     result = new_adapter("shop-jobs")
     assert result.exit_code == 2
-    assert "'shop-jobs' is there already, and nothing was touched" in result.stderr
+    assert "'shop-jobs' already exists, and nothing was changed" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["shop-jobs"]
     if kind == "folder":
         assert list(mine.iterdir()) == []

@@ -29,7 +29,7 @@ def test_a_class_is_found_by_its_name() -> None:
         ("shop:Job", "shop has no 'Job'; near to it: Jobs"),
         ("shop:Nothing", "shop has no 'Nothing'; it defines Jobs"),
         ("shop:Jobs.Inner", "shop has no 'Inner'"),
-        ("shop:number", "shop:number is no class but an int: 3"),
+        ("shop:number", "shop:number is not a class but an int: 3"),
         ("needs:Jobs", "needs cannot be imported: No module named 'no_such_driver'"),
         ("fails:Jobs", "fails cannot be imported: ZeroDivisionError: division by zero"),
         ("leaves:Jobs", "leaves cannot be imported: SystemExit: 4"),
@@ -55,7 +55,7 @@ def test_what_cannot_be_checked_is_said_in_one_line(
 
 def test_a_class_of_the_program_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CheckedClass, "__module__", "__main__")
-    with pytest.raises(CheckedClassError, match="defined in the program itself"):
+    with pytest.raises(CheckedClassError, match="defined in the main program"):
         CheckedClass.of(CheckedClass)
 
 

@@ -301,7 +301,7 @@ def test_an_error_that_no_order_excuses_is_told_by_itself() -> None:
     assert laws(SAVED, event("A", 3, 6, CLAIM, True), wrong) == ["ERROR-1"]
 
 
-# Calls that never came back
+# Calls that never returned
 
 
 def test_a_call_that_never_came_back_may_have_happened_or_not() -> None:
@@ -390,13 +390,13 @@ def test_a_finding_draws_the_calls_and_says_what_speaks_against_an_order() -> No
     assert finding.job_id == "a"
     assert "only one of them can have made the change" in finding.message
     claim = "repository.update_status('a', JobStatus.RUNNING) returned True"
-    against = f"{claim}; it should have returned False, for the job was running"
+    against = f"{claim}; it should have returned False, because the job was running"
     assert finding.history == (
         " 1 setup ||     repository.save(example_job('a')) returned None",
         f" 2 A       |--| {claim}",
         f" 3 B        ||  {claim}",
         "No order of these calls is possible:",
-        f"after 1, 3 cannot come 2: {against}",
+        f"2 cannot follow 1, 3: {against}",
     )
 
 

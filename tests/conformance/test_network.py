@@ -55,7 +55,7 @@ def law_of(report: Report) -> LawReport:
 def test_who_keeps_its_time_out_is_acquitted(store: type[Remote], server: Server) -> None:
     law = law_of(judged(store, server))
     assert (law.verdict, law.finding) == ("holds", None)
-    assert "by way of a proxy that failed in 6 ways" in (law.reason or "")
+    assert "through a proxy that failed in 6 ways" in (law.reason or "")
 
 
 # What waits for ever is left behind by the kit, and its sockets with it.
@@ -83,7 +83,7 @@ def test_a_store_that_no_proxy_leads_to_is_not_judged(server: Server) -> None:
         unused.bind(("127.0.0.1", 0))
         law = law_of(judged(Remote, server, port=unused.getsockname()[1]))
     assert law.verdict == "not applicable"
-    assert "the store does not open by way of a proxy: RepositoryError" in (law.reason or "")
+    assert "the store does not open through a proxy: RepositoryError" in (law.reason or "")
 
 
 # How a scheme and a factory say it

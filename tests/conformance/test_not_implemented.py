@@ -45,7 +45,7 @@ def test_an_adapter_without_methods_gets_one_finding_that_says_what_to_write_fir
     assert finding.law == "ERROR-1"
     assert finding.message == (
         "save, get_by_id, delete, list_by_status, list_recent, get_running_jobs, update_status, "
-        "add_failed_symbol and get_stats are not written yet: NotImplementedError is no answer. "
+        "add_failed_symbol and get_stats are not written yet: they raise NotImplementedError. "
         "Write save and get_by_id next: SAVE-1, SAVE-2 and GET-1 can then be examined"
     )
     assert finding.history == ("await repository.save(example_job('a'))",)

@@ -120,7 +120,7 @@ def test_what_is_not_declared_stands_in_every_report(silent: Report) -> None:
         one.get("value", "") for one in suite.findall("properties/property[@name='understated']")
     ]
     assert len(told) == 1
-    assert told[0].startswith("durable: 4 processes were killed <at work>; promise it")
+    assert told[0].startswith("durable: 4 processes were killed <at work>; declare ")
     assert suite.get("failures") == suite.get("errors") == "0"
     page = html_page(silent, sentence(silent))
     assert "durable: declares less than it does" in page

@@ -95,7 +95,7 @@ def test_they_are_discarded_when_the_run_is_interrupted_or_the_store_fails() -> 
 
 
 def test_an_error_while_discarding_is_told_unless_another_came_first() -> None:
-    with pytest.raises(TargetError, match="stay behind: OSError: it does not go away"):
+    with pytest.raises(TargetError, match="could not be removed: OSError: it does not go away"):
         verify(find_target("kept://h/stuck"), profile="quick", checks=())
     with pytest.raises(KeyboardInterrupt):
         verify(find_target("kept://h/stuck"), profile="quick", interrupted=lambda: bool(STORES))
@@ -104,10 +104,10 @@ def test_an_error_while_discarding_is_told_unless_another_came_first() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("kept://u:secret@h/wrong", "'kept://u:***@h/wrong' is no target: there is no wrong"),
+        ("kept://u:secret@h/wrong", "'kept://u:***@h/wrong' is not a target: there is no wrong"),
         (
             "plain://u:secret@h/",
-            "opens 'plain://u:***@h/' makes no stores for the kit: name a fact",
+            "opens 'plain://u:***@h/' cannot create stores for the kit: name a fact",
         ),
         (
             "lost://u:secret@h/",

@@ -202,7 +202,7 @@ def test_a_report_as_json_has_every_method(tmp_path: Path) -> None:
     assert save["findings"] == [
         {
             "kind": "parameters",
-            "message": "the parameter job is called work",
+            "message": "the parameter job is named work",
             "change": "rename work to job",
         }
     ]

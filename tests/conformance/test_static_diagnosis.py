@@ -49,7 +49,7 @@ def test_a_right_method_has_no_fault() -> None:
 
 def test_a_renamed_parameter() -> None:
     assert told(remove, "delete") == [
-        "the parameter job_id is called identity: rename identity to job_id"
+        "the parameter job_id is named identity: rename identity to job_id"
     ]
 
 
@@ -77,7 +77,7 @@ def test_a_default_that_cannot_be_compared() -> None:
 
     assert faults_of(get_running_jobs, "get_running_jobs") == []
     assert told(list_recent, "list_recent") == [
-        "limit is Odd() by default, not 100: give limit the default 100"
+        "limit defaults to Odd(), not 100: give limit the default 100"
     ]
 
 
@@ -98,9 +98,9 @@ DELETE: Any = delete
         (property(DELETE), "delete is a property, not a method"),
         (functools.cached_property(DELETE), "delete is a cached_property, not a method"),
         (int, "delete is a class, not a method"),
-        (staticmethod(DELETE), "delete is a staticmethod: it does not know which"),
-        (classmethod(DELETE), "delete is a classmethod: it does not know which"),
-        (functools.cache(DELETE), "functools.cache hands the same coroutine out twice"),
+        (staticmethod(DELETE), "delete is a staticmethod: it has no access to the repository"),
+        (classmethod(DELETE), "delete is a classmethod: it has no access to the repository"),
+        (functools.cache(DELETE), "functools.cache returns the same coroutine twice"),
     ],
 )
 def test_what_is_no_method(value: object, message: str) -> None:

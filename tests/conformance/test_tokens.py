@@ -36,5 +36,5 @@ def test_what_was_packed_is_unpacked(job: CollectionJob, candles: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "nonsense", "e30", pack({"no": "check"}), "\u00e9", "eNqr"])
 def test_what_is_no_token_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no token: copy the whole line"):
+    with pytest.raises(ValueError, match="is not a token: copy the whole token"):
         unpack(text)

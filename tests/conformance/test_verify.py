@@ -166,7 +166,7 @@ def test_a_finding_without_a_program_is_made_again_by_its_check() -> None:
 
 @pytest.mark.parametrize(
     ("token", "message"),
-    [("nonsense", "is no token"), (pack({"check": "astrology"}), "this version lacks")],
+    [("nonsense", "is not a token"), (pack({"check": "astrology"}), "this version does not have")],
 )
 def test_what_is_no_token_cannot_be_reproduced(token: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -216,10 +216,10 @@ NOT_CALLABLE = 7
             f"{__name__}:Boasts",
             "unknown capability 'telepathic'; known are durable",
         ),
-        ("nonsense", "'nonsense' is no target"),
+        ("nonsense", "'nonsense' is not a target"),
         ("redis://u:secret@host/1", "name a factory, as in module:factory"),
         ("sqlite:////no/such/folder/jobs.db", "the directory /no/such/folder does not exist"),
-        ("memory:jobs", "memory: takes nothing behind it"),
+        ("memory:jobs", "memory: takes nothing after it"),
     ],
 )
 def test_a_target_that_cannot_be_judged_is_one_clear_sentence(target: str, message: str) -> None:
@@ -277,7 +277,7 @@ def test_the_command_exits_with_0_when_the_repository_conforms(tmp_path: Path) -
     assert ran.returncode == 0, ran.stderr
     assert "SAVE-1" in ran.stdout
     assert "Verdict: conforms." in ran.stdout
-    assert "signatures: right, by mypy" in ran.stdout
+    assert "signatures: correct, by mypy" in ran.stdout
     assert json.loads((tmp_path / "report.json").read_text())["verdict"] == "conforms"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json"]
 

@@ -18,12 +18,14 @@ class Race:
         kind: Where such a race comes from.
         hides: Whether it is built to hide from random search: few pairs or one stage show it.
         stage: A stage of the job at which it shows.
+        preemptions: The fewest under which all of these laws are broken.
     """
 
     laws: frozenset[str]
     kind: str
     hides: bool
     stage: str
+    preemptions: int
 
 
 RACES: dict[type[Rows], Race] = {}
@@ -32,13 +34,18 @@ BEYOND_PAIRS: dict[type[Rows], Race] = {}
 
 
 def race(
-    *laws: str, kind: str, hides: bool = False, stage: str = "pending", pairs: bool = True
+    *laws: str,
+    kind: str,
+    hides: bool = False,
+    stage: str = "pending",
+    pairs: bool = True,
+    preemptions: int = 1,
 ) -> Callable[[type[Rows]], type[Rows]]:
     """Enter a mutant into the table."""
 
     def enter(mutant: type[Rows]) -> type[Rows]:
         table = RACES if pairs else BEYOND_PAIRS
-        table[mutant] = Race(frozenset(laws), kind, hides, stage)
+        table[mutant] = Race(frozenset(laws), kind, hides, stage, preemptions)
         return mutant
 
     return enter

@@ -155,6 +155,7 @@ class LockPerIdAndMethod(LockPerJob):
     "SAVE-3",
     "STATUS-2",
     kind="a lock kept in a registry that has to be asked for it first",
+    preemptions=2,
 )
 class LazyLock(LockPerJob):
     """The lock of a job is kept while it is in use; the next one is made after a look-up."""
@@ -311,7 +312,11 @@ class LockOrder(Rows):
                 yield
 
 
-@race("ATOMIC-1", kind="a condition built on asyncio.Event: the wake-up comes before the wait")
+@race(
+    "ATOMIC-1",
+    kind="a condition built on asyncio.Event: the wake-up comes before the wait",
+    preemptions=2,
+)
 class LostWakeUp(Rows):
     """Who finds the store busy clears the event that may just have been set, and waits for it."""
 

@@ -23,7 +23,7 @@ from collection_jobs.adapters.postgres.errors import (
 )
 from collection_jobs.adapters.postgres.schema import if_current
 from collection_jobs.adapters.postgres.session import conditional, unconditional
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.errors import RepositoryError
 
 __all__ = ["Connection", "connect", "connect_patiently", "dropped_in_time", "is_ready", "set_up"]
@@ -37,7 +37,7 @@ _PROBE = 1.0
 
 
 async def connect_patiently(
-    settings: Settings, prepare: Callable[[Connection], Awaitable[None]], *, refused: bool
+    settings: PostgresSettings, prepare: Callable[[Connection], Awaitable[None]], *, refused: bool
 ) -> Connection:
     """Connect and prepare the connection; wait for a server that is coming up.
 
@@ -70,7 +70,7 @@ async def connect_patiently(
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-async def connect(settings: Settings, seconds: float) -> Connection:
+async def connect(settings: PostgresSettings, seconds: float) -> Connection:
     """Open a connection; a silent network ends it sooner or later.
 
     asyncpg is to prepare nothing by itself: names of its choice would collide with those of other
@@ -117,7 +117,7 @@ def _guard(connection: Connection, seconds: float) -> None:
 
 
 @contextmanager
-def dropped_in_time(connection: Connection, settings: Settings) -> Generator[None]:
+def dropped_in_time(connection: Connection, settings: PostgresSettings) -> Generator[None]:
     """Drop a connection whose server does not answer within ``command_timeout``.
 
     A time-out by cancellation would not do: asyncpg asks the server to cancel, and a transaction
@@ -140,7 +140,7 @@ def dropped_in_time(connection: Connection, settings: Settings) -> Generator[Non
         timer.cancel()
 
 
-async def is_ready(connection: Connection, settings: Settings) -> bool:
+async def is_ready(connection: Connection, settings: PostgresSettings) -> bool:
     """Set up a session, and say whether the schema has this release's version: in one round trip.
 
     False where anything is unusual; then nothing was changed.
@@ -157,7 +157,7 @@ async def is_ready(connection: Connection, settings: Settings) -> bool:
         return False
 
 
-async def set_up(connection: Connection, settings: Settings) -> None:
+async def set_up(connection: Connection, settings: PostgresSettings) -> None:
     """Set up a session, unless there is none to rely on.
 
     Raises:
@@ -175,7 +175,7 @@ async def set_up(connection: Connection, settings: Settings) -> None:
     await connection.execute(unconditional(settings))
 
 
-async def _is_shared(connection: Connection, settings: Settings) -> bool:
+async def _is_shared(connection: Connection, settings: PostgresSettings) -> bool:
     """Whether two clients of a pooler are served by one session of the server.
 
     One that pools sessions gives the second client another session, or lets it wait for one.

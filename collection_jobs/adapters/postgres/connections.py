@@ -15,7 +15,7 @@ from collection_jobs.adapters.postgres.connecting import (
 from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.schema import prepare_schema
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.errors import RepositoryError
 
 __all__ = ["Connections"]
@@ -29,7 +29,7 @@ class Connections:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: PostgresSettings,
         freed: Callable[[], None],
         none_left: Callable[[Exception], None],
     ) -> None:

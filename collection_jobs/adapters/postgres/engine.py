@@ -1,4 +1,4 @@
-"""Engine: the connections of one open repository, and the calls that travel on them."""
+"""PostgresEngine: the connections of one open repository, and the calls that travel on them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from collection_jobs.adapters.postgres.connections import Connections
 from collection_jobs.adapters.postgres.deadlines import Deadlines
 from collection_jobs.adapters.postgres.errors import (
     DRIVER_ERRORS,
-    for_caller,
     maybe_done,
-    not_open,
     not_sent,
+    postgres_error,
+    postgres_not_open,
 )
 from collection_jobs.adapters.postgres.locks import Locks
 from collection_jobs.adapters.postgres.pooled import PooledConnection
-from collection_jobs.adapters.postgres.retries import Failure
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.retries import StatementFailure
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.adapters.postgres.shield import uncancelled
 from collection_jobs.adapters.postgres.write import (
     AnswerT,
@@ -38,10 +38,10 @@ from collection_jobs.adapters.postgres.write import (
 )
 from collection_jobs.owner import Owner
 
-__all__ = ["Engine"]
+__all__ = ["PostgresEngine"]
 
 
-class Engine:
+class PostgresEngine:
     """What one open repository works with; it belongs to the event loop that opened it.
 
     A call that is alone goes at once. Those that come while others are under way, in the same round
@@ -55,7 +55,7 @@ class Engine:
         owner: Who may use it.
     """
 
-    def __init__(self, settings: Settings, locked_jobs: str) -> None:
+    def __init__(self, settings: PostgresSettings, locked_jobs: str) -> None:
         """Prepare; nothing is opened yet.
 
         Args:
@@ -88,7 +88,7 @@ class Engine:
         try:
             await self._connections.open()
         except DRIVER_ERRORS as error:
-            raise for_caller(error, self._settings) from error
+            raise postgres_error(error, self._settings) from error
         self._is_open = True
 
     async def close(self) -> None:
@@ -111,7 +111,7 @@ class Engine:
 
     def _stop(self) -> None:
         self._connections.terminate()
-        self._fail_waiting(lambda: not_open(self._settings))
+        self._fail_waiting(lambda: postgres_not_open(self._settings))
 
     async def read(self, kind: ReadKind, key: Hashable) -> Any:
         """Read something. A cancelled call leaves nothing; the server is told to stop.
@@ -128,7 +128,7 @@ class Engine:
                 except DRIVER_ERRORS as error:
                     failure = self._failure(pooled, error)
                     if not failure.is_passing or self._deadlines.now() >= deadline:
-                        raise for_caller(failure.error, self._settings) from failure.error
+                        raise postgres_error(failure.error, self._settings) from failure.error
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._reads:  # or those before it are watched, whose time is over before its own
             self._deadlines.watch(deadline)
@@ -194,7 +194,7 @@ class Engine:
 
     def _check_open(self) -> None:
         if not self._is_open:
-            raise not_open(self._settings)
+            raise postgres_not_open(self._settings)
 
     def _pump_soon(self) -> None:
         """Pump at the end of this round: those who were just answered may ask again before that."""
@@ -274,7 +274,7 @@ class Engine:
             _fail_reads(batch, error)
         except BaseException:
             pooled.terminate()
-            _fail_reads(batch, not_open(self._settings))
+            _fail_reads(batch, postgres_not_open(self._settings))
             raise
         else:
             for read in batch:
@@ -283,11 +283,11 @@ class Engine:
             self._reading -= 1
             self._give_back(pooled)
 
-    def _reads_failed(self, batch: list[Read], failure: Failure) -> None:
+    def _reads_failed(self, batch: list[Read], failure: StatementFailure) -> None:
         for read in batch:
             read.attempts += 1
             now = self._deadlines.now() if failure.permits(read.attempts) else math.inf
-            read.fail(lambda: for_caller(failure.error, self._settings), now)
+            read.fail(lambda: postgres_error(failure.error, self._settings), now)
             if read.callers:
                 self._reads.put_back([read])
                 self._deadlines.watch(read.deadline)
@@ -349,10 +349,10 @@ class Engine:
                 write.wait_again()
                 self._deadlines.watch(write.deadline)
             else:
-                write.answer(for_caller(error, self._settings))
+                write.answer(postgres_error(error, self._settings))
 
-    def _failure(self, pooled: PooledConnection, error: BaseException) -> Failure:
-        failure = Failure(pooled, error, self._settings)
+    def _failure(self, pooled: PooledConnection, error: BaseException) -> StatementFailure:
+        failure = StatementFailure(pooled, error, self._settings)
         if failure.is_outdated:
             pooled.forget_statements()
             self._connections.forget_statements()
@@ -368,7 +368,7 @@ class Engine:
 
     def _no_connection(self, error: Exception) -> None:
         """Fail what waits: no connection remains and reconnecting failed."""
-        self._fail_waiting(lambda: for_caller(error, self._settings))
+        self._fail_waiting(lambda: postgres_error(error, self._settings))
 
     def _fail_waiting(self, error: Callable[[], Exception]) -> None:
         for write in self._writes.take_all():

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncpg
 
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.errors import RepositoryClosedError, RepositoryError
 
 __all__ = [
     "DRIVER_ERRORS",
     "ConnectError",
-    "for_caller",
     "is_cancelled",
     "is_conflict",
     "is_locked",
@@ -20,8 +19,9 @@ __all__ = [
     "is_unsent",
     "maybe_done",
     "no_answer",
-    "not_open",
     "not_sent",
+    "postgres_error",
+    "postgres_not_open",
 ]
 
 DRIVER_ERRORS = (
@@ -102,7 +102,7 @@ def is_starting(error: BaseException) -> bool:
     return _code(error) == _STARTING
 
 
-def for_caller(error: Exception, settings: Settings) -> Exception:
+def postgres_error(error: Exception, settings: PostgresSettings) -> Exception:
     """Return a new RepositoryError caused by the driver's; any other error as it is."""
     if not isinstance(error, DRIVER_ERRORS):
         return error
@@ -113,7 +113,8 @@ def for_caller(error: Exception, settings: Settings) -> Exception:
         text = f"another transaction has held a lock for more than {settings.lock_timeout:g} s"
     elif code in _SHARED_SESSION and settings.statement_cache:
         text = (
-            "a prepared statement was lost or made by another session; behind a pooler that shares"
+            "a prepared statement was lost or created by another session; behind a pooler that"
+            " shares"
             f" sessions among transactions set statement_cache=0 ({_said(error)})"
         )
     elif code in _GONE:
@@ -125,20 +126,20 @@ def for_caller(error: Exception, settings: Settings) -> Exception:
     return _caused(f"{text}: {settings.name}", error)
 
 
-def no_answer(settings: Settings, cause: BaseException | None = None) -> TimeoutError:
+def no_answer(settings: PostgresSettings, cause: BaseException | None = None) -> TimeoutError:
     """Return the error of a connection dropped because the server did not answer in time."""
     error = TimeoutError(f"no answer within {settings.command_timeout:g} s")
     error.__cause__ = cause
     return error
 
 
-def not_sent(settings: Settings) -> RepositoryError:
+def not_sent(settings: PostgresSettings) -> RepositoryError:
     """Return the error of a call whose time was over before it had a connection."""
     text = f"the call could not begin within {settings.command_timeout:g} s, nothing was changed"
     return _caused(f"{text}: {settings.name}", no_answer(settings))
 
 
-def maybe_done(error: BaseException, settings: Settings) -> RepositoryError:
+def maybe_done(error: BaseException, settings: PostgresSettings) -> RepositoryError:
     """Return the error of a write that was sent, and whose answer was lost with the connection."""
     return _caused(
         "the connection was lost before PostgreSQL answered, so the call may have happened or not"
@@ -147,7 +148,7 @@ def maybe_done(error: BaseException, settings: Settings) -> RepositoryError:
     )
 
 
-def not_open(settings: Settings) -> RepositoryClosedError:
+def postgres_not_open(settings: PostgresSettings) -> RepositoryClosedError:
     """Return the error of a call before the opening or after the closing."""
     return RepositoryClosedError(
         f"the repository is not open, use it within async with: {settings.name}"

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.session import milliseconds
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.adapters.postgres.write import AnyWrite, Sharing
 
 __all__ = ["Locks"]
@@ -27,7 +27,7 @@ _PRECISION = 0.005
 class Locks:
     """The time that writes have for locks."""
 
-    def __init__(self, settings: Settings, locked_jobs: str, most: int) -> None:
+    def __init__(self, settings: PostgresSettings, locked_jobs: str, most: int) -> None:
         """Start with none.
 
         Args:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import asyncpg
 
 from collection_jobs.adapters.postgres.identifiers import in_schema
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.errors import RepositoryError
 from collection_jobs.validation import shown
 
-__all__ = ["MIGRATIONS", "SCHEMA_VERSION", "Migration"]
+__all__ = ["MIGRATIONS", "POSTGRES_SCHEMA_VERSION", "Migration"]
 
-_Check = Callable[["asyncpg.Connection[asyncpg.Record]", Settings], Awaitable[None]]
+_Check = Callable[["asyncpg.Connection[asyncpg.Record]", PostgresSettings], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ _NAMED = 10
 
 
 async def _check_candles(
-    connection: asyncpg.Connection[asyncpg.Record], settings: Settings
+    connection: asyncpg.Connection[asyncpg.Record], settings: PostgresSettings
 ) -> None:
     # Nobody may add one after this look.
     lock = "LOCK TABLE {schema}.jobs, {schema}.outcomes IN ACCESS EXCLUSIVE MODE"
@@ -129,7 +129,8 @@ async def _check_candles(
     named = ", ".join(shown(row[0]) for row in rows[:_NAMED])
     more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     raise RepositoryError(
-        f"the schema cannot be migrated, for a symbol of these jobs has 2**63 candles or more, the"
+        "the schema cannot be migrated, because a symbol of these jobs has 2**63 candles or"
+        " more, the"
         f" most is 2**63 - 1: {named}{more}; record fewer or delete the jobs with the release that"
         f" wrote them, nothing was changed: {settings.name}"
     )
@@ -142,4 +143,4 @@ MIGRATIONS: Sequence[Migration] = (
 )
 """The step at n makes a schema of version n + 1 from one of version n; 0 is an empty schema."""
 
-SCHEMA_VERSION = len(MIGRATIONS)
+POSTGRES_SCHEMA_VERSION = len(MIGRATIONS)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
 from collection_jobs.adapters.postgres.pooled import PooledConnection
-from collection_jobs.adapters.postgres.rows import Outcomes, has_large_metadata, job_from
+from collection_jobs.adapters.postgres.rows import Outcomes, has_large_metadata, job_from_row
 from collection_jobs.fields import FIELDS
 from collection_jobs.job import CollectionJob
 
@@ -63,7 +63,7 @@ async def read_in_parts(
         if number % _JOBS_AT_ONCE == 0:
             await asyncio.sleep(0)
         key = row[-2]
-        jobs.append(job_from(tuple(row)[: len(FIELDS)], outcomes[key], metadata.get(key)))
+        jobs.append(job_from_row(tuple(row)[: len(FIELDS)], outcomes[key], metadata.get(key)))
     return jobs
 
 

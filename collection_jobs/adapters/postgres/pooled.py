@@ -14,7 +14,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from collection_jobs.adapters.postgres.connecting import Connection
 from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
 from collection_jobs.adapters.postgres.session import begin, milliseconds
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 
 __all__ = ["PooledConnection", "Rows", "statement_name"]
 
@@ -41,7 +41,7 @@ class PooledConnection:
         *("is_late", "lock_limit", "sent", "was_cancelled", "__weakref__"),
     )
 
-    def __init__(self, connection: Connection, settings: Settings) -> None:
+    def __init__(self, connection: Connection, settings: PostgresSettings) -> None:
         """Take over a connection that is set up."""
         self._connection = connection
         self._settings = settings

@@ -1,15 +1,15 @@
-"""Proxying: the URL of a store by way of a proxy in front of its server, for the kit."""
+"""Proxying: the URL of a store through a proxy in front of its server, for the kit."""
 
 from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlencode
 
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 
 __all__ = ["PROXIED_TIME_OUT", "proxied_url", "server_address"]
 
 PROXIED_TIME_OUT = 1.0
-"""Seconds in which every call on a store that is opened by way of a proxy ends."""
+"""Seconds in which every call on a store that is opened through a proxy ends."""
 
 _PORT = 5432
 
@@ -28,7 +28,7 @@ def server_address(url: str) -> tuple[str, int] | None:
 
 
 def proxied_url(url: str, host: str, port: int) -> str:
-    """Return the URL of the same store by way of a proxy, with short time-outs."""
+    """Return the URL of the same store through a proxy, with short time-outs."""
     _, _, (scheme, user, rest, options) = _taken_apart(url)
     options |= {"connect_timeout": str(PROXIED_TIME_OUT), "command_timeout": str(PROXIED_TIME_OUT)}
     return f"{scheme}://{user}{host}:{port}{rest}?{urlencode(options)}"
@@ -36,7 +36,7 @@ def proxied_url(url: str, host: str, port: int) -> str:
 
 def _taken_apart(url: str) -> tuple[str, str, tuple[str, str, str, dict[str, str]]]:
     """Return the host and the port, as text, and all the rest of a URL."""
-    Settings.from_url(url)  # whatever is wrong with it is said as it is when it is opened
+    PostgresSettings.from_url(url)  # whatever is wrong with it is said as it is when it is opened
     place, _, query = url.partition("?")
     scheme, _, place = place.partition("://")
     user, at, place = place.rpartition("@")

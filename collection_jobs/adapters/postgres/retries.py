@@ -1,4 +1,4 @@
-"""Failure: what the driver's error means for a statement, and whether it is worth a repetition."""
+"""StatementFailure: what the driver's error means for a statement, and whether to repeat it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from collection_jobs.adapters.postgres.errors import (
     no_answer,
 )
 from collection_jobs.adapters.postgres.pooled import PooledConnection
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 
-__all__ = ["Failure"]
+__all__ = ["StatementFailure"]
 
 _MOST_ATTEMPTS = 20
 """How often a call is repeated that was rolled back for another's sake, or lost its connection."""
@@ -22,7 +22,7 @@ _MOST_PREPARATIONS = 3
 """How often one whose statement was outdated, or cancelled by a request for another."""
 
 
-class Failure:
+class StatementFailure:
     """One failed statement; a connection that is lost is closed here, too.
 
     Attributes:
@@ -35,7 +35,9 @@ class Failure:
 
     __slots__ = ("_is_certain", "error", "is_in_doubt", "is_locked", "is_outdated", "is_passing")
 
-    def __init__(self, pooled: PooledConnection, error: BaseException, settings: Settings) -> None:
+    def __init__(
+        self, pooled: PooledConnection, error: BaseException, settings: PostgresSettings
+    ) -> None:
         """Judge the error of a statement."""
         if is_loss(error):
             pooled.terminate()

@@ -23,7 +23,7 @@ __all__ = [
     "array_literal",
     "columns_of",
     "has_large_metadata",
-    "job_from",
+    "job_from_row",
     "row_of",
     "weight_of",
 ]
@@ -84,7 +84,7 @@ def has_large_metadata(row: Sequence[Any]) -> bool:
     return row[_METADATA] is None
 
 
-def job_from(
+def job_from_row(
     row: Iterable[Any], outcomes: Outcomes | None = None, metadata: dict[str, str] | None = None
 ) -> CollectionJob:
     """Build the job in a row; the schema's constraints stand for the entity's.

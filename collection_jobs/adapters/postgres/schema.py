@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncpg
 
 from collection_jobs.adapters.postgres.identifiers import in_schema, quoted
-from collection_jobs.adapters.postgres.migrations import MIGRATIONS, SCHEMA_VERSION
+from collection_jobs.adapters.postgres.migrations import MIGRATIONS, POSTGRES_SCHEMA_VERSION
 from collection_jobs.adapters.postgres.session import begin, milliseconds
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.errors import RepositoryError
 
 __all__ = ["drop_schema", "if_current", "prepare_schema"]
@@ -18,13 +18,13 @@ _VERSION = "collection_jobs_version"
 _LOCK = int.from_bytes(b"CJob", "big")
 
 
-def if_current(settings: Settings) -> str:
+def if_current(settings: PostgresSettings) -> str:
     """Return a query of one row if the schema has this release's version, and of none if not."""
-    return f"SELECT FROM {_version_table(settings)} WHERE version = {SCHEMA_VERSION}"
+    return f"SELECT FROM {_version_table(settings)} WHERE version = {POSTGRES_SCHEMA_VERSION}"
 
 
 async def prepare_schema(
-    connection: asyncpg.Connection[asyncpg.Record], settings: Settings
+    connection: asyncpg.Connection[asyncpg.Record], settings: PostgresSettings
 ) -> None:
     """See that the schema is there, in this release's version; create or migrate it.
 
@@ -40,7 +40,7 @@ async def prepare_schema(
     if encoding != "UTF8":
         raise RepositoryError(f"the database must hold UTF8, not {encoding}: {settings.name}")
     found = await _version(connection, settings)
-    if found == SCHEMA_VERSION:
+    if found == POSTGRES_SCHEMA_VERSION:
         return
     if not found and not settings.create:
         raise RepositoryError(f"there is no store of collection jobs: {settings.name}")
@@ -58,7 +58,7 @@ async def prepare_schema(
             await step.check(connection, settings)
         await connection.execute(in_schema(step.script, settings.schema))
     await connection.execute(
-        f"UPDATE {_version_table(settings)} SET version = {SCHEMA_VERSION}"  # noqa: S608 - a quoted name
+        f"UPDATE {_version_table(settings)} SET version = {POSTGRES_SCHEMA_VERSION}"  # noqa: S608 - a quoted name
     )
     await connection.execute("COMMIT")
 
@@ -68,11 +68,13 @@ async def drop_schema(connection: asyncpg.Connection[asyncpg.Record], schema: st
     await connection.execute(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
 
 
-def _version_table(settings: Settings) -> str:
+def _version_table(settings: PostgresSettings) -> str:
     return f"{quoted(settings.schema)}.{_VERSION}"
 
 
-async def _version(connection: asyncpg.Connection[asyncpg.Record], settings: Settings) -> int:
+async def _version(
+    connection: asyncpg.Connection[asyncpg.Record], settings: PostgresSettings
+) -> int:
     """Return the version of the schema; 0: there is none of ours.
 
     Raises:
@@ -93,15 +95,17 @@ async def _version(connection: asyncpg.Connection[asyncpg.Record], settings: Set
         raise RepositoryError(
             f"the schema's table {_VERSION!r} must hold a version, not {version!r}: {settings.name}"
         )
-    if version > SCHEMA_VERSION:
+    if version > POSTGRES_SCHEMA_VERSION:
         raise RepositoryError(
             f"the schema has the version {version}, and this release of collection_jobs knows"
-            f" only {SCHEMA_VERSION} and older ones: {settings.name}"
+            f" only {POSTGRES_SCHEMA_VERSION} and older ones: {settings.name}"
         )
     return version
 
 
-async def _create(connection: asyncpg.Connection[asyncpg.Record], settings: Settings) -> None:
+async def _create(
+    connection: asyncpg.Connection[asyncpg.Record], settings: PostgresSettings
+) -> None:
     foreign: str | None = await connection.fetchval(
         "SELECT min(c.relname::text) FROM pg_class AS c JOIN pg_namespace AS n"
         " ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = ANY ($2::text[])",

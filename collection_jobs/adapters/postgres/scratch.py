@@ -7,16 +7,16 @@ from hashlib import sha256
 from pathlib import Path
 
 from collection_jobs.adapters.postgres.connecting import connect, dropped_in_time
-from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS, for_caller
+from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS, postgres_error
 from collection_jobs.adapters.postgres.schema import drop_schema
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 
-__all__ = ["discard", "scratch_url"]
+__all__ = ["discard", "postgres_scratch_url"]
 
 
-def scratch_url(url: str, directory: Path) -> str:
+def postgres_scratch_url(url: str, directory: Path) -> str:
     """Return the URL of a schema that belongs to a directory, in the same database."""
-    return Settings.from_url(url).with_schema(_schema(directory))
+    return PostgresSettings.from_url(url).with_schema(_schema(directory))
 
 
 async def discard(url: str, directories: Sequence[Path]) -> None:
@@ -25,7 +25,7 @@ async def discard(url: str, directories: Sequence[Path]) -> None:
     Raises:
         RepositoryError: PostgreSQL cannot be reached, or refuses.
     """
-    settings = Settings.from_url(url)
+    settings = PostgresSettings.from_url(url)
     try:
         connection = await connect(settings, settings.connect_timeout)
         try:
@@ -36,7 +36,7 @@ async def discard(url: str, directories: Sequence[Path]) -> None:
         finally:
             connection.terminate()
     except DRIVER_ERRORS as error:
-        raise for_caller(error, settings) from error
+        raise postgres_error(error, settings) from error
 
 
 def _schema(directory: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from collection_jobs.adapters.postgres.identifiers import literal
-from collection_jobs.adapters.postgres.settings import Settings
+from collection_jobs.adapters.postgres.settings import PostgresSettings
 
 __all__ = ["SESSION", "begin", "conditional", "milliseconds", "unconditional"]
 
@@ -34,7 +34,7 @@ def milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))
 
 
-def conditional(settings: Settings, pid: int) -> str:
+def conditional(settings: PostgresSettings, pid: int) -> str:
     """Return a query of one row that sets the session, or of none if a pooler is in between.
 
     A pooler gives out process ids of its own making. Were it to share sessions among transactions,
@@ -47,14 +47,14 @@ def conditional(settings: Settings, pid: int) -> str:
     return f"SELECT {values} WHERE pg_backend_pid() = {pid:d}"
 
 
-def unconditional(settings: Settings) -> str:
+def unconditional(settings: PostgresSettings) -> str:
     """Commands that set the session."""
     return "; ".join(
         f"SET {name} = {literal(value)}" for name, value in _settings(settings).items()
     )
 
 
-def begin(settings: Settings, mode: str = "READ COMMITTED") -> str:
+def begin(settings: PostgresSettings, mode: str = "READ COMMITTED") -> str:
     """Commands that begin a transaction, in which the same is set where the session is shared."""
     start = f"BEGIN ISOLATION LEVEL {mode}"
     if settings.statement_cache:
@@ -63,7 +63,7 @@ def begin(settings: Settings, mode: str = "READ COMMITTED") -> str:
     return "; ".join([start, *local])
 
 
-def _settings(settings: Settings) -> dict[str, str]:
+def _settings(settings: PostgresSettings) -> dict[str, str]:
     limit = str(milliseconds(settings.command_timeout * _SERVERS_SHARE))
     return {
         **_PLANNER,

@@ -1,4 +1,4 @@
-"""Settings: what one repository is opened with, checked, and read from a URL."""
+"""PostgresSettings: what one repository is opened with, checked, and read from a URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collection_jobs.adapters.postgres.identifiers import LONGEST_NAME
 from collection_jobs.urls import option_pairs, shown_option, shown_url, shown_value
 from collection_jobs.validation import shown
 
-__all__ = ["DEFAULT_SCHEMA", "Settings"]
+__all__ = ["DEFAULT_SCHEMA", "PostgresSettings"]
 
 _N = TypeVar("_N", int, float)
 
@@ -37,7 +37,7 @@ _DRIVER_OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PostgresSettings:
     """What one repository is opened with.
 
     Attributes:
@@ -152,8 +152,8 @@ def _checked_dsn(value: str) -> str:
         or not all(_HOST.fullmatch(host) for host in place["hosts"].split(","))
     ):
         raise ValueError(
-            "a PostgreSQL URL reads postgresql://user:password@host:port/database, with what is"
-            f" special in a user, a password or a database percent-encoded: {shown_url(dsn)!r}"
+            "a PostgreSQL URL reads postgresql://user:password@host:port/database, with special"
+            " characters in the user, password or database percent-encoded: {shown_url(dsn)!r}"
         )
     if _UNSTORABLE.search(unquote(dsn)):
         raise ValueError(

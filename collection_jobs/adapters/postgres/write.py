@@ -112,12 +112,12 @@ class PostgresWrite(Generic[RequestT, AnswerT]):
         deadline: float,
     ) -> None:
         """Let it wait."""
-        self.kind = kind
-        self.request = request
+        self.kind: WriteKind[RequestT, AnswerT] = kind
+        self.request: RequestT = request
         self.ids: Sequence[str] = request.ids
         self.weight: int = request.weight
-        self.future = future
-        self.deadline = deadline
+        self.future: asyncio.Future[AnswerT] = future
+        self.deadline: float = deadline
         self.locks_until: float = 0.0
         self.sharing: Sharing = Sharing.SHARED if kind.together else Sharing.ALONE
         self.attempts: int = 0

@@ -1,4 +1,4 @@
-"""Engine: the threads and connections of one open repository."""
+"""SQLiteEngine: the threads and connections of one open repository."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from collection_jobs.adapters.sqlite.background import (
 )
 from collection_jobs.adapters.sqlite.errors import (
     ENGINE_ERRORS,
-    for_caller,
-    not_open,
     primary_code,
-    raise_for_caller,
+    raise_sqlite_error,
+    sqlite_error,
+    sqlite_not_open,
 )
 from collection_jobs.adapters.sqlite.files import Files, identity_of
 from collection_jobs.adapters.sqlite.group_commit import GroupCommit, Write, copy_log
 from collection_jobs.adapters.sqlite.handles import Handles, check_allowed
 from collection_jobs.adapters.sqlite.read_scheduler import ReadScheduler
 from collection_jobs.adapters.sqlite.rows import LARGEST_DOCUMENT
-from collection_jobs.adapters.sqlite.schema import connect, connect_to_read
-from collection_jobs.adapters.sqlite.settings import Settings
+from collection_jobs.adapters.sqlite.schema import connect_to_read, connect_to_write
+from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from collection_jobs.errors import RepositoryError
 from collection_jobs.owner import Owner
 
-__all__ = ["CACHE_KIB", "Engine"]
+__all__ = ["CACHE_KIB", "SQLiteEngine"]
 
 CACHE_KIB = 64_000
 """The most that the page cache of the connection for short reads takes: SQLite's usual 2 MB hold so
@@ -65,7 +65,7 @@ _AT_ONCE = float("-inf")
 _TOO_LONG = (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_BUSY)
 
 
-class Engine:
+class SQLiteEngine:
     """What one open repository works with; it belongs to the event loop that opened it.
 
     * The *writer* is a thread with the one connection that changes anything. It opens and closes
@@ -76,7 +76,7 @@ class Engine:
       so none holds a transaction open.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SQLiteSettings) -> None:
         """Prepare; nothing is opened yet.
 
         Raises:
@@ -206,9 +206,9 @@ class Engine:
         except sqlite3.Error as error:
             if primary_code(error) in _TOO_LONG:
                 return await self.read_long(if_long or work, argument)
-            raise_for_caller(error, self._settings)
+            raise_sqlite_error(error, self._settings)
         except ENGINE_ERRORS as error:
-            raise_for_caller(error, self._settings)
+            raise_sqlite_error(error, self._settings)
 
     async def read_jobs(
         self,
@@ -238,7 +238,7 @@ class Engine:
         try:
             return await reading
         except ENGINE_ERRORS as error:
-            raise_for_caller(error, self._settings)
+            raise_sqlite_error(error, self._settings)
 
     def _no_thread(self) -> RepositoryError:
         return RepositoryError(f"no thread could be started for a call on {self._settings.path!r}")
@@ -253,7 +253,7 @@ class Engine:
     def _look(self, now: float) -> None:
         """Look whether there is a reason to refuse; when there is, each call looks again."""
         if not self._is_open:
-            raise not_open(self._settings)
+            raise sqlite_not_open(self._settings)
         self._next_look = now + _LOOK_EVERY
         if self._failure is None:
             try:
@@ -293,7 +293,7 @@ class Engine:
         insist(self._post_the_end, committer)
 
     def _refuse_to_open(self, error: BaseException) -> None:
-        self._post(self._opened, for_caller(error, self._settings))
+        self._post(self._opened, sqlite_error(error, self._settings))
         self._post(self._closed)
 
     def _refuse_all(self, committer: GroupCommit, error: BaseException) -> None:
@@ -306,7 +306,7 @@ class Engine:
                 str(error)
                 if isinstance(error, RepositoryError)
                 else f"the writer on {self._settings.path!r} ended ({error!r}): close the "
-                "repository, and open it anew"
+                "repository, and open it again"
             )
         committer.let_go()
         self._call(_answer, self._batch)
@@ -328,7 +328,7 @@ class Engine:
         self._handles = handles = Handles(settings.path)
         try:
             before = identity_of(settings.path)
-            writer = handles.add(connect(settings, lambda: self._stopped))
+            writer = handles.add(connect_to_write(settings, lambda: self._stopped))
             self._files = Files(settings.path, before)
             handles.identity = self._files.database
             self._helper = handles.add(connect_to_read(settings, settings.busy_timeout))
@@ -350,8 +350,8 @@ class Engine:
             committer.close()
             failure = self._handles.close()
         except BaseException as error:  # noqa: BLE001 - propagate any exception to the caller
-            return for_caller(error, self._settings)
-        return None if failure is None else for_caller(failure, self._settings)
+            return sqlite_error(error, self._settings)
+        return None if failure is None else sqlite_error(failure, self._settings)
 
     def _start_checkpoint(self) -> BackgroundWork[int]:
         work = BackgroundWork(lambda: copy_log(self._helper))

@@ -6,10 +6,10 @@ import sqlite3
 from typing import NoReturn
 
 from collection_jobs.adapters.sqlite.rows import UndecodableError
-from collection_jobs.adapters.sqlite.settings import Settings
+from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from collection_jobs.errors import RepositoryClosedError, RepositoryError
 
-__all__ = ["ENGINE_ERRORS", "for_caller", "not_open", "primary_code", "raise_for_caller"]
+__all__ = ["ENGINE_ERRORS", "primary_code", "raise_sqlite_error", "sqlite_error", "sqlite_not_open"]
 
 # The driver refuses a text of more than 2 GiB with an OverflowError, and fails with a SystemError
 # where memory lacks for its own error, and with the last one where a damaged file gives SQLite no
@@ -27,7 +27,7 @@ def primary_code(error: BaseException) -> int:
     return code & 0xFF if isinstance(code, int) else 0
 
 
-def for_caller(error: BaseException, settings: Settings) -> Exception:
+def sqlite_error(error: BaseException, settings: SQLiteSettings) -> Exception:
     """Return a new RepositoryError caused by a failure of the engine; any other error as it is."""
     if isinstance(error, Exception) and not isinstance(error, ENGINE_ERRORS):
         return error
@@ -36,13 +36,13 @@ def for_caller(error: BaseException, settings: Settings) -> Exception:
     return failure
 
 
-def raise_for_caller(error: BaseException, settings: Settings) -> NoReturn:
-    """Raise what `for_caller` makes of a failure of the engine."""
-    failure = for_caller(error, settings)
+def raise_sqlite_error(error: BaseException, settings: SQLiteSettings) -> NoReturn:
+    """Raise what `sqlite_error` makes of a failure of the engine."""
+    failure = sqlite_error(error, settings)
     raise failure from failure.__cause__
 
 
-def _sentence(error: BaseException, settings: Settings) -> str:
+def _sentence(error: BaseException, settings: SQLiteSettings) -> str:
     code, path = primary_code(error), settings.path
     if code == sqlite3.SQLITE_BUSY:
         return (
@@ -52,13 +52,13 @@ def _sentence(error: BaseException, settings: Settings) -> str:
     if code == sqlite3.SQLITE_NOTADB:
         return f"{path!r} is not a SQLite database"
     if isinstance(error, UndecodableError):
-        return f"{path!r} is damaged: what is stored is no job ({error})"
+        return f"{path!r} is damaged: a stored row is not a valid job ({error})"
     if isinstance(error, MemoryError):
         return f"there was not enough memory for a call on {path!r}"
     return f"SQLite failed on {path!r}: {str(error) or type(error).__name__}"
 
 
-def not_open(settings: Settings) -> RepositoryClosedError:
+def sqlite_not_open(settings: SQLiteSettings) -> RepositoryClosedError:
     """Return the refusal of a call before the opening or after the closing."""
     return RepositoryClosedError(
         f"the repository on {settings.path!r} is not open: use it within async with"

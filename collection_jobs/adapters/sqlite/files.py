@@ -34,8 +34,8 @@ Identity = tuple[int, int]
 _HEADER_LENGTH = 100
 
 _MOVED = (
-    "{!r} or its log was deleted, renamed, replaced or emptied while it was open, and what is "
-    "written to it would not be found again: close the repository, and open it anew"
+    "{!r} or its log was deleted, renamed, replaced or emptied while it was open, so anything"
+    " written to it now would be lost: close the repository, and open it again"
 )
 
 
@@ -230,7 +230,7 @@ def _check_side_files(path: str) -> None:
         except OSError as error:
             raise RepositoryError(
                 f"{path!r} cannot be opened: SQLite keeps its log in {beside!r}, "
-                f"and there it gets: {error.strerror}"
+                f"and opening that failed: {error.strerror}"
             ) from error
         if not regular:
             raise RepositoryError(f"{beside!r}, where SQLite keeps its log, is not a file")

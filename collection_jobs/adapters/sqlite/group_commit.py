@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any
 
 from collection_jobs.adapters.sqlite.background import BackgroundWork
-from collection_jobs.adapters.sqlite.errors import for_caller
+from collection_jobs.adapters.sqlite.errors import sqlite_error
 from collection_jobs.adapters.sqlite.files import Files
 from collection_jobs.adapters.sqlite.schema import retry_while_locked
-from collection_jobs.adapters.sqlite.settings import Settings
+from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from collection_jobs.errors import CollectionJobError, RepositoryError
 
 __all__ = ["GroupCommit", "Write", "copy_log"]
@@ -90,7 +90,7 @@ class GroupCommit:
         self,
         connection: sqlite3.Connection,
         files: Files,
-        settings: Settings,
+        settings: SQLiteSettings,
         start_checkpoint: Callable[[], BackgroundWork[int]],
     ) -> None:
         """Take over a connection; ``start_checkpoint`` runs ``copy_log`` on another."""
@@ -191,12 +191,12 @@ class GroupCommit:
         Raises:
             RepositoryError: It could not be rolled back; the connection was closed.
         """
-        _fail(writes, lambda: for_caller(error, self._settings))
+        _fail(writes, lambda: sqlite_error(error, self._settings))
         if not self._roll_back():
             self._connection.close()
             raise RepositoryError(
                 f"a transaction on {self._settings.path!r} could not be rolled back, so its "
-                "connection was closed: close the repository, and open it anew"
+                "connection was closed: close the repository, and open it again"
             ) from error
 
     def _roll_back(self) -> bool:

@@ -136,8 +136,8 @@ OBSTACLES: dict[int, Obstacle] = {
     1: Obstacle(
         "SELECT DISTINCT id FROM jobs JOIN symbols ON job = key"
         " WHERE typeof(candles) = 'text' ORDER BY id",
-        "candles of 2**63 or more, which this release does not hold: with the release that wrote "
-        "the file, record these symbols anew or delete the jobs",
+        "candles of 2**63 or more, which this release cannot store: with the release that wrote"
+        " the file, record these symbols again or delete the jobs",
     ),
 }
 """What is looked for before a step from version n, by n."""
@@ -172,7 +172,7 @@ def migrate(connection: sqlite3.Connection, path: str, known: int) -> None:
         connection.execute("BEGIN IMMEDIATE")
         take_steps(connection, path, _check(connection, path, known), known)
         if connection.execute("PRAGMA foreign_key_check").fetchall():
-            raise RepositoryError(f"{path!r} has outcomes of jobs that are not there")
+            raise RepositoryError(f"{path!r} has outcomes of jobs that do not exist")
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
@@ -201,7 +201,7 @@ def _check_clear(connection: sqlite3.Connection, path: str, obstacle: Obstacle) 
         named = ", ".join(map(repr, ids[:_SHOWN]))
         more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
         raise RepositoryError(
-            f"{path!r} was left as it was, for the jobs {named}{more} have {obstacle.sentence}"
+            f"{path!r} was left unchanged, because the jobs {named}{more} have {obstacle.sentence}"
         )
 
 

@@ -18,12 +18,12 @@ from collection_jobs.adapters.sqlite.rows import (
     JOB_DOCUMENT,
     LARGEST_DOCUMENT,
     Stored,
+    decode_json,
     decoded,
-    from_json,
-    job_from,
+    encode_json,
+    job_from_document,
     jobs_from,
     stored_from,
-    to_json,
 )
 from collection_jobs.fields import POSITIONS
 from collection_jobs.job import CollectionJob
@@ -101,14 +101,14 @@ def find(connection: sqlite3.Connection, job_id: str) -> CollectionJob | None:
 
 
 def _job_of(document: str) -> CollectionJob:
-    return job_from(from_json(document)[0])
+    return job_from_document(decode_json(document)[0])
 
 
 def find_whole(connection: sqlite3.Connection, job_id: str) -> CollectionJob | None:
     """One job, however long."""
     with _snapshot(connection):
         document = _in_parts(connection, "id = ?", job_id)
-    return None if document is None else decoded(job_from, document)
+    return None if document is None else decoded(job_from_document, document)
 
 
 def find_stored(connection: sqlite3.Connection, job_id: str) -> Stored | None:
@@ -123,7 +123,7 @@ def find_stored(connection: sqlite3.Connection, job_id: str) -> Stored | None:
 
 
 def _stored_of(document: str) -> Stored:
-    return stored_from(from_json(document)[0])
+    return stored_from(decode_json(document)[0])
 
 
 def list_few(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
@@ -140,7 +140,7 @@ def list_all(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
             f"SELECT json_group_array(key) FROM ({statement}) AS wanted",  # noqa: S608 - constant text
             parameters,
         ).fetchall()
-        return _all_of(connection, decoded(from_json, selected)[0])
+        return _all_of(connection, decoded(decode_json, selected)[0])
 
 
 def _all_of(connection: sqlite3.Connection, wanted: Sequence[int]) -> list[CollectionJob]:
@@ -151,14 +151,16 @@ def _all_of(connection: sqlite3.Connection, wanted: Sequence[int]) -> list[Colle
         try:
             with _limited(connection):
                 documents = _listed(
-                    connection, "(SELECT value AS key FROM json_each(?))", (to_json(part),)
+                    connection, "(SELECT value AS key FROM json_each(?))", (encode_json(part),)
                 )
         except sqlite3.DataError as error:
             if len(part) > 1:
                 count = len(part) // 2
                 continue
             jobs.append(
-                decoded(job_from, _in_parts_if_too_long(error, connection, "key = ?", *part))
+                decoded(
+                    job_from_document, _in_parts_if_too_long(error, connection, "key = ?", *part)
+                )
             )
             count = 1
             continue
@@ -240,7 +242,7 @@ def _rows_of(
         try:
             with _limited(connection):
                 ((document,),) = connection.execute(table.document, (key, last, count)).fetchall()
-            part: list[Sequence[Any]] = decoded(from_json, document)[0]
+            part: list[Sequence[Any]] = decoded(decode_json, document)[0]
             length = len(document)
         except sqlite3.DataError as error:
             if primary_code(error) != sqlite3.SQLITE_TOOBIG:

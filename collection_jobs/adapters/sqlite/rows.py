@@ -21,25 +21,23 @@ __all__ = [
     "LARGEST_DOCUMENT",
     "MAX_INTEGER",
     "ROW_COLUMNS",
-    "Outcome",
+    "OutcomeRow",
     "Stored",
     "UndecodableError",
+    "decode_json",
     "decoded",
-    "from_json",
-    "from_micros",
-    "job_from",
+    "encode_json",
+    "job_from_document",
     "jobs_from",
     "outcomes_of",
     "row_values",
     "stored_from",
-    "to_json",
-    "to_micros",
 ]
 
 MAX_INTEGER = 2**63 - 1
 """The greatest INTEGER of SQLite."""
 
-Outcome = tuple[str, int, int | None, str | None]
+OutcomeRow = tuple[str, int, int | None, str | None]
 """One row of `symbols` but its job: symbol, position, candles, error."""
 
 _T = TypeVar("_T")
@@ -112,8 +110,10 @@ JOB_DOCUMENT = f"json_array({_elements(_SYMBOLS_DOCUMENT, _METADATA_DOCUMENT, _q
 """One element for each field, in the fields' order; the outcomes stand with the symbols."""
 
 # Its first element is the value. json.loads would also look for blanks around it: SQLite has none.
-from_json: Callable[[str], tuple[Any, int]] = json.JSONDecoder().raw_decode
-to_json: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+decode_json: Callable[[str], tuple[Any, int]] = json.JSONDecoder().raw_decode
+encode_json: Callable[[Any], str] = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":")
+).encode
 
 
 class UndecodableError(Exception):
@@ -134,7 +134,7 @@ class Stored(NamedTuple):
     revision: int
     created_at: int
     status: str
-    outcomes: set[Outcome]
+    outcomes: set[OutcomeRow]
     metadata: dict[str, str]
 
 
@@ -219,7 +219,7 @@ def row_values(job: CollectionJob) -> list[Any]:
     return values
 
 
-def outcomes_of(job: CollectionJob) -> Iterator[Outcome]:
+def outcomes_of(job: CollectionJob) -> Iterator[OutcomeRow]:
     """Give the rows of `symbols` that a job should have."""
     completed, failed = job.completed_symbols, job.failed_symbols
     for position, symbol in enumerate(job.symbols):
@@ -244,10 +244,10 @@ def stored_from(document: Sequence[Any]) -> Stored:
 
 def jobs_from(documents: str) -> list[CollectionJob]:
     """Build the jobs in a JSON array of what JOB_DOCUMENT describes."""
-    return [job_from(document) for document in from_json(documents)[0]]
+    return [job_from_document(document) for document in decode_json(documents)[0]]
 
 
-def job_from(document: list[Any]) -> CollectionJob:
+def job_from_document(document: list[Any]) -> CollectionJob:
     """Build the job that JOB_DOCUMENT describes; the schema's CHECKs stand for the entity's.
 
     Args:

@@ -11,12 +11,18 @@ from typing import TypeVar
 from collection_jobs.adapters.sqlite.errors import primary_code
 from collection_jobs.adapters.sqlite.files import APPLICATION_ID, check_openable, foreign
 from collection_jobs.adapters.sqlite.migrations import STEPS, migrate, take_steps
-from collection_jobs.adapters.sqlite.settings import Settings
+from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from collection_jobs.errors import RepositoryError
 
-__all__ = ["FIRST_INSTANT", "SCHEMA_VERSION", "connect", "connect_to_read", "retry_while_locked"]
+__all__ = [
+    "FIRST_INSTANT",
+    "SQLITE_SCHEMA_VERSION",
+    "connect_to_read",
+    "connect_to_write",
+    "retry_while_locked",
+]
 
-SCHEMA_VERSION = len(STEPS)
+SQLITE_SCHEMA_VERSION = len(STEPS)
 FIRST_INSTANT = -62_135_596_800_000_000
 """The year 1 in microseconds since 1970: the least that a timestamp can be."""
 _OLDEST_SQLITE = (3, 38, 0)  # STRICT tables came with 3.37, the operator ->> with 3.38
@@ -27,7 +33,9 @@ _LARGEST_IDLE_WAL = 64 * 2**20
 _T = TypeVar("_T")
 
 
-def connect(settings: Settings, given_up: Callable[[], bool] = lambda: False) -> sqlite3.Connection:
+def connect_to_write(
+    settings: SQLiteSettings, given_up: Callable[[], bool] = lambda: False
+) -> sqlite3.Connection:
     """Open the file for writing; create its schema where there is none, and migrate an older one.
 
     Args:
@@ -54,7 +62,7 @@ def connect(settings: Settings, given_up: Callable[[], bool] = lambda: False) ->
 
         when_unlocked(lambda: _create(connection, settings.path))
         # Another process may be migrating, or turning the WAL on, alone with it.
-        when_unlocked(lambda: migrate(connection, settings.path, SCHEMA_VERSION))
+        when_unlocked(lambda: migrate(connection, settings.path, SQLITE_SCHEMA_VERSION))
         _check_wal(when_unlocked(lambda: _use_wal(connection)), settings)
         connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_IDLE_WAL}")
         _pragma(connection, "user_version")  # the first read makes the log, if there is none
@@ -65,9 +73,9 @@ def connect(settings: Settings, given_up: Callable[[], bool] = lambda: False) ->
 
 
 def connect_to_read(
-    settings: Settings, busy_timeout: float, *, cache_kib: int = _USUAL_CACHE_KIB
+    settings: SQLiteSettings, busy_timeout: float, *, cache_kib: int = _USUAL_CACHE_KIB
 ) -> sqlite3.Connection:
-    """Open a file that ``connect`` has opened, on a connection that cannot change it."""
+    """Open a file that ``connect_to_write`` has opened, on a connection that cannot change it."""
     return _connected(
         settings,
         f"busy_timeout = {int(busy_timeout * 1000)}",
@@ -92,7 +100,7 @@ def retry_while_locked(
         time.sleep(random.uniform(0.0005, 0.002))  # noqa: S311 - not for secrets
 
 
-def _connected(settings: Settings, *pragmas: str) -> sqlite3.Connection:
+def _connected(settings: SQLiteSettings, *pragmas: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         settings.path, isolation_level=None, check_same_thread=False, cached_statements=64
     )
@@ -118,7 +126,7 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
         if _pragma(connection, "application_id") != APPLICATION_ID:
             if _pragma(connection, "schema_version"):
                 raise foreign(path)
-            take_steps(connection, path, 0, SCHEMA_VERSION)
+            take_steps(connection, path, 0, SQLITE_SCHEMA_VERSION)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
@@ -131,10 +139,11 @@ def _use_wal(connection: sqlite3.Connection) -> str:
     return str(mode)
 
 
-def _check_wal(mode: str, settings: Settings) -> None:
+def _check_wal(mode: str, settings: SQLiteSettings) -> None:
     if mode != "wal":
         raise RepositoryError(
-            f"{settings.path!r} lies where SQLite cannot have a write-ahead log (mode {mode})"
+            f"{settings.path!r} is on a file system where SQLite cannot keep a write-ahead log"
+            f" (journal mode {mode})"
         )
 
 

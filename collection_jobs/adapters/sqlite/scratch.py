@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from collection_jobs.adapters.sqlite.settings import Settings
+from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 
-__all__ = ["scratch_parent", "scratch_url"]
+__all__ = ["scratch_parent", "sqlite_scratch_url"]
 
 
 def scratch_parent(url: str) -> Path:
@@ -16,13 +16,13 @@ def scratch_parent(url: str) -> Path:
     Raises:
         ValueError: There is none, or the URL is no SQLite URL.
     """
-    parent = Path(Settings.from_url(url).path).absolute().parent
+    parent = Path(SQLiteSettings.from_url(url).path).absolute().parent
     if not parent.is_dir():
         raise ValueError(f"the directory {parent} does not exist")
     return parent
 
 
-def scratch_url(url: str, directory: Path) -> str:
+def sqlite_scratch_url(url: str, directory: Path) -> str:
     """Return the URL of a file in a directory, with the options of another URL."""
     _, mark, query = url.partition("?")
     return f"sqlite:///{quote(str(directory))}/jobs.db{mark}{query}"

@@ -1,4 +1,4 @@
-"""Settings: what one repository is opened with, checked, and read from a URL."""
+"""SQLiteSettings: what one repository is opened with, checked, and read from a URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from collection_jobs.urls import option_pairs, shown_option, shown_url, shown_value
 from collection_jobs.validation import shown, type_name
 
-__all__ = ["Settings", "Synchronous"]
+__all__ = ["SQLiteSettings", "Synchronous"]
 
 Synchronous = Literal["FULL", "NORMAL"]
 
@@ -18,7 +18,7 @@ _LONGEST_WAIT = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SQLiteSettings:
     """What one repository is opened with.
 
     Attributes:
@@ -41,7 +41,7 @@ class Settings:
             os.fsencode(self.path)
         except UnicodeEncodeError:
             raise ValueError(
-                f"path must be one that the file system can spell: {shown(self.path)}"
+                f"path must be one that the file system can encode: {shown(self.path)}"
             ) from None
         if self.path == ":memory:":
             raise ValueError(
@@ -93,8 +93,8 @@ class Settings:
         # Such a path would stand in every message, and what is mistyped here has a password.
         if shown_url(place) == f"{scheme}:***":
             raise ValueError(
-                "a SQLite URL names a file, and no user, password or host; a relative path that has"
-                f" a ':' before an '@' is given as an absolute one: {shown_url(url)!r}"
+                "a SQLite URL names a file, without a user, password or host; give a relative"
+                " path with a ':' before an '@' as an absolute path: {shown_url(url)!r}"
             )
         options = _options(url, query)
         return cls.of(

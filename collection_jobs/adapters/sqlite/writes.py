@@ -14,12 +14,12 @@ from typing import Any
 from collection_jobs.adapters.sqlite.reads import find_stored
 from collection_jobs.adapters.sqlite.rows import (
     ROW_COLUMNS,
-    Outcome,
+    OutcomeRow,
+    encode_json,
     outcomes_of,
     row_values,
-    to_json,
-    to_micros,
 )
+from collection_jobs.documents import to_micros
 from collection_jobs.errors import (
     CollectionJobError,
     JobNotFoundError,
@@ -116,7 +116,7 @@ def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
     if job.revision is None and connection.execute(_INSERT_JOB, columns).rowcount:
         for first in range(0, len(job.symbols), _NAMES_PER_PART):
             names = job.symbols[first : first + _NAMES_PER_PART]
-            connection.execute(_INSERT_SYMBOLS, (job.id, to_json(names), first))
+            connection.execute(_INSERT_SYMBOLS, (job.id, encode_json(names), first))
         if job.completed_symbols or job.failed_symbols:
             _put(connection, job.id, outcomes_of(job), _PUT_OUTCOMES, _PUT_OUTCOME)
         if job.metadata:
@@ -137,7 +137,7 @@ def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
 
 
 def _replace_outcomes(
-    connection: sqlite3.Connection, job: CollectionJob, stored: set[Outcome]
+    connection: sqlite3.Connection, job: CollectionJob, stored: set[OutcomeRow]
 ) -> None:
     """Write only the rows that differ."""
     wanted = set(outcomes_of(job))
@@ -160,7 +160,7 @@ def _remove(
 ) -> None:
     names = list(vanished)
     for first in range(0, len(names), _NAMES_PER_PART):
-        connection.execute(statement, (job_id, to_json(names[first : first + _NAMES_PER_PART])))
+        connection.execute(statement, (job_id, encode_json(names[first : first + _NAMES_PER_PART])))
 
 
 def _put(
@@ -181,10 +181,10 @@ def _put(
         part.append(row)
         length += text + _USUAL_LENGTH
         if length >= _LENGTH_PER_PART:
-            connection.execute(put_many, (job_id, to_json(part)))
+            connection.execute(put_many, (job_id, encode_json(part)))
             part, length = [], 0
     if part:
-        connection.execute(put_many, (job_id, to_json(part)))
+        connection.execute(put_many, (job_id, encode_json(part)))
 
 
 def save_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> None:

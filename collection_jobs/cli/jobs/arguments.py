@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import click
 
-from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.failure import URL_VARIABLE, Failure
 from collection_jobs.opening import looks_like_url
 from collection_jobs.urls import scheme_of_url
@@ -92,7 +92,7 @@ def _too_many(words: Sequence[str], form: str, commands: Sequence[str]) -> str:
 
 def _no_url(word: str, commands: Sequence[str]) -> str:
     # What is no word of a shell might be a URL without its scheme, with a password in it.
-    shown = repr(word) if re.fullmatch(r"[\w.-]{1,40}", word) else "what stands there"
+    shown = repr(word) if re.fullmatch(r"[\w.-]{1,40}", word) else "the argument"
     near = get_close_matches(word, commands, n=1)
     hint = (
         f"; did you mean {near[0]}?" if near else ", which begins with a scheme: sqlite:///jobs.db"
@@ -115,7 +115,7 @@ def since(ctx: click.Context, param: click.Parameter, value: str | None) -> date
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise click.BadParameter(
-            f"{harmless(value)!r} is no time: give how long ago (90m, 12h, 3d, 2w), or a date or"
+            f"{escaped(value)!r} is not a time: give an age (90m, 12h, 3d, 2w), or a date or"
             " instant in UTC (2026-01-31, 2026-01-31T09:30)",
             ctx,
             param,

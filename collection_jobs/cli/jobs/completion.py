@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import click
 from click.shell_completion import CompletionItem
 
-from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.failure import URL_VARIABLE
 from collection_jobs.cli.jobs.queries import recent
 from collection_jobs.job import CollectionJob
@@ -51,7 +51,7 @@ async def _read(url: str, statuses: Sequence[JobStatus]) -> list[CollectionJob]:
 
 
 def _described(job: CollectionJob) -> str:
-    return harmless(f"{job.status.value}, {job.source} {job.timeframe}")
+    return escaped(f"{job.status.value}, {job.source} {job.timeframe}")
 
 
 def _joined(words: Sequence[str]) -> list[str]:

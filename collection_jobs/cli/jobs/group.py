@@ -56,14 +56,14 @@ class _Jobs(click.Group):
 
 @click.group("jobs", cls=_Jobs, options_metavar="", subcommand_metavar="[COMMAND] [URL] [ID] ...")
 def jobs_group() -> None:
-    """Look at the jobs of a store, and change what a person may change.
+    """List and inspect the jobs of a store; retry, cancel or delete them.
 
-    URL names the store, as in sqlite:///jobs.db; any scheme that an installed package opens will
-    do. Without it, the environment variable COLLECTION_JOBS_URL does. Without a COMMAND, the jobs
-    are listed. A store that is not there is never made.
+    URL names the store, as in sqlite:///jobs.db; it may have any scheme that an installed package
+    opens. It defaults to the environment variable COLLECTION_JOBS_URL. Without a COMMAND, the jobs
+    are listed. A store that does not exist is never created.
 
-    Exits with 0 (done), 1 (the store says no: no such job, or a change that its status forbids) or
-    2 (not done: a wrong command line, no store, a failing engine).
+    Exits with 0 (done), 1 (refused: no such job, or a change that its status forbids) or 2 (not
+    done: a wrong command line, no such store, a failing engine).
     """
     out = cast("object", sys.stdout)
     if isinstance(out, TextIOWrapper):
@@ -79,7 +79,7 @@ def words_argument(job: str, *statuses: JobStatus) -> Callable[[_F], _F]:
 
 
 def filters(function: _F) -> _F:
-    """Add the options that say which jobs are listed or watched."""
+    """Add the options that select the jobs to list or watch."""
     for option in (
         click.option(
             "--limit",

@@ -1,4 +1,4 @@
-"""The commands of `jobs` that look: list, show, stats, watch."""
+"""The commands of `jobs` that only read: list, show, stats, watch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.jobs import render, watch
 from collection_jobs.cli.jobs.formatting import console
 from collection_jobs.cli.jobs.group import (
@@ -46,7 +46,7 @@ def list_command(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List jobs, the newest first."""
+    """List jobs, newest first."""
     url = read_line(words, "none").url
 
     async def read(repository: CollectionJobRepository) -> list[CollectionJob]:
@@ -63,7 +63,7 @@ def list_command(
         screen.print(jobs_table(jobs, screen))
     else:
         kind = " like these" if statuses or since else ""
-        console(stderr=True).print(f"no jobs{kind} in {harmless(shown_url(url))}")
+        console(stderr=True).print(f"no jobs{kind} in {escaped(shown_url(url))}")
     if more:
         text = f"The newest {limit:,}; there are more: --limit shows them."
         console(stderr=True).print(Text(text, "dim"))
@@ -90,7 +90,7 @@ def show_command(words: Sequence[str], as_json: bool) -> None:
 @words_argument("maybe")
 @json_option
 def stats_command(words: Sequence[str], as_json: bool) -> None:
-    """Sum up one job, or without ID all the jobs of the store."""
+    """Sum up one job or, without ID, all jobs of the store."""
     read = read_line(words, "maybe")
     screen = console()
     if not read.job_id:
@@ -131,9 +131,9 @@ def watch_command(
     interval: float,
     as_json: bool,
 ) -> None:
-    """Watch the jobs, or with ID one job until it ends. Ctrl-C leaves.
+    """Watch the jobs or, with ID, one job until it ends. Ctrl-C stops it.
 
-    On a terminal the picture is kept up to date. Elsewhere, and with --json, there is a line for
+    On a terminal the display is updated in place. Elsewhere, and with --json, there is one line for
     each job at first, and one more for each change.
     """
     read = read_line(words, "maybe")

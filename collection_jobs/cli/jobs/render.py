@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from collection_jobs.cli.escape import harmless, harmless_lines
+from collection_jobs.cli.escape import escaped, escaped_lines
 from collection_jobs.cli.jobs.formatting import STATUS_STYLES, ago, bar, instant, span, status, took
 from collection_jobs.cli.jobs.queries import StatusTotals
 from collection_jobs.job import CollectionJob
@@ -28,9 +28,9 @@ def job_view(job: CollectionJob, console: Console, now: datetime | None = None) 
     now = now or datetime.now(UTC)
     stats = JobStats.from_job(job)
     parts: list[RenderableType] = [
-        Text.assemble((harmless(job.id), "bold"), "  ", status(job)),
+        Text.assemble((escaped(job.id), "bold"), "  ", status(job)),
         Text(
-            f"{harmless(job.source)}, {harmless(job.timeframe)} candles"
+            f"{escaped(job.source)}, {escaped(job.timeframe)} candles"
             f" from {span(job.start, job.end)} UTC",
             "dim",
         ),
@@ -50,7 +50,7 @@ def job_view(job: CollectionJob, console: Console, now: datetime | None = None) 
 
 def stats_view(job_id: str, stats: JobStats, console: Console) -> RenderableType:
     """Return the numbers of one job."""
-    return Group(Text(harmless(job_id), "bold"), _progress(stats, console))
+    return Group(Text(escaped(job_id), "bold"), _progress(stats, console))
 
 
 def totals_view(totals: Mapping[JobStatus, StatusTotals]) -> RenderableType:
@@ -102,7 +102,7 @@ def _facts(job: CollectionJob, now: datetime) -> Table:
     for name, text in _times(job, now):
         table.add_row(name, text)
     if job.error_message is not None:
-        table.add_row("error", Text("\n".join(harmless_lines(job.error_message)), "red"))
+        table.add_row("error", Text("\n".join(escaped_lines(job.error_message)), "red"))
     if job.metadata:
         table.add_row("metadata", Text("\n".join(_metadata(job))))
     if job.revision is not None:
@@ -113,8 +113,8 @@ def _facts(job: CollectionJob, now: datetime) -> Table:
 def _metadata(job: CollectionJob) -> Iterator[str]:
     for key in sorted(job.metadata)[:_SHOWN_METADATA]:
         # Indented, or a value's second line could be taken for another key.
-        value = "\n  ".join(harmless_lines(job.metadata[key]))
-        yield f"{harmless(key)}: {value}" if value else f"{harmless(key)}:"
+        value = "\n  ".join(escaped_lines(job.metadata[key]))
+        yield f"{escaped(key)}: {value}" if value else f"{escaped(key)}:"
     rest = len(job.metadata) - _SHOWN_METADATA
     if rest > 0:
         yield f"and {rest:,} more"
@@ -144,15 +144,15 @@ def _outcomes(job: CollectionJob) -> Table:
     for symbol in job.symbols:
         if symbol in job.completed_symbols:
             candles = f"{job.completed_symbols[symbol]:,}"
-            table.add_row(Text(harmless(symbol)), Text(candles, "green"))
+            table.add_row(Text(escaped(symbol)), Text(candles, "green"))
         elif symbol in job.failed_symbols:
-            lines = harmless_lines(job.failed_symbols[symbol])
-            table.add_row(Text(harmless(symbol)), Text("failed", "red"), Text("\n".join(lines)))
+            lines = escaped_lines(job.failed_symbols[symbol])
+            table.add_row(Text(escaped(symbol)), Text("failed", "red"), Text("\n".join(lines)))
     return table
 
 
 def _pending(symbols: list[str]) -> RenderableType:
-    shown = ", ".join(map(harmless, symbols[:_SHOWN_PENDING]))
+    shown = ", ".join(map(escaped, symbols[:_SHOWN_PENDING]))
     rest = len(symbols) - _SHOWN_PENDING
     text = Text.assemble(("pending  ", "dim"), shown + (f" and {rest:,} more" if rest > 0 else ""))
     return Padding(text, 0)

@@ -54,14 +54,19 @@ async def opened(url: str) -> AsyncGenerator[CollectionJobRepository]:
 def _why_not(url: str, error: Exception) -> str:
     said = without_secrets(str(error), url)
     if isinstance(error, ImportError):
-        return f"what opens {shown_url(url)} cannot be imported ({said}): install what it lacks"
+        return (
+            f"the package that opens {shown_url(url)} cannot be imported ({said}): install what is"
+            " missing"
+        )
     if isinstance(error, ValueError):  # of open_repository: the URL itself is wrong
         return f"{said}; correct the URL, or install the package that opens it"
     if not isinstance(error, CollectionJobError):
         said = f"{type(error).__name__}: {said}"
     seen = ""
     if isinstance(error.__cause__, FileNotFoundError):
-        seen = f" Seen from {Path(os.curdir).absolute()}, nothing is there, and nothing was made."
+        seen = (
+            f" Relative to {Path(os.curdir).absolute()}, there is nothing, and nothing was created."
+        )
     return f"{said}; is {shown_url(url)} the right URL?{seen}"
 
 
@@ -80,7 +85,9 @@ async def existing(repository: CollectionJobRepository, job_id: str) -> Collecti
     recent = [other.id for other in await repository.list_recent(_NEAR)]
     near = get_close_matches(job_id, recent, n=1)
     hint = (
-        f"did you mean {near[0]!r}?" if near else "`collection-jobs jobs list` shows those that are"
+        f"did you mean {near[0]!r}?"
+        if near
+        else "`collection-jobs jobs list` shows the ones that exist"
     )
     raise Refused(f"there is no job {job_id!r}; {hint}")
 

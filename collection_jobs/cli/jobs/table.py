@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.jobs.formatting import bar, instant, span, status, took
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
@@ -95,7 +95,7 @@ def _row(job: CollectionJob, console: Console, now: datetime | None) -> _Row:
     stats = JobStats.from_job(job)
     width = 10 if console.width < 100 else 16
     return {
-        "id": Text(harmless(job.id), "bold"),
+        "id": Text(escaped(job.id), "bold"),
         "status": status(job),
         "bar": bar(stats, width, ascii_only=console.options.ascii_only),
         "done": Text(f"{stats.completed:,}/{stats.total:,}"),
@@ -103,8 +103,8 @@ def _row(job: CollectionJob, console: Console, now: datetime | None) -> _Row:
         "candles": Text(f"{stats.total_candles:,}"),
         "took": Text(took(job, now)),
         "created": Text(instant(job.created_at), "dim"),
-        "source": Text(harmless(job.source)),
-        "timeframe": Text(harmless(job.timeframe)),
+        "source": Text(escaped(job.source)),
+        "timeframe": Text(escaped(job.timeframe)),
         "range": Text(span(job.start, job.end), "dim"),
         "error": Text(_first_error(job), "red"),
     }
@@ -112,7 +112,7 @@ def _row(job: CollectionJob, console: Console, now: datetime | None) -> _Row:
 
 def _first_error(job: CollectionJob) -> str:
     lines = (job.error_message or "").strip().splitlines()
-    return harmless(lines[0]) if lines else ""
+    return escaped(lines[0]) if lines else ""
 
 
 def _natural(name: str, rows: Sequence[_Row]) -> int:

@@ -33,7 +33,7 @@ async def retried(repository: CollectionJobRepository, job: CollectionJob) -> St
         JobStatus.PENDING: "a worker will take it",
         JobStatus.RUNNING: "cancel it, or wait until it ends",
     }.get(job.status, "that is final: save a new one")
-    raise Refused(f"job {job.id!r} is {job.status}, and only a failed one can be retried; {hint}")
+    raise Refused(f"job {job.id!r} is {job.status}, but only a failed job can be retried; {hint}")
 
 
 async def cancelled(
@@ -46,6 +46,6 @@ async def cancelled(
         job = await existing(repository, job.id)
     hint = "retry it first" if job.status is JobStatus.FAILED else "that is final"
     raise Refused(
-        f"job {job.id!r} is {job.status}, and only a pending or running one can be cancelled;"
+        f"job {job.id!r} is {job.status}, but only a pending or running job can be cancelled;"
         f" {hint}"
     )

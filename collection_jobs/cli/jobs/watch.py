@@ -13,7 +13,7 @@ import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.jobs.formatting import instant
 from collection_jobs.cli.jobs.json_output import job_json
 from collection_jobs.job import CollectionJob
@@ -78,7 +78,7 @@ def _line(job: CollectionJob) -> str:
     stats = JobStats.from_job(job)
     failed = f", {stats.failed:,} failed" if stats.failed else ""
     return (
-        f"{harmless(job.id)}  {job.status.value}  {stats.completed:,}/{stats.total:,}{failed}"
+        f"{escaped(job.id)}  {job.status.value}  {stats.completed:,}/{stats.total:,}{failed}"
         f"  {stats.total_candles:,} candles"
     )
 

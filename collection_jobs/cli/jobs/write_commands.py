@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from collection_jobs.cli.escape import harmless
+from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.failure import Refused
 from collection_jobs.cli.jobs.formatting import console
 from collection_jobs.cli.jobs.group import (
@@ -30,7 +30,7 @@ def _tell_change(former: CollectionJob, changed: CollectionJob, as_json: bool) -
     if as_json:
         print_json({"id": former.id, "former_status": before, "status": now})
     else:
-        console().print(f"{harmless(former.id)} was {before} and is {now}")
+        console().print(f"{escaped(former.id)} was {before} and is {now}")
 
 
 @click.command("retry")
@@ -43,10 +43,10 @@ def retry_command(words: Sequence[str], as_json: bool) -> None:
 
 @click.command("cancel")
 @words_argument("one", JobStatus.PENDING, JobStatus.RUNNING)
-@click.option("--reason", metavar="TEXT", help="What the job is to remember as its error.")
+@click.option("--reason", metavar="TEXT", help="The error message to store with the job.")
 @json_option
 def cancel_command(words: Sequence[str], reason: str | None, as_json: bool) -> None:
-    """Give up a pending or running job for good; its outcomes stay."""
+    """Cancel a pending or running job permanently; its outcomes stay."""
 
     async def cancel(
         repository: CollectionJobRepository, job: CollectionJob
@@ -58,10 +58,10 @@ def cancel_command(words: Sequence[str], reason: str | None, as_json: bool) -> N
 
 @click.command("delete")
 @words_argument("one", JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.FAILED)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Delete without asking for confirmation.")
 @json_option
 def delete_command(words: Sequence[str], yes: bool, as_json: bool) -> None:
-    """Remove a job and its outcomes, after asking."""
+    """Delete a job and its outcomes, after asking for confirmation."""
 
     async def delete(repository: CollectionJobRepository, job: CollectionJob) -> bool:
         if not yes:
@@ -70,18 +70,18 @@ def delete_command(words: Sequence[str], yes: bool, as_json: bool) -> None:
 
     read = read_line(words, "one")
     if not on_job(read, delete):
-        raise Refused(f"job {read.job_id!r} was deleted meanwhile")
+        raise Refused(f"job {read.job_id!r} was deleted in the meantime")
     if as_json:
         print_json({"id": read.job_id, "deleted": True})
     else:
-        console().print(f"{harmless(read.job_id)} is deleted")
+        console().print(f"{escaped(read.job_id)} is deleted")
 
 
 def _ask(job: CollectionJob) -> None:
     stats = JobStats.from_job(job)
-    running = ", though a worker is at it" if job.status is JobStatus.RUNNING else ""
+    running = ", although a worker is processing it" if job.status is JobStatus.RUNNING else ""
     question = (
-        f"Delete {harmless(job.id)}, which is {job.status.value}, with the outcomes of"
+        f"Delete {escaped(job.id)}, which is {job.status.value}, with the outcomes of"
         f" {stats.completed + stats.failed:,} of {stats.total:,} symbols{running}?"
     )
     try:

@@ -277,5 +277,5 @@ def _wrong_method(case: _Case) -> Violation | None:
         return None
     return Violation(
         _laws(culprit).view,
-        f"{culprit.event}; the job was at no instant of the call as this shows it",
+        f"{culprit.event}; at no instant of the call did the job look like this",
     )

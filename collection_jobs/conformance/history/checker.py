@@ -45,7 +45,7 @@ def check(events: Sequence[Event], initial: Mapping[str, JobState] = _NOTHING) -
     """Look for an order of the calls on each job.
 
     Args:
-        events: The history; calls that never came back may have happened or not.
+        events: The history; calls that never returned may have happened or not.
         initial: What is known of the jobs that were there before; every other id was never used.
 
     Returns:
@@ -69,13 +69,13 @@ def check_among(ids: Collection[str], events: Sequence[Event]) -> list[Finding]:
     hung = [event for event in events if is_hung(event)]
     findings = check([_only(ids, event) for event in events])
     if hung:
-        text = f"{hung[0].call} gave no answer while the others were at work"
+        text = f"{hung[0].call} gave no answer while the others ran"
         findings.insert(0, Finding("ATOMIC-1", text, tuple(map(str, hung))))
     return findings
 
 
 def _only(ids: Collection[str], event: Event) -> Event:
-    """Return the event as if there were no other jobs; without an answer it never came back."""
+    """Return the event as if there were no other jobs; without an answer it never returned."""
     outcome = event.outcome
     if outcome is None or isinstance(outcome.error, NoAnswer):
         return Event(event.client, event.call, event.began)

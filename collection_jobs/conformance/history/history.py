@@ -43,7 +43,7 @@ class Event:
 
     def __str__(self) -> str:
         """Return the event as a sentence."""
-        came = "never came back" if self.outcome is None else str(self.outcome)
+        came = "never returned" if self.outcome is None else str(self.outcome)
         return f"{self.client}: {self.call} {came}"
 
 
@@ -64,7 +64,7 @@ class History:
         self._clock = count(1).__next__ if clock is None else clock
 
     def begin(self, client: str, call: Call) -> int:
-        """Note that a call is about to be made: until `end` is told of it, it never came back.
+        """Note that a call is about to be made: until `end` is told of it, it never returned.
 
         Returns:
             The number of the event.

@@ -4,7 +4,7 @@ Each job by itself may have an order of the calls on it, and still there may be 
 somebody saw one of two jobs saved, and afterwards the other not yet. Such a call took effect at
 one instant exactly when there is an instant, for each such call, so that every job has an order in
 which the call is just there. There are only as many instants to try as there are begins and ends
-of calls on its jobs. A call that never came back may have happened at none: then for no job.
+of calls on its jobs. A call that never returned may have happened at none: then for no job.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def operation(event: Event, job_id: str, wall: Span) -> JobOperation:
     Args:
         event: The call.
         job_id: The job, which the call names.
-        wall: Between which times a call that never came back may have happened.
+        wall: Between which times a call that never returned may have happened.
     """
     job = None if event.outcome is None else event.outcome.value
     if isinstance(job, CollectionJob):
@@ -144,5 +144,5 @@ def _judged(
 
 
 def _may_happen(call: Call, wall: Span) -> Transition:
-    """Apply a call that never came back as if it had succeeded."""
+    """Apply a call that never returned as if it had succeeded."""
     return _judged(call, Outcome(wall.first, wall.last, OPERATIONS[call.method].success))

@@ -57,7 +57,7 @@ def bars(operations: Sequence[JobOperation]) -> tuple[Bar, ...]:
 def _answer(one: JobOperation) -> str:
     outcome = one.event.outcome
     if outcome is None:
-        return "never came back"
+        return "never returned"
     if one.facts is not None and one.shown is not None and one.shown is outcome.value:
         return f"returned {_job(one.facts, one.shown.revision)}"
     return str(outcome)
@@ -104,7 +104,8 @@ def _orders(found: Attribution, numbers: dict[int, int]) -> list[str]:
         placed = ", ".join(str(numbers[id(one)]) for one in order if id(one) in numbers)
         against = why(culprit, state)
         reason = against[0].message if against else "it does not fit"
-        line = f"after {placed or 'nothing'} cannot come {numbers.get(id(culprit), 0)}: {reason}"
+        after = f"follow {placed}" if placed else "come first"
+        line = f"{numbers.get(id(culprit), 0)} cannot {after}: {reason}"
         if line not in lines:
             lines.append(line)
     return lines[: 1 + _ORDERS]

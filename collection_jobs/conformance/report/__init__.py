@@ -1,1 +1,1 @@
-"""What is told: findings, verdicts, and the files that carry them."""
+"""Reports: findings, verdicts, and the files that contain them."""

@@ -1,4 +1,4 @@
-"""Claims: what an adapter declares of itself beside what the checks saw of it."""
+"""Claims: what an adapter declares about itself, compared with what the checks observed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ClaimVerdict = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a check saw of one capability.
+    """What a check observed of one capability.
 
     Attributes:
         capability: Which one.
         shown: Whether the store did what the capability promises, every time it was tried.
-        how: What was tried and what came of it, as a sentence without a subject's name.
+        how: What was tried and the result, as a sentence without a subject.
     """
 
     capability: str
@@ -33,13 +33,13 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One capability: what the adapter declares, and what was seen.
+    """One capability: what the adapter declares, and what was observed.
 
     Attributes:
         capability: Which one.
         declared: Whether the adapter declares it.
-        shown: What the checks saw; None where none could look.
-        how: What was tried and what came of it.
+        shown: What the checks observed; None if none could examine it.
+        how: What was tried and the result.
     """
 
     capability: str
@@ -49,14 +49,14 @@ class Claim:
 
     @property
     def verdict(self) -> ClaimVerdict:
-        """One word for how the declaration and the observation stand to each other.
+        """How the declaration and the observation compare.
 
-        ``overstated`` comes with a finding of a law that the capability is about, and breaks the
-        conformance. ``understated`` is a false claim too, and the report lists it beside the
-        findings, in every format; but it breaks no law and leaves the verdict as it is. No law
-        asks an adapter to promise all it can, and a promise is more than some trials that went
-        well: whether to make it is for the author, who alone knows whether it will be kept. An
-        optional Protocol is never understated, for to have its method is to declare it.
+        ``overstated`` comes with a finding of a law of the capability, so the adapter does not
+        conform. ``understated`` is a false claim too, and every format of the report lists it next
+        to the findings; but it breaks no law and leaves the verdict unchanged. No law requires an
+        adapter to promise everything it can do, and a promise takes more than a few trials that
+        went well: only the author knows whether it will be kept. An optional Protocol is never
+        understated, because having its method declares it.
         """
         if self.shown is None:
             return "declared, not tried" if self.declared else "not declared"
@@ -66,16 +66,16 @@ class Claim:
 
     @property
     def remedy(self) -> str | None:
-        """What to do about a claim that says less than what was seen."""
+        """What to do about a claim that promises less than what was observed."""
         if self.verdict != "understated":
             return None
         return (
-            f'promise it, by "{self.capability}" in the class attribute capabilities, so that its'
-            " laws are examined in full; or leave it, if it was luck or may change"
+            f'declare "{self.capability}" in the class attribute capabilities, so that its'
+            " laws are tested in full; or leave it undeclared, if this was luck or may change"
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As the command's JSON shows it."""
+        """Return the claim as the command's JSON shows it."""
         shown = {
             "capability": self.capability,
             "declared": self.declared,
@@ -87,7 +87,7 @@ class Claim:
 
 
 def compare(declared: frozenset[str], observations: Iterable[Observation]) -> tuple[Claim, ...]:
-    """Hold what is declared by name against what was seen, capability by capability."""
+    """Compare what is declared by name with what was observed, capability by capability."""
     seen: dict[str, list[Observation]] = {name: [] for name in DECLARED}
     for observation in observations:
         seen[observation.capability].append(observation)
@@ -103,11 +103,11 @@ def _claim(name: str, declared: bool, seen: list[Observation]) -> Claim:
 
 
 def of_protocols(offered: frozenset[str], verdicts: Mapping[str, str]) -> tuple[Claim, ...]:
-    """Hold each optional Protocol that a class has the method of against the verdicts on its laws.
+    """Compare each optional Protocol whose method a class has with the verdicts on its laws.
 
     Args:
-        offered: What the adapter declares, the Protocols included.
-        verdicts: By law, those on the laws that some check could examine.
+        offered: What the adapter declares, including the Protocols.
+        verdicts: By law, the verdicts on the laws that some check could examine.
     """
     return tuple(_of_protocol(name, name in offered, verdicts) for name in PROTOCOLS)
 

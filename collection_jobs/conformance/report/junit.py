@@ -1,4 +1,4 @@
-"""JUnit XML of a report, for the pages on which CI servers show test results."""
+"""JUnit XML of a report, for the test result pages of CI servers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["junit_xml"]
 
 
 def junit_xml(report: Report) -> str:
-    """One test case per law.
+    """Return the report as JUnit XML, with one test case per law.
 
-    A broken law is a failure and one that applies but went unchecked an error, so that neither
-    looks green; one that does not apply is skipped, with the reason. What the adapter does and does
-    not declare is a property of the suite.
+    A broken law is a failure, and one that applies but was not checked is an error, so that neither
+    looks like a success. A law that does not apply is skipped, with the reason. What the adapter
+    does and does not declare is a property of the suite.
     """
     verdicts = [law.verdict for law in report.laws]
     suite = ET.Element(
@@ -52,5 +52,5 @@ def _add_verdict(case: ET.Element, law: LawReport) -> None:
 
 
 def _printable(text: str) -> str:
-    """Text without the control characters that XML 1.0 cannot hold, not even escaped."""
+    """Return the text without the control characters that XML 1.0 cannot hold, not even escaped."""
     return "".join(char if char in "\t\n\r" or char >= " " else repr(char)[1:-1] for char in text)

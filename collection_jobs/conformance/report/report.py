@@ -1,4 +1,4 @@
-"""The report: a verdict on every law, and from these the verdict on the target."""
+"""The report: a verdict on every law, and the verdict on the target that follows from them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LawReport:
     waits_for: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As the command's JSON shows it."""
+        """Return the verdict as the command's JSON shows it."""
         shown: dict[str, Any] = {"id": self.id, "verdict": self.verdict}
         if self.reason is not None:
             shown["reason"] = self.reason
@@ -53,14 +53,14 @@ class Report:
     """The verdict on one target.
 
     Attributes:
-        target: What was judged, as the user calls it.
-        version: The version of collection-jobs that judged it.
-        profile: How hard it looked.
-        seed: Where its randomness came from: the same seed gives the same programs.
+        target: What was verified, as the user names it.
+        version: The version of collection-jobs that verified it.
+        profile: How thoroughly it looked.
+        seed: The seed of its random choices: the same seed gives the same programs.
         laws: The verdict on each law, in the order of the contract.
-        claims: What the adapter declares of itself beside what was seen of it.
+        claims: What the adapter declares about itself, compared with what was observed.
         adapter: The class of the repository, as ``module:Class``.
-        signatures: The static verdict on that class, or why there is none; None: not asked for.
+        signatures: The static verdict on that class, or why there is none; None if not requested.
     """
 
     target: str
@@ -85,7 +85,7 @@ class Report:
 
     @property
     def wrong_signatures(self) -> StaticReport | None:
-        """The static verdict, if it finds something wrong."""
+        """The static verdict, if it has findings."""
         static = self.signatures
         if isinstance(static, str) or static is None or static.verdict != "findings":
             return None
@@ -93,7 +93,7 @@ class Report:
 
     @property
     def understated(self) -> tuple[Claim, ...]:
-        """The false claims that break no law, of what the adapter does and does not declare."""
+        """The claims that promise less than what was observed, which break no law."""
         return tuple(claim for claim in self.claims if claim.verdict == "understated")
 
     @property
@@ -102,7 +102,7 @@ class Report:
         return tuple(law.finding for law in self.laws if law.finding is not None)
 
     def to_json(self) -> dict[str, Any]:
-        """As ``collection-jobs verify --json`` writes it."""
+        """Return the report as ``collection-jobs verify --json`` writes it."""
         return {
             "target": self.target,
             "version": self.version,

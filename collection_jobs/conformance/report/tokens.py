@@ -1,7 +1,7 @@
-"""Tokens: what makes a finding again, packed into one word for the command line.
+"""Tokens: what is needed to reproduce a finding, packed into one word for the command line.
 
-A token is JSON, compressed and in base64: reading one from a stranger builds jobs and calls, and
-runs nothing of theirs.
+A token is JSON, compressed and base64-encoded. Unpacking a token from an untrusted source creates
+jobs and calls, and runs no code from it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def pack(payload: Mapping[str, object]) -> str:
 
 
 def unpack(token: str) -> dict[str, Any]:
-    """Return what was packed.
+    """Unpack a token and return its content.
 
     Raises:
-        ValueError: The text is no token.
+        ValueError: The text is not a token.
     """
     try:
         packed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
@@ -40,7 +40,7 @@ def unpack(token: str) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, zlib.error):
         payload = None
     if not isinstance(payload, dict) or "check" not in payload:
-        raise ValueError(f"{shown(token)} is no token: copy the whole line of a finding")
+        raise ValueError(f"{shown(token)} is not a token: copy the whole token of a finding")
     return cast("dict[str, Any]", payload)
 
 

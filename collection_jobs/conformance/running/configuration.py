@@ -1,4 +1,4 @@
-"""The plan of an examination: what a check is, what it works with, and how hard it looks."""
+"""The plan of an examination: what a check is, what it works with, and how thoroughly it looks."""
 
 from __future__ import annotations
 
@@ -27,28 +27,29 @@ NO_SPEC = (
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How hard to look.
+    """How thoroughly to look.
 
     Attributes:
-        name: What the user calls it.
-        walks: How many random walks one caller takes.
-        steps: How many steps each of them has at most.
-        preemptions: Under schedules of how many preemptions every pair of calls is run.
-        schedules: How many schedules that may take before higher bounds are given up.
-        exploring: How many seconds likewise.
-        programs: How many programs of several clients are drawn at random; with any, every triple
-            of calls is run, too.
-        rounds: How often each kind of concurrent round is run, in each setting.
-        processes: How many processes work on one store at once.
-        cancellations: At how many random moments each call is cancelled, the suspension points
-            aside.
-        kills: How many processes are killed.
-        scripts: How many stores are opened and closed on several handles of one process, beside
-            other processes, until that one is killed.
-        sizes: How many jobs the small and the large store have whose costs are compared.
-        repetitions: How often each cost is measured.
-        filling: Seconds that the filling of these stores may take.
-        on_disk: Whether stores that may be anywhere lie on a disk; in memory no fsync takes time.
+        name: The name that the user selects it by.
+        walks: How many random walks one caller makes.
+        steps: The maximum number of steps of each walk.
+        preemptions: Every pair of calls is run under all schedules of up to this many preemptions.
+        schedules: How many schedules to run before giving up on higher bounds.
+        exploring: How many seconds to spend before giving up on higher bounds.
+        programs: How many random programs of several clients to run; if any, every triple of calls
+            is run, too.
+        rounds: How often to run each kind of concurrent round, in each topology.
+        processes: How many processes use one store at once.
+        cancellations: At how many random moments to cancel each call, in addition to its suspension
+            points.
+        kills: How many processes to kill.
+        scripts: How many stores to open and close on several handles of one process, while other
+            processes use them, until that process is killed.
+        sizes: The numbers of jobs in the small and in the large store whose costs are compared.
+        repetitions: How often to measure each cost.
+        filling: Maximum number of seconds for filling these stores.
+        on_disk: Whether to put stores on a disk if they may be anywhere; in memory, fsync takes no
+            time.
     """
 
     name: str
@@ -135,15 +136,16 @@ class Plan:
     """What a check works with.
 
     Attributes:
-        target: What is judged.
-        capabilities: What its adapter declares of itself.
-        unwritten: The methods that it does not have yet.
-        profile: How hard to look.
-        seed: Where all randomness comes from.
+        target: The target to verify.
+        capabilities: What its adapter declares.
+        unwritten: The methods that it does not implement yet.
+        profile: How thoroughly to look.
+        seed: Seed of all random choices.
         new_store: Opens a new, empty store.
-        new_directory: A new, empty directory for a store.
-        opening: The store in a directory, not open yet; the same directory, the same store.
-        progress: Told how much of the check is done, and of how much.
+        new_directory: Returns a new, empty directory for a store.
+        opening: Returns the store in a directory, not yet open; the same directory gives the same
+            store.
+        progress: Called with how much of the check is done, and of how much.
     """
 
     target: Target
@@ -159,14 +161,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What came of a check.
+    """The result of a check.
 
     Attributes:
         findings: The broken laws.
         covered: What was tried, for the laws that hold.
         unchecked: Laws that could not be examined on this target, each with the reason.
-        observed: What was seen of the target's capabilities, declared or not.
-        skipped: Why the check cannot be made on this target at all, where others may do instead.
+        observed: What was observed of the target's capabilities, declared or not.
+        skipped: Why the check cannot be run on this target at all, although others may be.
         inapplicable: Laws that this target cannot break, each with the reason.
     """
 
@@ -180,14 +182,14 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One way of looking for violations.
+    """One kind of search for violations.
 
     Attributes:
-        name: What it tries, in a few words.
+        name: What it tests, in a few words.
         laws: The ids of the laws that it examines.
-        run: Does it.
-        again: Makes one finding again, from what its token holds; None: by the whole check.
-        early: Whether it can be made while methods are unwritten: it passes their calls over.
+        run: Runs the check.
+        again: Reproduces one finding from the content of its token; None: by the whole check.
+        early: Whether it can run while methods are unwritten; it then skips their calls.
     """
 
     name: str

@@ -38,8 +38,8 @@ def unwritten_methods(store: OpenStore) -> tuple[str, ...]:
 
 def finding_of(unwritten: Sequence[str]) -> Finding:
     """Return the one finding that an unfinished adapter gets for all that it lacks."""
-    verb = "is" if len(unwritten) == 1 else "are"
-    message = f"{_listed(unwritten)} {verb} not written yet: NotImplementedError is no answer"
+    verb, raises = ("is", "it raises") if len(unwritten) == 1 else ("are", "they raise")
+    message = f"{_listed(unwritten)} {verb} not written yet: {raises} NotImplementedError"
     history = next(f"await {call}" for call in _CALLS if call.method == unwritten[0])
     return Finding("ERROR-1", f"{message}. {_advice(unwritten)}", (history,))
 

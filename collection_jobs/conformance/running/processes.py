@@ -150,7 +150,7 @@ class Worker:
         if isinstance(told, Failed):
             raise WorkerFailed(told.error, ours=told.ours, hidden=told.hidden)
         if not isinstance(told, Done):
-            raise WorkerDied(f"a worker process told {told!r} where an answer was due")
+            raise WorkerDied(f"a worker process sent {told!r} instead of an answer")
         return told
 
     def ask(self, order: object, seconds: float = LONG) -> Done:

@@ -92,7 +92,7 @@ class ProgramRunner:
     async def ask(self, call: Call) -> Outcome | None:
         """Make one call, and have it recorded; None where it was passed over.
 
-        A call that is cancelled is recorded as one that never came back.
+        A call that is cancelled is recorded as one that never returned.
         """
         answer = self._answer(call)
         if answer is None:

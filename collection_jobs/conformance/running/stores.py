@@ -91,7 +91,8 @@ class Stores:
             asyncio.run(_awaited(self._target.discard(self._directories)))
         except Exception as error:
             text = f"{type(error).__name__}: {self._target.without_secrets(str(error))}"
-            raise TargetError(f"the stores of {self._target.name} stay behind: {text}") from error
+            name = self._target.name
+            raise TargetError(f"the stores of {name} could not be removed: {text}") from error
 
     def opening(self, directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
         """Return the store in a directory, not open yet; TargetError where there is none."""
@@ -143,7 +144,7 @@ class Stores:
             if not isinstance(repository, CollectionJobRepository):
                 lacking = [name for name in sorted(NINE) if not hasattr(repository, name)]
                 raise TargetError(
-                    f"{self._target.name} gives no repository: {shown(repository)} lacks"
+                    f"{self._target.name} does not give a repository: {shown(repository)} lacks"
                     f" {', '.join(lacking)}"
                 )
             declared = frozenset[str](getattr(repository, "capabilities", ()))

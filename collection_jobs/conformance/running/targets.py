@@ -1,4 +1,4 @@
-"""Targets: what the kit judges, found by a URL or by the name of a factory."""
+"""Targets: what the kit verifies, found by a URL or by the name of a factory."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ Factory = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 
 
 class TargetError(Exception):
-    """The target cannot be judged; the message is one sentence that says why."""
+    """The target cannot be verified; the message is one sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proxied:
-    """How to reach stores by way of a proxy.
+    """How to reach stores through a proxy.
 
     Attributes:
         server: The host and the port that the proxy has to forward to.
         factory: Opens the store in a directory, given the proxy's host and port.
-        time_out: Seconds within which every call on a store that is opened so ends.
+        time_out: Seconds within which every call on a store opened this way ends.
     """
 
     server: tuple[str, int]
@@ -61,18 +61,18 @@ class Proxied:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A factory of stores to judge.
+    """A factory of stores to verify.
 
     Attributes:
-        name: What the user calls it.
+        name: The name that the user gave it.
         factory: Opens a store in an empty directory.
-        scratch: Where the kit must make the directories: on the disk that the user's store is on;
-            None where any will do.
-        spec: What `find_target` finds the same factory by, also in another process; None where
-            the target was made in code, and only this process can open its stores. It may hold
-            a password.
+        scratch: Where the kit must create the directories, on the disk of the user's store; None if
+            any place will do.
+        spec: The text from which `find_target` finds the same factory, also in another process;
+            None if the target was created in code, and only this process can open its stores. It
+            may contain a password.
         discard: Removes what the stores of some directories have left outside of them.
-        proxied: How to reach these stores by way of a proxy; None where no server is known.
+        proxied: How to reach these stores through a proxy; None if there is no known server.
     """
 
     name: str
@@ -83,17 +83,17 @@ class Target:
     proxied: Proxied | None = None
 
     def without_secrets(self, text: str) -> str:
-        """Return what an adapter said, without the secrets of the URL of its stores."""
+        """Return a text from an adapter, without the secrets of the URL of its stores."""
         return text if self.spec is None else said_of_target(text, self.spec)
 
 
 def find_target(text: str | None) -> Target:
-    """Find what a user asks to judge.
+    """Find the target that a user names.
 
     Args:
-        text: A repository URL, or ``module:attribute`` where the attribute is a factory; None is
-            an SQLite file in a temporary directory. The jobs behind a URL are never touched: the
-            kit judges new stores of the same engine, beside it.
+        text: A repository URL, or ``module:attribute`` where the attribute is a factory; None is an
+            SQLite file in a temporary directory. The jobs at a URL are never touched: the kit
+            creates new stores of the same engine next to it.
 
     Raises:
         TargetError: There is no such target.
@@ -108,12 +108,12 @@ def find_target(text: str | None) -> Target:
 
 
 def shown_target(text: str) -> str:
-    """Return what a user asks to judge, as it may be shown: a URL without its secrets."""
+    """Return the name of a target as it may be shown: a URL without its secrets."""
     return text if _names_factory(text) else shown_url(text)
 
 
 def said_of_target(said: str, text: str) -> str:
-    """Return what was said of a target, as in a traceback, without the secrets of its URL."""
+    """Return a text about a target, such as a traceback, without the secrets of its URL."""
     by_url = not _names_factory(text) and scheme_of_url(text) is not None
     return without_secrets(said, text) if by_url else said
 
@@ -133,21 +133,23 @@ def _url_target(url: str) -> Target:
     try:
         scheme_name(url)
     except ValueError as error:
-        raise TargetError(f"{shown_to_user!r} is no target: {error}, or module:factory") from None
+        raise TargetError(
+            f"{shown_to_user!r} is not a target: {error}, or module:factory"
+        ) from None
     try:
         scheme = scheme_of(url)
     except ValueError as error:
         raise TargetError(f"{error}; or name a factory, as in module:factory") from None
     if scheme.scratch is None:
         raise TargetError(
-            f"the package that opens {shown_to_user!r} makes no stores for the kit: name a"
+            f"the package that opens {shown_to_user!r} cannot create stores for the kit: name a"
             " factory, as in module:factory"
         )
     try:
         stores = scheme.scratch(url)
     except (ValueError, ImportError) as error:
         why = without_secrets(str(error), url)
-        raise TargetError(f"{shown_to_user!r} is no target: {why}") from None
+        raise TargetError(f"{shown_to_user!r} is not a target: {why}") from None
 
     def factory(directory: Path) -> AbstractAsyncContextManager[CollectionJobRepository]:
         return scheme.open(stores.url(directory))

@@ -51,7 +51,7 @@ def watched(work: Callable[[], _T], progress: Callable[[], int]) -> _T:
         before = progress()
         thread.join(STALL_TIMEOUT)
         if thread.is_alive() and progress() == before:
-            raise Blocked(f"a step blocks the event loop for good at {_place(thread)}")
+            raise Blocked(f"a step blocks the event loop forever at {_place(thread)}")
     if failed:
         raise failed[0]
     return done[0]

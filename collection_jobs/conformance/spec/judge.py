@@ -79,7 +79,7 @@ def judge_deletion(state: JobState, call: Call, outcome: Outcome) -> Judgement:
         spent = state.spent | state.given
         after = JobState(spent=spent, blame="DELETE-1", former=state.facts)
     if outcome.value is not there:
-        text = "{} {}; it should have returned {}, for the job was {}stored"
+        text = "{} {}; it should have returned {}, because the job was {}stored"
         values = (call, outcome, there, Verbatim("" if there else "not "))
         return after, (Violation("DELETE-1", text, values),)
     return after, ()
@@ -98,7 +98,7 @@ def judge_status(state: JobState, call: Call, outcome: Outcome) -> Judgement:
         span = Span(outcome.began, outcome.ended)
         after = _changed(state, _with_status(facts, status, error_message, span), "STATUS-3")
     if outcome.value is not permitted:
-        text = "{} {}; it should have returned {}, for the job was {}"
+        text = "{} {}; it should have returned {}, because the job was {}"
         values = (call, outcome, permitted, Verbatim(facts.status if facts else "not stored"))
         return after, (Violation("STATUS-1", text, values),)
     return after, ()

@@ -311,7 +311,7 @@ def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[V
         text = "{} returned revision {} after an applied change; it should be {} or more"
         return [Violation("SAVE-4", text, (call, revision, state.least))]
     elif revision in state.spent:
-        text = "{} returned revision {}, which was given out for a job of that id deleted since"
+        text = "{} returned revision {}, which was reused: a deleted job of that id had it"
         return [Violation("SAVE-5", text, (call, revision))]
     return []
 

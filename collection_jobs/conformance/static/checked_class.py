@@ -54,13 +54,13 @@ class CheckedClass:
             )
         if subject.__module__ == "__main__":
             raise CheckedClassError(
-                f"{subject.__qualname__} is defined in the program itself, where no type checker "
-                f"can import it from: move it into a module"
+                f"{subject.__qualname__} is defined in the main program, from which no type"
+                " checker can import it: move it into a module"
             )
         if "<locals>" in subject.__qualname__:
             raise CheckedClassError(
-                f"{subject.__qualname__} is made inside a function, where no type checker can "
-                f"import it from: move it to the top of its module"
+                f"{subject.__qualname__} is defined inside a function, from which no type"
+                " checker can import it: move it to the top of its module"
             )
         return cls(subject, subject.__module__, subject.__qualname__)
 
@@ -88,7 +88,7 @@ def load_class(name: str) -> CheckedClass:
             raise CheckedClassError(_no_attribute(found, part, module_name))
         found = getattr(found, part)
     if not inspect.isclass(found):
-        raise CheckedClassError(f"{name} is no class but {_kind_of(found)}: {shown(found)}")
+        raise CheckedClassError(f"{name} is not a class but {_kind_of(found)}: {shown(found)}")
     return CheckedClass(found, module_name, qualname)
 
 

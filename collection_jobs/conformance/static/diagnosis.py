@@ -52,7 +52,7 @@ def _absent(cls: type, method: ContractMethod) -> Fault:
     if any(name in getattr(base, "__annotations__", {}) for base in cls.__mro__):
         message = f"{name} is declared and not defined: at best its instances have one"
     elif find_method(cls, "__getattr__") is not None:
-        message = f"{name} is left to __getattr__, which neither types nor isinstance() see"
+        message = f"{name} is left to __getattr__, which neither type checkers nor isinstance() see"
     else:
         message = f"there is no {name}"
     return Fault(
@@ -68,13 +68,14 @@ def _shape(method: ContractMethod, found: FoundMethod) -> Fault | None:
     if isinstance(value, staticmethod | classmethod):
         return Fault(
             FaultKind.SHAPE,
-            f"{name} is a {kind}: it does not know which repository it is called on",
+            f"{name} is a {kind}: it has no access to the repository",
             f"remove @{kind}, and take self first",
         )
     if kind == "_lru_cache_wrapper":
         return Fault(
             FaultKind.SHAPE,
-            "functools.cache hands the same coroutine out twice, and it can be awaited once",
+            "functools.cache returns the same coroutine twice, but a coroutine can be awaited"
+            " only once",
             "remove the cache, or keep results instead of coroutines",
         )
     if isinstance(value, property | functools.cached_property):
@@ -162,7 +163,7 @@ def _unchecked(method: ContractMethod, found: FoundMethod) -> Iterator[Fault]:
     if getattr(found.function, "__no_type_check__", False):
         yield Fault(
             FaultKind.UNCHECKED,
-            "@no_type_check keeps its types from every checker",
+            "@no_type_check hides its types from every type checker",
             "remove @no_type_check",
         )
         return

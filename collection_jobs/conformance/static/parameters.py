@@ -38,7 +38,7 @@ def parameter_faults(
         if own.name not in wanted | renamed and own.is_required:
             yield Fault(
                 FaultKind.PARAMETERS,
-                f"it requires {own.name}, which no caller gives",
+                f"it requires {own.name}, which no caller passes",
                 f"give {own.name} a default, or remove it",
                 certain,
             )
@@ -46,7 +46,7 @@ def parameter_faults(
         names = ", ".join(parameter.name for parameter in method.parameters)
         yield Fault(
             FaultKind.PARAMETERS,
-            f"its parameters stand in the order {', '.join(own.name for own in found)}",
+            f"its parameters are in the order {', '.join(own.name for own in found)}",
             f"put {names} first, in this order",
             certain,
         )
@@ -68,7 +68,7 @@ def _in_order(method: ContractMethod, found: tuple[Parameter, ...]) -> bool:
     wanted = [parameter.name for parameter in method.parameters]
     by_position = [own.name for own in found if own.by_position]
     if not set(wanted) <= set(by_position):
-        return True  # what cannot be given by position is another fault
+        return True  # what cannot be passed by position is another fault
     return by_position[: len(wanted)] == wanted
 
 
@@ -77,15 +77,15 @@ def _compared(parameter: Parameter, own: Parameter, *, certain: bool) -> Iterato
     if not own.by_name:
         yield Fault(
             FaultKind.PARAMETERS,
-            f"{name} cannot be given by name",
-            f"remove the / behind {name}",
+            f"{name} cannot be passed by keyword",
+            f"remove the / after {name}",
             certain,
         )
     elif not own.by_position:
         yield Fault(
             FaultKind.PARAMETERS,
-            f"{name} cannot be given by position",
-            f"remove the * in front of {name}",
+            f"{name} cannot be passed by position",
+            f"remove the * before {name}",
             certain,
         )
     if not parameter.has_default:
@@ -100,7 +100,7 @@ def _compared(parameter: Parameter, own: Parameter, *, certain: bool) -> Iterato
     elif not _same(own.default, parameter.default):
         yield Fault(
             FaultKind.DEFAULT,
-            f"{name} is {shown(own.default)} by default, not {shown(parameter.default)}",
+            f"{name} defaults to {shown(own.default)}, not {shown(parameter.default)}",
             f"give {name} the default {shown(parameter.default)}",
         )
 
@@ -109,7 +109,7 @@ def _renamed(parameter: Parameter, own: Parameter, *, certain: bool) -> Fault:
     written = f"__{own.name.partition('__')[2]}" if own.name.startswith("_") else own.name
     return Fault(
         FaultKind.PARAMETERS,
-        f"the parameter {parameter.name} is called {written}",
+        f"the parameter {parameter.name} is named {written}",
         f"rename {written} to {parameter.name}",
         certain,
     )

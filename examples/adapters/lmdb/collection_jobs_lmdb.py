@@ -269,7 +269,7 @@ class _Store:
     def _exactly(
         self, transaction: lmdb.Transaction, entries: Iterator[tuple[bytes, bytes]], reverse: bool
     ) -> Iterator[bytes]:
-        """The hashes in the exact order: keys that were cut may hide the order of their ids."""
+        """Yield the hashes in the exact order: cut keys may hide the order of their ids."""
         for _, group in groupby(entries, key=lambda entry: entry[0][:_CUT]):
             hashes = [hashed for _, hashed in group]
             if len(hashes) > 1:

@@ -13,11 +13,11 @@ from collection_jobs.status import JobStatus
 __all__ = ['InMemoryCollectionJobRepository']
 
 class InMemoryCollectionJobRepository(ICollectionJobRepository):
-    """A repository that lives and dies with its process.
+    """A repository in the memory of one process.
 
-    It is open from the start, so a test can just build one; ``async with`` closes it at the end.
-    Indexes keep every listing independent of the number of jobs stored (SCALE-1). No method awaits
-    anything between looking and changing, so its calls are atomic among the tasks of one event
+    It is open from the start, so a test can simply create one; ``async with`` closes it at the end.
+    Indexes keep the cost of every listing independent of the number of jobs stored (SCALE-1). No
+    method awaits between reading and writing, so calls are atomic among the tasks of one event
     loop; it is not meant for several threads. Nothing is durable.
     """
     capabilities: ClassVar[frozenset[str]] = ...
@@ -25,17 +25,17 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         """Start empty.
 
         Args:
-            clock: Where update_status takes the time from, aware; a test may give its own.
+            clock: Returns the time that update_status records, aware; a test may pass its own.
         """
     async def __aenter__(self) -> Self:
-        """Give the repository itself."""
+        """Return the repository itself."""
     async def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the repository and let go of its jobs."""
+        """Close the repository and release its jobs."""
     async def close(self) -> None:
         """Close the repository: its jobs are gone. Closing it again does nothing."""
     @override
@@ -80,4 +80,4 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         after: tuple[datetime, str] | None=None,
         limit: int=100,
     ) -> list[CollectionJob]:
-        """List the jobs with one status behind a key, see PagesByKey."""
+        """List the jobs with one status after a key, see PagesByKey."""

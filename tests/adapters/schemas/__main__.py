@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
-from collection_jobs.adapters.sqlite.schema import SCHEMA_VERSION
+from collection_jobs.adapters.sqlite.schema import SQLITE_SCHEMA_VERSION
 from tests.adapters.schemas import DELETED, FOLDER, JOBS, text
 
 
@@ -21,7 +21,7 @@ async def fill(path: Path) -> None:
 
 def main() -> None:
     """Write the dump of the current version, unless there is one."""
-    kept = FOLDER / f"{SCHEMA_VERSION}.sql"
+    kept = FOLDER / f"{SQLITE_SCHEMA_VERSION}.sql"
     if kept.exists():
         sys.exit(f"{kept.name} is kept already; a changed schema is a new version")
     with TemporaryDirectory() as folder:

@@ -114,11 +114,12 @@ class _Trials:
         """Tell what was covered, besides so many openings and closings."""
         tried = f"{self._calls} calls cancelled, at {len(self._places)} places in the adapter"
         if not self._calls:
-            tried = "no call can be cancelled half-way, for none is ever suspended"
+            tried = "no call can be cancelled half-way, because none ever suspends"
         if open_close:
             tried += f"; {open_close} openings and closings"
         if self._skipped:
-            tried += f"; not tried, for they fail uncancelled: {', '.join(self._skipped)}"
+            skipped = ", ".join(self._skipped)
+            tried += f"; cancellation not tested, these calls already fail without it: {skipped}"
         return tried
 
     def run(self, stage: OpenStore[_Handles], name: str) -> bool:

@@ -51,7 +51,7 @@ class Trial:
         scene = self.scene
         lines = [*map(str, self.scene.setup)]
         if scene.before or scene.behind:
-            lines.append("# Begun one right after the other, none of them awaited yet:")
+            lines.append("# Started one right after the other, none awaited yet:")
         lines += [f"asyncio.create_task({call})" for call in scene.before]
         lines.append(f"victim = asyncio.create_task({str(scene.victim).removeprefix('await ')})")
         lines += [f"asyncio.create_task({call})" for call in scene.behind]

@@ -95,7 +95,7 @@ def examine_damage(plan: Plan) -> Examination:
     engine may take its process with it.
     """
     if plan.target.spec is None:
-        return Examination([], f"no damaged store, for {NO_SPEC}")
+        return Examination([], f"no damaged store, because {NO_SPEC}")
     random = Random(f"{plan.seed} damage")  # noqa: S311 - not for secrets
     calls = calls_on_damage(plan.capabilities)
     findings: list[Finding] = []
@@ -111,7 +111,9 @@ def examine_damage(plan: Plan) -> Examination:
             if violation is not None:
                 findings.append(_finding(damage, violation))
                 break
-    covered = f"{damaged} damaged stores" if damaged else "no damaged store, for it keeps no files"
+    covered = (
+        f"{damaged} damaged stores" if damaged else "no damaged store, because it keeps no files"
+    )
     return Examination(findings, covered)
 
 

@@ -95,9 +95,10 @@ class _History:
     def examination(self, *, declared: bool) -> Examination:
         """Say what came of it all."""
         lost = any(finding.law == _LAW for finding in self.findings)
-        how = f"{self.kills} processes were killed at work, after {self._acknowledged}"
-        how += f" acknowledged calls, and {'not all was there' if lost else 'all was there'}"
-        observed = Observation("durable", not lost, f"{how} when the store was opened again")
+        was = "process was" if self.kills == 1 else "processes were"
+        how = f"{self.kills} {was} killed at work, after {self._acknowledged} acknowledged calls,"
+        how += f" and {'some' if lost else 'none'} of them were lost"
+        observed = Observation("durable", not lost, how)
         covered = f"{self.kills} processes killed, after {self._acknowledged} acknowledged calls"
         found = sorted(self.findings, key=lambda finding: len(finding.history))
         if lost:

@@ -54,6 +54,7 @@ class Exploration:
         unsupported: Why the adapter cannot run under the deterministic loop; None if it can.
         kind: What the programs are called in a report.
         cut: How many programs had more schedules within that than were run.
+        limit: Which limit ended the exploration of those.
     """
 
     findings: tuple[Finding, ...]
@@ -63,6 +64,7 @@ class Exploration:
     unsupported: str | None = None
     kind: str = "pairs"
     cut: int = 0
+    limit: str = ""
 
     @property
     def pairs(self) -> int:
@@ -81,7 +83,7 @@ class Exploration:
                 f" {self.preemptions} preemption{many}"
             )
             if self.cut:
-                covered += f" ({self.cut:,} had more than were run)"
+                covered += f" ({self.cut:,} {self.kind} not fully explored: {self.limit})"
         broken = ", ".join(sorted(finding.law for finding in self.findings))
         return f"{covered}: {f'broken: {broken}' if broken else 'none broke a law'}"
 
@@ -140,7 +142,9 @@ def explore_pairs(
                 break
             reached = bound
         found = search.findings()
-        return replace(explored, findings=found, preemptions=reached, cut=len(search.cut))
+        limit = "time limit" if search.late else f"limit of {_MOST_SCHEDULES:,} schedules each"
+        cut = len(search.cut)
+        return replace(explored, findings=found, preemptions=reached, cut=cut, limit=limit)
 
     return _watch(search, explore, explored)
 
@@ -240,6 +244,7 @@ def _without_preemptions(
     for share in _SHARES[1:]:
         for frontier in frontiers:
             if late():
+                search.late = True
                 break
             search.exhaust(frontier, 0, share, late)
     search.cut_what_is_left(frontiers, 0)
@@ -271,6 +276,7 @@ class _Search:
     witnesses: dict[str, Witness] = field(default_factory=dict[str, Witness])
     broken: set[int] = field(default_factory=set[int])
     cut: set[int] = field(default_factory=set[int])
+    late: bool = False
 
     def exhaust(
         self,
@@ -291,7 +297,10 @@ class _Search:
             if laws:
                 self.broken.add(id(frontier))
                 return
-            if self.runner.runs >= last or late():
+            if self.runner.runs >= last:
+                return
+            if late():
+                self.late = True
                 return
 
     def cut_what_is_left(self, frontiers: list[Frontier], bound: int) -> None:

@@ -89,7 +89,7 @@ def _afterwards(job_id: str) -> Program:
 
 
 class Caller:
-    """Opens the store by way of the proxy, is about one deed when it fails, and goes on.
+    """Opens the store through the proxy, is about one deed when it fails, and goes on.
 
     Attributes:
         deed: What it is about.

@@ -35,7 +35,7 @@ _FEW = 4
 
 
 class _NoWayThrough(Exception):  # noqa: N818 - it says why there is nothing to examine
-    """The store cannot be opened by way of a proxy that forwards everything."""
+    """The store cannot be opened through a proxy that forwards everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def examine_network(plan: Plan) -> Examination:
     except _NoWayThrough as error:
         return Examination([], "", inapplicable={_LAW: f"the store does not open {error}"})
     covered = (
-        f"{calls} calls, openings and closings, some of them cancelled, by way of a proxy"
+        f"{calls} calls, openings and closings, some of them cancelled, through a proxy"
         f" that failed in {failures} ways and came back"
     )
     return Examination(findings, covered)
@@ -126,7 +126,7 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Trial:
-    """One store, by way of a proxy that fails once."""
+    """One store, through a proxy that fails once."""
 
     proxied: Proxied
     opening: Opening
@@ -178,10 +178,10 @@ class _Trial:
             {caller.ready for caller in callers}, timeout=2 * ANSWER_TIMEOUT
         )
         if late:
-            raise _NoWayThrough(f"by way of a proxy: no answer within {2 * ANSWER_TIMEOUT:g} s")
+            raise _NoWayThrough(f"through a proxy: no answer within {2 * ANSWER_TIMEOUT:g} s")
         for caller in callers:
             if (error := caller.ready.result()) is not None:
-                raise _NoWayThrough(f"by way of a proxy: {type(error).__name__}: {error}")
+                raise _NoWayThrough(f"through a proxy: {type(error).__name__}: {error}")
         self.failure.begin(self.proxy)
         for caller in callers:
             caller.failed.set()
@@ -193,7 +193,7 @@ class _Trial:
         await asyncio.gather(*(caller.at_rest.wait() for caller in callers))
 
     async def _look(self, about: Iterable[Deed]) -> None:
-        """See that a new handle works by way of the proxy, and what is there in the end."""
+        """See that a new handle works through the proxy, and what is there in the end."""
         try:
             async with open_with_timeout(self._through()) as repository:
                 for call in (Call("save", (example_job(_NEW),)), Call("get_by_id", (_NEW,))):
@@ -233,7 +233,7 @@ def _finding(failure: _Failure, seen: _Seen, time_out: float) -> Finding:
         f"{seen.violation.message}. {failure.told} Each call must end within the adapter's"
         f" time-out, here {time_out:g} s, with a true answer or a RepositoryError"
     )
-    opened, failed = "async with opening as repository:  # by way of a proxy", f"# {failure.told}"
+    opened, failed = "async with opening as repository:  # through a proxy", f"# {failure.told}"
     deed = seen.deed
     if deed is None:
         history = [opened, f"    {failed}", *seen.calls]

@@ -55,11 +55,11 @@ class _Growth:
         """Say what was covered."""
         small, large = self.sizes
         told = (
-            f"every call's cost with {small:,} and with {large:,} jobs:"
-            f" {self.worst:.1f} times as much work at most"
+            f"the cost of each call with {large:,} jobs instead of {small:,}:"
+            f" at most {self.worst:.1f} times the work"
         )
         if self.depth is not None:
-            told += f"; a deep page's and the first one's: {self.depth:.1f} times"
+            told += f"; of a deep page instead of the first: {self.depth:.1f} times"
         return told
 
 

@@ -141,7 +141,7 @@ def _shortest(new_store: NewStore, error: LawBroken, muted: frozenset[str]) -> F
         return True
 
     if not still_breaks(error.program):
-        text = f"{error.finding.message} (this did not show again when the calls were repeated)"
+        text = f"{error.finding.message} (not reproduced when the calls were repeated)"
         return replace(error.finding, message=text)
     shortest = shrink_program(best.program, still_breaks)
     held = {"check": "one caller", "steps": shortest, "muted": sorted(muted)}

@@ -16,34 +16,36 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     """A repository in one schema of a PostgreSQL database, for any number of machines.
 
     ``async with PostgresCollectionJobRepository("postgresql://user@host/db") as repository:`` opens
-    it, creating the schema if there is none, and closes it at the end. It can be opened again after
-    that. It belongs to the process, thread and event loop that opened it: any other that calls it
-    gets a RepositoryError, and nothing is done. Others open their own on the same database.
+    it, creating the schema if it does not exist, and closes it at the end. It can then be opened
+    again. It belongs to the process, thread and event loop that opened it: a call from any other
+    raises RepositoryError, and nothing is done. Each of them opens its own repository on the same
+    database.
 
-    PostgreSQL 13 and later work; the database must hold UTF-8. PgBouncer works in its session mode,
-    and in its transaction mode with ``statement_cache=0``.
+    It works with PostgreSQL 13 and later; the database must use UTF-8. PgBouncer works in its
+    session mode, and in its transaction mode with ``statement_cache=0``.
 
-    Durable (DURABLE-1): a write is answered after its commit, as the server's settings have it
-    (``synchronous_commit``, ``fsync``). It scales (SCALE-1), and nothing in it needs a single
+    Durable (DURABLE-1): a write is answered after its commit, which is as durable as the server's
+    settings make it (``synchronous_commit``, ``fsync``). It scales (SCALE-1), and needs no single
     writer: processes wait for each other only while they write the same job.
 
-    A call that is alone goes at once, on a connection that is held with its statements prepared.
-    Calls that wait at the same time travel as one statement, so many callers are served many times
-    faster than one. Calls on the same job keep their order. A write that is cancelled while it
-    waits does not happen; if cancelled after it was sent, the call waits for the answer.
+    A call that arrives alone is sent immediately, on an open connection with prepared statements.
+    Calls that wait at the same time are combined into one statement, so many callers are served
+    many times faster than one. Calls on the same job keep their order. A write that is cancelled
+    while it waits does not happen; if it is cancelled after it was sent, the call waits for the
+    answer.
 
-    Every call ends within ``command_timeout`` (TIME-1), a cancelled one and ``close`` included, and
-    an opening within ``connect_timeout`` more. The connection is dropped then. A write that was
-    sent, and whose answer is missing, may have happened: that is a RepositoryError that says so.
-    When a connection is lost, a read is made again on another one while there is time, and so is a
-    write that was not sent yet.
+    Every call ends within ``command_timeout`` (TIME-1), including a cancelled one and ``close``;
+    opening may take ``connect_timeout`` longer. The connection is then dropped. A write that was
+    sent but not answered may have happened, and raises a RepositoryError that says so. When a
+    connection is lost, a read, or a write that was not yet sent, is repeated on another connection
+    while there is time.
 
-    A call waits up to ``lock_timeout`` for a job that another transaction holds, and others do not
-    wait with it. Any method raises RepositoryClosedError while the repository is not open, and
-    RepositoryError when PostgreSQL fails. After an error the repository works on, also when the
-    schema has been dropped and made again.
+    A call waits up to ``lock_timeout`` for a job that another transaction has locked, without
+    delaying others. Any method raises RepositoryClosedError while the repository is not open, and
+    RepositoryError when PostgreSQL fails. After an error the repository remains usable, even after
+    the schema has been dropped and created again.
 
-    No password appears in a message, nor in this object's repr.
+    No message, and not the repr of this object, contains the password.
     """
     capabilities: ClassVar[frozenset[str]] = ...
     def __init__(
@@ -58,25 +60,25 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         statement_cache: int=100,
         create: bool=True,
     ) -> None:
-        """Remember what to open; nothing is opened yet.
+        """Remember what to open; open nothing yet.
 
         Args:
             dsn: ``postgresql://user:password@host:port/database``, with libpq's options as its
                 query, such as ``host=/var/run/postgresql`` for a socket, or ``sslmode=require``.
                 What it leaves out comes from libpq's environment variables and password file.
-            schema: The schema that the tables are in; created if there is none.
-            connections: The most connections that are held at once; they are opened as needed.
-            connect_timeout: Seconds to wait for a connection, also while the server restarts.
-            command_timeout: Seconds in which every call ends, whatever the server does.
+            schema: The schema that contains the tables; it is created if it does not exist.
+            connections: The maximum number of open connections; they are opened as needed.
+            connect_timeout: Seconds to wait for a connection, including while the server restarts.
+            command_timeout: Seconds within which every call ends, whatever the server does.
             lock_timeout: Seconds that a call waits for another transaction's lock.
-            statement_cache: The most statements that a connection holds prepared. 0 is for poolers
-                that share sessions among transactions: then nothing outlives a transaction, and a
-                call takes three round trips instead of one.
-            create: Whether opening makes the tables where there are none; if not, it refuses.
+            statement_cache: The maximum number of prepared statements per connection. Use 0 for
+                poolers that share sessions among transactions: nothing then outlives a transaction,
+                and a call takes three round trips instead of one.
+            create: Whether opening creates a store that does not exist; if False, it refuses.
 
         Raises:
-            TypeError: A value is of a wrong type.
-            ValueError: A value is wrong.
+            TypeError: A value has the wrong type.
+            ValueError: A value is out of range or malformed.
         """
     @classmethod
     def from_url(cls, url: str, *, create: bool=True) -> Self:
@@ -84,23 +86,24 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
         Args:
             url: The ``dsn``, with the other arguments as further options of its query.
-            create: Whether opening makes the tables where there are none; if not, it refuses.
+            create: Whether opening creates a store that does not exist; if False, it refuses.
 
         Raises:
-            ValueError: The URL is none of these, or an option is unknown or its value wrong.
+            ValueError: The URL has another form, an unknown option, or an option with a wrong
+                value.
         """
     def __repr__(self) -> str:
-        """Show the store, without its password."""
+        """Return the store's URL, without its password."""
     async def __aenter__(self) -> Self:
         """Connect; create or migrate the schema. A cancelled call leaves nothing open.
 
-        It ends within ``connect_timeout`` and ``command_timeout`` together.
+        Ends within ``connect_timeout`` and ``command_timeout`` together.
 
         Raises:
-            RepositoryError: The repository is open already; or the server cannot be reached, or
-                refuses, or does not answer; or a pooler shares sessions and ``statement_cache`` is
-                not 0; or the schema has another application's tables, or a newer version, or one
-                that cannot be migrated, or none where they are not to be created.
+            RepositoryError: The repository is already open; the server cannot be reached, refuses
+                the connection or does not answer; a pooler shares sessions and ``statement_cache``
+                is not 0; or the schema has another application's tables, a newer version, an older
+                one that cannot be migrated, or no tables and ``create`` is False.
         """
     async def __aexit__(
         self,
@@ -110,13 +113,13 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     ) -> None:
         """Close the repository."""
     async def close(self) -> None:
-        """Close the repository after the calls under way are answered; again does nothing.
+        """Close the repository once the calls in progress are answered; repeating it does nothing.
 
-        It takes no longer than ``command_timeout``. A cancelled call closes it all the same, but
-        does not wait for it.
+        It takes at most ``command_timeout``. A cancelled call still closes the repository, but does
+        not wait for it.
 
         Raises:
-            RepositoryError: Another process, thread or event loop has opened it; it stays open.
+            RepositoryError: Another process, thread or event loop opened it; it stays open.
         """
     @override
     async def save(self, job: CollectionJob) -> None: ...
@@ -151,7 +154,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     @override
     async def get_stats(self, job_id: str) -> JobStats | None: ...
     async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
-        """Record that one symbol of a job was collected; the twin of add_failed_symbol.
+        """Record that one symbol of a job was collected; the counterpart of add_failed_symbol.
 
         The last outcome of a symbol counts. Concurrent calls all take effect. A cancelled call
         recorded the outcome or nothing. May be repeated.
@@ -167,7 +170,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             RepositoryError: PostgreSQL failed.
         """
     async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
-        """Save each of the jobs, in their order, or none of them.
+        """Save each of the jobs, in order, or none of them.
 
         A cancelled call saved all or none.
 
@@ -184,16 +187,16 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         after: tuple[datetime, str] | None=None,
         limit: int=100,
     ) -> list[CollectionJob]:
-        """List the jobs with one status that come after a key: a deep page costs what a first does.
+        """List the jobs with one status after a key; a deep page costs as much as the first.
 
         Args:
             status: The status.
-            after: The ``(created_at, id)`` of the last job of the former page, which may be gone
-                meanwhile; None begins with the oldest.
-            limit: The most jobs to return; 0 is an empty list.
+            after: The ``(created_at, id)`` of the last job of the previous page, which may have
+                been deleted since; None starts with the oldest.
+            limit: The maximum number of jobs to return; 0 returns an empty list.
 
         Returns:
-            The jobs by ``created_at``, then by ``id`` in code-point order, as list_by_status.
+            The jobs by ``created_at``, then by ``id`` in code-point order, as in list_by_status.
 
         Raises:
             RepositoryError: PostgreSQL failed.

@@ -18,50 +18,52 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     """A repository in one SQLite file, for any number of processes on one machine.
 
     ``async with SQLiteCollectionJobRepository("jobs.db") as repository:`` opens it, creating the
-    file if there is none, and closes it at the end. It can be opened again after that. A process
-    may hold any number of them on one file, and none affects another.
+    file if it does not exist, and closes it at the end. It can then be opened again. A process may
+    have any number of repositories on one file, and none affects another.
 
-    It belongs to the process, thread and event loop that opened it, and refuses every other with a
-    RepositoryError; those open their own. A process that was forked while the file was open cannot
-    open it at all, since SQLite's locks do not survive a fork: fork first, or start processes with
-    "spawn".
+    It belongs to the process, thread and event loop that opened it; a call from any other raises
+    RepositoryError. Each of them opens its own. A process that was forked while the file was open
+    cannot open it at all, because SQLite's locks do not survive a fork: fork first, or start
+    processes with "spawn".
 
-    Any SQLite from 3.38 on works. Where several processes write, prefer 3.51.3 or later: the older
-    ones have a rare race between them that can damage the file (https://sqlite.org/wal.html, "The
-    WAL-Reset Bug"). Within one process the repository keeps clear of it.
+    It works with SQLite 3.38 and later. If several processes write, prefer 3.51.3 or later: older
+    versions have a rare race between processes that can damage the file
+    (https://sqlite.org/wal.html, "The WAL-Reset Bug"). Within one process, the repository avoids
+    it.
 
     Durable (DURABLE-1): a write is answered after its commit is on the disk. With
-    ``synchronous="NORMAL"`` it is answered once the operating system has it: it survives the death
-    of the process at any moment, but a power cut or a crash of the system may lose the last
-    answered writes (never the file's integrity). That saves one wait for the disk a transaction.
+    ``synchronous="NORMAL"``, it is answered once the operating system has it. It then survives the
+    death of the process at any moment, but a power cut or a crash of the system may lose the last
+    acknowledged writes (never the file's integrity). That saves one wait for the disk per
+    transaction.
 
-    Between each commit and its answer, and once a second for who only reads, it looks whether the
-    file, its log (``-wal``) and the log's index (``-shm``) are still those at the path, by device
-    and inode. If one was deleted, renamed, replaced or emptied, the writes of that commit and every
-    later call are a RepositoryError, until the repository is opened anew; so what was answered was
-    in the file at the path at that time. What it does not notice is a file that another program
-    overwrites in place, as ``cp`` does: copy with SQLite's own backup, or while nothing has the
-    file open. Whoever else opens the file in the same process leaves that to SQLite, too:
-    ``open(path)`` and ``close()`` drop all locks that the process has on it
+    Between each commit and its answer, and once a second for callers that only read, it checks by
+    device and inode that the file, its log (``-wal``) and the log's index (``-shm``) are still the
+    ones at the path. If one was deleted, renamed, replaced or emptied, the writes of that commit
+    and every later call raise RepositoryError until the repository is opened again. So an
+    acknowledged write was in the file at the path at that time. It does not detect a file that
+    another program overwrites in place, as ``cp`` does: copy with SQLite's own backup, or while
+    nothing has the file open. Other code of the process must open the file only through SQLite:
+    ``open(path)`` and ``close()`` release all locks that the process has on it
     (https://sqlite.org/howtocorrupt.html).
 
     It scales (SCALE-1), and recording an outcome costs the same in a job of ten symbols and of ten
-    thousand. A job of any size is read and written in parts, of which none keeps other threads
-    waiting for more than some milliseconds.
+    thousand. A job of any size is read and written in parts, none of which keeps other threads
+    waiting for more than a few milliseconds.
 
-    The writes that wait at the same time share one transaction on a thread of the repository's
-    own, so many callers are served faster than one. A write that is cancelled while it waits does
-    not happen; one that is cancelled while its transaction runs first waits for its end. Short
-    reads run at once, on the event loop's thread, for at most some milliseconds; those that turn
-    out longer, listings with a limit above 100 and ``get_running_jobs`` run on a second thread. A
-    caller that only reads still yields to other tasks, after some 60 jobs read. What was read of a
-    large store stays in memory, 64 MB of it at the most.
+    Writes that wait at the same time share one transaction on a thread of the repository's own, so
+    many callers are served faster than one. A write that is cancelled while it waits does not
+    happen. If it is cancelled after its transaction began, the call waits for the commit, so a
+    later read observes the outcome. Short reads run immediately, on the event loop's thread, for at
+    most a few milliseconds. Reads that turn out longer, listings with a limit above 100 and
+    ``get_running_jobs`` run on a second thread. A caller that only reads still yields to other
+    tasks, after about 60 jobs. Up to 64 MB of a large store are cached in memory.
 
     Any method raises RepositoryClosedError while the repository is not open, and RepositoryError
-    when SQLite fails, for instance because another connection held the file's lock for longer than
-    ``busy_timeout``, or because the file is damaged. After an error the repository works on; if a
-    transaction can be neither committed nor rolled back, for want of memory, every call says so
-    until the repository is opened anew.
+    when SQLite fails, for example because another connection held the file's lock for longer than
+    ``busy_timeout``, or because the file is damaged. After an error the repository remains usable.
+    Only if a transaction can be neither committed nor rolled back, for lack of memory, every call
+    raises RepositoryError until the repository is opened again.
     """
     capabilities: ClassVar[frozenset[str]] = ...
     def __init__(
@@ -72,17 +74,18 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         busy_timeout: float=5.0,
         create: bool=True,
     ) -> None:
-        """Remember what to open; nothing is opened yet.
+        """Remember what to open; open nothing yet.
 
         Args:
-            path: The file; its folder must exist, and be on a local disk.
-            synchronous: "FULL", or "NORMAL" where the last writes before a power cut may be lost.
+            path: The file; its directory must exist, and be on a local disk.
+            synchronous: "FULL", or "NORMAL" if a power cut may lose the last writes.
             busy_timeout: Seconds that a call waits for another connection's lock.
-            create: Whether opening makes the store where there is none; if not, it refuses.
+            create: Whether opening creates a store that does not exist; if False, it refuses.
 
         Raises:
-            TypeError: A value is of a wrong type.
-            ValueError: A value is wrong; for ``:memory:``, use InMemoryCollectionJobRepository.
+            TypeError: A value has the wrong type.
+            ValueError: A value is wrong; instead of ``:memory:``, use
+                InMemoryCollectionJobRepository.
         """
     @classmethod
     def from_url(cls, url: str, *, create: bool=True) -> Self:
@@ -91,21 +94,21 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         Args:
             url: ``sqlite:///relative.db`` or ``sqlite:////absolute/path.db``, percent-encoded, with
                 the options ``synchronous`` and ``busy_timeout`` as its query.
-            create: Whether opening makes the store where there is none; if not, it refuses.
+            create: Whether opening creates a store that does not exist; if False, it refuses.
 
         Raises:
-            ValueError: The URL is none of these, or an option's value is wrong.
+            ValueError: The URL has another form, or an option has a wrong value.
         """
     async def __aenter__(self) -> Self:
-        """Open the file. A cancelled call has closed what it opened when it raises.
+        """Open the file. A cancelled call closes what it opened before it raises.
 
         Raises:
-            RepositoryError: The repository is open already; or the folder is missing, the file is
-                no regular file, has several hard links, is no SQLite database, another
-                application's, of a newer version of the schema, or locked; or there is no store and
-                it is not to be created; or the process was forked while the file was open. A file
-                that is refused is left as it was; one of an older version is migrated in one
-                transaction, and refused if it has a job that this version does not hold.
+            RepositoryError: The repository is already open; the directory is missing; the file is
+                not a regular file, has several hard links, is not an SQLite database, belongs to
+                another application, has a newer version of the schema, or is locked; there is no
+                store and ``create`` is False; or the process was forked while the file was open. A
+                file that is refused is left unchanged. A file of an older version is migrated in
+                one transaction, and refused if it has a job that this version cannot hold.
         """
     async def __aexit__(
         self,
@@ -115,11 +118,11 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     ) -> None:
         """Close the repository."""
     def __del__(self) -> None:
-        """Let the threads of a repository that nobody closed end."""
+        """End the threads of a repository that nobody closed."""
     async def close(self) -> None:
-        """Close the repository after the calls under way are answered; again does nothing.
+        """Close the repository once the calls in progress are answered; repeating it does nothing.
 
-        A cancelled call closes it, too, before it raises.
+        A cancelled call also closes it before it raises.
 
         Raises:
             RepositoryError: The caller is in another process, thread or event loop; it stays open.
@@ -157,7 +160,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     @override
     async def get_stats(self, job_id: str) -> JobStats | None: ...
     async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
-        """Record that one symbol of a job was collected; the twin of add_failed_symbol.
+        """Record that one symbol of a job was collected; the counterpart of add_failed_symbol.
 
         The last outcome of a symbol counts. Concurrent calls all take effect. A cancelled call
         recorded the outcome or nothing. May be repeated.
@@ -173,7 +176,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
             RepositoryError: SQLite failed.
         """
     async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
-        """Save each of the jobs, in their order, or none of them.
+        """Save each of the jobs, in order, or none of them.
 
         A cancelled call saved all or none.
 
@@ -190,16 +193,16 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         after: tuple[datetime, str] | None=None,
         limit: int=100,
     ) -> list[CollectionJob]:
-        """List the jobs with one status that come after a key: a deep page costs what a first does.
+        """List the jobs with one status after a key; a deep page costs as much as the first.
 
         Args:
             status: The status.
-            after: The ``(created_at, id)`` of the last job of the former page, which may be gone
-                meanwhile; None begins with the oldest.
-            limit: The most jobs to return; 0 is an empty list.
+            after: The ``(created_at, id)`` of the last job of the previous page, which may have
+                been deleted since; None starts with the oldest.
+            limit: The maximum number of jobs to return; 0 returns an empty list.
 
         Returns:
-            The jobs by ``created_at``, then by ``id`` in code-point order, as list_by_status.
+            The jobs by ``created_at``, then by ``id`` in code-point order, as in list_by_status.
 
         Raises:
             RepositoryError: SQLite failed.

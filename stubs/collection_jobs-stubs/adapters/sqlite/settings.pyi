@@ -4,12 +4,12 @@ import os
 from dataclasses import dataclass
 from typing import Literal, Self
 
-__all__ = ['Settings', 'Synchronous']
+__all__ = ['SQLiteSettings', 'Synchronous']
 
 Synchronous = Literal['FULL', 'NORMAL']
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SQLiteSettings:
     """What one repository is opened with.
 
     Attributes:

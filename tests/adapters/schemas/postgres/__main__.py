@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.adapters.postgres.migrations import SCHEMA_VERSION
+from collection_jobs.adapters.postgres.migrations import POSTGRES_SCHEMA_VERSION
 from tests.adapters.postgres_server import Database, a_server
 from tests.adapters.schemas.postgres import FOLDER, JOBS, SCHEMA
 
@@ -27,19 +27,20 @@ def text(database: Database) -> str:
     """Give the schema as SQL, without what only psql understands."""
     command = ["pg_dump", "--inserts", "--no-owner", f"--schema={SCHEMA}", database.url]
     dumped = subprocess.run(command, check=True, capture_output=True, text=True)
-    # Settings that older servers do not know are of no use to the tests.
+    # PostgresSettings that older servers do not know are of no use to the tests.
     lines = [
         line
         for line in dumped.stdout.splitlines()
         if line and not re.match(r"--|\\|SET transaction_timeout", line)
     ]
-    head = f"-- Made by pg_dump --inserts of a schema of version {SCHEMA_VERSION}, named {SCHEMA}."
+    of = f"a schema of version {POSTGRES_SCHEMA_VERSION}, named {SCHEMA}"
+    head = f"-- Made by pg_dump --inserts of {of}."
     return "\n".join([head, *lines, ""])
 
 
 def main() -> None:
     """Write the dump of the current version, unless there is one."""
-    kept = FOLDER / f"{SCHEMA_VERSION}.sql"
+    kept = FOLDER / f"{POSTGRES_SCHEMA_VERSION}.sql"
     if kept.exists():
         sys.exit(f"{kept.name} is kept already; a changed schema is a new version")
     with a_server() as server:
