@@ -12,12 +12,14 @@ came later; one of a newer release is refused by the name of what this release d
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
-from collection_jobs.fields import FIELD_NAMES, FIELDS, FieldKind
+from collection_jobs.fields import FIELD_NAMES, FIELDS, FieldKind, items_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
@@ -40,6 +42,19 @@ _MICROSECOND = timedelta(microseconds=1)
 VERSION: int = max(field.since for field in FIELDS)
 """The version of the documents that this release writes; those without one are of version 1."""
 
+_FINER = r"[.,]\d{6}\d*[1-9]"
+_LENGTHS = {25, 32}
+"""Of instants as they are written here: without a fraction, and with six digits of one."""
+
+
+def _instant(text: str) -> datetime:
+    """Read an instant; `fromisoformat` alone leaves out what is finer than a microsecond."""
+    instant = datetime.fromisoformat(text)
+    usual = len(text) in _LENGTHS and text[-6] == "+" and text[16] == ":"
+    if not usual and re.search(_FINER, text):
+        raise ValueError(f"an instant must be at a whole microsecond: {shown(text)}")
+    return instant
+
 
 # What is not named here, or is None, is in a document as it is in a job.
 _TO_JSON: Mapping[FieldKind, Callable[[Any], Any]] = {
@@ -50,7 +65,7 @@ _TO_JSON: Mapping[FieldKind, Callable[[Any], Any]] = {
     FieldKind.TEXTS: dict,
 }
 _FROM_JSON: Mapping[FieldKind, Callable[[Any], Any]] = {
-    FieldKind.INSTANT: datetime.fromisoformat,
+    FieldKind.INSTANT: _instant,
     FieldKind.STATUS: JobStatus,
 }
 
@@ -62,6 +77,19 @@ _KEYS = frozenset({"version", *FIELD_NAMES})
 _values_of = attrgetter(*FIELD_NAMES)
 
 _dump: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object that names each key once; JSON alone takes the last of several."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {shown(twice)} is there twice")
+    return values
+
+
+# `json.loads` would make a decoder for each text.
+_load: Callable[[str], Any] = json.JSONDecoder(object_pairs_hook=_object).decode
 
 
 def to_micros(instant: datetime) -> int:
@@ -109,17 +137,34 @@ def from_document(document: Mapping[str, Any]) -> CollectionJob:
         ValueError: It is no document of a job: a field is missing, unknown or of a wrong value; or
             its version is a newer one.
     """
+    values = _values(document)
     try:
-        values = dict(document)
         _check_fields(values)
         del values["version"]
-        for name, decode in _DECODED:
-            value = values.get(name)
-            if value is not None:
-                values[name] = decode(value)
+        _decode_fields(values)
         return CollectionJob(**values)
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"no document of a job: {error}: {shown(document)}") from error
+
+
+def _values(document: Mapping[str, Any]) -> dict[str, Any]:
+    if type(document) is dict:
+        return dict(cast("dict[str, Any]", document))
+    try:
+        return dict(items_of("a document", "fields", document))
+    except TypeError as error:
+        raise ValueError(f"no document of a job: {error}") from error
+
+
+def _decode_fields(values: dict[str, Any]) -> None:
+    """Put what JSON cannot hold as it is in place of what stands for it."""
+    for name, decode in _DECODED:
+        value = values.get(name)
+        if value is not None:
+            try:
+                values[name] = decode(value)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name} cannot be read: {error}") from error
 
 
 def _check_fields(values: dict[str, Any]) -> None:
@@ -136,7 +181,7 @@ def _check_fields(values: dict[str, Any]) -> None:
 
 
 def _named(fields: Collection[str]) -> str:
-    names = ", ".join(shown(name) for name in sorted(fields, key=str))
+    names = ", ".join(sorted(map(shown, fields)))
     return f"{'is the field' if len(fields) == 1 else 'are the fields'} {names}"
 
 
@@ -149,10 +194,13 @@ def from_json(text: str | bytes) -> CollectionJob:
     """Build the job that `to_json` described.
 
     Raises:
-        ValueError: The text is not JSON, or no document of a job.
+        ValueError: The text is not JSON, names a key of an object twice, or is no document of a
+            job.
     """
     try:
-        document: Any = json.loads(text)
-    except RecursionError as error:
-        raise ValueError(f"no document of a job: {shown(text)}") from error
+        document: Any = (
+            _load(text) if type(text) is str else json.loads(text, object_pairs_hook=_object)
+        )
+    except (RecursionError, ValueError) as error:
+        raise ValueError(f"no document of a job: {error}: {shown(text)}") from error
     return from_document(document)

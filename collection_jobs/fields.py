@@ -29,7 +29,16 @@ from collection_jobs.validation import (
     type_name,
 )
 
-__all__ = ["FIELDS", "FIELD_NAMES", "MAX_METADATA", "NOTHING", "POSITIONS", "Field", "FieldKind"]
+__all__ = [
+    "FIELDS",
+    "FIELD_NAMES",
+    "MAX_METADATA",
+    "NOTHING",
+    "POSITIONS",
+    "Field",
+    "FieldKind",
+    "items_of",
+]
 
 _V = TypeVar("_V")
 
@@ -84,7 +93,7 @@ def _check_completed(outcomes: Mapping[str, int]) -> Mapping[str, int]:
     if outcomes is NOTHING:
         return NOTHING
     checked: dict[str, int] = {}
-    items = _items_of("completed_symbols", "symbols", outcomes)
+    items = items_of("completed_symbols", "symbols", outcomes)
     for symbol, candles in items:
         name = check_name("a completed symbol", symbol)
         try:
@@ -97,7 +106,7 @@ def _check_completed(outcomes: Mapping[str, int]) -> Mapping[str, int]:
 def _check_failed(outcomes: Mapping[str, str]) -> Mapping[str, str]:
     if outcomes is NOTHING:
         return NOTHING
-    items = _items_of("failed_symbols", "symbols", outcomes)
+    items = items_of("failed_symbols", "symbols", outcomes)
     checked = {
         check_name("a failed symbol", symbol): check_text("a failed symbol's error", error)
         for symbol, error in items
@@ -108,7 +117,7 @@ def _check_failed(outcomes: Mapping[str, str]) -> Mapping[str, str]:
 def _check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
     if metadata is NOTHING:
         return NOTHING
-    items = _items_of("metadata", "texts", metadata)
+    items = items_of("metadata", "texts", metadata)
     if len(items) > MAX_METADATA:
         raise ValueError(f"metadata must have at most {MAX_METADATA:,} keys, not {len(items):,}")
     checked: dict[str, str] = {}
@@ -121,8 +130,12 @@ def _check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
     return _read_only("metadata", "key", checked, items)
 
 
-def _items_of(field: str, of: str, mapping: Mapping[str, _V]) -> list[tuple[str, _V]]:
-    """Read a mapping once: a subclass of dict by the slots of dict."""
+def items_of(field: str, of: str, mapping: Mapping[str, _V]) -> list[tuple[str, _V]]:
+    """Read a mapping once: a subclass of dict by the slots of dict.
+
+    Raises:
+        TypeError: It is no mapping, or cannot be read.
+    """
     if type(mapping) is dict:
         return list(cast("dict[str, _V]", mapping).items())
     if issubclass(type(mapping), dict):

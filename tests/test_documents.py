@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import fields as fields_of
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,6 +118,91 @@ def test_what_no_job_can_be_is_refused_with_the_reason(changes: dict[str, Any]) 
 def test_damaged_text_is_a_value_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", r"Expecting property name .*: '\{'"),
+        ("[" * 100_000, "recursion"),
+        ('{"revision": ' + "9" * 5_000 + "}", "4300 digits"),
+        ("[]", "a document must be a mapping of fields, not list: "),
+        (json.dumps([*to_document(example_job()).items()]), "a mapping of fields, not list: "),
+        ("null", "a document must be a mapping of fields, not NoneType: None"),
+        (f'{to_json(example_job())[:-1]},"id":"b"}}', "the key 'id' is there twice: "),
+        (
+            to_json(example_job()).replace('"metadata":{', '"metadata":{"a":"1","a":"1"'),
+            "the key 'a' is there twice: ",
+        ),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_text_that_is_refused_is_shown_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^no document of a job: .*{reason}"):
+        from_json(text)
+
+
+@pytest.mark.parametrize("name", ["start", "end", "created_at", "started_at", "finished_at"])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("2024-03-01T00:00:00.123456789+00:00", "whole microsecond: '2024-"),
+        ("2024-03-01T00:00:00,1234560001Z", "whole microsecond: '2024-"),
+        ("20240301T000000.0000001+00", "whole microsecond: '2024"),
+        ("2024-03-01T000000.00000001+00:00", "whole microsecond: '2024-"),
+        ("2024-03-01T00:00:00+00:00:00.0000001", "whole microsecond: '2024-"),
+        ("yesterday", "Invalid isoformat string: 'yesterday'"),
+        (5, "argument must be str"),
+    ],
+)
+def test_an_instant_that_no_datetime_holds_is_refused_by_its_field(
+    name: str, text: object, reason: str
+) -> None:
+    document = to_document(example_job()) | {name: text}
+    with pytest.raises(ValueError, match=f"^no document of a job: {name} cannot be .*{reason}"):
+        from_document(document)
+
+
+def test_an_instant_may_be_written_with_more_digits_than_it_needs() -> None:
+    document = to_document(example_job()) | {"created_at": "2024-03-01T00:00:00.000000000+00:00"}
+    assert from_document(document) == example_job()
+
+
+def test_a_status_that_is_none_is_refused_by_its_field() -> None:
+    with pytest.raises(ValueError, match="job: status cannot be read: 'lost' is not a valid"):
+        from_document(to_document(example_job()) | {"status": "lost"})
+
+
+class Deceptive(dict[str, Any]):
+    """A dict that says of itself that it is another."""
+
+    def keys(self) -> Any:
+        return ["strange"]
+
+    def __iter__(self) -> Any:
+        return iter(["strange"])
+
+
+class Unreadable(Mapping[str, Any]):
+    """A mapping that cannot be read."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise ZeroDivisionError
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["id"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_a_subclass_of_dict_is_read_as_the_dict_that_it_is() -> None:
+    assert from_document(Deceptive(to_document(example_job()))) == example_job()
+
+
+def test_a_mapping_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(ValueError, match="job: a document must be a mapping that can be read"):
+        from_document(Unreadable())
 
 
 # Versions

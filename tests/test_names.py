@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import pytest
 
 import collection_jobs
 
@@ -20,19 +22,41 @@ GIVES_AGAIN = {
 def public_names(source: str) -> set[str]:
     """The names that a module has without an underscore, and those that it lists as its own."""
     names: set[str] = set()
-    for node in ast.parse(source).body:
+    for node in _statements(ast.parse(source).body):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 names.add(node.name)
             case ast.Assign(targets=targets):
                 names |= {name for target in targets for name in _bound(target)}
-                if _bound(targets[0]) == ["__all__"]:
-                    names |= set(ast.literal_eval(node.value))
             case ast.AnnAssign(target=target):
                 names |= set(_bound(target))
+            case ast.ImportFrom(names=aliases):  # "as" the same name gives it again
+                names |= {alias.name for alias in aliases if alias.asname == alias.name}
             case _:
                 pass
+        names |= _listed(node)
     return {name for name in names if not name.startswith("_")}
+
+
+def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """The statements of a module, also those under a condition."""
+    for node in body:
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield from _statements(ast.iter_child_nodes(node))
+
+
+def _listed(node: ast.AST) -> set[str]:
+    """What a statement puts into ``__all__``."""
+    match node:
+        case (
+            ast.Assign(targets=[ast.Name(id="__all__")], value=ast.expr() as value)
+            | ast.AnnAssign(target=ast.Name(id="__all__"), value=ast.expr() as value)
+            | ast.AugAssign(target=ast.Name(id="__all__"), value=value)
+        ):
+            return set(ast.literal_eval(value))
+        case _:
+            return set()
 
 
 def _bound(target: ast.expr) -> list[str]:
@@ -46,9 +70,21 @@ def _modules() -> Iterator[tuple[str, str]]:
             yield name, path.read_text()
 
 
-def test_what_a_module_defines_and_lists_is_public() -> None:
-    source = "from m import B, C\n__all__ = ['B']\nX = 1\nY, _Z = 2, 3\nW: int\ndef f(): g = 1\n"
-    assert public_names(source) == {"B", "X", "Y", "W", "f"}
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("from m import B, C\n__all__ = ['B']", {"B"}),
+        ("X = 1\nY, _Z = 2, 3\nW: int", {"X", "Y", "W"}),
+        ("def f(): g = 1\nclass C: h = 1\nasync def i(): ...", {"f", "C", "i"}),
+        ("if x:\n    def f(): ...\nelse:\n    Y = 1", {"f", "Y"}),
+        ("try:\n    X = 1\nexcept E:\n    Y = 1\nfinally:\n    class C: ...", {"X", "Y", "C"}),
+        ("with w:\n    for _i in j:\n        X = 1", {"X"}),
+        ("from m import B as B, C as D", {"B"}),
+        ("__all__: list[str] = ['B']\n__all__ += ['C']", {"B", "C"}),
+    ],
+)
+def test_what_a_module_defines_and_lists_is_public(source: str, names: set[str]) -> None:
+    assert public_names(source) == names
 
 
 def test_each_public_name_stands_in_one_module() -> None:

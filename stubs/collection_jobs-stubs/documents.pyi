@@ -47,5 +47,6 @@ def from_json(text: str | bytes) -> CollectionJob:
     """Build the job that `to_json` described.
 
     Raises:
-        ValueError: The text is not JSON, or no document of a job.
+        ValueError: The text is not JSON, names a key of an object twice, or is no document of a
+            job.
     """

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ['FIELDS', 'FIELD_NAMES', 'MAX_METADATA', 'NOTHING', 'POSITIONS', 'Field', 'FieldKind']
+__all__ = ['FIELDS', 'FIELD_NAMES', 'MAX_METADATA', 'NOTHING', 'POSITIONS', 'Field', 'FieldKind', 'items_of']
+
+_V = TypeVar('_V')
 
 MAX_METADATA: int
 
@@ -38,6 +40,13 @@ class Field:
     check: Callable[[Any], Any]
     since: int = ...
     optional: bool = ...
+
+def items_of(field: str, of: str, mapping: Mapping[str, _V]) -> list[tuple[str, _V]]:
+    """Read a mapping once: a subclass of dict by the slots of dict.
+
+    Raises:
+        TypeError: It is no mapping, or cannot be read.
+    """
 
 FIELDS: tuple[Field, ...]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,8 @@ from collection_jobs import JobStatus, RepositoryError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.conformance.spec.calls import example_job
-from tests.adapters.postgres_server import Database
+from tests.adapters.postgres_proxy import TO_SERVER, Link, a_proxy
+from tests.adapters.postgres_server import Database, Server, a_schema
 
 IDS = [f"{number:02}" for number in range(30)]
 LOCKED = "15"
@@ -221,6 +222,43 @@ async def test_a_large_call_takes_its_locks_in_the_order_of_the_ids(
         await other.close()
     # It waits within the third statement, and has the jobs of the first two.
     assert {row[0] for row in rows} == set(ids[451:])
+
+
+@pytest.fixture
+def of_server(server: Server) -> Generator[str]:
+    """The name of a schema that is not there yet, on a server with a port."""
+    with a_schema(server) as name:
+        yield name
+
+
+async def test_all_callers_end_where_everything_is_cancelled_while_locked_jobs_are_looked_for(
+    server: Server, of_server: str
+) -> None:
+    """As at the end of ``asyncio.run``: the engine's own tasks are cancelled, too."""
+    looked = asyncio.Event()
+
+    def look(link: Link, direction: str, chunk: bytes) -> bytes:
+        if direction == TO_SERVER and b"SKIP LOCKED" in chunk:
+            looked.set()
+        return chunk
+
+    async with a_proxy(server.tcp_url) as (proxy, url):
+        url = f"{url}?schema={of_server}&sslmode=disable&{TIMEOUTS}"
+        async with Repository.from_url(url) as repository:
+            await repository.save_many(example_job(job_id) for job_id in IDS)
+            async with locked(server, of_server):
+                others = asyncio.all_tasks()
+                proxy.filter = look
+                calls = [
+                    asyncio.create_task(repository.update_status(job_id, JobStatus.RUNNING))
+                    for job_id in IDS
+                ]
+                await looked.wait()
+                for task in asyncio.all_tasks() - others:
+                    task.cancel()
+                _, hanging = await asyncio.wait(calls, timeout=PATIENCE)
+                assert not hanging
+            await repository.save_many(example_job(job_id) for job_id in IDS)
 
 
 # What was rolled back for another's sake

@@ -164,6 +164,17 @@ def test_a_job_is_shown_with_its_progress_its_times_and_every_outcome(url: str) 
     assert re.search(r"BTC +1,000\n.*ETH +234\n?", jobs("show", url, "completed").stdout)
 
 
+def test_no_line_of_a_value_can_be_taken_for_another_key(tmp_path: Path) -> None:
+    url = fill(tmp_path, [example_job("a", metadata={"a": "1\nticket: T-9", "ticket": "T-1"})])
+    shown = jobs("show", url, "a").stdout
+    indent = re.search(r"^metadata +(?=a: 1)", shown, re.MULTILINE)
+    assert indent is not None
+    begin = "\n" + " " * len(indent.group())
+    assert f"{begin}ticket: T-1" in shown
+    assert f"{begin}ticket: T-9" not in shown
+    assert "ticket: T-9" in shown
+
+
 def test_much_metadata_is_shown_in_part_and_counted(tmp_path: Path) -> None:
     many = {f"{number:03}": f"value {number}" for number in range(52)} | {"000": "a\nb"}
     url = fill(tmp_path, [example_job("a", metadata=many), example_job("b")])

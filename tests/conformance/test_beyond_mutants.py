@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
+from collection_jobs import CollectionJob, JobStatus
 from collection_jobs.conformance import LAWS, Report, verify
 from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
 from collection_jobs.conformance.checks.interleavings.pairs import pairs
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.conformance.spec.capabilities import PROTOCOLS
+from collection_jobs.job import check_jobs
 from tests.conformance.support import target_of
 from tests.mutants.beyond import BUGS, ODD, Bare, Full
 from tests.mutants.beyond_races import RACES, Whole
@@ -39,6 +44,43 @@ def test_a_planted_bug_is_convicted_by_exactly_its_laws(mutant: type[Full]) -> N
     assert {finding.law for finding in report.findings} == BUGS[mutant], report.findings
     for finding in report.findings:
         assert 1 <= len(finding.history) <= 7, finding
+
+
+EMPTY: dict[str, Any] = {
+    "started_at": None,
+    "finished_at": None,
+    "error_message": None,
+    "completed_symbols": {},
+    "failed_symbols": {},
+    "metadata": {},
+}
+"""What a job has in each field that a store may forget."""
+
+
+@pytest.mark.parametrize("name", EMPTY)
+@pytest.mark.parametrize(("method", "law"), [("save_many", "MANY-1"), ("list_after", "KEY-1")])
+def test_a_method_that_drops_a_field_is_convicted(name: str, method: str, law: str) -> None:
+    """By the fixed cases: it is found in the quickest run, whatever the seed."""
+    empty = {name: EMPTY[name]}
+
+    class Dropping(Full):
+        @override
+        async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+            checked = check_jobs(jobs)
+            dropped = [replace(job, **empty) for job in checked]
+            await super().save_many(dropped if method == "save_many" else checked)
+
+        @override
+        async def list_after(
+            self,
+            status: JobStatus,
+            after: tuple[datetime, str] | None = None,
+            limit: int = 100,
+        ) -> list[CollectionJob]:
+            jobs = await super().list_after(status, after, limit)
+            return [replace(job, **empty) for job in jobs] if method == "list_after" else jobs
+
+    assert law in {finding.law for finding in judged(Dropping).findings}
 
 
 @pytest.mark.parametrize("odd", [*ODD, Bare, Full], ids=lambda odd: odd.__name__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from collection_jobs import CollectionJob, JobStatus
 from collection_jobs.conformance.checks.sequential.strategies import fields as drawn_fields
+from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.conformance.spec.model import Facts, facts_of
 
@@ -72,6 +73,18 @@ def test_random_walks_give_a_value_to_every_field() -> None:
 
     draw()
     assert not set(NAMES) - given_one - {"id"}
+
+
+def test_the_jobs_of_the_fixed_cases_have_something_to_lose_in_every_field() -> None:
+    """A field that is empty in them is one that any method may drop."""
+    plain, rich = example_job("a", status=JobStatus.PENDING), rich_job("a")
+    given_one = {name for name in NAMES if getattr(rich, name) != getattr(plain, name)}
+    defaults = {field.name for field in fields(CollectionJob) if field.default is not MISSING}
+    factories = {
+        field.name for field in fields(CollectionJob) if field.default_factory is not MISSING
+    }
+    optional = (defaults | factories) & set(NAMES) - {"created_at", "status"}
+    assert optional <= given_one
 
 
 @pytest.mark.parametrize("name", ["completed_symbols", "failed_symbols", "metadata", "symbols"])

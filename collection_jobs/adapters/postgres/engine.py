@@ -293,17 +293,10 @@ class PostgresEngine:
                 self._deadlines.watch(read.deadline)
 
     async def _run_writes(self, pooled: PooledConnection, batch: list[AnyWrite]) -> None:
-        again: list[AnyWrite] = []
         sent = [write for write in batch if write.send()]
         try:
             if sent:
-                self._deadlines.begin(pooled, min(write.deadline for write in sent))
-                with self._locks.limited(pooled, sent):
-                    answers = await sent[0].kind.run(pooled, [write.request for write in sent])
-                for write, answer in zip(sent, answers, strict=True):
-                    write.answer(answer)
-        except DRIVER_ERRORS as error:
-            again = await self._writes_failed(pooled, sent, error)
+                await self._send_writes(pooled, sent)
         except Exception as error:  # noqa: BLE001 - propagate any exception to the callers
             pooled.terminate()  # it may be within a transaction
             _answer_all(sent, error)
@@ -314,17 +307,29 @@ class PostgresEngine:
         finally:
             self._writing -= 1
             self._writes.done(batch)
-            self._writes.put_back(again)
+            self._writes.put_back([write for write in sent if write.is_waiting])
             self._give_back(pooled)
+
+    async def _send_writes(self, pooled: PooledConnection, sent: list[AnyWrite]) -> None:
+        """Answer some writes, or let them wait again; whatever it raises is for those left."""
+        self._deadlines.begin(pooled, min(write.deadline for write in sent))
+        try:
+            with self._locks.limited(pooled, sent):
+                answers = await sent[0].kind.run(pooled, [write.request for write in sent])
+        except DRIVER_ERRORS as error:
+            await self._writes_failed(pooled, sent, error)
+        else:
+            for write, answer in zip(sent, answers, strict=True):
+                write.answer(answer)
 
     async def _writes_failed(
         self, pooled: PooledConnection, batch: list[AnyWrite], error: Exception
-    ) -> list[AnyWrite]:
-        """Answer the writes that are over; those that surely did not happen and are repeated."""
+    ) -> None:
+        """Answer the writes that are over; those wait again that surely did not happen."""
         failure = self._failure(pooled, error)
         if failure.is_in_doubt:
             _answer_all(batch, maybe_done(failure.error, self._settings))
-            return []
+            return
         if failure.is_locked:
             again = await self._locks.sorted_out(pooled, batch)
         else:
@@ -334,22 +339,17 @@ class PostgresEngine:
                     write.go_alone()
             permitted = failure.permits(batch[0].attempts, together=len(batch) > 1)
             again = batch if permitted else []
-        return self._repeated(batch, again, failure.error)
+        self._repeat(batch, again, failure.error)
 
-    def _repeated(
-        self, batch: list[AnyWrite], again: list[AnyWrite], error: Exception
-    ) -> list[AnyWrite]:
+    def _repeat(self, batch: list[AnyWrite], again: list[AnyWrite], error: Exception) -> None:
         """Let those wait again that have time left, and a caller; the others get the error."""
         now = self._deadlines.now()
-        repeated: list[AnyWrite] = []
         for write in batch:
             if write in again and write.deadline > now and not write.is_abandoned:
                 write.wait_again()
-                repeated.append(write)
                 self._deadlines.watch(write.deadline)
             else:
                 write.answer(postgres_error(error, self._settings))
-        return repeated
 
     def _failure(self, pooled: PooledConnection, error: BaseException) -> StatementFailure:
         failure = StatementFailure(pooled, error, self._settings)
@@ -385,8 +385,10 @@ def _fail_reads(batch: list[Read], error: Exception) -> None:
 
 
 def _answer_all(writes: list[AnyWrite], error: Exception) -> None:
+    """Tell the callers of those that have no answer yet, and are not to be repeated."""
     for write in writes:
-        write.answer(error)
+        if write.is_under_way:
+            write.answer(error)
 
 
 def _forget(future: asyncio.Future[Any]) -> None:

@@ -128,6 +128,11 @@ class PostgresWrite(Generic[RequestT, AnswerT]):
         return f"<{self.request!r}, {self.state.value}>"
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether it has surely not happened, and is to be sent."""
+        return self.state is WriteState.WAITING
+
+    @property
     def is_under_way(self) -> bool:
         """Whether it may have been sent, and nobody knows what came of it."""
         return self.state is WriteState.SENT or self.state is WriteState.ABANDONED

@@ -112,7 +112,8 @@ def _facts(job: CollectionJob, now: datetime) -> Table:
 
 def _metadata(job: CollectionJob) -> Iterator[str]:
     for key in sorted(job.metadata)[:_SHOWN_METADATA]:
-        value = "\n".join(escaped_lines(job.metadata[key]))
+        # Indented, or a value's second line could be taken for another key.
+        value = "\n  ".join(escaped_lines(job.metadata[key]))
         yield f"{escaped(key)}: {value}" if value else f"{escaped(key)}:"
     rest = len(job.metadata) - _SHOWN_METADATA
     if rest > 0:

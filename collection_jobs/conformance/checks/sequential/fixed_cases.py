@@ -20,6 +20,7 @@ from collection_jobs.conformance.checks.sequential.strategies import (
     POOLS,
     SYMBOLS,
     TEXTS,
+    rich_job,
 )
 from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
 from collection_jobs.job import CollectionJob
@@ -63,21 +64,6 @@ def _look(job_id: str) -> Iterator[Step]:
     yield Step("get_stats", (job_id,))
 
 
-def _rich_job(job_id: str, status: JobStatus = JobStatus.PENDING) -> CollectionJob:
-    """Return a job in which every field has something to lose."""
-    return example_job(
-        job_id,
-        symbols=("BTC", "ETH", "XRP"),
-        status=status,
-        started_at=INSTANTS[1],
-        finished_at=INSTANTS[2],
-        error_message="boom",
-        completed_symbols={"BTC": 500},
-        failed_symbols={"ETH": "boom"},
-        metadata={"ticket": "T-1", "Ticket": ""},
-    )
-
-
 def _round_trips() -> Iterator[Step]:
     """Every awkward value of every field is read back as it was saved."""
     for name in (name for pool in POOLS for name in pool):
@@ -112,14 +98,14 @@ def _metadata() -> Iterator[Step]:
 
 def _replacements() -> Iterator[Step]:
     """Replace a job by another whole, also with fewer symbols and outcomes."""
-    rich = _rich_job("a")
+    rich = rich_job("a")
     for other in (
         example_job("a"),
         example_job("a", symbols=("ETH",)),
         example_job("a", symbols=("XRP", "BTC"), failed_symbols={"BTC": "late"}),
         example_job("a", completed_symbols={"ETH": 1}),
         example_job("a", metadata={"ticket": "T-2"}),
-        _rich_job("a", JobStatus.FAILED),
+        rich_job("a", status=JobStatus.FAILED),
     ):
         for job in (rich, other):
             yield from _save(job, keep="job")
@@ -136,7 +122,7 @@ def _changes_of_status() -> Iterator[Step]:
         if error in TEXTS and before is not JobStatus.RUNNING:
             continue
         job_id = f"job {number}"
-        yield from _save(_rich_job(job_id, before))
+        yield from _save(rich_job(job_id, status=before))
         yield Step("update_status", (job_id, after, error))
         yield from _look(job_id)
         yield Step("update_status", (job_id, after, error))
@@ -149,7 +135,7 @@ def _changes_of_status() -> Iterator[Step]:
 def _failures() -> Iterator[Step]:
     """Record a failure of every symbol, over every former outcome, with every text."""
     for text in TEXTS:
-        yield from _save(_rich_job("a"))
+        yield from _save(rich_job("a"))
         for symbol in ("BTC", "ETH", "XRP", "BTC"):
             yield Step("add_failed_symbol", ("a", symbol, text))
             yield from _look("a")
@@ -207,8 +193,8 @@ def _deletions() -> Iterator[Step]:
     """Delete jobs: each is gone from everywhere, and nothing of it comes back."""
     yield Step("delete", ("unknown",))
     for status in _STATUSES:
-        yield from _save(_rich_job("a", status))
-        yield from _save(_rich_job("b", status))
+        yield from _save(rich_job("a", status=status))
+        yield from _save(rich_job("b", status=status))
         yield Step("delete", ("a",))
         yield Step("delete", ("a",))
         yield from _look("a")
@@ -225,7 +211,7 @@ def _deletions() -> Iterator[Step]:
 def _strangers(pool: tuple[str, ...]) -> Iterator[Step]:
     """One job is never taken for another whose id looks like it."""
     for stored in pool:
-        yield from _save(_rich_job(stored))
+        yield from _save(rich_job(stored))
         for stranger in pool:
             if stranger != stored:
                 yield from _look(stranger)
@@ -239,7 +225,7 @@ def _strangers(pool: tuple[str, ...]) -> Iterator[Step]:
 def _spoils() -> Iterator[Step]:
     """Misuse everything that a caller is given."""
     for number, status in enumerate((JobStatus.RUNNING, JobStatus.RUNNING, JobStatus.PENDING)):
-        yield from _save(_rich_job(f"job {number}", status), keep="job")
+        yield from _save(rich_job(f"job {number}", status=status), keep="job")
         yield Step(SPOIL, ("job",))
     for listing in (
         Step("list_recent"),
@@ -262,7 +248,7 @@ def _listings(pool: tuple[str, ...]) -> Iterator[Step]:
     """Every page of every listing, over jobs of equal and of neighbouring ages."""
     ids = [*pool, *(f"{name[:250]} {number}" for name in pool for number in range(3))]
     for number, job_id in enumerate(ids):
-        job = _rich_job(job_id, _STATUSES[number % 3])
+        job = rich_job(job_id, status=_STATUSES[number % 3])
         age = INSTANTS[number % 4] if number < 10 else INSTANTS[0]
         started = INSTANTS[3] - timedelta(seconds=number)
         yield from _save(_aged(job, age, started))

@@ -6,7 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from collection_jobs.conformance.checks.sequential.strategies import CANDLES, INSTANTS, POOLS
+from collection_jobs.conformance.checks.sequential.strategies import (
+    CANDLES,
+    INSTANTS,
+    POOLS,
+    rich_job,
+)
 from collection_jobs.conformance.spec.calls import Change, Held, Once, Program, Step, example_job
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
@@ -36,6 +41,7 @@ def _look(*ids: str) -> Iterator[Step]:
 
 
 def _job(job_id: str, **fields: object) -> CollectionJob:
+    """Return a job with outcomes."""
     outcomes = {"completed_symbols": {"BTC": 500}, "failed_symbols": {"ETH": "boom"}}
     return example_job(job_id, **{"symbols": _THREE, **outcomes, **fields})
 
@@ -43,7 +49,7 @@ def _job(job_id: str, **fields: object) -> CollectionJob:
 def _completions() -> Iterator[Step]:
     """Record a completion of every symbol, over every outcome, of every size; and refusals."""
     for candles in CANDLES:
-        yield Step("save", (_job("a"),))
+        yield Step("save", (rich_job("a"),))
         yield Step("get_by_id", ("a",), keep="job")
         for symbol in (*_THREE, "BTC"):
             yield Step("add_completed_symbol", ("a", symbol, candles))
@@ -74,17 +80,17 @@ def _many_cases() -> Iterator[Step]:
 def _saves_of_many() -> Iterator[Step]:
     """Jobs that are created and replaced together: each of them, whole, in every listing."""
     yield _many()
-    yield _many(_job("a"))
+    yield _many(rich_job("a"))
     yield from _look("a")
     for status in JobStatus:
-        yield _many(_job("a"), _job("b", status=status), _job("c", source="kraken"))
+        yield _many(rich_job("a"), rich_job("b", status=status), rich_job("c", source="kraken"))
         yield from _look("a", "b", "c")
         yield Step("list_by_status", (status,))
         yield Step("list_recent")
-    yield Step("save_many", (Once((example_job("a", symbols=("XRP",)), _job("d"))),))
+    yield Step("save_many", (Once((example_job("a", symbols=("XRP",)), rich_job("d"))),))
     yield from _look("a", "d")
     yield Step("get_by_id", ("b",), keep="job")
-    yield _many(_job("e"), _COPY, example_job("a"))
+    yield _many(rich_job("e"), _COPY, example_job("a"))
     yield from _look("e", "b", "a")
     yield from (Step("delete", (job_id,)) for job_id in "ab")
     yield _many(example_job("a", symbols=_THREE), example_job("b", symbols=_THREE))
@@ -94,15 +100,15 @@ def _saves_of_many() -> Iterator[Step]:
 def _refusals_of_many() -> Iterator[Step]:
     """One stale copy, wherever it stands: then none is saved, and no revision grows."""
     stale = (
-        Step("save", (_job("a"),)),
+        Step("save", (rich_job("a"),)),
         Step("update_status", ("a", JobStatus.RUNNING)),
         Step("delete", ("a",)),
     )
-    others = (_job("b", source="kraken"), _job("c"))
+    others = (rich_job("b", source="kraken"), rich_job("c"))
     for change in stale:
         for place in range(3):
-            yield Step("save", (_job("a"),))
-            yield Step("save", (_job("b"),))
+            yield Step("save", (rich_job("a"),))
+            yield Step("save", (rich_job("b"),))
             yield Step("get_by_id", ("b",))
             yield Step("get_by_id", ("a",), keep="job")
             yield change
@@ -136,7 +142,7 @@ def _pages(pool: tuple[str, ...]) -> Iterator[Step]:
     names = [*pool, *(f"{name[:250]} x" for name in pool)]
     ages = [*(INSTANTS[0] for _ in pool), *(INSTANTS[number % 4] for number in range(len(pool)))]
     jobs = [
-        example_job(name, created_at=age, status=_STATUSES[number == 2])
+        rich_job(name, created_at=age, status=_STATUSES[number == 2])
         for number, (name, age) in enumerate(zip(names, ages, strict=True))
     ]
     keys = [(job.created_at, job.id) for job in jobs]
@@ -169,8 +175,8 @@ def _plain_cases(operation: Operation) -> Iterator[Program]:
 def _plain_steps(operation: Operation) -> Iterator[Step]:
     listings = [Step("list_recent"), *(Step("list_by_status", (one,)) for one in _STATUSES)]
     for number in range(3):
-        yield Step("save", (_job("a"),))
-        yield Step("save", (_job("b", status=JobStatus.RUNNING),))
+        yield Step("save", (rich_job("a"),))
+        yield Step("save", (rich_job("b", status=JobStatus.RUNNING),))
         yield Step("get_by_id", ("a",), keep="job")
         for job_id in ("a", "b", "a", "unknown"):
             yield operation.step(job_id, number)

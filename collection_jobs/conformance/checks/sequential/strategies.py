@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from collection_jobs.conformance.spec.calls import Change, Held, example_job
 from collection_jobs.conformance.spec.operations import Operation
 from collection_jobs.conformance.spec.parameters import kind_of
+from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "fields",
     "hostile_arguments",
     "pools",
+    "rich_job",
     "with_ids",
 ]
 
@@ -157,6 +159,20 @@ def _text(place: int) -> str:
 def _metadata() -> st.SearchStrategy[dict[str, str]]:
     """Draw metadata of few keys, some of which look alike, with any text."""
     return st.dictionaries(st.sampled_from(_KEYS), _texts(), max_size=3)
+
+
+def rich_job(job_id: str, **given: object) -> CollectionJob:
+    """Return a job in which every field has something to lose; those given are as given."""
+    rich: dict[str, object] = {
+        "symbols": ("BTC", "ETH", "XRP"),
+        "started_at": INSTANTS[1],
+        "finished_at": INSTANTS[2],
+        "error_message": "boom",
+        "completed_symbols": {"BTC": 500},
+        "failed_symbols": {"ETH": "boom"},
+        "metadata": {"ticket": "T-1", "Ticket": ""},
+    }
+    return example_job(job_id, **(rich | given))
 
 
 @st.composite
