@@ -15,14 +15,16 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 ADAPTERS = [path.parent.name for path in sorted(Path("examples/adapters").glob("*/pyproject.toml"))]
 # By files: a worker keeps what a module's tests share, such as a verdict. tests/conftest.py has the
 # longest of them begin first.
-TWO_WORKERS = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+# One more than two cores: some tests wait for a network or a process most of the time.
+WORKERS = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
 PROGRAMS = "Scripts" if sys.platform == "win32" else "bin"
 
 
 def install(session: nox.Session, *groups: str, extras: str = "verify,postgres") -> None:
     """Install the package with its extras, and the dependency groups of the session."""
     needed = nox.project.dependency_groups(PYPROJECT, *groups)
-    session.install("-e", f".[{extras}]", *needed)
+    # Uncompiled: most of what is installed is never imported.
+    session.install("--no-compile", "-e", f".[{extras}]", *needed)
 
 
 @nox.session
@@ -44,11 +46,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; arguments are passed to pytest instead of two workers."""
+    """Run the tests; arguments are passed to pytest instead of the workers."""
     install(session, "test")
     # For the candles that it ships; what it needs to run is no need of ours.
     session.install("--no-deps", "backtesting>=0.6")
-    session.run("pytest", *(session.posargs or TWO_WORKERS))
+    session.run("pytest", *(session.posargs or WORKERS))
 
 
 @nox.session
@@ -56,7 +58,7 @@ def everything(session: nox.Session) -> None:
     """Run all tests, including the long ones, before a release."""
     install(session, "test")
     session.install("--no-deps", "backtesting>=0.6")
-    session.run("pytest", "-m", "release or not release", *(session.posargs or TWO_WORKERS))
+    session.run("pytest", "-m", "release or not release", *(session.posargs or WORKERS))
 
 
 @nox.session

@@ -43,7 +43,7 @@ __all__ = [
 _V = TypeVar("_V")
 
 MAX_METADATA = 1_000
-"""The most entries of a job's metadata: PostgreSQL holds no more than 256 MB in one JSON value."""
+"""A job's metadata has at most so many entries, for PostgreSQL holds 256 MB in one JSON value."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """The mapping of a job without outcomes or without metadata."""

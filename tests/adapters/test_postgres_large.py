@@ -24,7 +24,7 @@ LARGEST_STATEMENT = 6_000_000
 Repository = PostgresCollectionJobRepository
 
 
-@pytest.fixture(params=["prepared", "unprepared"])
+@pytest.fixture(params=["prepared", pytest.param("unprepared", marks=pytest.mark.release)])
 async def repository(
     url: str, request: pytest.FixtureRequest
 ) -> AsyncGenerator[PostgresCollectionJobRepository]:
