@@ -15,8 +15,8 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 ADAPTERS = [path.parent.name for path in sorted(Path("examples/adapters").glob("*/pyproject.toml"))]
 # By files: a worker keeps what a module's tests share, such as a verdict. tests/conftest.py has the
 # longest of them begin first.
-# One more than two cores: some tests wait for a network or a process most of the time.
-WORKERS = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+# Two, for two cores: a third saves some seconds and disturbs the tests of time-outs.
+WORKERS = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 PROGRAMS = "Scripts" if sys.platform == "win32" else "bin"
 
 
