@@ -84,7 +84,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-        raise ValueError(f"the key {shown(twice)} is there twice")
+        raise ValueError(f"the key {shown(twice)} occurs twice")
     return values
 
 
@@ -134,8 +134,8 @@ def from_document(document: Mapping[str, Any]) -> CollectionJob:
     without a version is of version 1.
 
     Raises:
-        ValueError: It is no document of a job: a field is missing, unknown or of a wrong value; or
-            its version is a newer one.
+        ValueError: It is not a document of a job: a field is missing, unknown or of a wrong value,
+            or its version is newer.
     """
     values = _values(document)
     try:
@@ -144,7 +144,7 @@ def from_document(document: Mapping[str, Any]) -> CollectionJob:
         _decode_fields(values)
         return CollectionJob(**values)
     except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError(f"no document of a job: {error}: {shown(document)}") from error
+        raise ValueError(f"not a document of a job: {error}: {shown(document)}") from error
 
 
 def _values(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _values(document: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return dict(items_of("a document", "fields", document))
     except TypeError as error:
-        raise ValueError(f"no document of a job: {error}") from error
+        raise ValueError(f"not a document of a job: {error}") from error
 
 
 def _decode_fields(values: dict[str, Any]) -> None:
@@ -170,19 +170,19 @@ def _decode_fields(values: dict[str, Any]) -> None:
 def _check_fields(values: dict[str, Any]) -> None:
     """Refuse a document of other fields than its version has."""
     if not values.keys() <= _KEYS:
-        raise ValueError(f"unknown to this release {_named(values.keys() - _KEYS)}")
+        raise ValueError(f"this release does not know {_named(values.keys() - _KEYS)}")
     version = values.setdefault("version", 1)
     if type(version) is not int or not 1 <= version <= VERSION:
         raise ValueError(f"its version must be 1 to {VERSION}, not {shown(version)}")
     if len(values) <= len(FIELD_NAMES):
         missing = {field.name for field in FIELDS if field.since <= version} - values.keys()
         if missing:
-            raise ValueError(f"missing {_named(missing)}")
+            raise ValueError(f"it lacks {_named(missing)}")
 
 
 def _named(fields: Collection[str]) -> str:
     names = ", ".join(sorted(map(shown, fields)))
-    return f"{'is the field' if len(fields) == 1 else 'are the fields'} {names}"
+    return f"the field{'' if len(fields) == 1 else 's'} {names}"
 
 
 def to_json(job: CollectionJob) -> str:
@@ -202,5 +202,5 @@ def from_json(text: str | bytes) -> CollectionJob:
             _load(text) if type(text) is str else json.loads(text, object_pairs_hook=_object)
         )
     except (RecursionError, ValueError) as error:
-        raise ValueError(f"no document of a job: {error}: {shown(text)}") from error
+        raise ValueError(f"not a document of a job: {error}: {shown(text)}") from error
     return from_document(document)

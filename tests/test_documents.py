@@ -108,7 +108,7 @@ def test_a_document_is_readable() -> None:
 )
 def test_what_no_job_can_be_is_refused_with_the_reason(changes: dict[str, Any]) -> None:
     document = to_document(example_job()) | changes
-    with pytest.raises(ValueError, match=r"no document of a job: .+"):
+    with pytest.raises(ValueError, match=r"not a document of a job: .+"):
         from_document(document)
 
 
@@ -129,16 +129,16 @@ def test_damaged_text_is_a_value_error(text: str | bytes) -> None:
         ("[]", "a document must be a mapping of fields, not list: "),
         (json.dumps([*to_document(example_job()).items()]), "a mapping of fields, not list: "),
         ("null", "a document must be a mapping of fields, not NoneType: None"),
-        (f'{to_json(example_job())[:-1]},"id":"b"}}', "the key 'id' is there twice: "),
+        (f'{to_json(example_job())[:-1]},"id":"b"}}', "the key 'id' occurs twice: "),
         (
             to_json(example_job()).replace('"metadata":{', '"metadata":{"a":"1","a":"1"'),
-            "the key 'a' is there twice: ",
+            "the key 'a' occurs twice: ",
         ),
     ],
     ids=lambda text: text[:20],
 )
 def test_a_text_that_is_refused_is_shown_with_the_reason(text: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=f"^no document of a job: .*{reason}"):
+    with pytest.raises(ValueError, match=f"^not a document of a job: .*{reason}"):
         from_json(text)
 
 
@@ -159,7 +159,7 @@ def test_an_instant_that_no_datetime_holds_is_refused_by_its_field(
     name: str, text: object, reason: str
 ) -> None:
     document = to_document(example_job()) | {name: text}
-    with pytest.raises(ValueError, match=f"^no document of a job: {name} cannot be .*{reason}"):
+    with pytest.raises(ValueError, match=f"^not a document of a job: {name} cannot be .*{reason}"):
         from_document(document)
 
 
@@ -251,14 +251,14 @@ def test_a_document_that_is_older_than_a_field_has_its_default(field: Any) -> No
 def test_a_document_that_lacks_a_field_of_its_version_is_refused_by_its_name(field: Any) -> None:
     document = to_document(example_job())
     del document[field.name]
-    with pytest.raises(ValueError, match=f"missing is the field '{field.name}': "):
+    with pytest.raises(ValueError, match=f"it lacks the field '{field.name}': "):
         from_document(document)
 
 
 @pytest.mark.parametrize("version", [1, VERSION, VERSION + 1, "strange"])
 def test_a_field_that_this_release_does_not_know_is_refused_by_its_name(version: Any) -> None:
     document = to_document(example_job()) | {"priority": None, "version": version}
-    with pytest.raises(ValueError, match="unknown to this release is the field 'priority': "):
+    with pytest.raises(ValueError, match="this release does not know the field 'priority': "):
         from_document(document)
 
 

@@ -36,8 +36,8 @@ def from_document(document: Mapping[str, Any]) -> CollectionJob:
     without a version is of version 1.
 
     Raises:
-        ValueError: It is no document of a job: a field is missing, unknown or of a wrong value; or
-            its version is a newer one.
+        ValueError: It is not a document of a job: a field is missing, unknown or of a wrong value,
+            or its version is newer.
     """
 
 def to_json(job: CollectionJob) -> str:

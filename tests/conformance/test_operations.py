@@ -268,13 +268,13 @@ def made_from_the_registry() -> dict[str, set[str]]:
     from collection_jobs.conformance.checks.crash.damage import calls_on_damage
     from collection_jobs.conformance.checks.interleavings.pairs import pairs
     from collection_jobs.conformance.checks.network.deeds import calls_of
-    from collection_jobs.conformance.checks.sequential.fixed_cases import corner_programs
+    from collection_jobs.conformance.checks.sequential.fixed_cases import fixed_programs
     from collection_jobs.conformance.checks.sequential.wrong_inputs import wrong_calls
 
     paired = (
         step for one in pairs(capabilities=EVERY) for client in one.clients for step in client
     )
-    fixed = (step for program in corner_programs(EVERY) for step in program)
+    fixed = (step for program in fixed_programs(EVERY) for step in program)
     return {
         "the fixed cases": methods_of(fixed),
         "the wrong inputs": {*methods_of(call for call, _, _ in wrong_calls(EVERY))}

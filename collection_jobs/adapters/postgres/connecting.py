@@ -26,7 +26,7 @@ from collection_jobs.adapters.postgres.session import conditional, unconditional
 from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.errors import RepositoryError
 
-__all__ = ["Connection", "connect", "connect_patiently", "dropped_in_time", "is_ready", "set_up"]
+__all__ = ["Connection", "connect", "connect_with_retries", "dropped_in_time", "is_ready", "set_up"]
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -36,7 +36,7 @@ _PROBE = 1.0
 """Seconds in which a pooler that shares sessions serves a second client."""
 
 
-async def connect_patiently(
+async def connect_with_retries(
     settings: PostgresSettings, prepare: Callable[[Connection], Awaitable[None]], *, refused: bool
 ) -> Connection:
     """Connect and prepare the connection; wait for a server that is coming up.

@@ -8,7 +8,7 @@ from typing import Any
 
 from collection_jobs.adapters.postgres.connecting import (
     Connection,
-    connect_patiently,
+    connect_with_retries,
     is_ready,
     set_up,
 )
@@ -56,7 +56,7 @@ class Connections:
             RepositoryError: The schema is none of ours, or of a newer release.
             DRIVER_ERRORS: PostgreSQL or the network failed.
         """
-        connection = await connect_patiently(self._settings, self._open_first, refused=False)
+        connection = await connect_with_retries(self._settings, self._open_first, refused=False)
         self._count += 1
         self._idle.append(PooledConnection(connection, self._settings))
 
@@ -117,7 +117,7 @@ class Connections:
 
     async def _grow(self) -> None:
         try:
-            connection = await connect_patiently(self._settings, self._open_more, refused=True)
+            connection = await connect_with_retries(self._settings, self._open_more, refused=True)
         except BaseException as error:
             self._growth = None
             self._count -= 1

@@ -39,7 +39,7 @@ class _Page:
 
 
 class DurabilityChecker:
-    """Keeps account of one store, over the lives of all the processes that work on it."""
+    """Keeps account of one store, across all the processes that work on it."""
 
     def __init__(self, ids: Iterable[str]) -> None:
         """Start with an empty store."""

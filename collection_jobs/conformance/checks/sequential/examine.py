@@ -14,10 +14,10 @@ __all__ = ["examine_one_caller", "find_one_caller_again"]
 
 def examine_one_caller(plan: Plan) -> Examination:
     """Make every fixed program, then random walks."""
-    from collection_jobs.conformance.checks.sequential.fixed_cases import corner_programs
+    from collection_jobs.conformance.checks.sequential.fixed_cases import fixed_programs
     from collection_jobs.conformance.checks.sequential.search import search_lifecycle
 
-    cases = len(list(corner_programs(plan.capabilities)))
+    cases = len(list(fixed_programs(plan.capabilities)))
     walks, steps = plan.profile.walks, plan.profile.steps
     findings = search_lifecycle(
         plan.new_store,

@@ -26,13 +26,13 @@ from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program,
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
-__all__ = ["corner_programs"]
+__all__ = ["fixed_programs"]
 
 _STATUSES = tuple(JobStatus)
 _EARLY, _LATE = INSTANTS[-2], INSTANTS[-1]
 
 
-def corner_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Program]:
+def fixed_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Program]:
     """Yield the programs, each for a new store.
 
     Args:

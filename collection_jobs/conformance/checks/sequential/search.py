@@ -9,7 +9,7 @@ from itertools import count
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from collection_jobs.conformance.checks.sequential.fixed_cases import corner_programs
+from collection_jobs.conformance.checks.sequential.fixed_cases import fixed_programs
 from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
 from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.checks.sequential.shrinking import shrink_program
@@ -68,7 +68,7 @@ def search_lifecycle(
         progress(next(opened))
         return new_store()
 
-    for program in corner_programs(capabilities):
+    for program in fixed_programs(capabilities):
         _visit(next_store, program, violations)
     if walks:
         _walk(next_store, violations, capabilities, seed_number, _settings(walks, steps))
