@@ -108,7 +108,9 @@ STEPS: dict[int, Sequence[str]] = {0: _VERSION_1, 1: _VERSION_2, 2: _VERSION_3}
 """The statements that make version n + 1 of version n, by n; 0 is an empty file.
 
 A release keeps the steps from every former version. A process of an older release may have the file
-open meanwhile: after a step its statements either work as they did or fail as a whole.
+open meanwhile: after a step its statements either work as they did or fail as a whole. They do not
+know of what came later: a job that a release before version 3 replaces keeps its former metadata.
+So close the processes of older releases before a newer one opens the file.
 
 ``python -m benchmarks.schema`` measures what other indexes would be worth, in the process's own
 work per statement with 50,000 jobs, as ratios to this schema: a partial index for each status .96

@@ -1,4 +1,4 @@
-"""Corners: fixed programs that visit every corner of the contract that one caller can see.
+"""Fixed programs that try every edge case of the contract that one caller can see.
 
 The random walks find what nobody thought of; these find, every time and first, what everybody
 gets wrong: each awkward value saved and read back, each change of status from each status, each
@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from itertools import product
 
-from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import corners_beyond
+from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import fixed_programs_beyond
 from collection_jobs.conformance.checks.sequential.strategies import (
     CANDLES,
     INSTANTS,
@@ -51,7 +51,7 @@ def fixed_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Prog
     for pool in POOLS:
         yield tuple(_strangers(pool))
         yield tuple(_listings(pool))
-    yield from corners_beyond(capabilities)
+    yield from fixed_programs_beyond(capabilities)
 
 
 def _save(job: CollectionJob, keep: str | None = None) -> Iterator[Step]:

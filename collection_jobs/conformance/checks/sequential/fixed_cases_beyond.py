@@ -1,4 +1,4 @@
-"""Corners of the optional Protocols: the programs for what an adapter has beyond the nine."""
+"""Fixed programs for the optional Protocols: what an adapter has beyond the nine methods."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
-__all__ = ["corners_beyond"]
+__all__ = ["fixed_programs_beyond"]
 
 _STATUSES = (JobStatus.PENDING, JobStatus.RUNNING)
 _THREE = ("BTC", "ETH", "XRP")
 _COPY = Held("job", (Change("with_failed_symbol", ("BTC", "late")),))
 
 
-def corners_beyond(capabilities: Collection[str]) -> Iterator[Program]:
+def fixed_programs_beyond(capabilities: Collection[str]) -> Iterator[Program]:
     """Return the programs for the Protocols that an adapter has, each for a new store.
 
     A method of which nothing is special is given a plain program, made from its entry.

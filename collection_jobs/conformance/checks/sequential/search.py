@@ -48,7 +48,7 @@ def search_lifecycle(
 ) -> list[Finding]:
     """Find every law that a caller alone can see broken, each with a shortest program.
 
-    First the corners, which are the same every time; then random walks. A law that was found
+    First the fixed programs, which are the same every time; then random walks. A law that was found
     broken is muted from then on and the search goes on from what the store then holds: a fault
     that shows at once does not hide the rarer ones behind it.
 

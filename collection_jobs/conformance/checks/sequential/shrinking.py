@@ -77,7 +77,7 @@ class _Printed:
 
 
 def _candidates(program: Program) -> Iterator[Program]:
-    # Large parts first: a program that visits many corners is mostly beside the point.
+    # Large parts first: a fixed program tries many things, and is mostly beside the point.
     size = len(program) // 2
     while size:
         for at in range(len(program) - size, -1, -size):

@@ -1,4 +1,4 @@
-"""Strategies: jobs, texts, times and limits that reach the corners where stores go wrong.
+"""Strategies: jobs, texts, times and limits at the edges where stores go wrong.
 
 Arguments are drawn by the kinds of their parameters, from what stores get wrong: `HOSTILE`.
 """
