@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import format_exception
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,8 @@ __all__ = ["check_command"]
 _CHECKERS = ("mypy", "pyright", "basedpyright", "ty", "pyrefly", "zuban")
 _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
 _STDOUT = "-"
+FORMATS = ("text", "concise", "github")
+"""How a report can be printed."""
 
 
 class _CannotRun(click.ClickException):
@@ -51,10 +54,35 @@ class _CannotRun(click.ClickException):
     help="Write the report as JSON into FILE, or to standard output in place of the text.",
 )
 @click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="How to print the report: for people; concise: file:line: message, for problem matchers;"
+    " github: as annotations of a GitHub workflow.",
+)
+@click.option(
+    "--allow",
+    "allowed",
+    metavar="METHOD:REASON",
+    multiple=True,
+    help="Accept the faults of this method, and show the reason in the report; may be repeated.",
+)
+@click.option(
     "--probe", is_flag=True, help="Only print the module that is given to the type checkers."
 )
+@click.option(
+    "--traceback", is_flag=True, help="Print the traceback of a module that cannot be imported."
+)
 def check_command(
-    target: str | None, asked: tuple[str, ...], json_file: str | None, probe: bool
+    target: str | None,
+    asked: tuple[str, ...],
+    json_file: str | None,
+    form: str,
+    allowed: tuple[str, ...],
+    probe: bool,
+    traceback: bool,
 ) -> None:
     """Check the signatures of an adapter without running it.
 
@@ -69,39 +97,45 @@ def check_command(
         target, json_file = json_file, _STDOUT  # click takes what follows --json for its FILE
     if target is None:
         raise click.UsageError("name a class to check, as in: collection-jobs check shop.jobs:Jobs")
+    reasons = _reasons(allowed)
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the import system takes text
+    from collection_jobs.conformance.static import check_class, probe_text
+
     if probe:
-        click.echo(_probe(target), nl=False)
+        with _importing(traceback=traceback):
+            text = probe_text(target)
+        click.echo(text, nl=False)
         return
     if find_spec("mypy") is None:
         raise _CannotRun("mypy is missing: pip install 'collection-jobs[check]'")
-    report = _report(target, asked)
+    with _importing(traceback=traceback):
+        checkers = ("mypy", *_extra_checkers(asked))
+        report = check_class(target, checkers=checkers, allowed=reasons)
     if json_file is not None:
         _write_json(report, json_file)
     if json_file != _STDOUT:
         from collection_jobs.cli.check_view import show_static_report
 
-        show_static_report(report)
+        show_static_report(report, form)
     sys.exit(_EXIT_CODES[report.verdict])
 
 
-def _report(target: str, asked: tuple[str, ...]) -> StaticReport:
-    from collection_jobs.conformance.static import check_class
-
-    with _importing():
-        return check_class(target, checkers=("mypy", *_extra_checkers(asked)))
-
-
-def _probe(target: str) -> str:
-    from collection_jobs.conformance.static import CheckedClass, make_probe
-
-    with _importing():
-        found = CheckedClass.of(target)
-    return make_probe([(found.module, found.qualname)]).text
+def _reasons(allowed: tuple[str, ...]) -> dict[str, str]:
+    """Return the allowed methods, each with its reason."""
+    reasons: dict[str, str] = {}
+    for given in allowed:
+        method, _, reason = (part.strip() for part in given.partition(":"))
+        if not (method and reason):
+            raise click.UsageError(
+                f"--allow takes a method and the reason, as in --allow 'delete:returns a row count'"
+                f": {given!r}"
+            )
+        reasons[method] = reason
+    return reasons
 
 
 @contextlib.contextmanager
-def _importing() -> Generator[None]:
+def _importing(*, traceback: bool) -> Generator[None]:
     """Keep what a module prints when it is imported out of the output, and its failure short."""
     from collection_jobs.conformance.static import CheckedClassError
 
@@ -109,6 +143,10 @@ def _importing() -> Generator[None]:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except CheckedClassError as exc:
+        if traceback and exc.__cause__ is not None:
+            click.echo("".join(format_exception(exc.__cause__)), err=True, nl=False)
+        raise _CannotRun(str(exc)) from exc
+    except ValueError as exc:
         raise _CannotRun(str(exc)) from exc
 
 

@@ -149,7 +149,7 @@ def test_a_checker_that_is_asked_and_absent_leaves_the_verdict_incomplete(
 def test_all_asks_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def fake(name: str, *, checkers: tuple[str, ...]) -> object:
+    def fake(name: str, *, checkers: tuple[str, ...], allowed: object) -> object:
         asked.extend(checkers)
         return check_class(name, checkers=("mypy",))
 
@@ -168,6 +168,65 @@ def test_the_probe_can_be_kept_among_ones_own_tests() -> None:
     assert "from shop import Jobs as Adapter0\n" in result.stdout
     assert "imported" in result.stderr
     compile(result.stdout, "probe.py", "exec")
+
+
+def test_the_probe_has_the_methods_of_capabilities_too() -> None:
+    probe = check(RIGHT, "--probe").stdout
+    assert "adapter.save_many\n" in probe
+    assert "adapter.list_after\n" in probe
+
+
+def test_faults_can_be_printed_a_line_each() -> None:
+    line = _line("work: CollectionJob")
+    fault = "save: the parameter job is named work: rename work to job"
+    concise = check("shop:Jobs", "--format", "concise").stdout.splitlines()
+    assert concise[0] == f"shop.py:{line}: {fault}"
+    github = check("shop:Jobs", "--format", "github").stdout.splitlines()
+    assert github[0] == f"::error file=shop.py,line={line}::{fault}"
+    assert len(concise) == len(github) == 2
+
+
+def test_allowed_faults_are_shown_and_do_not_count() -> None:
+    allowing = ("--allow", "save: the old name", "--allow", "get_running_jobs:untyped driver")
+    result = check("shop:Jobs", *allowing)
+    assert result.exit_code == 0, result.output
+    assert "  allowed      the old name" in result.stdout
+    assert result.stdout.endswith("shop:Jobs: conforms; the faults of 2 are allowed\n")
+    assert check("shop:Jobs", *allowing, "--format", "concise").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("allowed", "message"),
+    [
+        ("save", "--allow takes a method and the reason"),
+        ("save: ", "--allow takes a method and the reason"),
+        ("remove: so be it", "'remove' cannot be allowed: it is no method of the contract"),
+    ],
+)
+def test_what_cannot_be_allowed_is_said(allowed: str, message: str) -> None:
+    result = check("shop:Jobs", "--allow", allowed)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_failing_import_names_the_line_and_shows_its_traceback_on_demand() -> None:
+    Path("helping.py").write_text("def f():\n    return 1 / 0\nf()\n", encoding="utf-8")
+    Path("failing.py").write_text("import helping\n", encoding="utf-8")
+    result = check("failing:Jobs")
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert "failing cannot be imported: ZeroDivisionError: division by zero (" in line
+    assert line.endswith("helping.py:2)")
+    traced = check("failing:Jobs", "--traceback").stderr.splitlines()
+    assert traced[0].startswith("Traceback")
+    assert traced[-1] == line
+
+
+def test_a_module_that_hides_one_of_the_standard_library_is_named() -> None:
+    Path("types.py").write_text("", encoding="utf-8")
+    result = check(RIGHT)
+    assert result.exit_code == 3
+    assert "no verdict: mypy ended with status 2: types.py: This file shadows" in result.stdout
 
 
 def test_the_library_reports_the_same(capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,7 +115,7 @@ def test_where_only_the_checker_knows_its_words_are_given(tmp_path: Path) -> Non
     with importable(tmp_path, shop=text):
         report = check_class("shop:Jobs")
     (fault,) = method_of(report, "save").faults
-    assert fault.message.startswith("mypy says: ")
+    assert fault.message.startswith("behind @plain, mypy sees another type: ")
     assert "\n" not in fault.message
 
 
@@ -243,3 +243,176 @@ def test_what_a_class_does_not_have_beyond_the_nine_is_not_asked_for() -> None:
     report = check_class(OffersNothing, checkers=())
     assert not [method for method in report.methods if method.faults]
     assert len(report.methods) == 9
+
+
+# What hides a method from a type checker: the checker accepts it, and the class itself decides.
+_HIDING = """
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Annotated, NoReturn, ParamSpec, TypeVar
+P = ParamSpec("P")
+T = TypeVar("T")
+def untyped(method):
+    @functools.wraps(method)
+    async def call(*args, **kwargs):
+        return await method(*args, **kwargs)
+    return call
+def of_anything(
+    method: Callable[..., Coroutine[Any, Any, T]]
+) -> Callable[..., Coroutine[Any, Any, T]]:
+    @functools.wraps(method)
+    async def call(*args: Any, **kwargs: Any) -> T:
+        return await method(*args, **kwargs)
+    return call
+def with_timeout(method) -> Any:
+    @functools.wraps(method)
+    async def call(self, job_id: str) -> bool: ...
+    return call
+class _InThread:
+    def __init__(self, function: Callable[..., T]) -> None:
+        self._function = function
+        functools.update_wrapper(self, function)
+    def __get__(self, instance: object, owner: object = None) -> Any:
+        return functools.partial(self.__call__, instance)
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+"""
+
+
+def _fault_messages(directory: Path, text: str) -> list[str]:
+    with importable(directory, hidden=_HIDING + text):
+        report = check_class("hidden:Jobs")
+    return [fault.message for method in report.methods for fault in method.faults]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("@untyped\n    async def delete(self, id: str) -> bool: ...", "job_id is named id"),
+        ("@untyped\n    async def delete(self, job_id: str) -> str: ...", "returns str, not bool"),
+        (
+            "@untyped\n    async def get_running_jobs(self) -> list[str]: ...",
+            "returns list[str], not list[CollectionJob]",
+        ),
+        ("@of_anything\n    async def delete(self, id: str) -> bool: ...", "job_id is named id"),
+        (
+            "@of_anything\n    async def get_by_id(self, job_id: int) -> CollectionJob | None: ...",
+            "job_id is int, not str",
+        ),
+        (
+            "@untyped\n    @of_anything\n    async def delete(self, id: str) -> bool: ...",
+            "job_id is named id",
+        ),
+        ("async def delete(self, job_id: str) -> NoReturn: ...", "never returns (NoReturn)"),
+    ],
+)
+def test_a_wrong_method_that_no_checker_sees_is_found(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (found,) = _fault_messages(tmp_path, f"class Jobs:\n    {text}\n")
+    assert message in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@untyped\n    async def delete(self, job_id: str) -> bool: ...",
+        "@of_anything\n    async def delete(self, job_id: str) -> bool: ...",
+        "@with_timeout\n    async def delete(self, job_id: str, session: int) -> bool: ...",
+        "@_InThread\n    def delete(self, job_id: str) -> bool: ...",
+        "async def delete(self, job_id: Annotated[str, 'an id']) -> Annotated[bool, 1]: ...",
+    ],
+)
+def test_a_right_method_that_no_checker_sees_is_accepted(tmp_path: Path, text: str) -> None:
+    assert _fault_messages(tmp_path, f"class Jobs:\n    {text}\n") == []
+
+
+def test_annotated_is_seen_through_when_annotations_are_evaluated(tmp_path: Path) -> None:
+    # The modules of `importable` have their annotations as text.
+    text = (
+        "from typing import Annotated, Any\n"
+        "from collection_jobs import CollectionJob, InMemoryCollectionJobRepository, JobStatus\n"
+        "class Jobs(InMemoryCollectionJobRepository):\n"
+        "    async def list_by_status(self, status: JobStatus, limit: Annotated[int, 'gt 0'] = 100,"
+        " offset: int = 0) -> Annotated[list[CollectionJob], 'sorted']: ...\n"
+    )
+    (tmp_path / "evaluated.py").write_text(text, encoding="utf-8")
+    with importable(tmp_path):
+        assert check_class("evaluated:Jobs").conforms
+
+
+@pytest.mark.parametrize(
+    "making",
+    [
+        "def make():\n    return Wrong\nJobs = make()\n",
+        "def make() -> type[Wrong]:\n    return Wrong\nJobs = make()\n",
+        "def __getattr__(name: str) -> Any:\n    if name == 'Jobs': return Wrong\n",
+    ],
+)
+def test_a_class_that_is_any_to_the_checker_is_inspected(tmp_path: Path, making: str) -> None:
+    wrong = "class Wrong:\n    async def delete(self, id: str) -> bool: ...\n"
+    with importable(tmp_path, lazy=wrong + making):
+        report = check_class("lazy:Jobs")
+    messages = [fault.message for method in report.methods for fault in method.faults]
+    assert "the parameter job_id is named id" in messages
+    assert all("Adapter0" not in message for message in messages)
+
+
+def test_a_retry_that_returns_an_awaitable_is_named(tmp_path: Path) -> None:
+    text = (
+        "def retried(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:\n"
+        "    @functools.wraps(method)\n"
+        "    async def call(*args: P.args, **kwargs: P.kwargs) -> T: ...\n"
+        "    return call\n"
+        "class Jobs:\n"
+        "    @retried\n"
+        "    async def delete(self, job_id: str) -> bool: ...\n"
+    )
+    with importable(tmp_path, hidden=_HIDING + text):
+        (fault,) = method_of(check_class("hidden:Jobs"), "delete").faults
+    assert fault.message.startswith("behind @retried, mypy sees another type: ")
+    assert "the contract's delete" in fault.message
+    assert "Callable[P, Coroutine[Any, Any, T]]" in fault.change
+
+
+def test_types_that_read_the_same_are_told_apart_by_their_modules(tmp_path: Path) -> None:
+    text = (
+        "class CollectionJob:\n    name: str\n"
+        "class Jobs:\n    async def save(self, job: CollectionJob) -> None: ...\n"
+    )
+    with importable(tmp_path, shop=text):
+        (fault,) = method_of(check_class("shop:Jobs"), "save").faults
+    assert fault.message == "job is shop.CollectionJob, not collection_jobs.job.CollectionJob"
+
+
+def test_none_is_none_in_a_capability_too(tmp_path: Path) -> None:
+    right, wrong = (
+        "class Jobs:\n    async def add_completed_symbol(self, job_id: str, symbol: str,"
+        f" candles: int) -> {result}: ...\n"
+        for result in ("None", "int")
+    )
+    assert _fault_messages(tmp_path, right) == []
+    assert _fault_messages(tmp_path, wrong) == ["it returns int, not None"]
+
+
+def test_a_near_miss_of_a_capability_is_a_hint_and_no_fault(tmp_path: Path) -> None:
+    text = (
+        "class Jobs:\n    async def add_completed_symbols(self, job_id: str, symbol: str,"
+        " candles: int) -> None: ...\n"
+    )
+    with importable(tmp_path, shop=text):
+        report = check_class("shop:Jobs")
+    assert report.conforms
+    (hint,) = report.hints
+    assert hint.startswith("add_completed_symbols is almost the name of add_completed_symbol: ")
+
+
+def test_an_allowed_deviation_is_shown_and_is_no_finding(tmp_path: Path) -> None:
+    with importable(tmp_path, shop=RENAMED):
+        report = check_class("shop:Jobs", allowed={"save": "the old name", "delete": "to be sure"})
+        with pytest.raises(ValueError, match="'remove' cannot be allowed"):
+            check_class("shop:Jobs", allowed={"remove": "it has another name"})
+    assert report.conforms
+    save = method_of(report, "save")
+    assert save.faults
+    assert save.allowed == "the old name"
+    assert report.hints == ("delete has no fault: it need not be allowed",)
+    assert "the old name" in str(report)

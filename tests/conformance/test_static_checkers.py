@@ -149,3 +149,10 @@ def test_mypy_leaves_the_environment_and_the_directory_as_they_were(
     assert [(item.line, item.code) for item in found] == [(1, "assignment")]
     assert os.environ["MYPYPATH"] == "before"
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["mypy.ini"]
+
+
+def test_warnings_alone_are_no_failure_of_ty_and_zuban_knows_the_version(tmp_path: Path) -> None:
+    # ty ends with 1 after a warning; what it has to say stands in its output.
+    assert "--exit-zero" in CHECKERS["ty"].arguments(Job(tmp_path, ("p.py",)))
+    version = f"--python-version={sys.version_info.major}.{sys.version_info.minor}"
+    assert version in CHECKERS["zuban"].arguments(Job(tmp_path, ("p.py",)))

@@ -58,7 +58,7 @@ def read_verdicts(found: list[Diagnostic], probe: Probe) -> Verdicts:
     """Sort what a checker said by the adapters that it speaks of."""
     named: dict[str, set[str]] = {}
     for diagnostic in found:
-        if Path(diagnostic.file).name == PROBE:
+        if Path(diagnostic.file).name == PROBE and probe.at(diagnostic.line).sees is None:
             target = probe.at(diagnostic.line).target
             named.setdefault(target or PROBE, set()).update(_methods(probe, diagnostic))
     return Verdicts(

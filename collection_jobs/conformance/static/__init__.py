@@ -1,6 +1,6 @@
 """Static conformance: what type checkers and a look at the class say before anything runs."""
 
-from collection_jobs.conformance.static.check import check_class
+from collection_jobs.conformance.static.check import check_class, probe_text
 from collection_jobs.conformance.static.checked_class import CheckedClass, CheckedClassError
 from collection_jobs.conformance.static.checkers import CHECKERS
 from collection_jobs.conformance.static.location import Location
@@ -27,4 +27,5 @@ __all__ = [
     "Verdict",
     "check_class",
     "make_probe",
+    "probe_text",
 ]

@@ -8,6 +8,9 @@ from typing import Any
 
 __all__ = ["has_any", "is_assignable", "is_unrelated"]
 
+_COVARIANT = (list, tuple, set, frozenset)
+"""Containers of which one with a wrong member is surely wrong."""
+
 
 def is_assignable(own: Any, wanted: Any) -> bool:
     """Whether every value of one type is surely a value of another.
@@ -31,13 +34,17 @@ def is_assignable(own: Any, wanted: Any) -> bool:
 def is_unrelated(own: Any, wanted: Any) -> bool:
     """Whether some value of one type is surely no value of the other.
 
-    Only plain classes are judged, and generics by their origin: what it does not know it denies.
+    Only plain classes are judged, and generics by their origins, then by their arguments where
+    both have the same origin: what it does not know it denies.
     """
     if _is_union(own):
         return any(is_unrelated(part, wanted) for part in _parts(own))
     if _is_union(wanted):
         return all(is_unrelated(own, part) for part in _parts(wanted))
+    arguments = zip(typing.get_args(own), typing.get_args(wanted), strict=False)
     own, wanted = typing.get_origin(own) or own, typing.get_origin(wanted) or wanted
+    if own is wanted and own in _COVARIANT and any(is_unrelated(*pair) for pair in arguments):
+        return True
     if Any in (own, wanted) or not isinstance(own, type) or not isinstance(wanted, type):
         return False
     if getattr(wanted, "_is_protocol", False) or {own, wanted} <= {int, float, complex}:

@@ -6,9 +6,11 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from collection_jobs.conformance.static.checked_class import CheckedClass, CheckedClassError
 from collection_jobs.conformance.static.checkers import CHECKERS, CheckerError, Job, run_mypy
@@ -17,10 +19,14 @@ from collection_jobs.conformance.static.contract import (
     contract_methods,
     methods_beyond,
 )
-from collection_jobs.conformance.static.diagnosis import method_faults
+from collection_jobs.conformance.static.diagnosis import method_faults, near_misses
 from collection_jobs.conformance.static.diagnostics import Diagnostic
-from collection_jobs.conformance.static.location import class_location, method_location
-from collection_jobs.conformance.static.probe import Probe, make_probe
+from collection_jobs.conformance.static.location import (
+    class_location,
+    method_decorators,
+    method_location,
+)
+from collection_jobs.conformance.static.probe import PARTS, Part, Probe, make_probe, readable
 from collection_jobs.conformance.static.report import (
     CheckerRun,
     Fault,
@@ -28,46 +34,105 @@ from collection_jobs.conformance.static.report import (
     MethodReport,
     StaticReport,
 )
-from collection_jobs.conformance.static.runtime_signature import find_method
+from collection_jobs.conformance.static.runtime_signature import FoundMethod, find_method
 
-__all__ = ["check_class", "methods_named", "signatures_of"]
-
-_Rejections = dict[str | None, dict[str, str]]
-"""By method (None: the class as a whole), for each checker that rejects it, what it says."""
+__all__ = ["check_class", "methods_named", "probe_text", "signatures_of"]
 
 
-def check_class(subject: type | str, *, checkers: Sequence[str] = ("mypy",)) -> StaticReport:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one checker said of a class.
+
+    Attributes:
+        run: What became of it.
+        rejected: What it holds against each method, and, under None, against the whole class.
+        unseen: The parts of methods that it does not see.
+    """
+
+    run: CheckerRun
+    rejected: Mapping[str | None, str]
+    unseen: frozenset[tuple[str | None, Part]]
+
+
+def check_class(
+    subject: type | str,
+    *,
+    checkers: Sequence[str] = ("mypy",),
+    allowed: Mapping[str, str] = MappingProxyType({}),
+) -> StaticReport:
     """Say whether a class has the contract's signatures, before anything of it runs.
 
     Args:
         subject: The class, or its name as ``module:Class``. It must be importable.
         checkers: The type checkers to ask, of mypy, pyright, basedpyright, ty, pyrefly and
             zuban. One that is not installed makes the report incomplete.
+        allowed: Methods whose deviations are accepted, each with the reason, which the report
+            repeats.
 
     Raises:
         CheckedClassError: The name leads nowhere, or to something that is no class.
-        ValueError: There is no such checker.
+        ValueError: There is no such checker, or an allowed method is none of the contract's.
     """
     for name in checkers:
         if name not in CHECKERS:
             raise ValueError(f"there is no checker {name!r}; known are {', '.join(CHECKERS)}")
+    _refuse_unknown_methods(allowed)
     checked = CheckedClass.of(subject)
-    beyond = tuple(method for method in methods_beyond() if _offers(checked.cls, method.name))
-    probe = make_probe([(checked.module, checked.qualname)], beyond)
-    rejections: _Rejections = {}
-    runs = [_ask(name, checked, probe, rejections) for name in dict.fromkeys(checkers)]
-    asked = any(run.reason is None for run in runs)
+    beyond = _beyond(checked.cls)
+    probe = _probe(checked, beyond)
+    said = [_ask(name, checked, probe) for name in dict.fromkeys(checkers)]
     methods = tuple(
-        _method_report(checked.cls, method, rejections.get(method.name, {}), asked=asked)
+        _method_report(checked.cls, method, said, allowed.get(method.name))
         for method in (*contract_methods(), *beyond)
     )
     return StaticReport(
         target=str(checked),
         location=class_location(checked.cls),
         methods=methods,
-        faults=_class_faults(rejections, methods),
-        checkers=tuple(runs),
+        faults=_class_faults(said, methods),
+        checkers=tuple(one.run for one in said),
+        hints=(*near_misses(checked.cls), *_needless(allowed, methods)),
     )
+
+
+def probe_text(subject: type | str) -> str:
+    """Return the module that the type checkers are given for a class.
+
+    Args:
+        subject: The class, or its name as ``module:Class``.
+
+    Raises:
+        CheckedClassError: The name leads nowhere, or to something that is no class.
+    """
+    checked = CheckedClass.of(subject)
+    return _probe(checked, _beyond(checked.cls)).text
+
+
+def _probe(checked: CheckedClass, beyond: tuple[ContractMethod, ...]) -> Probe:
+    is_variable = checked.cls.__qualname__ != checked.qualname
+    return make_probe([(checked.module, checked.qualname)], beyond, are_variables=is_variable)
+
+
+def _refuse_unknown_methods(allowed: Iterable[str]) -> None:
+    known = [method.name for method in (*contract_methods(), *methods_beyond())]
+    for name in allowed:
+        if name not in known:
+            raise ValueError(
+                f"{name!r} cannot be allowed: it is no method of the contract; those are"
+                f" {', '.join(known)}"
+            )
+
+
+def _needless(allowed: Iterable[str], methods: Sequence[MethodReport]) -> Iterator[str]:
+    faulty = {method.name for method in methods if method.faults}
+    for name in allowed:
+        if name not in faulty:
+            yield f"{name} has no fault: it need not be allowed"
+
+
+def _beyond(cls: type) -> tuple[ContractMethod, ...]:
+    """Return the methods of the optional Protocols that a class has."""
+    return tuple(method for method in methods_beyond() if _offers(cls, method.name))
 
 
 def _offers(cls: type, method: str) -> bool:
@@ -76,8 +141,8 @@ def _offers(cls: type, method: str) -> bool:
     return found is not None and found.value is not None
 
 
-def _ask(name: str, checked: CheckedClass, probe: Probe, rejections: _Rejections) -> CheckerRun:
-    """Run one checker; what it rejects is added to the rejections."""
+def _ask(name: str, checked: CheckedClass, probe: Probe) -> _Said:
+    """Run one checker."""
     began = time.perf_counter()
     reason: str | None = None
     try:
@@ -85,13 +150,20 @@ def _ask(name: str, checked: CheckedClass, probe: Probe, rejections: _Rejections
         reason = _not_imported(name, probe, found)
     except CheckerError as exc:
         found, reason = [], str(exc)
-    if reason is None:
-        for diagnostic in found:
-            for method in _speaks_of(probe, diagnostic):
-                rejections.setdefault(method, {}).setdefault(name, diagnostic.message)
-    return CheckerRun(
-        name=name, version=_version(name), reason=reason, seconds=time.perf_counter() - began
-    )
+    rejected: dict[str | None, str] = {}
+    unseen: set[tuple[str | None, Part]] = {
+        (line.method, line.sees) for line in probe.lines if line.sees is not None
+    }
+    for diagnostic in found if reason is None else ():
+        about = probe.at(diagnostic.line)
+        if about.sees is not None:
+            unseen.discard((about.method, about.sees))
+            continue
+        for method in _speaks_of(probe, diagnostic):
+            rejected.setdefault(method, readable(diagnostic.message, checked.qualname))
+    seconds = time.perf_counter() - began
+    run = CheckerRun(name=name, version=_version(name), reason=reason, seconds=seconds)
+    return _Said(run, rejected, frozenset(unseen))
 
 
 def _run(name: str, checked: CheckedClass, probe: Probe) -> list[Diagnostic]:
@@ -142,14 +214,22 @@ def _version(distribution: str) -> str | None:
 
 
 def _method_report(
-    cls: type, method: ContractMethod, rejected: dict[str, str], *, asked: bool
+    cls: type, method: ContractMethod, said: Sequence[_Said], allowed: str | None
 ) -> MethodReport:
     found = find_method(cls, method.name)
-    faults = method_faults(cls, method, found)
+    heard = [one for one in said if one.run.reason is None]
+    rejected = {
+        one.run.name: one.rejected[method.name] for one in heard if method.name in one.rejected
+    }
+    # What no checker sees is judged by what the class shows at run time.
+    unseen: list[Part] = [
+        part for part in PARTS if heard and all((method.name, part) in one.unseen for one in heard)
+    ]
+    faults = method_faults(cls, method, found, unseen=unseen)
     if not rejected:
         faults = [fault for fault in faults if fault.certain]
     elif not faults:
-        faults = [_rejection(method, rejected)]
+        faults = [_rejection(cls, method, found, rejected)]
     abstract = getattr(getattr(found, "value", None), "__isabstractmethod__", False)
     return MethodReport(
         name=method.name,
@@ -158,31 +238,51 @@ def _method_report(
         found=None if found is None or abstract else str(found),
         faults=tuple(faults),
         rejected_by=tuple(rejected),
+        unseen_by=tuple(
+            one.run.name
+            for one in heard
+            if any((method.name, part) in one.unseen for part in PARTS)
+        ),
+        allowed=allowed,
     )
 
 
-def _rejection(method: ContractMethod, rejected: dict[str, str]) -> Fault:
+def _rejection(
+    cls: type, method: ContractMethod, found: FoundMethod | None, rejected: Mapping[str, str]
+) -> Fault:
     """Return what is left to say when only a checker knows what is wrong."""
     name, message = next(iter(rejected.items()))
+    decorators = method_decorators(cls, method.name, found)
+    if not decorators:
+        return Fault(
+            FaultKind.TYPES,
+            f"{name} says: {first_line(message)}",
+            f"let a type checker see it as {method}",
+        )
+    which = " and ".join(f"@{decorator}" for decorator in decorators)
+    why = "create_task() takes coroutines only, no other Awaitable"
     return Fault(
         FaultKind.TYPES,
-        f"{name} says: {first_line(message)}",
-        f"let a type checker see it as {method}",
+        f"behind {which}, {name} sees another type: {first_line(message)}",
+        f"let {which} take and return Callable[P, Coroutine[Any, Any, T]]"
+        f"{f': {why}' if 'Awaitable' in message else ''}",
     )
 
 
-def _class_faults(rejections: _Rejections, methods: tuple[MethodReport, ...]) -> tuple[Fault, ...]:
+def _class_faults(said: Sequence[_Said], methods: tuple[MethodReport, ...]) -> tuple[Fault, ...]:
     """Return what the checkers hold against the whole class, unless a method explains it."""
-    whole = rejections.get(None, {})
-    explained = {name for method in methods for name in method.rejected_by}
+    is_explained = any(
+        method.rejected_by or any(fault.kind is not FaultKind.DEFAULT for fault in method.faults)
+        for method in methods
+    )
     return tuple(
         Fault(
             FaultKind.TYPES,
-            f"{name} says: {first_line(message)}",
+            f"{one.run.name} says: {first_line(one.rejected[None])}",
             "let calling the class give a CollectionJobRepository",
         )
-        for name, message in whole.items()
-        if name not in explained
+        for one in said
+        if None in one.rejected and not is_explained
     )
 
 

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 import sys
+import traceback
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -105,11 +106,23 @@ def _import(module_name: str, name: str) -> object:
                 f"there is no module {exc.name!r} to import {name} from: give the name as Python "
                 f"imports it, from the directory that you are in"
             ) from exc
-        raise CheckedClassError(f"{module_name} cannot be imported: {_first_line(exc)}") from exc
+        raise CheckedClassError(_not_imported(module_name, exc)) from exc
     except (Exception, SystemExit) as exc:  # a module's own code may raise anything
-        raise CheckedClassError(
-            f"{module_name} cannot be imported: {type(exc).__name__}: {_first_line(exc)}"
-        ) from exc
+        raise CheckedClassError(_not_imported(module_name, exc)) from exc
+
+
+def _not_imported(module_name: str, exc: BaseException) -> str:
+    """Return what went wrong, where: the last line of a module outside the import system."""
+    place = ""
+    if isinstance(exc, SyntaxError) and exc.filename is not None:
+        place = f" ({exc.filename}:{exc.lineno})"
+    else:
+        frames = traceback.extract_tb(exc.__traceback__)
+        files = [frame for frame in frames[1:] if not frame.filename.startswith("<frozen")]
+        own = [frame for frame in files if frame.filename != importlib.__file__]
+        place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+    reason = f"{type(exc).__name__}: {_first_line(exc)}"
+    return f"{module_name} cannot be imported: {reason}{place}"
 
 
 def _no_attribute(owner: object, part: str, module_name: str) -> str:

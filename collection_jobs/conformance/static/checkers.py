@@ -107,9 +107,14 @@ class Checker:
         except (ValueError, KeyError, TypeError):
             found = []
         if status not in (0, 1) or (status == 1 and not found):
-            said = (errors.strip() or output.strip() or "it said nothing").splitlines()[-1]
+            said = str(found[0]) if found else _last_line(errors) or _last_line(output)
+            said = said or "it said nothing"
             raise CheckerError(f"{self.name} ended with status {status}: {said[:200]}")
         return found
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]
 
 
 def installed_program(name: str) -> Path | None:
@@ -148,6 +153,7 @@ def _ty(job: Job) -> list[str]:
     roots = [f"--extra-search-path={root}" for root in job.roots]
     return [
         "check",
+        "--exit-zero",  # it ends with 1 after warnings, too; errors are read from its output
         "--output-format=gitlab",
         "--config-file=ty.toml",
         f"--python={job.python}",
@@ -167,7 +173,14 @@ def _pyrefly(job: Job) -> list[str]:
 def _zuban(job: Job) -> list[str]:
     _write(job, "mypy.ini", "[mypy]\nfollow_untyped_imports = True\n")
     roots = [f"--extra-search-path={root}" for root in job.roots]
-    return ["check", "--config-file=mypy.ini", f"--python-executable={job.python}", *roots]
+    return [
+        "check",
+        "--config-file=mypy.ini",
+        f"--python-executable={job.python}",
+        # It does not ask that interpreter which branch of `sys.version_info >= ...` it takes.
+        f"--python-version={sys.version_info.major}.{sys.version_info.minor}",
+        *roots,
+    ]
 
 
 def _write(job: Job, name: str, text: str) -> None:

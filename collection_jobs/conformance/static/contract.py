@@ -142,5 +142,7 @@ def _contract_method(name: str, function: FunctionType) -> ContractMethod:
         _COROUTINE
     ):  # the Protocols say what is awaited and not only what it gives
         returns = returns.removeprefix(_COROUTINE).removesuffix("]")
-        types["return"] = typing.get_args(types["return"])[2]
+        awaited = typing.get_args(types["return"])[2]
+        # In a generic of collections.abc None stays None, and is no NoneType as elsewhere.
+        types["return"] = type(None) if awaited is None else awaited
     return ContractMethod(name, parameters, returns, types)

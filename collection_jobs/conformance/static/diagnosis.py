@@ -4,32 +4,48 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Never, NoReturn
 
+from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.conformance.static.assignable import has_any, is_assignable, is_unrelated
-from collection_jobs.conformance.static.contract import ContractMethod
+from collection_jobs.conformance.static.contract import (
+    ContractMethod,
+    contract_methods,
+    methods_beyond,
+)
 from collection_jobs.conformance.static.parameters import parameter_faults
+from collection_jobs.conformance.static.probe import Part
 from collection_jobs.conformance.static.report import Fault, FaultKind
 from collection_jobs.conformance.static.runtime_signature import (
     UNKNOWN,
     FoundMethod,
+    as_called,
     find_method,
     type_text,
 )
 from collection_jobs.validation import shown
 
-__all__ = ["method_faults"]
+__all__ = ["method_faults", "near_misses"]
+
+_NEVER: tuple[Any, ...] = (NoReturn, Never)
 
 
-def method_faults(cls: type, method: ContractMethod, found: FoundMethod | None) -> list[Fault]:
+def method_faults(
+    cls: type,
+    method: ContractMethod,
+    found: FoundMethod | None,
+    *,
+    unseen: Collection[Part] = (),
+) -> list[Fault]:
     """Say what is wrong with one method of a class.
 
     Args:
         cls: The class.
         method: What the contract says of the method.
         found: The method as the class has it.
+        unseen: The parts of it that no type checker sees: there the look at run time decides.
     """
     if found is None:
         return [_absent(cls, method)]
@@ -40,7 +56,7 @@ def method_faults(cls: type, method: ContractMethod, found: FoundMethod | None) 
         return [obstacle]
     faults = list(_calling(method, found))
     if found.parameters is not None and not found.has_overloads:
-        faults += _signature(method, found)
+        faults += _signature(method, found, unseen)
         faults += _unchecked(method, found)
     return faults
 
@@ -131,32 +147,74 @@ def _calling(method: ContractMethod, found: FoundMethod) -> Iterator[Fault]:
     yield Fault(FaultKind.SYNC, f"{message}{through}", change)
 
 
-def _signature(method: ContractMethod, found: FoundMethod) -> Iterator[Fault]:
+def _signature(
+    method: ContractMethod, found: FoundMethod, unseen: Collection[Part]
+) -> Iterator[Fault]:
     wanted = [parameter.name for parameter in method.parameters]
     if wanted and next(iter(inspect.signature(found.function).parameters), "") == wanted[0]:
         yield Fault(FaultKind.PARAMETERS, "it does not take self", "put self first")
         return
-    parameters = found.parameters or ()
-    yield from parameter_faults(method, parameters, certain=not found.is_wrapped)
+    called = as_called(found) if found.is_wrapped and unseen else found
+    met = called if "parameters" in unseen else found
+    yield from parameter_faults(method, met.parameters or (), certain=not met.is_wrapped)
     for name in wanted:
-        own, type_ = found.types.get(name, UNKNOWN), method.types[name]
+        own, type_ = met.types.get(name, UNKNOWN), method.types[name]
         if own is not UNKNOWN and not has_any(own) and not is_assignable(type_, own):
-            unrelated = is_unrelated(type_, own) and not found.is_wrapped
+            text, due = _texts(own, type_)
             yield Fault(
                 FaultKind.TYPES,
-                f"{name} is {type_text(own)}, not {type_text(type_)}",
-                f"let {name} be {type_text(type_)}, or wider",
-                certain=unrelated,
+                f"{name} is {text}, not {due}",
+                f"let {name} be {due}, or wider",
+                certain=not met.is_wrapped and is_unrelated(type_, own),
             )
+    yield from _result(method, called if "result" in unseen else found)
+
+
+def _result(method: ContractMethod, found: FoundMethod) -> Iterator[Fault]:
     own, type_ = found.types.get("return", UNKNOWN), method.types["return"]
-    if own is UNKNOWN or found.gives != "coroutine" or has_any(own) or is_assignable(own, type_):
+    if own is UNKNOWN or found.gives != "coroutine":
         return
-    yield Fault(
-        FaultKind.TYPES,
-        f"it returns {type_text(own)}, not {type_text(type_)}",
-        f"return {type_text(type_)}",
-        certain=is_unrelated(own, type_) and not found.is_wrapped,
-    )
+    text, due = _texts(own, type_)
+    if own in _NEVER:
+        yield Fault(FaultKind.TYPES, f"it says that it never returns ({text})", f"return {due}")
+    elif not has_any(own) and not is_assignable(own, type_):
+        yield Fault(
+            FaultKind.TYPES,
+            f"it returns {text}, not {due}",
+            f"return {due}",
+            certain=not found.is_wrapped and is_unrelated(own, type_),
+        )
+
+
+def _texts(own: Any, wanted: Any) -> tuple[str, str]:
+    """Return two types as text, with their modules where they would read the same without."""
+    texts = type_text(own), type_text(wanted)
+    if texts[0] != texts[1]:
+        return texts
+    return inspect.formatannotation(own), inspect.formatannotation(wanted)
+
+
+def near_misses(cls: type) -> Iterator[str]:
+    """Say which methods of a class have almost the name of one beyond the nine, by the class.
+
+    Such a name is no fault, but the class has not the capability that it may be meant to have.
+    """
+    names = {name for name in dir(cls) if not name.startswith("_")}
+    known = {method.name for method in (*contract_methods(), *methods_beyond())}
+    own = [name for name in sorted(names - known) if callable(getattr(cls, name, None))]
+    for method in methods_beyond():
+        if method.name in names:
+            continue
+        for near in get_close_matches(method.name, own, n=1, cutoff=0.8):
+            protocol = METHODS[method.name]
+            yield (
+                f"{near} is almost the name of {method.name}: rename it if the adapter is to be"
+                f" {_article(protocol)} {protocol}"
+            )
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "AEIOU" else "a"
 
 
 def _unchecked(method: ContractMethod, found: FoundMethod) -> Iterator[Fault]:

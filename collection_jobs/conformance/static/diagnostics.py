@@ -33,6 +33,11 @@ class Diagnostic:
     message: str
     code: str
 
+    def __str__(self) -> str:
+        """Return the place and the message; a line below 1 means the whole file."""
+        line = f":{self.line}" if self.line > 0 else ""
+        return f"{self.file}{line}: {self.message}"
+
 
 def read_mypy(output: str) -> list[Diagnostic]:
     """Read ``mypy --output json``: one object a line."""

@@ -13,7 +13,7 @@ from types import CodeType
 
 from collection_jobs.conformance.static.runtime_signature import FoundMethod
 
-__all__ = ["Location", "class_location", "method_location"]
+__all__ = ["Location", "class_location", "method_decorators", "method_location"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,17 @@ def method_location(cls: type, name: str, found: FoundMethod | None) -> Location
     if code is not None and not (written and _comes_from(code, written[-1])):
         return Location(code.co_filename, code.co_firstlineno)
     return Location(str(file), written[-1].lineno) if written else class_location(cls)
+
+
+def method_decorators(cls: type, name: str, found: FoundMethod | None) -> list[str]:
+    """Return the decorators of a method as its source names them, the outermost first."""
+    owner = cls if found is None else found.owner
+    file = _source_file(owner)
+    node = None if file is None else _class_node(file, owner.__qualname__)
+    written = [] if node is None else list(_bindings(node.body, name))
+    if not written or not isinstance(written[-1], ast.FunctionDef | ast.AsyncFunctionDef):
+        return []
+    return [ast.unparse(decorator).partition("(")[0] for decorator in written[-1].decorator_list]
 
 
 def _declaration(cls: type, name: str) -> Location | None:

@@ -6,17 +6,28 @@ names nowhere but in ``__call__``, and every checker believes ``__getattr__``. S
 * a function that builds the adapter, whatever its constructor takes, and returns it as a
   CollectionJobRepository: it flags what is absent or still abstract;
 * for each method an assignment to a Protocol whose ``__call__`` has the method's exact signature;
-* the methods taken from the class itself, which ``__getattr__`` does not answer for.
+* the methods taken from the class itself, which ``__getattr__`` does not answer for;
+* for each method two assignments that no adapter can satisfy, one for its parameters and one for
+  its result. A checker that accepts one of them does not see that part of the method: a decorator
+  without types, or a class that is Any to it, hides it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from collection_jobs.conformance.static.contract import ContractMethod, contract_methods, render
 
-__all__ = ["Probe", "ProbeLine", "make_probe"]
+__all__ = ["PARTS", "Part", "Probe", "ProbeLine", "make_probe", "readable"]
+
+Part = Literal["parameters", "result"]
+"""A part of a signature that a checker may not see."""
+
+PARTS: tuple[Part, ...] = ("parameters", "result")
+"""Both of them."""
 
 _HEADER = """\
 from __future__ import annotations
@@ -24,7 +35,13 @@ from collections.abc import Coroutine, Iterable
 from datetime import datetime
 from typing import Any, Protocol
 from collection_jobs import CollectionJob, CollectionJobRepository, JobStats, JobStatus
+class Nothing: nothing: int
+class TakesNothing(Protocol):
+    def __call__(self, *, nothing: Nothing) -> Any: ...
+class GivesNothing(Protocol):
+    def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Nothing]: ...
 """
+_UNSATISFIABLE: dict[Part, str] = {"parameters": "TakesNothing", "result": "GivesNothing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +52,13 @@ class ProbeLine:
         target: The class, as ``module:Class``; None on the lines that belong to none.
         method: The method; None on the lines that are about the whole class.
         imports: Whether the line imports: an error there means that nothing was checked.
+        sees: The part of the method that a checker sees which reports an error on this line.
     """
 
     target: str | None
     method: str | None = None
     imports: bool = False
+    sees: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +74,47 @@ class Probe:
 
 
 def make_probe(
-    classes: Iterable[tuple[str, str]], beyond: tuple[ContractMethod, ...] = ()
+    classes: Iterable[tuple[str, str]],
+    beyond: tuple[ContractMethod, ...] = (),
+    *,
+    are_variables: bool = False,
 ) -> Probe:
     """Write the probe of some classes.
 
     Args:
         classes: The module and the dotted name of each.
         beyond: What they have of the optional Protocols.
+        are_variables: Whether the names are of variables that hold a class, as a factory gives it.
     """
     methods = (*contract_methods(), *beyond)
     written = [(text, ProbeLine(None, imports=True)) for text in _HEADER.splitlines()]
     for method in methods:
         written += [(text, ProbeLine(None, method.name)) for text in _callback(method)]
     for number, (module, qualname) in enumerate(classes):
-        written += _about_class(module, qualname, number, methods)
+        written += _about_class(module, qualname, number, methods, is_variable=are_variables)
     return Probe(
         "".join(f"{text}\n" for text, _ in written), tuple(speaks_of for _, speaks_of in written)
     )
 
 
 def _callback_name(name: str) -> str:
-    return name.title().replace("_", "")
+    return f"ContractsMethod_{name}"
+
+
+def readable(message: str, qualname: str) -> str:
+    """Replace the names that only the probe has in a checker's message.
+
+    Args:
+        message: What the checker says.
+        qualname: The class that is checked.
+    """
+    for pattern, name in (
+        (r"(?:probe\.)?ContractsMethod_(\w+)", r"the contract's \1"),
+        (r"(?:probe\.)?Adapter\d+", qualname),
+        (r"(?:probe\.)?Outer\d+", qualname.partition(".")[0]),
+    ):
+        message = re.sub(rf"\b{pattern}\b", name, message)
+    return message
 
 
 def _callback(method: ContractMethod) -> list[str]:
@@ -88,7 +127,12 @@ def _callback(method: ContractMethod) -> list[str]:
 
 
 def _about_class(
-    module: str, qualname: str, number: int, methods: tuple[ContractMethod, ...]
+    module: str,
+    qualname: str,
+    number: int,
+    methods: tuple[ContractMethod, ...],
+    *,
+    is_variable: bool,
 ) -> list[tuple[str, ProbeLine]]:
     target = f"{module}:{qualname}"
     outer, dot, inner = qualname.partition(".")
@@ -101,11 +145,21 @@ def _about_class(
     lines += [
         (f"def build{number}(*args: Any, **kwargs: Any) -> CollectionJobRepository:", whole),
         (f"    return {adapter}(*args, **kwargs)", whole),
-        (f"def call{number}(adapter: {adapter}) -> None:", whole),
     ]
+    if is_variable:  # which is a class, and still no type to annotate with
+        lines += [
+            (f"def call{number}(*args: Any, **kwargs: Any) -> None:", whole),
+            (f"    adapter = {adapter}(*args, **kwargs)", whole),
+        ]
+    else:
+        lines.append((f"def call{number}(adapter: {adapter}) -> None:", whole))
     for name in (method.name for method in methods):
         text = f"    {name}: {_callback_name(name)} = adapter.{name}"
         lines.append((text, ProbeLine(target, name)))
+    for name in (method.name for method in methods):
+        for part, protocol in _UNSATISFIABLE.items():
+            text = f"    {name}_{part}: {protocol} = adapter.{name}"
+            lines.append((text, ProbeLine(target, name, sees=part)))
     lines.append((f"methods{number} = (", whole))
     for name in (method.name for method in methods):
         lines.append((f"    {adapter}.{name},", ProbeLine(target, name)))

@@ -81,6 +81,9 @@ class MethodReport:
         faults: What is wrong with it, and what to change.
         rejected_by: The type checkers that reject it; empty when only the look at run time
             finds its faults.
+        unseen_by: The type checkers that do not see all of it; where none does, the look at run
+            time decides.
+        allowed: Why its faults are accepted; None when they are not.
     """
 
     name: str
@@ -89,6 +92,13 @@ class MethodReport:
     found: str | None
     faults: tuple[Fault, ...]
     rejected_by: tuple[str, ...]
+    unseen_by: tuple[str, ...] = ()
+    allowed: str | None = None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it has faults that are not allowed."""
+        return bool(self.faults) and self.allowed is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +111,7 @@ class StaticReport:
         methods: The nine methods, in the contract's order.
         faults: What is wrong with the class and with no method of it in particular.
         checkers: What became of each type checker.
+        hints: What is no fault, and may not be meant: a name that is almost a capability's.
     """
 
     target: str
@@ -108,11 +119,12 @@ class StaticReport:
     methods: tuple[MethodReport, ...]
     faults: tuple[Fault, ...]
     checkers: tuple[CheckerRun, ...]
+    hints: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
         """Whether there are faults; without any, whether every checker asked for has spoken."""
-        if self.faults or any(method.faults for method in self.methods):
+        if self.faults or any(method.is_wrong for method in self.methods):
             return "findings"
         if not self.checkers or any(run.reason is not None for run in self.checkers):
             return "incomplete"
@@ -134,6 +146,7 @@ class StaticReport:
             "checkers": [_checker_json(run) for run in self.checkers],
             "methods": [_method_json(method) for method in self.methods],
             "findings": [_fault_json(fault) for fault in self.faults],
+            "hints": list(self.hints),
         }
 
     def __str__(self) -> str:
@@ -149,6 +162,8 @@ class StaticReport:
                 lines.append(f"  {method.name} ({method.location or 'no source'})")
                 lines.append(f"    expected: {method.expected}")
                 lines.append(f"    found:    {method.found or 'nothing'}")
+            if method.allowed is not None:
+                lines.append(f"    allowed:  {method.allowed}")
             lines += [f"    {fault.message}: {fault.change}" for fault in method.faults]
         lines += [f"  {fault.message}: {fault.change}" for fault in self.faults]
         return "\n".join(lines)
@@ -168,12 +183,14 @@ def _method_json(method: MethodReport) -> dict[str, Any]:
     where = method.location
     return {
         "name": method.name,
-        "verdict": "wrong" if method.faults else "right",
+        "verdict": "wrong" if method.is_wrong else "allowed" if method.faults else "right",
+        "allowed": method.allowed,
         "file": None if where is None else where.file,
         "line": None if where is None else where.line,
         "expected": method.expected,
         "found": method.found,
         "rejected_by": list(method.rejected_by),
+        "unseen_by": list(method.unseen_by),
         "findings": [_fault_json(fault) for fault in method.faults],
     }
 

@@ -12,7 +12,7 @@ import sys
 import types
 import typing
 from collections.abc import Awaitable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from collection_jobs.conformance.static.contract import Parameter, render
@@ -21,7 +21,7 @@ from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
-__all__ = ["UNKNOWN", "FoundMethod", "find_method", "type_text"]
+__all__ = ["UNKNOWN", "FoundMethod", "as_called", "find_method", "type_text"]
 
 UNKNOWN: Any = object()
 """Stands for a type that could not be evaluated: its names exist for type checkers only."""
@@ -110,6 +110,35 @@ def _read(name: str, owner: type, value: Any) -> FoundMethod:
     )
 
 
+def as_called(found: FoundMethod) -> FoundMethod:
+    """Return a method that functools.wraps lends the looks of another, as a call meets it.
+
+    That is the outermost function that names its parameters; one that takes ``*args`` and
+    ``**kwargs`` passes them on to what it wraps.
+    """
+    function = found.function
+    while hasattr(function, "__wrapped__"):
+        signature = _signature(function, follow_wrapped=False)
+        own = () if signature is None else _parameters(signature, binds=True)
+        if not all(parameter.is_variadic for parameter in own):
+            break
+        function = function.__wrapped__
+    signature = _signature(function, follow_wrapped=False)
+    if signature is None:
+        return found
+    evaluated = _evaluate(signature, function, found.owner)
+    gives = _gives(found.function, evaluated.get("return", inspect.Signature.empty))
+    if gives == "coroutine" and "return" in evaluated:
+        evaluated["return"] = _awaited(function, evaluated["return"])
+    return replace(
+        found,
+        is_wrapped=False,
+        parameters=_parameters(signature, binds=True),
+        types=evaluated,
+        gives=gives,
+    )
+
+
 def _callable_in(value: Any) -> tuple[Any, bool]:
     """Return what a class attribute calls in the end, and whether it takes the instance first."""
     inner: Any = getattr(value, "__func__", None)
@@ -129,11 +158,11 @@ def _callable_in(value: Any) -> tuple[Any, bool]:
     return value, True
 
 
-def _signature(function: Any) -> inspect.Signature | None:
+def _signature(function: Any, *, follow_wrapped: bool = True) -> inspect.Signature | None:
     if function is None:
         return None
     try:
-        return inspect.signature(function)
+        return inspect.signature(function, follow_wrapped=follow_wrapped)
     except (TypeError, ValueError):  # a builtin or an extension's function need not have one
         return None
 
@@ -184,12 +213,11 @@ def _evaluate(signature: inspect.Signature, function: Any, owner: type) -> dict[
 def _evaluated(annotation: object, names: dict[str, Any], owner: type) -> Any:
     if annotation is None:
         return type(None)
-    if not isinstance(annotation, str):
-        return annotation
     holder = types.SimpleNamespace(__annotations__={"it": annotation})
     with contextlib.suppress(Exception):  # an annotation may name anything, and fail in any way
+        # It leaves out what Annotated adds, which means nothing to a type checker.
         return typing.get_type_hints(holder, names, dict(vars(owner)))["it"]
-    return UNKNOWN
+    return UNKNOWN if isinstance(annotation, str) else annotation
 
 
 # What an adapter imports for type checkers only is still known here by its usual name.
@@ -208,12 +236,13 @@ def _gives(function: Any, result: Any) -> str:
     """Return what a call gives, before anything is awaited."""
     if function is None:
         return "unclear"
-    unwrapped = inspect.unwrap(function)
-    if not inspect.isfunction(unwrapped):  # an object with __call__
-        unwrapped = type(unwrapped).__call__
-    if inspect.isasyncgenfunction(function) or inspect.isasyncgenfunction(unwrapped):
+    called: list[Any] = [function, inspect.unwrap(function)]
+    # Of an object, its __call__, before what it wraps: that may be a plain def run in a thread.
+    plain = (types.FunctionType, types.MethodType)
+    called += [type(each).__call__ for each in called if not isinstance(each, plain)]
+    if any(map(inspect.isasyncgenfunction, called)):
         return "generator"
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(unwrapped):
+    if any(map(inspect.iscoroutinefunction, called)):
         return "coroutine"
     if result is UNKNOWN:
         return "unclear"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import abc
 import datetime as dt
 import functools
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import CoroutineType, TracebackType
 from typing import (
     TYPE_CHECKING,
+    Annotated,
     Any,
     ClassVar,
     Generic,
@@ -23,7 +25,7 @@ from typing import (
     overload,
 )
 
-from typing_extensions import Self, override
+from typing_extensions import Self, deprecated, override
 
 from collection_jobs import (
     CollectionJob,
@@ -328,6 +330,33 @@ class Conditional:
 
         async def delete(self, job_id: str) -> bool:
             raise NotImplementedError
+
+
+class ByVersion:
+    if sys.version_info < (3, 11):
+
+        async def delete(self, id: str) -> str: ...
+
+    else:
+
+        async def delete(self, job_id: str) -> bool:
+            raise NotImplementedError
+
+
+class Deprecated:
+    @deprecated("delete the job's source")
+    async def delete(self, job_id: str) -> bool:
+        raise NotImplementedError
+
+
+class AnnotatedInFull:
+    async def list_by_status(
+        self,
+        status: JobStatus,
+        limit: Annotated[int, "at least 0"] = 100,
+        offset: Annotated[int, "at least 0"] = 0,
+    ) -> Annotated[list[CollectionJob], "oldest first"]:
+        raise NotImplementedError
 
 
 class KeepsMore:
