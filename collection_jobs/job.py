@@ -59,44 +59,44 @@ class CollectionJob:
     ``str`` or ``datetime`` becomes the plain value that it is.
 
     The class is final: no store would keep the fields of a subclass.
-
-    Attributes:
-        id: The job's identity, 1 to 255 characters, compared exactly.
-        source: The exchange or data provider, 1 to 255 characters.
-        symbols: What to collect: 1 to 100,000, each once, in the caller's order.
-        timeframe: The candles' length in the exchanges' spelling ("1m", "4h"); not interpreted.
-        start: The first instant of the range.
-        end: The first instant after the range: it is half-open, and ``start < end``.
-        created_at: When the job was made; orders every listing.
-        status: Where the job stands in its lifecycle.
-        started_at: When the job last became RUNNING, if it has since it was last PENDING.
-        finished_at: When the job became COMPLETED, FAILED or CANCELLED, if that is its status.
-        error_message: Why the job failed, or what else its last change of status carried.
-        completed_symbols: Symbol to number of candles, 0 or more and below 2**63, for each
-            completed symbol; read-only.
-        failed_symbols: Symbol to error, for each failed symbol; read-only.
-        metadata: What the job's owner keeps with it, such as an asset class or a ticket: at most
-            1,000 keys of 1 to 255 characters, compared exactly, each with a free text; read-only.
-            Their order is not part of equality, and a store need not keep it.
-        revision: The store's count of changes when the job was read from it; None on a job that
-            no store has given out. Not part of equality.
     """
 
     id: str
+    """The job's identity, 1 to 255 characters, compared exactly."""
     source: str
+    """The exchange or data provider, 1 to 255 characters."""
     symbols: tuple[str, ...]
+    """What to collect: 1 to 100,000, each once, in the caller's order."""
     timeframe: str
+    """The candles' length in the exchanges' spelling ("1m", "4h"); not interpreted."""
     start: datetime
+    """The first instant of the range."""
     end: datetime
+    """The first instant after the range: it is half-open, and ``start < end``."""
     created_at: datetime = field(default_factory=_now)
+    """When the job was made; orders every listing."""
     status: JobStatus = JobStatus.PENDING
+    """Where the job stands in its lifecycle."""
     started_at: datetime | None = None
+    """When the job last became RUNNING, if it has since it was last PENDING."""
     finished_at: datetime | None = None
+    """When the job became COMPLETED, FAILED or CANCELLED, if that is its status."""
     error_message: str | None = None
+    """Why the job failed, or what else its last change of status carried."""
     completed_symbols: Mapping[str, int] = field(default_factory=_no_candles)
+    """Symbol to number of candles, 0 or more and below 2**63, for each completed symbol; read-only.
+    """
     failed_symbols: Mapping[str, str] = field(default_factory=_no_texts)
+    """Symbol to error, for each failed symbol; read-only."""
     metadata: Mapping[str, str] = field(default_factory=_no_texts)
+    """What the job's owner keeps with it, such as an asset class or a ticket: at most 1,000 keys of
+    1 to 255 characters, compared exactly, each with a free text; read-only. Their order is not part
+    of equality, and a store need not keep it.
+    """
     revision: int | None = field(default=None, compare=False)
+    """The store's count of changes when the job was read from it; None on a job that no store has
+    given out. Not part of equality.
+    """
 
     def __post_init__(self) -> None:
         """Check every field and put it into its normal form."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,7 +164,12 @@ class _Module:
         lines.append(f"{margin}class {node.name}{'(' + ', '.join(bases) + ')' if bases else ''}:")
         lines += _docstring(node, inner)
         blocks: list[str] = []
+        follows_attribute = False
         for item in _flat(node.body):
+            text = _text(item)
+            if text is not None and follows_attribute:
+                blocks += _quoted(text, inner)
+            follows_attribute = False
             names = list(_names(item))
             if not names or all(self._is_left_out(name) for name in names):
                 continue
@@ -175,6 +181,7 @@ class _Module:
                 blocks.append(self._function(item, inner))
             else:
                 blocks.append(self._variable(item, inner))
+                follows_attribute = True
         if not blocks and len(lines) == 1 + len(node.decorator_list):
             lines[-1] += " ..."
         return "\n".join([*lines, *blocks])
@@ -296,8 +303,17 @@ def _docstring(
     node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, margin: str
 ) -> list[str]:
     text = ast.get_docstring(node)
-    if text is None:
-        return []
+    return [] if text is None else _quoted(text, margin)
+
+
+def _text(node: ast.stmt) -> str | None:
+    """Return the text of a statement that is nothing but a string: an attribute's docstring."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    text = value.value if isinstance(value, ast.Constant) else None
+    return inspect.cleandoc(text) if isinstance(text, str) else None
+
+
+def _quoted(text: str, margin: str) -> list[str]:
     lines = text.replace("\\", "\\\\").splitlines()
     quoted = [margin + '"""' + lines[0], *(margin + line if line else "" for line in lines[1:])]
     if len(lines) == 1:

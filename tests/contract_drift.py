@@ -17,7 +17,8 @@ def drift(abc: type, protocol: type) -> list[str]:
     """Say each difference in one sentence; an empty list when both say the same.
 
     Compared are the methods' names, their evaluated signatures (what a coroutine gives, not the
-    coroutine), the parameters' kinds and defaults, and the law ids in the docstrings.
+    coroutine), the parameters' kinds and defaults, the methods' docstrings, and the law ids
+    of the classes'.
     """
     return [*_classes(abc, protocol), *_laws("the class", abc, protocol), *_methods(abc, protocol)]
 
@@ -39,6 +40,8 @@ def _methods(abc: type, protocol: type) -> Iterator[str]:
         if name in theirs:
             yield from _method(name, ours[name], theirs[name])
             yield from _laws(name, ours[name], theirs[name])
+            if inspect.getdoc(ours[name]) != inspect.getdoc(theirs[name]):
+                yield f"{name} is documented otherwise"
 
 
 def _public(cls: type) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import inspect
 import pickle
+import textwrap
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -366,3 +370,18 @@ def test_a_restored_job_is_a_job_like_any_other(made: CollectionJob) -> None:
 def test_a_restored_job_needs_a_value_for_each_field() -> None:
     with pytest.raises(ValueError, match="not enough values"):
         restore_job(("id", "source"))
+
+
+def test_every_field_has_a_docstring_that_editors_show() -> None:
+    (entity,) = ast.parse(textwrap.dedent(inspect.getsource(CollectionJob))).body
+    assert isinstance(entity, ast.ClassDef)
+    documented = {
+        item.target.id
+        for item, following in pairwise(entity.body)
+        if isinstance(item, ast.AnnAssign)
+        and isinstance(item.target, ast.Name)
+        and isinstance(following, ast.Expr)
+        and isinstance(following.value, ast.Constant)
+        and isinstance(following.value.value, str)
+    }
+    assert documented == {item.name for item in fields(CollectionJob)}

@@ -92,6 +92,8 @@ PLANTED = {
         "CANCEL-1, INPUT-1 and ERROR-1 apply",
         "CANCEL-1 and ERROR-1 apply",
     ),
+    "a docstring not mirrored": (protocol, "Remove one job and its outcomes", "Remove one job"),
+    "a docstring changed in the ABC": (repository, "nothing of the former job", "nothing of it"),
     "a law not in the ABC": (repository, "Laws: STATS-1.", "Laws: none."),
     "a new law in the ABC": (repository, "Laws: RUNNING-1.", "Laws: RUNNING-1, RUNNING-2."),
 }

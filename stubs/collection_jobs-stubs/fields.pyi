@@ -16,13 +16,21 @@ NOTHING: Mapping[str, Any]
 class FieldKind(Enum):
     """What the values of a field are."""
     NAME = 'name'
+    """A text of 1 to 255 characters, compared exactly."""
     NAMES = 'names'
+    """A tuple of names, in their order."""
     INSTANT = 'instant'
+    """An aware datetime in UTC."""
     STATUS = 'status'
+    """A JobStatus."""
     TEXT = 'text'
+    """Free text."""
     COUNTS = 'counts'
+    """A read-only mapping of names to integers of 0 to 2**63 - 1."""
     TEXTS = 'texts'
+    """A read-only mapping of names to free texts."""
     INTEGER = 'integer'
+    """An int of any size."""
 
 @dataclass(frozen=True, slots=True)
 class Field:

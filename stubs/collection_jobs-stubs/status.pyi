@@ -8,10 +8,15 @@ __all__ = ['TRANSITIONS', 'JobStatus']
 class JobStatus(StrEnum):
     """Where a collection job stands in its lifecycle."""
     PENDING = 'pending'
+    """Waiting for a worker."""
     RUNNING = 'running'
+    """Claimed by a worker, which is collecting its symbols."""
     COMPLETED = 'completed'
+    """Ended; final."""
     FAILED = 'failed'
+    """Ended with an error; may be retried."""
     CANCELLED = 'cancelled'
+    """Given up on purpose; final."""
     @property
     def is_final(self) -> bool:
         """Whether a job with this status can never change its status again."""
