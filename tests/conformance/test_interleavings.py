@@ -19,11 +19,12 @@ from collection_jobs.conformance.checks.interleavings.explore import (
     explore_random,
 )
 from collection_jobs.conformance.checks.interleavings.pairs import pairs, triples
+from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.protocol import CollectionJobRepository
 from tests.mutants import races, torn
 from tests.mutants.race_table import BEYOND_PAIRS, RACES
 from tests.mutants.races import LockOrder, LostUpdate
-from tests.mutants.right import RIGHT, SpinLock
+from tests.mutants.right import RIGHT, Actor, SpinLock, WaitsAnywhere
 from tests.mutants.rows import Rows
 
 Store = AbstractAsyncContextManager[CollectionJobRepository]
@@ -187,7 +188,8 @@ def test_every_pair_is_some_1300(tmp_path: Path) -> None:
 def test_it_claims_no_bound_that_it_did_not_reach(tmp_path: Path) -> None:
     found = explore(Rows, tmp_path, max_runs=500)
     assert (found.preemptions, found.runs) == (0, 500)
-    assert str(found) == "231 pairs, all schedules of up to 0 preemptions: none broke a law"
+    covered = "231 pairs, all schedules of up to 0 preemptions, 24 under those of 1"
+    assert str(found) == f"{covered}: none broke a law"
 
 
 def test_it_says_of_how_many_programs_it_ran_not_every_schedule(
@@ -201,15 +203,32 @@ def test_it_says_of_how_many_programs_it_ran_not_every_schedule(
     assert f"({found.cut} pairs not fully explored: limit of 30 schedules each)" in str(found)
 
 
-def test_when_time_is_out_each_program_is_run_once_and_no_more_is_claimed(tmp_path: Path) -> None:
-    """Else an adapter with tasks of its own, of which any may go on, is explored for hours."""
+def test_however_few_the_runs_each_program_has_its_first_schedules(tmp_path: Path) -> None:
     twins = 21  # they have one schedule without a preemption, all others two
-    found = explore(Rows, tmp_path, seconds=0)
-    assert (found.preemptions, found.runs, found.cut) == (0, 231, 231 - twins)
-    assert (
-        "up to 0 preemptions (210 pairs not fully explored: time limit): none broke a law"
-        in str(found)
+    found = explore(Rows, tmp_path, max_runs=1)
+    assert (found.preemptions, found.runs, found.cut) == (0, 2 * 231 - twins, 0)
+
+
+def test_what_the_limit_of_runs_left_is_told(tmp_path: Path) -> None:
+    """Of an adapter with tasks of its own, any of which may go on."""
+    found = explore(Actor, tmp_path, max_runs=2_000)
+    assert (found.preemptions, found.findings) == (0, ())
+    left = f"({found.cut} pairs not fully explored: limit of 2,000 runs)"
+    assert f"up to 0 preemptions {left}: none broke a law" in str(found)
+    assert explore(Actor, tmp_path / "again", max_runs=2_000) == found
+
+
+def test_one_preemption_is_explored_in_a_quick_run_of_an_adapter_that_waits_twice(
+    tmp_path: Path,
+) -> None:
+    found = explore(
+        WaitsAnywhere,
+        tmp_path,
+        programs=pairs(),
+        preemptions=PROFILES["quick"].preemptions,
+        max_runs=PROFILES["quick"].schedules,
     )
+    assert str(found) == "1,345 pairs, all schedules of up to 1 preemption: none broke a law"
 
 
 def test_an_adapter_without_suspensions_costs_two_runs_a_pair(tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ class Profile:
         walks: How many random walks one caller makes.
         steps: The maximum number of steps of each walk.
         preemptions: Every pair of calls is run under all schedules of up to this many preemptions.
-        schedules: How many schedules to run before giving up on higher bounds.
-        exploring: How many seconds to spend before giving up on higher bounds.
+        schedules: How many schedules of the pairs of the nine methods to run at most; more where
+            there are more methods.
         programs: How many random programs of several clients to run; if any, every triple of calls
             is run, too.
         rounds: How often to run each kind of concurrent round, in each topology.
@@ -57,7 +57,6 @@ class Profile:
     steps: int
     preemptions: int
     schedules: int
-    exploring: float
     programs: int
     rounds: int
     processes: int
@@ -79,8 +78,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 walks=15,
                 steps=20,
                 preemptions=1,
-                schedules=4_000,
-                exploring=20,
+                schedules=12_000,
                 programs=0,
                 rounds=1,
                 processes=2,
@@ -98,7 +96,6 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 steps=40,
                 preemptions=2,
                 schedules=30_000,
-                exploring=120,
                 programs=0,
                 rounds=14,
                 processes=3,
@@ -115,7 +112,6 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 steps=60,
                 preemptions=2,
                 schedules=1_000_000,
-                exploring=3_600,
                 programs=5_000,
                 rounds=200,
                 processes=4,

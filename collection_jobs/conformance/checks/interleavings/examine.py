@@ -26,7 +26,6 @@ def examine_interleavings(plan: Plan) -> Examination:
         directory=plan.new_directory(),
         progress=plan.progress,
         max_runs=schedules,
-        seconds=plan.profile.exploring,
         programs=programs,
     )
     if explored.unsupported is not None:
@@ -51,7 +50,6 @@ def _go_further(plan: Plan, examined: Examination) -> Examination:
         muted=frozenset(finding.law for finding in findings),
         progress=plan.progress,
         max_runs=plan.profile.schedules,
-        seconds=plan.profile.exploring,
         programs=triples(),
         kind="triples",
     )

@@ -9,8 +9,6 @@ are free, and all of them are explored.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -37,7 +35,7 @@ __all__ = ["Exploration", "explore_pairs", "explore_random"]
 _Progress = Callable[[int, int], None]
 
 _SHARES = (8, 64, 512, 1_416)
-"""How many schedules without a preemption each program is given before any is given more."""
+"""How many schedules of one number of preemptions each program gets before any gets more."""
 _MOST_SCHEDULES = sum(_SHARES)
 """How many schedules of one program and one number of preemptions are run at most."""
 
@@ -55,6 +53,7 @@ class Exploration:
         kind: What the programs are called in a report.
         cut: How many programs had more schedules within that than were run.
         limit: Which limit ended the exploration of those.
+        beyond: How many programs were run under every schedule of one preemption more.
     """
 
     findings: tuple[Finding, ...]
@@ -65,6 +64,7 @@ class Exploration:
     kind: str = "pairs"
     cut: int = 0
     limit: str = ""
+    beyond: int = 0
 
     @property
     def pairs(self) -> int:
@@ -82,6 +82,8 @@ class Exploration:
                 f"{self.programs:,} {self.kind}, all schedules of up to"
                 f" {self.preemptions} preemption{many}"
             )
+            if self.beyond:
+                covered += f", {self.beyond:,} under those of {self.preemptions + 1}"
             if self.cut:
                 covered += f" ({self.cut:,} {self.kind} not fully explored: {self.limit})"
         broken = ", ".join(sorted(finding.law for finding in self.findings))
@@ -96,13 +98,12 @@ def explore_pairs(
     muted: frozenset[str] = frozenset(),
     progress: _Progress | None = None,
     max_runs: int | None = None,
-    seconds: float | None = None,
     programs: Iterable[ConcurrentProgram] | None = None,
     kind: str = "pairs",
 ) -> Exploration:
     """Run every pair of calls under every schedule of at most so many preemptions.
 
-    The same adapter gives the same answer each time, unless time runs out. A pair that broke a law
+    The same adapter gives the same answer each time, on a busy machine too. A pair that broke a law
     is not run on; a law is reported once, with the program of fewest preemptions and then of fewest
     calls.
 
@@ -112,39 +113,43 @@ def explore_pairs(
         directory: Where the directories are made.
         muted: Laws whose violations are known already.
         progress: Told how many programs of how many are done.
-        max_runs: After how many runs to give up on higher bounds: the exploration then says which
-            bound it did reach.
-        seconds: After how many seconds to give up on them, and on what is left of the schedules
-            without a preemption: where a run waits for a disk, so many would take hours.
+        max_runs: How many runs to make, beyond the first few of each program; the exploration says
+            which bound it reached with so many.
         programs: What to run instead of every pair at every stage; `pairs.triples` has more.
         kind: What to call them in a report.
     """
-    search = _Search(Runner(open_repository, directory), muted)
+    search = _Search(Runner(open_repository, directory), muted, max_runs)
     frontiers = [Frontier(program) for program in (pairs() if programs is None else programs)]
     explored = Exploration((), len(frontiers), 0, 0, kind=kind)
-    until = math.inf if seconds is None else time.monotonic() + seconds
-
-    def late() -> bool:
-        return time.monotonic() >= until
-
-    def enough() -> bool:
-        return late() or (max_runs is not None and search.runner.runs >= max_runs)
 
     def tell(rounds: int, done: int) -> None:
         if progress is not None:
             progress(rounds * len(frontiers) + done, len(frontiers) * (preemptions + 1))
 
     def explore() -> Exploration:
-        _without_preemptions(search, frontiers, partial(tell, 0), late)
-        reached = 0
-        for bound in range(1, preemptions + 1):
-            if not _round(search, frontiers, bound, partial(tell, bound), enough):
+        reached = beyond = 0
+        for bound in range(preemptions + 1):
+            left = _round(search, frontiers, bound, partial(tell, bound))
+            if bound > 0 and search.is_spent and left:
+                # The higher bound is not claimed, and what it had left cuts no lower one.
+                beyond = len(frontiers) - len(left)
                 break
+            search.cut |= left
             reached = bound
+            if search.is_spent:
+                break
         found = search.findings()
-        limit = "time limit" if search.late else f"limit of {_MOST_SCHEDULES:,} schedules each"
-        cut = len(search.cut)
-        return replace(explored, findings=found, preemptions=reached, cut=cut, limit=limit)
+        limit = f"limit of {_MOST_SCHEDULES:,} schedules each"
+        if search.is_spent and max_runs is not None:
+            limit = f"limit of {max_runs:,} runs"
+        return replace(
+            explored,
+            findings=found,
+            preemptions=reached,
+            cut=len(search.cut),
+            limit=limit,
+            beyond=beyond,
+        )
 
     return _watch(search, explore, explored)
 
@@ -226,45 +231,25 @@ def _draw_until_nothing_new(
             return drawn
 
 
-def _without_preemptions(
-    search: _Search,
-    frontiers: list[Frontier],
-    tell: Callable[[int], None],
-    late: Callable[[], bool],
-) -> None:
-    """Run the schedules in which everybody goes on while it can: at least one of each program.
+def _round(
+    search: _Search, frontiers: list[Frontier], bound: int, tell: Callable[[int], None]
+) -> set[int]:
+    """Run the schedules of one number of preemptions; return the programs that have more.
 
     Mostly there are few. Where an adapter works with tasks of its own there are very many, for it
     is open which of those that were woken comes first: so all programs have some before any has
-    more, and when time is out the rest is left.
+    more, and all have their first few without a preemption, however small the limit.
     """
-    for done, frontier in enumerate(frontiers, 1):
-        search.exhaust(frontier, 0, _SHARES[0], late)
-        tell(done)
-    for share in _SHARES[1:]:
-        for frontier in frontiers:
-            if late():
-                search.late = True
+    for share in _SHARES:
+        for done, frontier in enumerate(frontiers, 1):
+            is_due = bound == 0 and share == _SHARES[0]
+            most = share if is_due else min(share, search.runs_left)
+            if most <= 0:
                 break
-            search.exhaust(frontier, 0, share, late)
-    search.cut_what_is_left(frontiers, 0)
-
-
-def _round(
-    search: _Search,
-    frontiers: list[Frontier],
-    bound: int,
-    tell: Callable[[int], None],
-    enough: Callable[[], bool],
-) -> bool:
-    """Run every schedule of one number of preemptions; False where it had to give up."""
-    for done, frontier in enumerate(frontiers, 1):
-        if enough():
-            return False
-        search.exhaust(frontier, bound, _MOST_SCHEDULES)
-        tell(done)
-    search.cut_what_is_left(frontiers, bound)
-    return True
+            search.exhaust(frontier, bound, most)
+            if share == _SHARES[0]:
+                tell(done)
+    return search.left_of(frontiers, bound)
 
 
 @dataclass(slots=True)
@@ -273,18 +258,22 @@ class _Search:
 
     runner: Runner
     muted: frozenset[str]
+    max_runs: int | None = None
     witnesses: dict[str, Witness] = field(default_factory=dict[str, Witness])
     broken: set[int] = field(default_factory=set[int])
     cut: set[int] = field(default_factory=set[int])
-    late: bool = False
 
-    def exhaust(
-        self,
-        frontier: Frontier,
-        bound: int,
-        most: int,
-        late: Callable[[], bool] = lambda: False,
-    ) -> None:
+    @property
+    def runs_left(self) -> int:
+        """How many runs may still be made."""
+        return _MOST_SCHEDULES if self.max_runs is None else self.max_runs - self.runner.runs
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether as many runs were made as may be."""
+        return self.runs_left <= 0
+
+    def exhaust(self, frontier: Frontier, bound: int, most: int) -> None:
         """Run so many of a program's schedules of one number of preemptions, up to a violation."""
         if id(frontier) in self.broken | self.cut:
             return
@@ -299,14 +288,11 @@ class _Search:
                 return
             if self.runner.runs >= last:
                 return
-            if late():
-                self.late = True
-                return
 
-    def cut_what_is_left(self, frontiers: list[Frontier], bound: int) -> None:
-        """Run no program on that has schedules left which should have been run by now."""
+    def left_of(self, frontiers: list[Frontier], bound: int) -> set[int]:
+        """Return the programs that have schedules of so many preemptions that were not run."""
         left = {id(frontier) for frontier in frontiers if frontier.has_more(bound)}
-        self.cut |= left - self.broken
+        return left - self.broken - self.cut
 
     def judge(self, program: ConcurrentProgram, prefix: Prefix) -> frozenset[str]:
         """Run a program under one schedule, and keep the smallest that break each law."""

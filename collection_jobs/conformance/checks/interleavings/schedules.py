@@ -68,7 +68,7 @@ class Frontier:
             execution, choices = runner.run(self.program, prefix)
             self._branch(prefix, choices, preemptions)
             yield prefix, execution
-        del self._waiting[preemptions]
+        self._waiting.pop(preemptions, None)
 
     def has_more(self, preemptions: int) -> bool:
         """Whether there are schedules of so many preemptions that were not run yet."""
