@@ -27,12 +27,13 @@ from collection_jobs.conformance.spec.laws import LAWS
 from collection_jobs.conformance.spec.operations import OPERATIONS
 from collection_jobs.conformance.verdicts import Examined
 
-__all__ = ["OF_A_WHOLE_CHECK", "Examining", "Listener"]
+__all__ = ["FIRST_LOOK", "OF_A_WHOLE_CHECK", "Examining", "Listener"]
 
 OF_A_WHOLE_CHECK = frozenset({"check", "profile", "seed", "law"})
 """What the token of a finding holds that is searched for again by its whole check."""
 
-_PROBE = "opening"
+FIRST_LOOK = "opening"
+"""What the first look at a target is called where the names of checks stand."""
 
 
 class Listener(Protocol):
@@ -78,7 +79,7 @@ class Examining:
             TargetError: The target cannot be opened, or is not a repository.
             Interrupted: The user has asked for the end.
         """
-        self._listener.progress(_PROBE, 0, 1)
+        self._listener.progress(FIRST_LOOK, 0, 1)
         self._look()
         if self.probed.unwritten:
             checks = [check for check in checks if check.early]
@@ -91,7 +92,7 @@ class Examining:
         try:
             self.probed = probe(self._target, self._stores.open)
         except Escaped as escaped:
-            self._overdue = [Overdue(_PROBE, None)]
+            self._overdue = [Overdue(FIRST_LOOK, None)]
             self._add([escaped.finding()])
             return
         self._overdue = list(self.probed.overdue)
@@ -104,7 +105,7 @@ class Examining:
         if findings:
             laws = frozenset(finding.law for finding in findings)
             self.examined.append(Examined(laws, Examination(findings, "")))
-            self._listener.ended(_PROBE, findings, 0, 1)
+            self._listener.ended(FIRST_LOOK, findings, 0, 1)
 
     def _examination(self, check: Check) -> Examination:
         """Run a check, again without a method that passed its deadline, as often as one does."""

@@ -101,7 +101,10 @@ def examine(
         Interrupted: The run was interrupted.
     """
     profile = _profile(profile)
-    with with_deadline(deadline), new_stores(target, profile, interrupted, make_directory) as stores:
+    with (
+        with_deadline(deadline),
+        new_stores(target, profile, interrupted, make_directory) as stores,
+    ):
         examining = Examining(target, stores, profile, seed, listener)
         examining.run(checks)
     return make_report(target, profile.name, seed, examining.probed, examining.examined)

@@ -123,7 +123,7 @@ def forget_calls(thread: int | None) -> None:
 
 
 def listen_to_calls(listener: Callable[[list[str]], None]) -> None:
-    """Have the methods under way told whenever a call begins or ends, for the rest of the process."""
+    """Have the methods under way told whenever a call begins or ends, from now on."""
     _listeners.append(listener)
 
 

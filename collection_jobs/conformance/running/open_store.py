@@ -20,7 +20,7 @@ from collection_jobs.conformance.running.deadline import (
     end_call,
 )
 from collection_jobs.conformance.running.places import where_raised
-from collection_jobs.conformance.running.silence import Overdue
+from collection_jobs.conformance.running.silence import Escaped, Overdue
 from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
 
@@ -110,6 +110,7 @@ class OpenStore(Generic[_R]):
             pulse: Beats while the event loop runs.
         """
         self._directory = directory
+        self._stopped = False
         self._runner = asyncio.Runner()
         self._loop = self._runner.get_loop()
         self._work: asyncio.Queue[tuple[Coroutine[Any, Any, Any], asyncio.Future[Any]] | None]
@@ -136,7 +137,10 @@ class OpenStore(Generic[_R]):
                     coroutine, answer = work
                     try:
                         answer.set_result(await coroutine)
-                    except (Exception, Overdue) as error:  # noqa: BLE001 - it is the caller's, who waits for it
+                    except (SystemExit, KeyboardInterrupt) as error:
+                        # asyncio would not stop the loop for a future that holds one of these.
+                        answer.set_exception(Escaped(error))
+                    except (Exception, Overdue) as error:  # noqa: BLE001 - it is the caller's, who waits
                         answer.set_exception(error)
         except Exception as error:
             if opened.done():
@@ -147,13 +151,18 @@ class OpenStore(Generic[_R]):
         """Run a coroutine to its end in the repository's task, and give its result."""
         answer: asyncio.Future[_T] = self._loop.create_future()
         self._work.put_nowait((coroutine, answer))
-        return self._loop.run_until_complete(answer)
+        try:
+            return self._loop.run_until_complete(answer)
+        finally:
+            # Where SystemExit out of a callback has stopped the loop, the call is still under way.
+            self._stopped = not answer.done()
 
     def close(self) -> None:
         """Close the repository, then the loop."""
         try:
-            self._work.put_nowait(None)
-            self._loop.run_until_complete(self._task)
+            if not self._stopped:
+                self._work.put_nowait(None)
+                self._loop.run_until_complete(self._task)
         finally:
             self._end()
             if self._directory is not None:

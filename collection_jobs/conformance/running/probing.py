@@ -1,4 +1,4 @@
-"""The first look at a target: whether it gives a repository, and what that has and does not have."""
+"""The first look at a target: whether it gives a repository, and what that lacks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collection_jobs.conformance.running.runner import answered
 from collection_jobs.conformance.running.silence import Overdue
 from collection_jobs.conformance.running.targets import Target, TargetError
 from collection_jobs.conformance.running.watchdog import until_overdue
-from collection_jobs.conformance.spec.calls import Call, Step
+from collection_jobs.conformance.spec.calls import Call
 from collection_jobs.conformance.spec.capabilities import DECLARED, NETWORK, NINE, protocols_of
 from collection_jobs.conformance.spec.operations import OPERATIONS, operations
 from collection_jobs.protocol import CollectionJobRepository

@@ -14,9 +14,9 @@ from multiprocessing.reduction import send_handle
 from tempfile import TemporaryFile
 from typing import IO, Any, Protocol, Self
 
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, PLAIN
 from collection_jobs.conformance.running.messages import Done, Failed, Leave
-from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.targets import Target, TargetError
 
 __all__ = ["ForkServer", "Worker", "WorkerDied", "WorkerFailed", "workers"]

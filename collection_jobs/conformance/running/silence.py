@@ -14,15 +14,15 @@ __all__ = ["Abandoned", "Escaped", "Interrupted", "Overdue"]
 # They are no Exception: an adapter, a check or Hypothesis that handles those must not keep them.
 
 
-class Interrupted(BaseException):  # noqa: N818 - a request of the user's, not an error
+class Interrupted(BaseException):
     """The user has asked for the end of the run."""
 
 
-class Abandoned(BaseException):  # noqa: N818 - as above, of the kit's
+class Abandoned(BaseException):
     """Nobody waits any more for what this thread does."""
 
 
-class Escaped(BaseException):  # noqa: N818 - an observation of the kit, not an error of anybody's
+class Escaped(BaseException):
     """The adapter raised SystemExit or KeyboardInterrupt where no call of the kit could see it.
 
     asyncio lets these two end the event loop, so nothing more can be asked of the store.
@@ -40,7 +40,7 @@ class Escaped(BaseException):  # noqa: N818 - an observation of the kit, not an 
         return Finding("ERROR-1", text, (f"# {text}",))
 
 
-class Overdue(BaseException):  # noqa: N818 - as above
+class Overdue(BaseException):
     """A call did not return before its deadline.
 
     Attributes:
@@ -96,5 +96,3 @@ class Overdue(BaseException):  # noqa: N818 - as above
         program = self._program or (*before, own)
         token = pack({"check": "one caller", "steps": program, "muted": ()})
         return Finding("ATOMIC-1", text, tuple(map(str, program)), token=token)
-
-

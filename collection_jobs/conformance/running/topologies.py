@@ -16,10 +16,10 @@ from typing import Protocol
 
 from collection_jobs.conformance.history.history import Event, Recording
 from collection_jobs.conformance.running.clients import Client, run_clients
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Open, Work
 from collection_jobs.conformance.running.open_store import OpenStore, Pulse, open_with_timeout
 from collection_jobs.conformance.running.processes import Worker, workers
-from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.targets import Target
 from collection_jobs.protocol import CollectionJobRepository
 

@@ -127,7 +127,7 @@ class _WorkThread(threading.Thread, Generic[_T]):
         return self._done[0]
 
     def leave_behind(self) -> None:
-        """Wait for it no more, and end it where it still runs Python: a loop would slow the rest."""
+        """Wait for it no more; end it where it still runs Python, which would slow the rest."""
         forget_calls(self.ident)
         if self.ident is not None:
             thread, error = ctypes.c_ulong(self.ident), ctypes.py_object(Abandoned)

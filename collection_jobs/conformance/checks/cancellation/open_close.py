@@ -11,8 +11,8 @@ from typing import Any
 
 from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
 from collection_jobs.conformance.running.configuration import Plan
-from collection_jobs.conformance.running.open_store import Pulse, open_with_timeout
 from collection_jobs.conformance.running.deadline import deadline
+from collection_jobs.conformance.running.open_store import Pulse, open_with_timeout
 from collection_jobs.conformance.running.runner import make
 from collection_jobs.conformance.running.topologies import Opening
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, example_job

@@ -131,9 +131,7 @@ class Running:
     async def _see_it_end(self, victim: asyncio.Task[None], call: Call) -> None:
         done, _ = await asyncio.wait({victim}, timeout=deadline() + 1)
         if not done:
-            self._complaint = (
-                f"{call} was cancelled and did not end within {deadline() + 1:g} s"
-            )
+            self._complaint = f"{call} was cancelled and did not end within {deadline() + 1:g} s"
             return
         with suppress(asyncio.CancelledError):
             victim.result()

@@ -11,9 +11,9 @@ from random import Random
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.processes import Worker, WorkerDied, WorkerFailed
-from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.spec.calls import NoAnswer, Program, Step, example_job
 from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.conformance.spec.operations import operations

@@ -26,9 +26,9 @@ from collection_jobs.conformance.report.capability_report import Observation
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.processes import ForkServer, WorkerDied, WorkerFailed
-from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.topologies import Opening, in_one_process
 from collection_jobs.conformance.spec.calls import Step, example_job
 from collection_jobs.conformance.spec.capabilities import not_declared

@@ -13,9 +13,9 @@ from typing import Self
 from collection_jobs.conformance.checks.handles.script import CLOSE, KILL, OPEN, Line, stages
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Told, Use
 from collection_jobs.conformance.running.processes import ForkServer, Worker, WorkerDied
-from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.spec.calls import Step
 
 __all__ = ["LAST", "Played", "play"]
