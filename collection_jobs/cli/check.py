@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Generator
 from importlib.util import find_spec
@@ -21,6 +23,16 @@ __all__ = ["check_command"]
 _CHECKERS = ("mypy", "pyright", "basedpyright", "ty", "pyrefly", "zuban")
 _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
 _STDOUT = "-"
+_TRIED = 86
+_IMPORT = f"""
+import importlib, os, sys
+try:
+    importlib.import_module(sys.argv[1])
+except BaseException:
+    pass
+os._exit({_TRIED})
+"""
+"""A program that ends with its own exit code, unless the module that it imports ends it."""
 
 
 class _CannotRun(click.ClickException):
@@ -70,6 +82,7 @@ def check_command(
     if target is None:
         raise click.UsageError("name a class to check, as in: collection-jobs check shop.jobs:Jobs")
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the import system takes text
+    _try_import(target)
     if probe:
         click.echo(_probe(target), nl=False)
         return
@@ -100,6 +113,28 @@ def _probe(target: str) -> str:
     return make_probe([(found.module, found.qualname)]).text
 
 
+def _try_import(target: str) -> None:
+    """Import the module in another process first, which it may end: then it would end this one.
+
+    What it raises there it raises here, too, and is told better.
+    """
+    module = target.partition(":")[0]
+    ran = subprocess.run(  # noqa: S603 - this interpreter, and the module that is to be checked
+        [sys.executable, "-c", _IMPORT, module],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=False,
+    )
+    if ran.returncode != _TRIED:
+        how = f"exit code {ran.returncode}"
+        if ran.returncode < 0:
+            how = signal.Signals(-ran.returncode).name
+        raise _CannotRun(f"importing {module!r} ended the interpreter with {how}")
+
+
 @contextlib.contextmanager
 def _importing() -> Generator[None]:
     """Keep what a module prints when it is imported out of the output, and its failure short."""
@@ -110,6 +145,10 @@ def _importing() -> Generator[None]:
             yield
     except CheckedClassError as exc:
         raise _CannotRun(str(exc)) from exc
+    except BaseException as exc:
+        if isinstance(exc, Exception):
+            raise
+        raise _CannotRun(f"importing the module raised {exc!r}") from exc
 
 
 def _extra_checkers(asked: tuple[str, ...]) -> tuple[str, ...]:

@@ -30,9 +30,12 @@ class ReportFile(click.ParamType[str]):
             self.fail(f"{value!r} is a directory; name a file", param, ctx)
         if not path.parent.is_dir():
             self.fail(f"{value!r} cannot be written: there is no {str(path.parent)!r}", param, ctx)
-        written = path if path.exists() else path.parent
-        if not os.access(written, os.W_OK):
-            self.fail(f"{value!r} cannot be written: {str(written)!r} is read-only", param, ctx)
+        if not path.exists() or path.is_file():
+            try:  # what permissions say of it is not all that counts
+                with tempfile.TemporaryFile(dir=path.parent):
+                    pass
+            except OSError as error:
+                self.fail(f"{value!r} cannot be written: {error.strerror}", param, ctx)
         return value
 
 
