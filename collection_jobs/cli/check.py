@@ -101,14 +101,14 @@ def check_command(
 def _report(target: str, asked: tuple[str, ...]) -> StaticReport:
     from collection_jobs.conformance.static import check_class
 
-    with _importing():
+    with _importing(target):
         return check_class(target, checkers=("mypy", *_extra_checkers(asked)))
 
 
 def _probe(target: str) -> str:
     from collection_jobs.conformance.static import CheckedClass, make_probe
 
-    with _importing():
+    with _importing(target):
         found = CheckedClass.of(target)
     return make_probe([(found.module, found.qualname)]).text
 
@@ -136,7 +136,7 @@ def _try_import(target: str) -> None:
 
 
 @contextlib.contextmanager
-def _importing() -> Generator[None]:
+def _importing(target: str) -> Generator[None]:
     """Keep what a module prints when it is imported out of the output, and its failure short."""
     from collection_jobs.conformance.static import CheckedClassError
 
@@ -148,7 +148,7 @@ def _importing() -> Generator[None]:
     except BaseException as exc:
         if isinstance(exc, Exception):
             raise
-        raise _CannotRun(f"importing the module raised {exc!r}") from exc
+        raise _CannotRun(f"importing {target!r} raised {exc!r}") from exc
 
 
 def _extra_checkers(asked: tuple[str, ...]) -> tuple[str, ...]:

@@ -74,10 +74,8 @@ def _recurse() -> None:
 
 async def _stubborn() -> None:
     while True:
-        try:
+        with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
-        except asyncio.CancelledError:  # noqa: PERF203 - that it goes on is the bug
-            pass
 
 
 async def _in_a_task_of_its_own() -> None:
@@ -111,7 +109,7 @@ def _ignore_signals() -> None:
 
 
 def _replace_stdout() -> None:
-    sys.stdout = sys.stderr = None  # type: ignore[assignment] # as careless daemons do
+    sys.stdout = sys.stderr = None  # as careless daemons do
 
 
 # The process ends.
@@ -175,7 +173,7 @@ class _Stuck(InMemoryCollectionJobRepository):
         done = self._closing()
         if done is not None:
             await done
-        await super().__aexit__(*error)
+        await self.close()
 
 
 def never_opens(directory: Path) -> _Stuck:

@@ -72,7 +72,7 @@ class _Started:
         theirs.close()
         # Not as an argument, which every user of the machine can read: it may hold a password.
         with suppress(OSError):  # a process that is gone already is noticed by who waits for it
-            ours.send(target.spec)
+            ours.send((target.spec, deadline()))
 
     def kill(self) -> None:
         self._process.kill()
