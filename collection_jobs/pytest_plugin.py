@@ -40,10 +40,13 @@ class RepositoryConformance:
     Attributes:
         profile: How thoroughly to look: ``quick``, ``standard`` or ``thorough``.
         seed: Seed of all random choices; the same seed makes the same programs.
+        deadline: After how many seconds a call that has not returned is a finding; None: what
+            ``--collection-jobs-deadline`` or the ini option ``collection_jobs_deadline`` says.
     """
 
     profile: ClassVar[str] = "standard"
     seed: ClassVar[int] = 0
+    deadline: ClassVar[float | None] = None
 
     def open_repository(
         self, directory: Path
@@ -79,6 +82,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=0,
         help="seed of all random choices (default: %(default)s)",
     )
+    about = "after how many seconds a call that has not returned is a finding"
+    group.addoption("--collection-jobs-deadline", type=float, metavar="SECONDS", help=about)
+    parser.addini("collection_jobs_deadline", f"{about} (default: 10)", default="10")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -102,7 +108,23 @@ def conformance_report(request: pytest.FixtureRequest) -> Report:
     by_name = getattr(sys.modules.get(judge.__module__), judge.__name__, None)
     spec = f"{judge.__module__}:{judge.__name__}" if by_name is judge else None
     target = Target(judge.__name__, judge().open_repository, spec=spec)
-    return verify(target, profile=judge.profile, seed=judge.seed)
+    given = _deadline(request.config) if judge.deadline is None else judge.deadline
+    return verify(target, profile=judge.profile, seed=judge.seed, deadline=given)
+
+
+def _deadline(config: pytest.Config) -> float:
+    """Return the deadline of the command line or, failing that, of the configuration."""
+    given = config.getoption("--collection-jobs-deadline")
+    text = str(config.getini("collection_jobs_deadline") if given is None else given)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise pytest.UsageError(
+            f"collection_jobs_deadline is a positive number of seconds, not {text!r}"
+        )
+    return seconds
 
 
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -132,6 +154,7 @@ class _Judged(pytest.Collector):
                 find_target(self._target()),
                 profile=str(option("--collection-jobs-profile")),
                 seed=int(str(option("--collection-jobs-seed"))),
+                deadline=_deadline(self.config),
             )
         except TargetError as error:
             pytest.exit(f"--collection-jobs: {error}", returncode=pytest.ExitCode.USAGE_ERROR)

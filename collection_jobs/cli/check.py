@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Generator
 from importlib.util import find_spec
@@ -24,6 +26,16 @@ _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
 _STDOUT = "-"
 FORMATS = ("text", "concise", "github")
 """How a report can be printed."""
+_TRIED = 86
+_IMPORT = f"""
+import importlib, os, sys
+try:
+    importlib.import_module(sys.argv[1])
+except BaseException:
+    pass
+os._exit({_TRIED})
+"""
+"""A program that ends with its own exit code, unless the module that it imports ends it."""
 
 
 class _CannotRun(click.ClickException):
@@ -99,16 +111,17 @@ def check_command(
         raise click.UsageError("name a class to check, as in: collection-jobs check shop.jobs:Jobs")
     reasons = _reasons(allowed)
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the import system takes text
+    _try_import(target)
     from collection_jobs.conformance.static import check_class, probe_text
 
     if probe:
-        with _importing(traceback=traceback):
+        with _importing(target, traceback=traceback):
             text = probe_text(target)
         click.echo(text, nl=False)
         return
     if find_spec("mypy") is None:
         raise _CannotRun("mypy is missing: pip install 'collection-jobs[check]'")
-    with _importing(traceback=traceback):
+    with _importing(target, traceback=traceback):
         checkers = ("mypy", *_extra_checkers(asked))
         report = check_class(target, checkers=checkers, allowed=reasons)
     if json_file is not None:
@@ -134,8 +147,30 @@ def _reasons(allowed: tuple[str, ...]) -> dict[str, str]:
     return reasons
 
 
+def _try_import(target: str) -> None:
+    """Import the module in another process first, which it may end: then it would end this one.
+
+    What it raises there it raises here, too, and is told better.
+    """
+    module = target.partition(":")[0]
+    ran = subprocess.run(  # noqa: S603 - this interpreter, and the module that is to be checked
+        [sys.executable, "-c", _IMPORT, module],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=False,
+    )
+    if ran.returncode != _TRIED:
+        how = f"exit code {ran.returncode}"
+        if ran.returncode < 0:
+            how = signal.Signals(-ran.returncode).name
+        raise _CannotRun(f"importing {module!r} ended the interpreter with {how}")
+
+
 @contextlib.contextmanager
-def _importing(*, traceback: bool) -> Generator[None]:
+def _importing(target: str, *, traceback: bool) -> Generator[None]:
     """Keep what a module prints when it is imported out of the output, and its failure short."""
     from collection_jobs.conformance.static import CheckedClassError
 
@@ -148,6 +183,10 @@ def _importing(*, traceback: bool) -> Generator[None]:
         raise _CannotRun(str(exc)) from exc
     except ValueError as exc:
         raise _CannotRun(str(exc)) from exc
+    except BaseException as exc:
+        if isinstance(exc, Exception):
+            raise
+        raise _CannotRun(f"importing {target!r} raised {exc!r}") from exc
 
 
 def _extra_checkers(asked: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,42 +1,34 @@
-"""The command `verify`: verify a repository against every law, and show the progress."""
+"""The command `verify`: verify a repository against every law, and show the progress.
+
+The examination runs in a process of its own (`collection_jobs.conformance.isolated`), so that
+nothing that an adapter does can end the command without a word.
+"""
 
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import replace
-from types import FrameType
-from typing import TextIO
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
-from hypothesis.configuration import set_hypothesis_home_dir
-from platformdirs import user_cache_path
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from collection_jobs.cli import verify_view as view
 from collection_jobs.cli.failure import Failure
-from collection_jobs.cli.html import html_page
-from collection_jobs.conformance import (
-    Finding,
-    Report,
-    TargetError,
-    find_target,
-    reproduce,
-    verify,
-)
-from collection_jobs.conformance.report.junit import junit_xml
+from collection_jobs.cli.report_file import ReportFile, write_report
+from collection_jobs.cli.verify_run import INTERRUPTED, Outcome, run_isolated
+from collection_jobs.conformance.isolated.messages import Refused, Reproduced, Request, Verified
+from collection_jobs.conformance.isolated.supervisor import Ended, StoodStill
+from collection_jobs.conformance.report.report import Report
 from collection_jobs.conformance.running.configuration import PROFILES
-from collection_jobs.conformance.static.check import signatures_of
+from collection_jobs.conformance.running.deadline import DEFAULT_DEADLINE
+from collection_jobs.conformance.running.targets import shown_target
+from collection_jobs.conformance.verdicts import unfinished_report
 
 __all__ = ["verify_command"]
 
 _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
-_INTERRUPTED = 130
-_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command("verify")
@@ -56,36 +48,48 @@ _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
     help="Seed of all random choices: the same seed makes the same programs.",
 )
 @click.option(
+    "--deadline",
+    type=click.FloatRange(min=0.01, max=3600),
+    default=DEFAULT_DEADLINE,
+    show_default=True,
+    metavar="SECONDS",
+    help="A call that has not returned by then is a finding.",
+)
+@click.option(
     "--json",
     "json_file",
-    type=click.File("w", lazy=False, atomic=True),
+    type=ReportFile(),
     help="Write the report to FILE as JSON; - is standard output.",
 )
 @click.option(
     "--junit",
     "junit_file",
-    type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
+    type=ReportFile(),
     help="Write the report to FILE as JUnit XML, for CI servers.",
 )
 @click.option(
-    "--html",
-    "html_file",
-    type=click.File("w", encoding="utf-8", lazy=False, atomic=True),
-    help="Write the report to FILE as one HTML page.",
+    "--html", "html_file", type=ReportFile(), help="Write the report to FILE as one HTML page."
 )
 @click.option(
     "--reproduce",
     "token",
     help="Only reproduce one finding, by the token printed with it.",
 )
+@click.option(
+    "--show-output",
+    is_flag=True,
+    help="Show at the end what the adapter printed, logged or warned.",
+)
 def verify_command(
     target: str | None,
     profile: str,
     seed: int,
-    json_file: TextIO | None,
-    junit_file: TextIO | None,
-    html_file: TextIO | None,
+    deadline: float,
+    json_file: str | None,
+    junit_file: str | None,
+    html_file: str | None,
     token: str | None,
+    show_output: bool,
 ) -> None:
     """Verify a repository against every law of the contract.
 
@@ -95,98 +99,104 @@ def verify_command(
     is verified. Jobs at a URL are never touched: new stores of the same engine are created next to
     it, and removed afterwards.
 
+    The adapter runs in a process of its own. What it prints, logs or warns goes to a file, which is
+    named at the end if there is anything in it.
+
     Exits with 0 if the repository conforms, 1 if a law is broken, 2 if the verification could not
-    run, and 3 if no law was found broken but one that applies was not checked.
+    run or its process ended, 3 if no law was found broken but one that applies was not checked, and
+    130 if it was interrupted.
     """
-    # With the JSON on the standard output, the table makes way for it.
-    console = Console(stderr=json_file is not None and json_file.name == "<stdout>")
-    with _ending():
-        if token is not None:
-            found = _reproduce(target, token)
-            view.show_again(found, console)
-            sys.exit(_EXIT_CODES["findings" if found else "conforms"])
-        report = _run(target, profile, seed)
-    if json_file is not None:
-        json.dump(report.to_json(), json_file, indent=2)
-        json_file.write("\n")
-    if junit_file is not None:
-        junit_file.write(junit_xml(report))
-    if html_file is not None:
-        html_file.write(html_page(report, view.sentence(report)))
-    view.show_report(report, target, console)
-    sys.exit(_EXIT_CODES[report.verdict])
+    files = [file for file in (json_file, junit_file, html_file) if file is not None]
+    # With a report on the standard output, the table makes way for it.
+    console = Console(stderr="-" in files)
+    if files.count("-") > 1:
+        raise Failure("only one report can be written to the standard output")
+    request = Request(target, profile, seed, deadline, token)
+    outcome = run_isolated(request)
+    code = _show(outcome, request, console, (json_file, junit_file, html_file))
+    _show_output(outcome.output, show=show_output)
+    sys.exit(code)
 
 
-@contextmanager
-def _ending() -> Generator[None]:
-    """Turn what ends a run early into one line and an exit code, and leave nothing behind."""
+def _show(
+    outcome: Outcome,
+    request: Request,
+    console: Console,
+    files: tuple[str | None, str | None, str | None],
+) -> int:
+    """Show what came of it; return the exit code."""
+    match outcome.result:
+        case Refused(message):
+            _say(message)
+            return Failure.exit_code
+        case Ended():
+            _say(_unfinished(outcome.result, outcome, request))
+            return Failure.exit_code
+        case Reproduced(findings):
+            view.show_again(list(findings), console)
+            return _EXIT_CODES["findings" if findings else "conforms"]
+        case Verified(report):
+            pass
+        case StoodStill(finding):
+            report = unfinished_report(
+                _name(request),
+                request.profile,
+                request.seed,
+                [*outcome.findings, finding],
+                "the examination could not go on: a call blocks the whole interpreter",
+            )
+        case _:
+            view.show_interrupted(
+                outcome.findings, outcome.done, outcome.total, request.target, console
+            )
+            return INTERRUPTED
+    _write(report, files)
+    view.show_report(report, request.target, console)
+    return _EXIT_CODES[report.verdict]
+
+
+def _write(report: Report, files: Sequence[str | None]) -> None:
+    json_file, junit_file, html_file = files
     try:
-        _leave_no_traces()
-        with _interrupts.noted():
-            yield
-    except (TargetError, ValueError) as error:
-        raise Failure(str(error)) from error
-    except KeyboardInterrupt:
-        click.echo("collection-jobs verify: interrupted; its stores are removed", err=True)
-        sys.exit(_INTERRUPTED)
+        if json_file is not None:
+            write_report(f"{json.dumps(report.to_json(), indent=2)}\n", json_file)
+        if junit_file is not None:
+            from collection_jobs.conformance.report.junit import junit_xml
+
+            write_report(junit_xml(report), junit_file)
+        if html_file is not None:
+            from collection_jobs.cli.html import html_page
+
+            write_report(html_page(report, view.sentence(report)), html_file)
+    except OSError as error:
+        raise Failure(f"the report cannot be written: {error}") from error
 
 
-def _reproduce(target: str | None, token: str) -> list[Finding]:
-    return reproduce(find_target(target), token, interrupted=_interrupts)
+def _unfinished(ended: Ended, outcome: Outcome, request: Request) -> str:
+    """Say in one line how the examination ended."""
+    text = f"the examination {ended.how} {ended.where}; seed {request.seed}"
+    if outcome.findings:
+        laws = dict.fromkeys(finding.law for finding in outcome.findings)
+        text += f"; found until then: {', '.join(laws)}"
+    return text
 
 
-def _run(target: str | None, profile: str, seed: int) -> Report:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("opening", total=None)
-
-        def tell(check: str, done: int, total: int) -> None:
-            bars.update(task, description=check, completed=done, total=total)
-
-        report = verify(
-            find_target(target),
-            profile=profile,
-            seed=seed,
-            progress=tell,
-            interrupted=_interrupts,
-        )
-        tell("signatures", 0, 1)
-        return replace(report, signatures=signatures_of(report.adapter))
+def _say(message: str) -> None:
+    Failure(" ".join(message.split())).show()
 
 
-class _Interrupts:
-    """Ctrl-C and SIGTERM end the run between two stores; a second one ends it at once."""
-
-    def __init__(self) -> None:
-        self.came = False
-
-    def __call__(self) -> bool:
-        return self.came
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.came:
-            raise KeyboardInterrupt
-        self.came = True
-
-    @contextmanager
-    def noted(self) -> Generator[None]:
-        former = {number: signal.signal(number, self._note) for number in _ENDING_SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
+def _name(request: Request) -> str:
+    return "the default target" if request.target is None else shown_target(request.target)
 
 
-_interrupts = _Interrupts()
-
-
-def _leave_no_traces() -> None:
-    """Keep Hypothesis from leaving a directory of its own where the user stands."""
-    # Not in a temporary one: its table of Unicode takes seconds to make.
-    set_hypothesis_home_dir(user_cache_path("collection-jobs", appauthor=False) / "hypothesis")
+def _show_output(output: Path | None, *, show: bool) -> None:
+    """Name the file of what the adapter printed, if there is one, or show it."""
+    if output is None:
+        return
+    if not show:
+        click.echo(f"What the adapter printed, logged or warned is in {output}", err=True)
+        return
+    with output.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            click.echo(line, nl=False, err=True)
+    output.unlink()

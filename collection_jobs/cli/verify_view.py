@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +14,7 @@ from rich.text import Text
 from collection_jobs.conformance import LAWS, Finding, Report
 from collection_jobs.conformance.running.targets import shown_target
 
-__all__ = ["sentence", "show_again", "show_report"]
+__all__ = ["sentence", "show_again", "show_interrupted", "show_report"]
 
 _STYLES = {"holds": "green", "broken": "bold red", "not applicable": "dim", "not checked": "yellow"}
 _SENTENCES = {
@@ -37,7 +39,37 @@ def show_report(report: Report, target: str | None, console: Console) -> None:
     _show_claims(report, console)
     _show_signatures(report, console)
     _show_understated(report, console)
-    for finding in report.findings:
+    _show_findings(report.findings, target, console)
+    if report.findings:
+        console.print()
+        names = "from collection_jobs.conformance.prelude import *"
+        console.print(Text(f"The names in the calls: {names}", "dim"))
+    console.print()
+    console.print(Text(f"Verdict: {sentence(report)}", "bold"))
+
+
+def show_interrupted(
+    findings: Sequence[Finding], done: int, total: int, target: str | None, console: Console
+) -> None:
+    """Print what was found before the user ended the run.
+
+    Args:
+        findings: What was found.
+        done: How many checks had ended.
+        total: Of how many; 0 while that is not known.
+        target: The target as it was given on the command line.
+        console: Where to.
+    """
+    first = {finding.law: finding for finding in reversed(findings)}
+    laws = ", ".join(law for law in LAWS if law in first)
+    checks = f"{done} checks of {total} done" if total else "no check done"
+    text = f"interrupted: {checks}; found so far: {laws or 'nothing'}; its stores are removed"
+    click.echo(f"collection-jobs verify: {text}", err=True)
+    _show_findings([first[law] for law in LAWS if law in first], target, console)
+
+
+def _show_findings(findings: Sequence[Finding], target: str | None, console: Console) -> None:
+    for finding in findings:
         console.print()
         _show_finding(finding, console)
         if finding.token is not None:
@@ -45,12 +77,6 @@ def show_report(report: Report, target: str | None, console: Console) -> None:
                 [*([] if target is None else [shown_target(target)]), "--reproduce", finding.token]
             )
             console.print(Text(f"reproduce: collection-jobs verify {again}", "dim"), soft_wrap=True)
-    if report.findings:
-        console.print()
-        names = "from collection_jobs.conformance.prelude import *"
-        console.print(Text(f"The names in the calls: {names}", "dim"))
-    console.print()
-    console.print(Text(f"Verdict: {sentence(report)}", "bold"))
 
 
 def show_again(findings: list[Finding], console: Console) -> None:

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 from collection_jobs.conformance.checks.registry import CHECKS
-from collection_jobs.conformance.report.capability_report import compare, of_protocols
-from collection_jobs.conformance.report.report import LawReport, Report
-from collection_jobs.conformance.report.tokens import pack, unpack
-from collection_jobs.conformance.running.configuration import (
-    PROFILES,
-    Check,
-    Examination,
-    Profile,
-)
-from collection_jobs.conformance.running.not_implemented import (
-    finding_of,
-    waiting,
-)
-from collection_jobs.conformance.running.stores import Probed, new_stores
+from collection_jobs.conformance.examining import OF_A_WHOLE_CHECK, Examining, Listener
+from collection_jobs.conformance.report.report import Report
+from collection_jobs.conformance.report.tokens import unpack
+from collection_jobs.conformance.running.configuration import PROFILES, Check, Profile
+from collection_jobs.conformance.running.deadline import DEFAULT_DEADLINE, with_deadline
+from collection_jobs.conformance.running.probing import probe
+from collection_jobs.conformance.running.silence import Escaped, Interrupted, Overdue
+from collection_jobs.conformance.running.stores import Stores, new_stores, temporary_directory
 from collection_jobs.conformance.running.targets import Target
-from collection_jobs.conformance.spec.capabilities import (
-    not_declared,
-)
+from collection_jobs.conformance.running.watchdog import until_overdue
 from collection_jobs.conformance.spec.findings import Finding
-from collection_jobs.conformance.spec.laws import LAWS, Law
+from collection_jobs.conformance.verdicts import make_report, shown_finding
 
-__all__ = ["reproduce", "verify"]
+__all__ = ["examine", "reproduce", "verify"]
 
 Progress = Callable[[str, int, int], None]
+MakeDirectory = Callable[[Path], AbstractContextManager[Path]]
+"""Makes a temporary directory in a directory, and removes it."""
 
 
 def verify(
@@ -42,11 +38,16 @@ def verify(
     checks: Sequence[Check] = CHECKS,
     progress: Progress = lambda check, done, total: None,
     interrupted: Callable[[], bool] = lambda: False,
+    deadline: float = DEFAULT_DEADLINE,
 ) -> Report:
     """Verify a target against every law.
 
     All stores are created in a temporary directory on the target's disk, which is removed at the
     end, even if the run is interrupted.
+
+    The checks run on threads of this process. A call that does not return before the deadline is a
+    finding, and its method is passed over from then on. What ends the process ends the run: the
+    command ``collection-jobs verify`` examines a target in a process of its own.
 
     Args:
         target: What to verify.
@@ -56,33 +57,57 @@ def verify(
         checks: Which checks to run; laws that only other checks examine are not checked.
         progress: Called with the current check, how much of it is done, and of how much.
         interrupted: Called before each store; True ends the run, with nothing left open.
+        deadline: After how many seconds a call that has not returned is a finding; opening and
+            closing a store are calls, too.
 
     Raises:
         TargetError: The target cannot be opened, or is not a repository.
-        ValueError: There is no such profile.
+        ValueError: There is no such profile, or the deadline is not a positive number.
         KeyboardInterrupt: The run was interrupted.
     """
+    listener = _Progress(progress)
+    try:
+        return examine(target, profile, seed, checks, deadline, listener, interrupted)
+    except Interrupted:
+        raise KeyboardInterrupt from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """Passes on the progress alone."""
+
+    tell: Progress
+
+    def progress(self, check: str, done: int, total: int) -> None:
+        self.tell(check, done, total)
+
+    def ended(self, check: str, findings: Sequence[Finding], done: int, total: int) -> None:
+        pass
+
+
+def examine(
+    target: Target,
+    profile: str | Profile,
+    seed: int,
+    checks: Sequence[Check],
+    deadline: float,
+    listener: Listener,
+    interrupted: Callable[[], bool] = lambda: False,
+    make_directory: MakeDirectory = temporary_directory,
+) -> Report:
+    """Do what `verify` does, for a caller who makes the directory and wants to hear everything.
+
+    Raises:
+        Interrupted: The run was interrupted.
+    """
     profile = _profile(profile)
-    with new_stores(target, profile, interrupted) as stores:
-        probed = stores.probe()
-        examinations: list[tuple[frozenset[str], Examination]] = []
-        if probed.unwritten:
-            checks = [check for check in checks if check.early]
-            found = Examination([finding_of(probed.unwritten)], "")
-            examinations.append((frozenset({found.findings[0].law}), found))
-        for check in checks:
-            progress(check.name, 0, 1)
-            plan = stores.plan(probed, profile, seed, partial(progress, check.name))
-            examination = _with_tokens(check.run(plan), check, profile, seed)
-            examinations.append((check.laws, examination))
-    laws = tuple(
-        _without_secrets(_judge(law, probed, examinations), target) for law in LAWS.values()
-    )
-    observed = [one for _, examination in examinations for one in examination.observed]
-    claims = compare(probed.capabilities, observed)
-    claims += of_protocols(probed.capabilities, {law.id: law.verdict for law in laws})
-    of = version("collection-jobs")
-    return Report(target.name, of, profile.name, seed, laws, claims, probed.adapter)
+    with (
+        with_deadline(deadline),
+        new_stores(target, profile, interrupted, make_directory) as stores,
+    ):
+        examining = Examining(target, stores, profile, seed, listener)
+        examining.run(checks)
+    return make_report(target, profile.name, seed, examining.probed, examining.examined)
 
 
 def reproduce(
@@ -90,6 +115,8 @@ def reproduce(
     token: str,
     *,
     interrupted: Callable[[], bool] = lambda: False,
+    deadline: float = DEFAULT_DEADLINE,
+    make_directory: MakeDirectory = temporary_directory,
 ) -> list[Finding]:
     """Reproduce a finding on new stores.
 
@@ -101,13 +128,16 @@ def reproduce(
         target: The target of the finding.
         token: The finding's token.
         interrupted: Called before each store; True ends the run, with nothing left open.
+        deadline: After how many seconds a call that has not returned is a finding.
+        make_directory: Makes the temporary directory of the stores.
 
     Returns:
         The findings that were reproduced; empty if there were none.
 
     Raises:
         TargetError: The target cannot be opened, or is not a repository.
-        ValueError: The text is not a token of this version.
+        ValueError: The text is not a token of this version, or the deadline is not positive.
+        KeyboardInterrupt: The run was interrupted.
     """
     held = unpack(token)
     check = next((check for check in CHECKS if check.name == held["check"]), None)
@@ -116,13 +146,30 @@ def reproduce(
             f"the token belongs to a check that this version does not have: {held['check']!r}"
         )
     profile = _profile(str(held.get("profile", "standard")))
-    seed = int(held.get("seed", 0))
-    with new_stores(target, profile, interrupted) as stores:
-        plan = stores.plan(stores.probe(), profile, seed, lambda done, total: None)
-        found = check.run(plan).findings if check.again is None else check.again(plan, held)
+    try:
+        with (
+            with_deadline(deadline),
+            new_stores(target, profile, interrupted, make_directory) as stores,
+        ):
+            found = _found_again(target, check, held, stores, profile)
+    except Interrupted:
+        raise KeyboardInterrupt from None
     law = held.get("law")
     same = [finding for finding in found if law is None or finding.law == law]
-    return [_shown_finding(finding, target) for finding in same]
+    return [shown_finding(finding, target) for finding in same]
+
+
+def _found_again(
+    target: Target, check: Check, held: dict[str, Any], stores: Stores, profile: Profile
+) -> list[Finding]:
+    try:
+        probed = probe(target, stores.open)
+        plan = stores.plan(probed, profile, int(held.get("seed", 0)), lambda done, total: None)
+        if check.again is None or held.keys() <= OF_A_WHOLE_CHECK:
+            return until_overdue(lambda: check.run(plan).findings)
+        return until_overdue(partial(check.again, plan, held))
+    except (Overdue, Escaped) as error:
+        return [error.finding()]
 
 
 def _profile(profile: str | Profile) -> Profile:
@@ -131,67 +178,3 @@ def _profile(profile: str | Profile) -> Profile:
     if profile not in PROFILES:
         raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
     return PROFILES[profile]
-
-
-def _with_tokens(
-    examination: Examination, check: Check, profile: Profile, seed: int
-) -> Examination:
-    """Give each finding that has no token one that repeats the whole check."""
-    held = {"check": check.name, "profile": profile.name, "seed": seed}
-    findings = [
-        finding
-        if finding.token is not None
-        else replace(finding, token=pack({**held, "law": finding.law}))
-        for finding in examination.findings
-    ]
-    return replace(examination, findings=findings)
-
-
-def _without_secrets(law: LawReport, target: Target) -> LawReport:
-    """Remove secrets from a law's report, because errors may repeat the store's URL."""
-    reason = None if law.reason is None else target.without_secrets(law.reason)
-    finding = None if law.finding is None else _shown_finding(law.finding, target)
-    return replace(law, reason=reason, finding=finding)
-
-
-def _shown_finding(finding: Finding, target: Target) -> Finding:
-    shown = target.without_secrets
-    return replace(
-        finding,
-        message=shown(finding.message),
-        history=tuple(map(shown, finding.history)),
-        timeline=tuple(
-            replace(bar, call=shown(bar.call), outcome=shown(bar.outcome))
-            for bar in finding.timeline
-        ),
-    )
-
-
-def _judge(
-    law: Law, probed: Probed, examinations: list[tuple[frozenset[str], Examination]]
-) -> LawReport:
-    """Return the verdict on one law from all examinations."""
-    for _, examination in examinations:
-        findings = [finding for finding in examination.findings if finding.law == law.id]
-        if findings:
-            # The first check's: those of one caller and of interleavings can be made again exactly,
-            # and come before those of real tasks and processes, whose timing is the machine's.
-            shortest = min(findings, key=lambda finding: len(finding.history))
-            return LawReport(law.id, "broken", finding=shortest)
-    if law.capability is not None and law.capability not in probed.capabilities:
-        return LawReport(law.id, "not applicable", not_declared(law.capability))
-    if lacking := law.waits_for(probed.unwritten):
-        return LawReport(law.id, "not checked", waiting(lacking), waits_for=lacking)
-    mine = [examination for laws, examination in examinations if law.id in laws]
-    skipped = [examination.skipped for examination in mine if examination.skipped is not None]
-    mine = [examination for examination in mine if examination.skipped is None]
-    if skipped and not mine:
-        return LawReport(law.id, "not checked", skipped[0])
-    for examination in mine:
-        if law.id in examination.inapplicable:
-            return LawReport(law.id, "not applicable", examination.inapplicable[law.id])
-        if law.id in examination.unchecked:
-            return LawReport(law.id, "not checked", examination.unchecked[law.id])
-    if not mine:
-        return LawReport(law.id, "not checked", "no check yet")
-    return LawReport(law.id, "holds", "; ".join(examination.covered for examination in mine))

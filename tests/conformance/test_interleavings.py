@@ -20,6 +20,7 @@ from collection_jobs.conformance.checks.interleavings.explore import (
 )
 from collection_jobs.conformance.checks.interleavings.pairs import pairs, triples
 from collection_jobs.conformance.running.configuration import PROFILES
+from collection_jobs.conformance.running.deadline import with_deadline
 from collection_jobs.protocol import CollectionJobRepository
 from tests.mutants import races, torn
 from tests.mutants.race_table import BEYOND_PAIRS, RACES
@@ -152,10 +153,8 @@ class ThreadLock(Rows):
             yield
 
 
-def test_a_blocked_event_loop_is_found_and_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.running.watchdog.STALL_TIMEOUT", 0.5)
+@with_deadline(0.5)
+def test_a_blocked_event_loop_is_found_and_left(tmp_path: Path) -> None:
     (finding,) = explore(ThreadLock, tmp_path).findings
     assert finding.law == "ATOMIC-1"
     assert "a step blocks the event loop forever at test_interleavings.py:" in finding.message

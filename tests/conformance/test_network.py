@@ -30,12 +30,6 @@ def server() -> Iterator[Server]:
     server.stop()
 
 
-@pytest.fixture(autouse=True)
-def short_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.running.watchdog.STALL_TIMEOUT", 2.5)
-    monkeypatch.setattr("collection_jobs.conformance.checks.network.examine.ANSWER_TIMEOUT", 1.0)
-
-
 def judged(store: type[Remote], server: Server, port: int | None = None) -> Report:
     def straight(directory: Path) -> Remote:
         return store(directory, "127.0.0.1", server.port)
@@ -44,7 +38,7 @@ def judged(store: type[Remote], server: Server, port: int | None = None) -> Repo
     # Their methods are made, so a type checker does not see them.
     proxied = Proxied(behind, cast("Any", store), TIME_OUT)
     target = Target(store.__name__, cast("Factory", straight), proxied=proxied)
-    return verify(target, profile="quick", checks=CHECK)
+    return verify(target, profile="quick", checks=CHECK, deadline=2.5)
 
 
 def law_of(report: Report) -> LawReport:
@@ -73,7 +67,7 @@ def test_who_waits_for_ever_or_answers_falsely_is_convicted(
 
 
 def test_without_a_server_the_law_does_not_apply() -> None:
-    law = law_of(verify(find_target("memory:"), profile="quick", checks=CHECK))
+    law = law_of(verify(find_target("memory:"), profile="quick", checks=CHECK, deadline=2.5))
     assert law.verdict == "not applicable"
     assert law.reason == "no server is named"
 
@@ -119,7 +113,7 @@ def test_a_scheme_says_how_to_put_a_proxy_in_between(
 
     monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
     url = f"served://127.0.0.1:{server.port}"
-    report = verify(find_target(url), profile="quick", checks=CHECK)
+    report = verify(find_target(url), profile="quick", checks=CHECK, deadline=2.5)
     assert law_of(report).verdict == "holds"
     assert {one.startswith(url) for one, _, _ in NETWORKS} == {True}
 

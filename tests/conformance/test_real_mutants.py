@@ -30,19 +30,12 @@ LIGHT = replace(HARD, rounds=1, cancellations=1, kills=4, sizes=(50, 1_000), fil
 IN_USE = [check for check in CHECKS if check.name in {bug.check for bug in BUGS}]
 
 
-@pytest.fixture(autouse=True)
-def short_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take a call for hung after one second: those that are hung never answer anyway."""
-    for module in ("running.runner", "running.open_store", "checks.cancellation.trials"):
-        monkeypatch.setattr(f"collection_jobs.conformance.{module}.ANSWER_TIMEOUT", 1.0)
-    monkeypatch.setattr("collection_jobs.conformance.running.watchdog.STALL_TIMEOUT", 2.5)
-
-
 def judged(store: type[Any], check: str | None = None, seed: int = 0) -> Report:
     checks = [one for one in IN_USE if check in (None, one.name)]
     profile = LIGHT if check is None else HARD
     target = find_target(f"{store.__module__}:{store.__name__}")
-    return verify(target, profile=profile, checks=checks, seed=seed)
+    # Those that are hung never answer anyway.
+    return verify(target, profile=profile, checks=checks, seed=seed, deadline=1.0)
 
 
 def first_of_each(items: Iterable[Any], kind: Callable[[Any], object], count: int) -> list[Any]:

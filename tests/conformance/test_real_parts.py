@@ -32,6 +32,7 @@ from collection_jobs.conformance.history.history import Event, Recording, is_hun
 from collection_jobs.conformance.report.capability_report import Claim, Observation, compare
 from collection_jobs.conformance.running.clients import Client, run_clients
 from collection_jobs.conformance.running.configuration import PROFILES
+from collection_jobs.conformance.running.deadline import with_deadline
 from collection_jobs.conformance.running.messages import Close, ForeignError, Open, Work, portable
 from collection_jobs.conformance.running.open_store import OpenStore, open_with_timeout
 from collection_jobs.conformance.running.processes import (
@@ -197,18 +198,15 @@ async def test_clients_begin_together_and_each_holds_what_it_read() -> None:
     assert all(event.outcome is not None for event in recording.events)
 
 
-async def test_a_client_stops_at_a_call_that_is_not_answered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.running.runner.ANSWER_TIMEOUT", 0.01)
-
+async def test_a_client_stops_at_a_call_that_is_not_answered() -> None:
     class Hangs(InMemoryCollectionJobRepository):
         async def get_stats(self, job_id: str) -> None:
             await asyncio.Event().wait()
 
     recording = Recording()
     steps = (Step("get_stats", ("a",)), Step("get_by_id", ("a",)))
-    assert not await run_clients([Client("A", steps)], [Hangs()], recording)
+    with with_deadline(0.01):
+        assert not await run_clients([Client("A", steps)], [Hangs()], recording)
     assert len(recording.events) == 1
     assert is_hung(recording.events[0])
 
@@ -299,9 +297,8 @@ async def test_what_goes_wrong_within_is_told_rather_than_what_the_closing_makes
             raise KeyError("within")
 
 
-def test_a_task_that_cannot_be_cancelled_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.running.open_store.ANSWER_TIMEOUT", 0.05)
-
+@with_deadline(0.05)
+def test_a_task_that_cannot_be_cancelled_is_left_behind() -> None:
     async def stubborn() -> None:
         while True:
             try:

@@ -9,6 +9,7 @@ import pytest
 from collection_jobs import InMemoryCollectionJobRepository, RepositoryError
 from collection_jobs.conformance.history.history import History, Recording
 from collection_jobs.conformance.running.clients import Client, run_clients
+from collection_jobs.conformance.running.deadline import with_deadline
 from collection_jobs.conformance.running.runner import (
     ProgramRunner,
     invoke,
@@ -87,14 +88,12 @@ async def test_a_call_that_nothing_makes_is_passed_over_and_not_recorded() -> No
     assert history.events == []
 
 
-async def test_after_a_call_without_an_answer_no_other_is_made(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("collection_jobs.conformance.running.runner.ANSWER_TIMEOUT", 0.01)
+async def test_after_a_call_without_an_answer_no_other_is_made() -> None:
     history = History()
     async with Fails() as repository:
         steps = (Step("get_by_id", ("a",)), Step("list_recent"))
-        assert not await runner(history, repository).run(steps)
+        with with_deadline(0.01):
+            assert not await runner(history, repository).run(steps)
     (event,) = history.events
     assert event.outcome is not None
     assert isinstance(event.outcome.error, NoAnswer)

@@ -4,43 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.running.runner import make
-from collection_jobs.conformance.spec.calls import NoAnswer
-from collection_jobs.conformance.spec.capabilities import NINE
+from collection_jobs.conformance.running.probing import plainest_call
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.laws import LAWS
-from collection_jobs.conformance.spec.operations import OPERATIONS
 
-__all__ = ["finding_of", "unwritten_methods", "waiting"]
+__all__ = ["finding_of", "waiting"]
 
-# It deletes another job, so that those that come after it still have theirs.
-_CALLS = tuple(OPERATIONS[method].call("b" if method == "delete" else "a") for method in NINE)
 _FEW = 3
 """How many methods a reason names: the finding of ERROR-1 names them all."""
-
-
-def unwritten_methods(store: OpenStore) -> tuple[str, ...]:
-    """Return the methods whose plainest call raises NotImplementedError, in the contract's order.
-
-    Args:
-        store: A new, empty store; a job may be in it afterwards.
-    """
-    unwritten: list[str] = []
-    for call in _CALLS:
-        outcome = store.run(make(call, store.repository))
-        if isinstance(outcome.error, NotImplementedError):
-            unwritten.append(call.method)
-        if isinstance(outcome.error, NoAnswer):
-            break  # a store that hangs is for the checks, which know how to tell
-    return tuple(unwritten)
 
 
 def finding_of(unwritten: Sequence[str]) -> Finding:
     """Return the one finding that an unfinished adapter gets for all that it lacks."""
     verb, raises = ("is", "it raises") if len(unwritten) == 1 else ("are", "they raise")
     message = f"{_listed(unwritten)} {verb} not written yet: {raises} NotImplementedError"
-    history = next(f"await {call}" for call in _CALLS if call.method == unwritten[0])
+    history = f"await {plainest_call(unwritten[0])}"
     return Finding("ERROR-1", f"{message}. {_advice(unwritten)}", (history,))
 
 

@@ -12,7 +12,15 @@ from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
-from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
+from collection_jobs.conformance.running.deadline import (
+    CLOSING,
+    OPENING,
+    begin_call,
+    deadline,
+    end_call,
+)
+from collection_jobs.conformance.running.places import where_raised
+from collection_jobs.conformance.running.silence import Escaped, Overdue
 from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
 
@@ -20,13 +28,14 @@ __all__ = ["OpenStore", "Pulse", "open_with_timeout"]
 
 _T = TypeVar("_T")
 _BEAT = 0.1
+_Opened = TypeVar("_Opened")
 _R = TypeVar("_R", default=CollectionJobRepository)
 
 
 @asynccontextmanager
 async def open_with_timeout(
-    opening: AbstractAsyncContextManager[CollectionJobRepository], seconds: float | None = None
-) -> AsyncGenerator[CollectionJobRepository]:
+    opening: AbstractAsyncContextManager[_Opened], seconds: float | None = None
+) -> AsyncGenerator[_Opened]:
     """Open a repository and close it again, each with a time-out.
 
     All in the caller's task, for an adapter may hold a task group open in between. What goes wrong
@@ -34,32 +43,37 @@ async def open_with_timeout(
 
     Args:
         opening: The repository, not open yet.
-        seconds: How many seconds each may take; None: `ANSWER_TIMEOUT`.
+        seconds: How many seconds each may take; None: the deadline.
 
     Raises:
         NoAnswer: It took longer.
     """
-    limit = ANSWER_TIMEOUT if seconds is None else seconds
-    repository = await _answered(opening.__aenter__(), "opening", limit)
+    limit = deadline() if seconds is None else seconds
+    repository = await _answered(opening.__aenter__(), OPENING, limit)
     try:
         yield repository
     except BaseException as error:
         with suppress(Exception):
             leaving = opening.__aexit__(type(error), error, error.__traceback__)
-            await _answered(leaving, "closing", limit)
+            await _answered(leaving, CLOSING, limit)
         raise
-    await _answered(opening.__aexit__(None, None, None), "closing", limit)
+    await _answered(opening.__aexit__(None, None, None), CLOSING, limit)
 
 
 async def _answered(work: Awaitable[_T], what: str, seconds: float) -> _T:
     timer = asyncio.timeout(seconds)
+    number = begin_call(what)
     try:
         async with timer:
             return await work
-    except TimeoutError:
-        if timer.expired():
-            raise NoAnswer(f"{what} the store gave no answer within {seconds:g} s") from None
-        raise
+    except Exception as error:
+        if not timer.expired():
+            raise
+        silent = NoAnswer(f"{what} gave no answer within {seconds:g} s")
+        silent.what, silent.place = what, where_raised(error)
+        raise silent from None
+    finally:
+        end_call(number)
 
 
 class Pulse:
@@ -96,6 +110,7 @@ class OpenStore(Generic[_R]):
             pulse: Beats while the event loop runs.
         """
         self._directory = directory
+        self._stopped = False
         self._runner = asyncio.Runner()
         self._loop = self._runner.get_loop()
         self._work: asyncio.Queue[tuple[Coroutine[Any, Any, Any], asyncio.Future[Any]] | None]
@@ -122,7 +137,10 @@ class OpenStore(Generic[_R]):
                     coroutine, answer = work
                     try:
                         answer.set_result(await coroutine)
-                    except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it
+                    except (SystemExit, KeyboardInterrupt) as error:
+                        # asyncio would not stop the loop for a future that holds one of these.
+                        answer.set_exception(Escaped(error))
+                    except (Exception, Overdue) as error:  # noqa: BLE001 - it is the caller's, who waits
                         answer.set_exception(error)
         except Exception as error:
             if opened.done():
@@ -133,13 +151,18 @@ class OpenStore(Generic[_R]):
         """Run a coroutine to its end in the repository's task, and give its result."""
         answer: asyncio.Future[_T] = self._loop.create_future()
         self._work.put_nowait((coroutine, answer))
-        return self._loop.run_until_complete(answer)
+        try:
+            return self._loop.run_until_complete(answer)
+        finally:
+            # Where SystemExit out of a callback has stopped the loop, the call is still under way.
+            self._stopped = not answer.done()
 
     def close(self) -> None:
         """Close the repository, then the loop."""
         try:
-            self._work.put_nowait(None)
-            self._loop.run_until_complete(self._task)
+            if not self._stopped:
+                self._work.put_nowait(None)
+                self._loop.run_until_complete(self._task)
         finally:
             self._end()
             if self._directory is not None:
@@ -151,7 +174,7 @@ class OpenStore(Generic[_R]):
         for task in left:
             task.cancel()
         if left:
-            _, left = self._loop.run_until_complete(asyncio.wait(left, timeout=ANSWER_TIMEOUT))
+            _, left = self._loop.run_until_complete(asyncio.wait(left, timeout=deadline()))
         if left:
             self._loop.set_exception_handler(lambda loop, context: None)
             self._loop.close()
@@ -167,4 +190,6 @@ class OpenStore(Generic[_R]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        # What went wrong within the block is told rather than what the closing makes of it.
+        with suppress(*(() if exc is None else (Exception, Overdue))):
+            self.close()

@@ -14,15 +14,15 @@ from multiprocessing.reduction import send_handle
 from tempfile import TemporaryFile
 from typing import IO, Any, Protocol, Self
 
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, PLAIN
 from collection_jobs.conformance.running.messages import Done, Failed, Leave
-from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.running.targets import Target, TargetError
 
-__all__ = ["LONG", "ForkServer", "Worker", "WorkerDied", "WorkerFailed", "workers"]
+__all__ = ["ForkServer", "Worker", "WorkerDied", "WorkerFailed", "workers"]
 
-LONG = 4 * ANSWER_TIMEOUT
-"""Seconds for the answer to an order: some calls may run into their own time-out meanwhile."""
+_ORDERED = 4
+"""How many deadlines the answer to an order may take: some calls may pass their own meanwhile."""
 
 
 class WorkerFailed(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
@@ -72,7 +72,7 @@ class _Started:
         theirs.close()
         # Not as an argument, which every user of the machine can read: it may hold a password.
         with suppress(OSError):  # a process that is gone already is noticed by who waits for it
-            ours.send(target.spec)
+            ours.send((target.spec, deadline()))
 
     def kill(self) -> None:
         self._process.kill()
@@ -126,20 +126,21 @@ class Worker:
             raise TargetError(f"no other process can open the target: {error}") from error
         self._ready = True
 
-    def tell(self, seconds: float = LONG) -> Any:
+    def tell(self, seconds: float | None = None) -> Any:
         """Wait for the next thing that it tells.
 
         Raises:
             WorkerDied: It ended, or told nothing.
         """
+        limit = _ORDERED * deadline() if seconds is None else seconds
         try:
-            if self._pipe.poll(seconds):
+            if self._pipe.poll(limit):
                 return self._pipe.recv()
         except (EOFError, OSError):
             raise WorkerDied(self._process.epitaph()) from None
-        raise WorkerDied(f"a worker process gave no answer within {seconds:g} s")
+        raise WorkerDied(f"a worker process gave no answer within {limit:g} s")
 
-    def answer(self, seconds: float = LONG) -> Done:
+    def answer(self, seconds: float | None = None) -> Done:
         """Wait for the answer to an order.
 
         Raises:
@@ -153,7 +154,7 @@ class Worker:
             raise WorkerDied(f"a worker process sent {told!r} instead of an answer")
         return told
 
-    def ask(self, order: object, seconds: float = LONG) -> Done:
+    def ask(self, order: object, seconds: float | None = None) -> Done:
         """Ask for something and wait for the answer."""
         self.order(order)
         return self.answer(seconds)
@@ -162,7 +163,7 @@ class Worker:
         """Let it come to its end by itself; kill it if it does not."""
         with suppress(WorkerDied, WorkerFailed, EOFError, OSError):
             self.ask(Leave())
-            if self._pipe.poll(ANSWER_TIMEOUT):
+            if self._pipe.poll(deadline()):
                 self._pipe.recv()  # the end of the pipe
         self.close()
 
@@ -244,11 +245,11 @@ class ForkServer:
 
     def _ask(self) -> Any:
         try:
-            if self._pipe.poll(LONG):
+            if self._pipe.poll(_ORDERED * deadline()):
                 return self._pipe.recv()
         except (EOFError, OSError):
             raise WorkerDied(self._process.epitaph()) from None
-        raise WorkerDied(f"a worker process gave no answer within {LONG:g} s")
+        raise WorkerDied(f"a worker process gave no answer within {_ORDERED * deadline():g} s")
 
     def __enter__(self) -> Self:
         return self

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from collection_jobs.conformance.running.deadline import begin_call, deadline, end_call
+from collection_jobs.conformance.running.places import where_raised
+from collection_jobs.conformance.running.silence import Abandoned, Overdue
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Once, Outcome, Step
 from collection_jobs.errors import CollectionJobError, RepositoryClosedError, RepositoryError
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = [
-    "ANSWER_TIMEOUT",
     "Answer",
     "ProgramRunner",
     "Recorder",
+    "answered",
     "hidden_cause",
     "invoke",
     "keep",
     "make",
     "observe",
 ]
-
-ANSWER_TIMEOUT = 5.0
-"""After how many seconds without an answer a call is taken to hang."""
 
 Answer = Callable[[Call], Awaitable[Outcome] | None]
 """What makes a call; None: the call is passed over."""
@@ -112,15 +114,38 @@ def keep(held: dict[str, CollectionJob], step: Step, outcome: Outcome) -> bool:
 
 
 async def make(call: Call, repository: CollectionJobRepository) -> Outcome:
-    """Make a call and record what came of it, within `ANSWER_TIMEOUT` and whatever is raised."""
-    return await observe(invoke(call, repository), ANSWER_TIMEOUT)
+    """Make a call and record what came of it, within the deadline and whatever is raised."""
+    return await observe(invoke(call, repository), deadline())
+
+
+async def answered(
+    call: Call, repository: CollectionJobRepository, program: Sequence[Step] = ()
+) -> Outcome:
+    """Make a call for a caller who can do nothing more without its answer.
+
+    Args:
+        call: The call.
+        repository: What it is made on.
+        program: The steps that were made, this call included.
+
+    Raises:
+        Overdue: It gave none before the deadline.
+    """
+    outcome = await make(call, repository)
+    if isinstance(outcome.error, NoAnswer):
+        raise Overdue(call, outcome.error.place, program=program)
+    return outcome
 
 
 async def invoke(call: Call, repository: CollectionJobRepository) -> object:
     """Make a call and return what it returns; whatever is raised is the adapter's."""
     given = (iter(value) if isinstance(value, Once) else value for value in call.arguments)
-    called: Awaitable[Any] = getattr(repository, call.method)(*given)
-    return await called
+    number = begin_call(call)
+    try:
+        called: Awaitable[Any] = getattr(repository, call.method)(*given)
+        return await called
+    finally:
+        end_call(number)
 
 
 async def observe(work: Awaitable[object], seconds: float | None = None) -> Outcome:
@@ -132,7 +157,8 @@ async def observe(work: Awaitable[object], seconds: float | None = None) -> Outc
 
     Raises:
         CancelledError: The caller was cancelled. One that an adapter raises by itself is an
-            outcome like any other.
+            outcome like any other, and so are SystemExit and KeyboardInterrupt, unless it was the
+            user who interrupted.
     """
     began = datetime.now(UTC)
     value: object = None
@@ -146,9 +172,22 @@ async def observe(work: Awaitable[object], seconds: float | None = None) -> Outc
         if task is None or task.cancelling():
             raise
         error = raised
-    except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is what the kit judges
-        error = NoAnswer(f"no answer within {seconds:g} s") if timer.expired() else raised
+    except (Abandoned, GeneratorExit):
+        raise
+    except BaseException as raised:
+        if isinstance(raised, KeyboardInterrupt) and _may_be_the_users():
+            raise
+        error = raised
+        if timer.expired():
+            error = NoAnswer(f"no answer within {seconds:g} s")
+            error.place = where_raised(raised)
     return Outcome(began, datetime.now(UTC), value, error, hidden_cause(error))
+
+
+def _may_be_the_users() -> bool:
+    """Whether a KeyboardInterrupt may come of a signal: Python raises it on the main thread."""
+    on_main = threading.current_thread() is threading.main_thread()
+    return on_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def hidden_cause(error: BaseException | None) -> str | None:

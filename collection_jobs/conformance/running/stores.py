@@ -5,41 +5,54 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from collection_jobs.conformance.running.configuration import Plan, Profile
-from collection_jobs.conformance.running.not_implemented import unwritten_methods
-from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.running.open_store import OpenStore, open_with_timeout
+from collection_jobs.conformance.running.probing import Probed
+from collection_jobs.conformance.running.silence import Interrupted
 from collection_jobs.conformance.running.targets import Target, TargetError
-from collection_jobs.conformance.spec.capabilities import DECLARED, NETWORK, NINE, protocols_of
+from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.validation import shown
 
-__all__ = ["Probed", "Stores", "new_stores", "stores_parent"]
+__all__ = ["Stores", "new_stores", "stores_parent", "temporary_directory"]
+
+_PREFIX = "collection-jobs-verify-"
+
+
+@contextmanager
+def temporary_directory(parent: Path) -> Generator[Path]:
+    """Make a directory in another, and remove it at the end."""
+    with TemporaryDirectory(prefix=_PREFIX, dir=parent) as directory:
+        yield Path(directory)
 
 
 @contextmanager
 def new_stores(
-    target: Target, profile: Profile, interrupted: Callable[[], bool]
+    target: Target,
+    profile: Profile,
+    interrupted: Callable[[], bool],
+    make_directory: Callable[[Path], AbstractContextManager[Path]] = temporary_directory,
 ) -> Generator[Stores]:
     """Give new stores of a target, all in one directory that is removed at the end.
 
     Args:
         target: Whose stores.
         profile: Says whether they have to be on a disk.
-        interrupted: Asked before each store: True raises KeyboardInterrupt.
+        interrupted: Asked before each store: True raises Interrupted.
+        make_directory: Makes the directory of them all in another, and removes it.
 
     Raises:
         TargetError: What the stores have left elsewhere cannot be removed.
     """
     parent = stores_parent(target.scratch, on_disk=profile.on_disk)
-    with TemporaryDirectory(prefix="collection-jobs-verify-", dir=parent) as scratch:
-        stores = Stores(target, Path(scratch), interrupted)
+    with make_directory(parent) as scratch:
+        stores = Stores(target, scratch, interrupted)
         try:
             yield stores
         except BaseException:
@@ -48,21 +61,6 @@ def new_stores(
                 stores.discard()
             raise
         stores.discard()
-
-
-@dataclass(frozen=True, slots=True)
-class Probed:
-    """What one look at a target tells.
-
-    Attributes:
-        capabilities: What its adapter declares of itself, and whether it has a server.
-        unwritten: The methods that it does not have yet.
-        adapter: The class of its repository, as ``module:Class``.
-    """
-
-    capabilities: frozenset[str]
-    unwritten: tuple[str, ...]
-    adapter: str
 
 
 class Stores:
@@ -77,7 +75,7 @@ class Stores:
     def new_directory(self) -> Path:
         """Make a new, empty directory for a store."""
         if self._interrupted():
-            raise KeyboardInterrupt
+            raise Interrupted
         directory = self._scratch / f"store-{len(self._directories) + 1}"
         directory.mkdir()
         self._directories.append(directory)
@@ -111,8 +109,8 @@ class Stores:
         """Open a new store; TargetError where it does not open."""
         directory = self.new_directory()
         try:
-            return OpenStore(self.opening(directory), directory)
-        except TargetError:
+            return OpenStore(open_with_timeout(self.opening(directory)), directory)
+        except (TargetError, NoAnswer):
             raise
         except Exception as error:
             raise TargetError(_failure(self._target, error)) from error
@@ -136,30 +134,6 @@ class Stores:
             opening=self.opening,
             progress=progress,
         )
-
-    def probe(self) -> Probed:
-        """Open one store, see that it is a repository, and what there is of it."""
-        with self.open() as store:
-            repository: object = store.repository
-            if not isinstance(repository, CollectionJobRepository):
-                lacking = [name for name in sorted(NINE) if not hasattr(repository, name)]
-                raise TargetError(
-                    f"{self._target.name} does not give a repository: {shown(repository)} lacks"
-                    f" {', '.join(lacking)}"
-                )
-            declared = frozenset[str](getattr(repository, "capabilities", ()))
-            unwritten = unwritten_methods(store)
-            offered = protocols_of(repository)
-        unknown = sorted(declared.difference(DECLARED))
-        if unknown:
-            raise TargetError(
-                f"{self._target.name} declares the unknown capability {unknown[0]!r}; known are"
-                f" {', '.join(DECLARED)}"
-            )
-        adapter = type(repository)
-        name = f"{adapter.__module__}:{adapter.__qualname__}"
-        network = frozenset[str]() if self._target.proxied is None else {NETWORK}
-        return Probed(declared | offered | network, unwritten, name)
 
 
 async def _awaited(work: Awaitable[None]) -> None:

@@ -174,10 +174,11 @@ def _factory_target(name: str, module_name: str, attribute: str) -> Target:
         sys.path.insert(0, here)
     try:
         module = import_module(module_name)
-    except Exception as error:  # whatever the user's module raises, it is why the kit cannot run
-        raise TargetError(
-            f"cannot import {module_name!r}: {type(error).__name__}: {error}"
-        ) from error
+    except (
+        BaseException
+    ) as error:  # whatever the user's module raises, it is why the kit cannot run
+        said = f"{type(error).__name__}: {error}" if str(error) else repr(error)
+        raise TargetError(f"cannot import {module_name!r}: {said}") from error
     factory = getattr(module, attribute, None)
     if factory is None:
         near = get_close_matches(attribute, dir(module), n=1)

@@ -16,10 +16,10 @@ from typing import Protocol
 
 from collection_jobs.conformance.history.history import Event, Recording
 from collection_jobs.conformance.running.clients import Client, run_clients
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Open, Work
 from collection_jobs.conformance.running.open_store import OpenStore, Pulse, open_with_timeout
 from collection_jobs.conformance.running.processes import Worker, workers
-from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.running.targets import Target
 from collection_jobs.protocol import CollectionJobRepository
 
@@ -113,7 +113,7 @@ def in_one_process(
 
 @contextmanager
 def in_processes(
-    target: Target, directory: Path, processes: int, timeout: float = ANSWER_TIMEOUT
+    target: Target, directory: Path, processes: int, timeout: float | None = None
 ) -> Generator[Topology]:
     """Open the store in a directory in several worker processes.
 
@@ -123,5 +123,5 @@ def in_processes(
     """
     with workers(target, processes) as team:
         for worker in team:
-            worker.ask(Open(directory, 1, timeout))
+            worker.ask(Open(directory, 1, deadline() if timeout is None else timeout))
         yield _Processes(team)

@@ -1,25 +1,38 @@
-"""Where code stands: what a task waits at, and a watchdog for work that blocks its thread for good.
+"""Watching work from outside: a call that passes the deadline, a step that blocks its thread.
 
 The work is done in a thread of its own, which is left behind where it blocks.
 """
 
 from __future__ import annotations
 
-import asyncio
-import linecache
-import sys
+import ctypes
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import FrameType
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
-__all__ = ["Blocked", "is_of_the_library", "line_of", "watched", "where"]
+from collection_jobs.conformance.running.deadline import (
+    deadline,
+    forget_calls,
+    oldest_call,
+)
+from collection_jobs.conformance.running.places import (
+    frame_of_thread,
+    innermost_outside_library,
+    is_of_the_kit,
+    line_of,
+    where,
+)
+from collection_jobs.conformance.running.silence import Abandoned, Escaped, Overdue
+from collection_jobs.conformance.spec.calls import NoAnswer
+
+__all__ = ["Blocked", "until_overdue", "watched"]
 
 _T = TypeVar("_T")
 
-STALL_TIMEOUT = 10.0
-"""After how many seconds without progress a thread is taken to be blocked."""
+_POLL = 0.05
+_GRACE = 1.0
+"""Seconds that the event loop has for ending a call itself when its deadline has passed."""
 
 
 class Blocked(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
@@ -29,6 +42,9 @@ class Blocked(Exception):  # noqa: N818 - an observation of the kit, not an erro
 def watched(work: Callable[[], _T], progress: Callable[[], int]) -> _T:
     """Do some work, unless it blocks.
 
+    What the kit itself does between two calls may take as long as it does: only a thread that
+    stands in the adapter, or in what the adapter called, is blocked.
+
     Args:
         work: What to do.
         progress: A number that changes while the work goes on.
@@ -36,74 +52,83 @@ def watched(work: Callable[[], _T], progress: Callable[[], int]) -> _T:
     Raises:
         Blocked: It did not go on. Its thread is left behind, for nothing can wake it.
     """
-    done: list[_T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            done.append(work())
-        except BaseException as error:  # noqa: BLE001 - it is raised again where it was waited for
-            failed.append(error)
-
-    thread = threading.Thread(target=run, name="collection-jobs-interleavings", daemon=True)
-    thread.start()
+    thread = _WorkThread(work)
     while thread.is_alive():
         before = progress()
-        thread.join(STALL_TIMEOUT)
-        if thread.is_alive() and progress() == before:
-            raise Blocked(f"a step blocks the event loop forever at {_place(thread)}")
-    if failed:
-        raise failed[0]
-    return done[0]
+        thread.join(deadline())
+        if not thread.is_alive() or progress() != before:
+            continue
+        frame = innermost_outside_library(frame_of_thread(thread.ident))
+        if frame is None or is_of_the_kit(frame.f_code.co_filename):
+            continue
+        place = line_of(frame)
+        thread.leave_behind()
+        raise Blocked(f"a step blocks the event loop forever at {place}")
+    return thread.result()
 
 
-def _place(thread: threading.Thread) -> str:
-    """Return the innermost line outside the standard library that a thread is at."""
-    frame = sys._current_frames().get(thread.ident or 0)  # pyright: ignore[reportPrivateUsage] # the one way to look into another thread
-    while frame is not None and is_of_the_library(frame.f_code.co_filename):
-        frame = frame.f_back
-    return line_of(frame)
+def until_overdue(work: Callable[[], _T]) -> _T:
+    """Do some work, unless a call that it makes passes the deadline.
+
+    Raises:
+        Overdue: A call passed it. Where the event loop could not end the call, because it blocks
+            the thread or goes on although it was cancelled, the thread is left behind.
+        Escaped: SystemExit or KeyboardInterrupt of the adapter ended the event loop.
+    """
+    thread = _WorkThread(work)
+    try:
+        while thread.is_alive():
+            thread.join(_POLL)
+            oldest = oldest_call(thread.ident)
+            if oldest is None or time.monotonic() - oldest.began < deadline() + _GRACE:
+                continue
+            frame = innermost_outside_library(frame_of_thread(thread.ident))
+            in_adapter = frame is not None and not is_of_the_kit(frame.f_code.co_filename)
+            place = line_of(frame) if in_adapter or oldest.task is None else where(oldest.task)
+            thread.leave_behind()
+            how = "blocks its thread" if in_adapter else "goes on although it was cancelled"
+            raise Overdue(oldest.call, place, how=how)
+    except KeyboardInterrupt:
+        thread.leave_behind()
+        thread.join(_GRACE)  # so that it opens no store while they are removed
+        raise
+    try:
+        return thread.result()
+    except NoAnswer as silent:
+        if silent.what is None:
+            raise
+        raise Overdue(silent.what, silent.place) from None
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise Escaped(error) from error
 
 
-_LIBRARY = str(Path(asyncio.__file__).parent.parent)
+class _WorkThread(threading.Thread, Generic[_T]):
+    """A thread that does some work, begun when it is made."""
 
+    def __init__(self, work: Callable[[], _T]) -> None:
+        super().__init__(name="collection-jobs-examination", daemon=True)
+        self._work = work
+        self._done: list[_T] = []
+        self._failed: list[BaseException] = []
+        self.start()
 
-def where(task: asyncio.Task[Any]) -> str:
-    """Return the innermost line outside the standard library that a task is suspended at."""
-    frame: FrameType | None = None
-    for each in _frames(task.get_coro()):
-        if frame is None or not is_of_the_library(each.f_code.co_filename):
-            frame = each
-    return line_of(frame)
+    def run(self) -> None:
+        try:
+            self._done.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - it is raised again where it was waited for
+            self._failed.append(error)
+        finally:
+            forget_calls(self.ident)
 
+    def result(self) -> _T:
+        """Return what the work returned, or raise what it raised."""
+        if self._failed:
+            raise self._failed[0]
+        return self._done[0]
 
-def line_of(frame: FrameType | None) -> str:
-    """Return the file, the number and the text of the line that a frame is at."""
-    if frame is None:
-        return "an unknown place"
-    code = frame.f_code
-    line = linecache.getline(code.co_filename, frame.f_lineno or 0).strip()
-    return f"{Path(code.co_filename).name}:{frame.f_lineno}, in {code.co_name}: {line}"
-
-
-def is_of_the_library(file: str) -> bool:
-    """Whether a source file belongs to the standard library."""
-    return file.startswith(_LIBRARY) and "site-packages" not in file
-
-
-def _frames(coroutine: object) -> Iterator[FrameType]:
-    """Yield the frames of a suspended coroutine and all that it awaits, the outermost first."""
-    while coroutine is not None:
-        for prefix in ("cr", "gi", "ag"):
-            frame = getattr(coroutine, f"{prefix}_frame", None)
-            if frame is not None:
-                yield frame
-                break
-        coroutine = next(
-            (
-                awaited
-                for name in ("cr_await", "gi_yieldfrom", "ag_await")
-                if (awaited := getattr(coroutine, name, None)) is not None
-            ),
-            None,
-        )
+    def leave_behind(self) -> None:
+        """Wait for it no more; end it where it still runs Python, which would slow the rest."""
+        forget_calls(self.ident)
+        if self.ident is not None:
+            thread, error = ctypes.c_ulong(self.ident), ctypes.py_object(Abandoned)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, error)

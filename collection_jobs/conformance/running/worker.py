@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import threading
-from contextlib import AsyncExitStack
+import time
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
@@ -15,6 +17,7 @@ from typing_extensions import override
 from collection_jobs.conformance.history.history import Recording
 from collection_jobs.conformance.running.clients import run_answered, run_clients
 from collection_jobs.conformance.running.crash_points import CrashPoints
+from collection_jobs.conformance.running.deadline import deadline, oldest_call, with_deadline
 from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, tend
 from collection_jobs.conformance.running.handles import ClientHandles
 from collection_jobs.conformance.running.messages import (
@@ -31,6 +34,11 @@ from collection_jobs.conformance.running.messages import (
     portable,
 )
 from collection_jobs.conformance.running.open_store import open_with_timeout
+from collection_jobs.conformance.running.places import (
+    frame_of_thread,
+    innermost_outside_library,
+    line_of,
+)
 from collection_jobs.conformance.running.runner import hidden_cause
 from collection_jobs.conformance.running.targets import Target, find_target
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
@@ -38,6 +46,10 @@ from collection_jobs.errors import CollectionJobError
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["run_worker"]
+
+_POLL = 0.2
+_GRACE = 2.0
+"""Seconds that the event loop has for ending a call itself when its deadline has passed."""
 
 
 class _Teller:
@@ -159,13 +171,34 @@ def _listen(
         os._exit(0)  # the kit is gone, and whatever the adapter still waits for does not matter
 
 
+def _watch(pipe: Connection, thread: int) -> None:
+    """Tell of a call that passes the deadline and blocks the event loop; then end the process."""
+    while True:
+        time.sleep(_POLL)
+        oldest = oldest_call(thread)
+        if oldest is None or time.monotonic() - oldest.began < deadline() + _GRACE:
+            continue
+        frame = innermost_outside_library(frame_of_thread(thread))
+        text = f"{oldest.call} did not return within {deadline():g} s; it stood at {line_of(frame)}"
+        with suppress(OSError):
+            pipe.send(Failed(text, ours=False))
+        os._exit(1)
+
+
 def run_worker() -> None:
     """Serve the kit, as the second argument says, at the pipe whose descriptor is the first."""
     descriptor, mode = sys.argv[1:]
     pipe = Connection(int(descriptor))
-    target = find_target(pipe.recv())
+    spec, seconds = pipe.recv()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks decides when this process ends
+    with with_deadline(seconds):
+        _serve(pipe, mode, find_target(spec))
 
+
+def _serve(pipe: Connection, mode: str, target: Target) -> None:
     def work(pipe: Connection, counting: bool) -> None:
+        watching = pipe, threading.get_ident()
+        threading.Thread(target=_watch, args=watching, daemon=True).start()
         sites = CrashPoints() if counting else None
         if sites is not None:
             sites.install()

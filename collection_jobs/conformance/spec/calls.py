@@ -250,7 +250,15 @@ Program = tuple[Step, ...]
 
 
 class NoAnswer(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
-    """A call did not return in the time that the kit gave it."""
+    """A call did not return in the time that the kit gave it.
+
+    Attributes:
+        what: What gave no answer, where it is no call but the opening or the closing of a store.
+        place: The line of the adapter at which it stood, if that is known.
+    """
+
+    what: str | None = None
+    place: str | None = None
 
 
 def code(value: object) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 
 from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
 from collection_jobs.conformance.running.configuration import Plan
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.open_store import Pulse, open_with_timeout
-from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT, make
+from collection_jobs.conformance.running.runner import make
 from collection_jobs.conformance.running.topologies import Opening
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, example_job
 from collection_jobs.conformance.spec.findings import Finding, Violation
@@ -100,7 +101,7 @@ class _Phase:
         """Open and close the store, one of them cancelled: how far it came, if it began."""
         begun: list[Stepped] = []
         task = asyncio.create_task(self._pass(directory, point, begun))
-        await asyncio.wait({task}, timeout=2 * ANSWER_TIMEOUT)
+        await asyncio.wait({task}, timeout=2 * deadline())
         if not task.done():
             task.cancel()
         with suppress(Exception, asyncio.CancelledError):  # what is wrong then shows afterwards

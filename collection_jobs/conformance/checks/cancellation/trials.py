@@ -13,7 +13,8 @@ from collection_jobs.conformance.checks.cancellation.scenarios import Scene
 from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.history.history import Event, Recording
 from collection_jobs.conformance.running.clients import Client, run_clients
-from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT, ProgramRunner, make
+from collection_jobs.conformance.running.deadline import deadline
+from collection_jobs.conformance.running.runner import ProgramRunner, make
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Step
 from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.protocol import CollectionJobRepository
@@ -128,11 +129,9 @@ class Running:
             self._seconds = time.monotonic() - began
 
     async def _see_it_end(self, victim: asyncio.Task[None], call: Call) -> None:
-        done, _ = await asyncio.wait({victim}, timeout=ANSWER_TIMEOUT + 1)
+        done, _ = await asyncio.wait({victim}, timeout=deadline() + 1)
         if not done:
-            self._complaint = (
-                f"{call} was cancelled and did not end within {ANSWER_TIMEOUT + 1:g} s"
-            )
+            self._complaint = f"{call} was cancelled and did not end within {deadline() + 1:g} s"
             return
         with suppress(asyncio.CancelledError):
             victim.result()

@@ -11,9 +11,9 @@ from random import Random
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.processes import Worker, WorkerDied, WorkerFailed
-from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.spec.calls import NoAnswer, Program, Step, example_job
 from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.conformance.spec.operations import operations
@@ -124,7 +124,7 @@ class _NothingThereError(Exception):
 def _violation(
     worker: Worker, directory: Path, damage: Damage, calls: Program, random: Random
 ) -> Violation | None:
-    opening = Open(directory, 1, ANSWER_TIMEOUT)
+    opening = Open(directory, 1, deadline())
     try:
         worker.ask(opening)
         worker.ask(Work((Client("kit", _JOBS),)))

@@ -13,6 +13,7 @@ from collection_jobs.conformance.report.capability_report import Observation
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.crash_points import ENGINE
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import CallBegan, CallEnded, Close, Open, Work
 from collection_jobs.conformance.running.processes import (
     ForkServer,
@@ -20,7 +21,6 @@ from collection_jobs.conformance.running.processes import (
     WorkerDied,
     WorkerFailed,
 )
-from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.spec.calls import Step
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.operations import OPERATIONS
@@ -140,7 +140,7 @@ class _History:
     def _open(self, *, counting: bool) -> Worker | None:
         worker = self._fork_server.worker(counting=counting)
         try:
-            worker.ask(Open(self._directory, 1, ANSWER_TIMEOUT), ANSWER_TIMEOUT + 2)
+            worker.ask(Open(self._directory, 1, deadline()), deadline() + 2)
         except (WorkerDied, WorkerFailed) as error:
             worker.close()
             self._cannot("opened", str(error))

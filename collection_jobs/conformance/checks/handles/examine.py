@@ -26,9 +26,9 @@ from collection_jobs.conformance.report.capability_report import Observation
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.processes import ForkServer, WorkerDied, WorkerFailed
-from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.running.topologies import Opening, in_one_process
 from collection_jobs.conformance.spec.calls import Step, example_job
 from collection_jobs.conformance.spec.capabilities import not_declared
@@ -216,9 +216,9 @@ def _refuses_a_second_handle(fork_server: ForkServer, directory: Path) -> str | 
     """Return what an adapter says that opens no store twice in one process; None where it does."""
     with fork_server.worker(counting=False) as worker, suppress(WorkerDied):
         try:
-            worker.ask(Open(directory, 1, ANSWER_TIMEOUT))
+            worker.ask(Open(directory, 1, deadline()))
             worker.ask(Close())
-            worker.ask(Open(directory, 2, ANSWER_TIMEOUT))
+            worker.ask(Open(directory, 2, deadline()))
         except WorkerFailed as error:
             return str(error) if error.ours else None
     return None
@@ -233,13 +233,13 @@ def _opens_by_link(fork_server: ForkServer, directory: Path) -> bool:
     save = Work((Client("kit", (Step("save", (example_job("a"),)),)),))
     look = Work((Client("kit", (Step("get_by_id", ("a",)),)),))
     with fork_server.worker(counting=False) as worker, suppress(WorkerFailed, WorkerDied, OSError):
-        worker.ask(Open(directory, 1, ANSWER_TIMEOUT))
+        worker.ask(Open(directory, 1, deadline()))
         worker.ask(save)
         worker.ask(Close())
         if not any(path.is_file() for path in directory.rglob("*")):
             return False
         _, link = _places(directory, linked=True)
-        worker.ask(Open(link, 1, ANSWER_TIMEOUT))
+        worker.ask(Open(link, 1, deadline()))
         (event,) = worker.ask(look).events
         worker.ask(Close())
         return event.outcome is not None and event.outcome.value is not None

@@ -13,9 +13,9 @@ from typing import Self
 from collection_jobs.conformance.checks.handles.script import CLOSE, KILL, OPEN, Line, stages
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.running.clients import Client
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Told, Use
 from collection_jobs.conformance.running.processes import ForkServer, Worker, WorkerDied
-from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT
 from collection_jobs.conformance.spec.calls import Step
 
 __all__ = ["LAST", "Played", "play"]
@@ -100,7 +100,7 @@ class _Stage:
         for process, handles in clients.items():
             self.at_work = process
             work = tuple(_client(mine) for mine in handles.values())
-            self._workers[process].order(Use(work, self._places, ANSWER_TIMEOUT, start_at))
+            self._workers[process].order(Use(work, self._places, deadline(), start_at))
         for process in clients:
             self.at_work = process
             self._follow(process, kills.get(process))

@@ -20,7 +20,7 @@ from collection_jobs.conformance.checks.interleavings.inert_loop import (
     InertLoop,
     Unsupported,
 )
-from collection_jobs.conformance.running.watchdog import where
+from collection_jobs.conformance.running.places import where
 
 __all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collection_jobs.conformance.checks.interleavings.loop import DeterministicLoop
-from collection_jobs.conformance.running.watchdog import where
+from collection_jobs.conformance.running.places import where
 from collection_jobs.conformance.spec.calls import Call, Outcome
 
 __all__ = ["Trace"]

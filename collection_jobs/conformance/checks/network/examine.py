@@ -13,8 +13,9 @@ from collection_jobs.conformance.checks.network.proxy import Proxy
 from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.history.history import Recording
 from collection_jobs.conformance.running.configuration import Examination, Plan
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.open_store import Pulse, open_with_timeout
-from collection_jobs.conformance.running.runner import ANSWER_TIMEOUT, make
+from collection_jobs.conformance.running.runner import make
 from collection_jobs.conformance.running.targets import Proxied
 from collection_jobs.conformance.running.topologies import Opening
 from collection_jobs.conformance.running.watchdog import Blocked, watched
@@ -174,11 +175,9 @@ class _Trial:
 
     async def _fail_and_recover(self, callers: Iterable[Caller]) -> None:
         callers = list(callers)
-        _, late = await asyncio.wait(
-            {caller.ready for caller in callers}, timeout=2 * ANSWER_TIMEOUT
-        )
+        _, late = await asyncio.wait({caller.ready for caller in callers}, timeout=2 * deadline())
         if late:
-            raise _NoWayThrough(f"through a proxy: no answer within {2 * ANSWER_TIMEOUT:g} s")
+            raise _NoWayThrough(f"through a proxy: no answer within {2 * deadline():g} s")
         for caller in callers:
             if (error := caller.ready.result()) is not None:
                 raise _NoWayThrough(f"through a proxy: {type(error).__name__}: {error}")

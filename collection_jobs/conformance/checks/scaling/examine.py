@@ -12,7 +12,7 @@ from collection_jobs.conformance.checks.scaling.costs import DEEP_PAGE, FIRST_PA
 from collection_jobs.conformance.checks.scaling.filling import fill
 from collection_jobs.conformance.report.capability_report import Observation
 from collection_jobs.conformance.running.configuration import Examination, Plan
-from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.running.open_store import OpenStore, open_with_timeout
 from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.conformance.spec.findings import Finding
 
@@ -94,7 +94,7 @@ def examine_scaling(plan: Plan) -> Examination:
     seconds = plan.profile.filling if declared else min(plan.profile.filling, _SHORT_FILLING)
     with ExitStack() as opened:
         small, large = (
-            opened.enter_context(OpenStore(plan.opening(plan.new_directory())))
+            opened.enter_context(OpenStore(open_with_timeout(plan.opening(plan.new_directory()))))
             for _ in plan.profile.sizes
         )
         plan.progress(0, 3)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
 from collection_jobs.conformance.running.configuration import Examination, Plan
-from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.running.open_store import open_with_timeout
+from collection_jobs.conformance.running.runner import answered
 from collection_jobs.conformance.spec.calls import Call, example_job
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.operations import operations
@@ -29,10 +30,10 @@ def examine_closing(plan: Plan) -> Examination:
 async def _check(
     opening: AbstractAsyncContextManager[CollectionJobRepository], calls: Sequence[Call]
 ) -> list[Finding]:
-    async with opening as repository:
-        await make(Call("save", (example_job("a"),)), repository)
+    async with open_with_timeout(opening) as repository:
+        await answered(Call("save", (example_job("a"),)), repository)
     for call in calls:
-        outcome = await make(call, repository)
+        outcome = await answered(call, repository)
         if not isinstance(outcome.error, RepositoryClosedError):
             message = f"{call} {outcome}; a closed repository raises RepositoryClosedError"
             history = ("async with opening as repository:", "    pass", f"await {call}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from collection_jobs.conformance.running.runner import keep, make
+from collection_jobs.conformance.running.runner import answered, keep
 from collection_jobs.conformance.spec.calls import SPOIL, Call, Outcome, Step, spoil
 from collection_jobs.conformance.spec.findings import Finding, LawBroken, Violation
 from collection_jobs.conformance.spec.listings import whole_of
@@ -74,7 +74,7 @@ class OracleRunner:
         if call is None or call.method in self._unwritten:
             return None, False
         self.program.append(step)
-        outcome = await make(call, self.repository)
+        outcome = await answered(call, self.repository, self.program)
         violations = [*self._judge(call, outcome), *self._judge_held()]
         if violations and await self._is_a_page_of_a_wrong_whole(call, outcome, violations):
             violations = []
@@ -122,7 +122,7 @@ class OracleRunner:
         whole_law = _WHOLE.get(violations[0].law)
         if whole_law is None or whole_law not in self._muted:
             return False
-        whole = await make(whole_of(call), self.repository)
+        whole = await answered(whole_of(call), self.repository)
         return listing_of(call).is_page_of(whole, call, outcome)
 
     def _judge_held(self) -> Iterable[Violation]:
@@ -142,7 +142,7 @@ class OracleRunner:
         """After a known violation, take the store as it says it is."""
         ids = list(self._states) if call.is_listing else call.job_ids
         for job_id in ids:
-            outcome = await make(Call("get_by_id", (job_id,)), self.repository)
+            outcome = await answered(Call("get_by_id", (job_id,)), self.repository)
             state = self._states.get(job_id, ABSENT)
             if outcome.error is not None:
                 self._over = True

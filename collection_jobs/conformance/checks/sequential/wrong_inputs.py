@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from collection_jobs.conformance.running.configuration import Examination, Plan
 from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.running.runner import answered
 from collection_jobs.conformance.spec.calls import Call, Outcome, brief, code, example_job
 from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.conformance.spec.model import Facts, facts_of
@@ -53,11 +53,11 @@ def examine_wrong_inputs(plan: Plan) -> Examination:
 
 def _findings(store: OpenStore, calls: Iterable[WrongCall]) -> list[Finding]:
     job = example_job("a")
-    store.run(make(Call("save", (job,)), store.repository))
+    store.run(answered(Call("save", (job,)), store.repository))
     before = _stored(store)
     wrong: list[Finding] = []
     for call, value, due in calls:
-        outcome = store.run(make(call, store.repository))
+        outcome = store.run(answered(call, store.repository))
         violation = _violation(call, outcome, value, due)
         if violation is None and _stored(store) != before:
             violation = Violation(_LAW, f"{call} {outcome}, and changed the stored job")
@@ -82,7 +82,7 @@ def _others(wrong: Sequence[Finding]) -> str:
 
 
 def _stored(store: OpenStore) -> tuple[Facts, int | None] | None:
-    job = store.run(make(Call("get_by_id", ("a",)), store.repository)).value
+    job = store.run(answered(Call("get_by_id", ("a",)), store.repository)).value
     return (facts_of(job), job.revision) if isinstance(job, CollectionJob) else None
 
 

@@ -1,0 +1,170 @@
+"""The examination of a target: one check after another, whatever its adapter does meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+from collection_jobs.conformance.report.tokens import pack
+from collection_jobs.conformance.running.configuration import (
+    Check,
+    Examination,
+    Plan,
+    Profile,
+)
+from collection_jobs.conformance.running.not_implemented import finding_of
+from collection_jobs.conformance.running.probing import Probed, probe
+from collection_jobs.conformance.running.silence import Escaped, Overdue
+from collection_jobs.conformance.running.stores import Stores
+from collection_jobs.conformance.running.targets import Target
+from collection_jobs.conformance.running.watchdog import until_overdue
+from collection_jobs.conformance.spec.calls import Step
+from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.laws import LAWS
+from collection_jobs.conformance.spec.operations import OPERATIONS
+from collection_jobs.conformance.verdicts import Examined
+
+__all__ = ["FIRST_LOOK", "OF_A_WHOLE_CHECK", "Examining", "Listener"]
+
+OF_A_WHOLE_CHECK = frozenset({"check", "profile", "seed", "law"})
+"""What the token of a finding holds that is searched for again by its whole check."""
+
+FIRST_LOOK = "opening"
+"""What the first look at a target is called where the names of checks stand."""
+
+
+class Listener(Protocol):
+    """Is told of an examination while it goes on."""
+
+    def progress(self, check: str, done: int, total: int) -> None:
+        """Hear how much of a check is done, and of how much."""
+        ...
+
+    def ended(self, check: str, findings: Sequence[Finding], done: int, total: int) -> None:
+        """Hear that a check has ended, as the how-manieth of how many, and what it found."""
+        ...
+
+
+class Examining:
+    """All checks of one target.
+
+    A method that does not return is passed over from then on: the checks that can pass over calls
+    are made without it, the others are not made, and what they would have examined is not checked.
+
+    Attributes:
+        probed: What the first look told; known after `run`.
+        examined: The results so far.
+    """
+
+    def __init__(
+        self, target: Target, stores: Stores, profile: Profile, seed: int, listener: Listener
+    ) -> None:
+        """Prepare; nothing is opened yet."""
+        self.probed = Probed()
+        self.examined: list[Examined] = []
+        self._target = target
+        self._stores = stores
+        self._profile = profile
+        self._seed = seed
+        self._listener = listener
+        self._overdue: list[Overdue] = []
+
+    def run(self, checks: Sequence[Check]) -> None:
+        """Look at the target, then run the checks.
+
+        Raises:
+            TargetError: The target cannot be opened, or is not a repository.
+            Interrupted: The user has asked for the end.
+        """
+        self._listener.progress(FIRST_LOOK, 0, 1)
+        self._look()
+        if self.probed.unwritten:
+            checks = [check for check in checks if check.early]
+        for number, check in enumerate(checks, 1):
+            examined = Examined(check.laws, self._examination(check))
+            self.examined.append(examined)
+            self._listener.ended(check.name, examined.examination.findings, number, len(checks))
+
+    def _look(self) -> None:
+        try:
+            self.probed = probe(self._target, self._stores.open)
+        except Escaped as escaped:
+            self._overdue = [Overdue(FIRST_LOOK, None)]
+            self._add([escaped.finding()])
+            return
+        self._overdue = list(self.probed.overdue)
+        before = (Step("save", OPERATIONS["save"].call("a").arguments),)
+        self._add([overdue.finding(before) for overdue in self._overdue])
+        if self.probed.unwritten:
+            self._add([finding_of(self.probed.unwritten)])
+
+    def _add(self, findings: list[Finding]) -> None:
+        if findings:
+            laws = frozenset(finding.law for finding in findings)
+            self.examined.append(Examined(laws, Examination(findings, "")))
+            self._listener.ended(FIRST_LOOK, findings, 0, 1)
+
+    def _examination(self, check: Check) -> Examination:
+        """Run a check, again without a method that passed its deadline, as often as one does."""
+        findings: list[Finding] = []
+        while (reason := self._reason_to_skip(check)) is None:
+            silent = tuple(overdue.method for overdue in self._overdue)
+            try:
+                examination = until_overdue(partial(check.run, self._plan(check, silent)))
+            except Overdue as overdue:
+                findings.append(overdue.finding())
+                self._overdue.append(overdue)
+            except Escaped as escaped:
+                findings.append(escaped.finding())
+                reason = f"the adapter ended the event loop: {findings[-1].message}"
+                break
+            else:
+                examination = self._without(silent, check, examination)
+                return self._with_tokens(
+                    replace(examination, findings=[*findings, *examination.findings]), check
+                )
+        examination = Examination(findings, "", unchecked=dict.fromkeys(check.laws, reason))
+        return self._with_tokens(examination, check)
+
+    def _reason_to_skip(self, check: Check) -> str | None:
+        """Return why a check cannot be made any more, or None."""
+        if not self._overdue or (check.early and not any(one.ends_all for one in self._overdue)):
+            return None
+        return self._overdue[-1].reason
+
+    def _without(
+        self, silent: tuple[str, ...], check: Check, examination: Examination
+    ) -> Examination:
+        """Say which laws were not examined by a check that has passed over some methods."""
+        reasons = {
+            law: overdue.reason
+            for overdue in self._overdue
+            if overdue.method in silent
+            for law in check.laws
+            if LAWS[law].waits_for((overdue.method,)) or _is_of(law, overdue.method)
+        }
+        return replace(examination, unchecked={**examination.unchecked, **reasons})
+
+    def _plan(self, check: Check, silent: tuple[str, ...]) -> Plan:
+        progress = partial(self._listener.progress, check.name)
+        plan = self._stores.plan(self.probed, self._profile, self._seed, progress)
+        return replace(plan, unwritten=(*plan.unwritten, *silent))
+
+    def _with_tokens(self, examination: Examination, check: Check) -> Examination:
+        """Give each finding that has no token one that repeats the whole check."""
+        held = {"check": check.name, "profile": self._profile.name, "seed": self._seed}
+        findings = [
+            finding
+            if finding.token is not None
+            else replace(finding, token=pack({**held, "law": finding.law}))
+            for finding in examination.findings
+        ]
+        return replace(examination, findings=findings)
+
+
+def _is_of(law: str, method: str) -> bool:
+    """Whether a law is one of the optional Protocol that a method belongs to."""
+    return method in METHODS and METHODS[method] == LAWS[law].capability

@@ -1,0 +1,1 @@
+"""An examination in a process of its own, which another watches: whatever ends it is told."""

@@ -1,0 +1,105 @@
+"""What the process that watches and the process that examines tell each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from collection_jobs.conformance.report.report import Report
+from collection_jobs.conformance.spec.findings import Finding
+
+__all__ = [
+    "CheckEnded",
+    "DirectoryMade",
+    "DirectoryWanted",
+    "Progress",
+    "Refused",
+    "Reproduced",
+    "Request",
+    "Result",
+    "Verified",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be done.
+
+    Attributes:
+        target: The target as the user named it; it may hold a password. None is the default.
+        profile: How thoroughly to look.
+        seed: The seed of the random choices.
+        deadline: How many seconds a call may take.
+        token: The token of the one finding to make again; None: every check is run.
+        checks: The names of the checks to run; None: all.
+        discard: What the stores of these directories have left elsewhere is to be removed, and
+            nothing else done.
+        cache: Where Hypothesis may keep its tables.
+    """
+
+    target: str | None
+    profile: str
+    seed: int
+    deadline: float
+    token: str | None = None
+    checks: tuple[str, ...] | None = None
+    discard: tuple[Path, ...] = ()
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryWanted:
+    """A directory for stores is to be made in this one; its path, or an error, is the answer."""
+
+    parent: Path
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryMade:
+    """A directory for a store is about to be made, whose store leaves something elsewhere."""
+
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of a check is done, and of how much."""
+
+    check: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEnded:
+    """A check has ended, as the how-manieth of how many, and what it found."""
+
+    check: str
+    findings: tuple[Finding, ...]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing could be examined; one line says why."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The report."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduced:
+    """What a token made again; or, with nothing found, that all that was asked for is done."""
+
+    findings: tuple[Finding, ...] = ()
+
+
+Result = Refused | Verified | Reproduced
+"""What comes last."""
