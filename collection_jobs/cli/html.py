@@ -9,6 +9,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collection_jobs.conformance import LAWS, Report
+from collection_jobs.conformance.report.report import reproduce_command
 from collection_jobs.conformance.spec.findings import Bar
 
 __all__ = ["html_page"]
@@ -45,6 +46,7 @@ def html_page(report: Report, sentence: str) -> str:
         laws=LAWS,
         python=platform.python_version(),
         bars=_drawn,
+        reproduce=reproduce_command,
     )
 
 

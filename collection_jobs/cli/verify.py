@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -136,7 +137,8 @@ def _show(
             view.show_again(list(findings), console)
             return _EXIT_CODES["findings" if findings else "conforms"]
         case Verified(report):
-            pass
+            argument = None if request.target is None else shown_target(request.target)
+            report = replace(report, argument=argument)
         case StoodStill(finding):
             report = unfinished_report(
                 _name(request),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 import click
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collection_jobs.conformance import LAWS, Finding, Report
+from collection_jobs.conformance.report.report import reproduce_command
 from collection_jobs.conformance.running.targets import shown_target
 
 __all__ = ["sentence", "show_again", "show_interrupted", "show_report"]
@@ -22,6 +22,10 @@ _SENTENCES = {
     "findings": "does not conform. {count} broken.",
     "incomplete": "incomplete. No law was found broken, but {count} went unchecked.",
 }
+_MOST_LINES = 12
+"""How many lines of a finding's history are printed; the JSON report has all."""
+_MOST_CHARACTERS = 600
+"""How many characters of one of them."""
 _CLAIM_STYLES = {"confirmed": "green", "overstated": "bold red", "understated": "yellow"}
 
 
@@ -34,6 +38,7 @@ def show_report(report: Report, target: str | None, console: Console) -> None:
         console: Where to.
     """
     console.print(_table(report))
+    _show_reasons(report, console)
     for tried in dict.fromkeys(law.reason for law in report.laws if law.verdict == "holds"):
         console.print(Text(f"tried: {tried}", "dim"))
     _show_claims(report, console)
@@ -73,10 +78,9 @@ def _show_findings(findings: Sequence[Finding], target: str | None, console: Con
         console.print()
         _show_finding(finding, console)
         if finding.token is not None:
-            again = shlex.join(
-                [*([] if target is None else [shown_target(target)]), "--reproduce", finding.token]
-            )
-            console.print(Text(f"reproduce: collection-jobs verify {again}", "dim"), soft_wrap=True)
+            argument = None if target is None else shown_target(target)
+            again = reproduce_command(argument, finding.token)
+            console.print(Text(f"reproduce: {again}", "dim"), soft_wrap=True)
 
 
 def show_again(findings: list[Finding], console: Console) -> None:
@@ -110,10 +114,17 @@ def _table(report: Report) -> Table:
     table.add_column("verdict")
     for law in report.laws:
         verdict = Text(law.verdict, _STYLES[law.verdict])
-        if law.verdict in ("not applicable", "not checked"):
-            verdict.append(f": {law.reason}")
         table.add_row(law.id, LAWS[law.id].title, verdict)
     return table
+
+
+def _show_reasons(report: Report, console: Console) -> None:
+    """Print below the table why laws were not examined, each reason once."""
+    for verdict in ("not applicable", "not checked"):
+        laws = [law for law in report.laws if law.verdict == verdict]
+        for reason in dict.fromkeys(law.reason for law in laws):
+            ids = ", ".join(law.id for law in laws if law.reason == reason)
+            console.print(Text(f"{verdict}: {ids}: {reason}", _STYLES[verdict]))
 
 
 def _show_claims(report: Report, console: Console) -> None:
@@ -149,5 +160,23 @@ def _show_signatures(report: Report, console: Console) -> None:
 def _show_finding(finding: Finding, console: Console) -> None:
     console.print(Text(f"{finding.law}: {LAWS[finding.law].sentence}", "bold"))
     console.print(Text(finding.message))
-    for line in finding.history:
-        console.print(Text(f"    {line}", "cyan"), soft_wrap=True)
+    for line in _fewer(finding.history):
+        console.print(Text(f"    {_shorter(line)}", "cyan"), soft_wrap=True)
+
+
+def _fewer(history: Sequence[str]) -> list[str]:
+    """Return at most so many lines, those at the end above all: they show the violation."""
+    if len(history) <= _MOST_LINES:
+        return list(history)
+    first, last = 3, _MOST_LINES - 4
+    between = len(history) - first - last
+    return [*history[:first], f"# ... {between} more, in the JSON report ...", *history[-last:]]
+
+
+def _shorter(line: str) -> str:
+    """Return a line without the middle of its long arguments."""
+    if len(line) <= _MOST_CHARACTERS:
+        return line
+    left_out = len(line) - _MOST_CHARACTERS
+    half = _MOST_CHARACTERS // 2
+    return f"{line[:half]} ... {left_out:,} characters, in the JSON report ... {line[-half:]}"

@@ -83,7 +83,8 @@ def shown_finding(finding: Finding, target: Target) -> Finding:
 def _without_secrets(law: LawReport, target: Target) -> LawReport:
     reason = None if law.reason is None else target.without_secrets(law.reason)
     finding = None if law.finding is None else shown_finding(law.finding, target)
-    return replace(law, reason=reason, finding=finding)
+    others = tuple(shown_finding(other, target) for other in law.others)
+    return replace(law, reason=reason, finding=finding, others=others)
 
 
 def _judge(law: Law, probed: Probed, examined: Sequence[Examined]) -> LawReport:
@@ -93,8 +94,8 @@ def _judge(law: Law, probed: Probed, examined: Sequence[Examined]) -> LawReport:
         if findings:
             # The first check's: those of one caller and of interleavings can be made again exactly,
             # and come before those of real tasks and processes, whose timing is the machine's.
-            shortest = min(findings, key=lambda finding: len(finding.history))
-            return LawReport(law.id, "broken", finding=shortest)
+            first, *others = sorted(findings, key=lambda finding: len(finding.history))
+            return LawReport(law.id, "broken", finding=first, others=tuple(others))
     if any(overdue.ends_all for overdue in probed.overdue):
         return LawReport(law.id, "not checked", probed.overdue[-1].reason)
     if law.capability is not None and law.capability not in probed.capabilities:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from collection_jobs.conformance.report.report import LawReport, Report
+from collection_jobs.conformance.report.report import LawReport, Report, reproduce_command
+from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.laws import LAWS
 
 __all__ = ["junit_xml"]
@@ -34,17 +35,26 @@ def junit_xml(report: Report) -> str:
         ET.SubElement(properties, "property", name="understated", value=_printable(value))
     for law in report.laws:
         name = f"{law.id} {LAWS[law.id].title}"
-        _add_verdict(ET.SubElement(suite, "testcase", classname=report.target, name=name), law)
+        case = ET.SubElement(suite, "testcase", classname=report.target, name=name)
+        _add_verdict(case, law, report.argument)
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _add_verdict(case: ET.Element, law: LawReport) -> None:
+def _told(finding: Finding, argument: str | None) -> str:
+    """Return a finding as text: what is wrong, the calls, and how to reproduce it."""
+    lines = [finding.message, *finding.history]
+    if finding.token is not None:
+        lines.append(f"reproduce: {reproduce_command(argument, finding.token)}")
+    return "\n".join(lines)
+
+
+def _add_verdict(case: ET.Element, law: LawReport, argument: str | None) -> None:
     if law.finding is not None:
         failure = ET.SubElement(case, "failure", message=_printable(law.finding.message))
-        failure.text = _printable("\n".join(law.finding.history))
+        failure.text = _printable("\n\n".join(_told(one, argument) for one in law.findings))
     elif law.verdict == "not checked":
         ET.SubElement(case, "error", message=f"not checked: {law.reason}")
     elif law.verdict == "not applicable":

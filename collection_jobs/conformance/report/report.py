@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from collection_jobs.conformance.report.capability_report import Claim
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.static.report import StaticReport, Verdict
 
-__all__ = ["LawReport", "LawVerdict", "Report"]
+__all__ = ["LawReport", "LawVerdict", "Report", "reproduce_command"]
 
 LawVerdict = Literal["holds", "broken", "not applicable", "not checked"]
 
@@ -23,6 +24,7 @@ class LawReport:
         verdict: Whether it holds.
         reason: What was tried, for a law that holds; why not, for one that was not examined.
         finding: The violation, for a law that is broken.
+        others: Further violations of it that one cause does not explain, as of other methods.
         waits_for: The unwritten methods without which it cannot be examined.
     """
 
@@ -31,6 +33,7 @@ class LawReport:
     reason: str | None = None
     finding: Finding | None = None
     waits_for: tuple[str, ...] = ()
+    others: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as the command's JSON shows it."""
@@ -40,12 +43,15 @@ class LawReport:
         if self.waits_for:
             shown["waits_for"] = list(self.waits_for)
         if self.finding is not None:
-            shown["finding"] = {
-                "history": list(self.finding.history),
-                "message": self.finding.message,
-                "reproduce": self.finding.token,
-            }
+            shown["finding"] = _finding_json(self.finding)
+        if self.others:
+            shown["others"] = [_finding_json(other) for other in self.others]
         return shown
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All violations of it."""
+        return () if self.finding is None else (self.finding, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,8 @@ class Report:
         claims: What the adapter declares about itself, compared with what was observed.
         adapter: The class of the repository, as ``module:Class``.
         signatures: The static verdict on that class, or why there is none; None if not requested.
+        argument: The target as the command line takes it, without secrets; None for the default,
+            or for one that was made in code.
     """
 
     target: str
@@ -71,6 +79,7 @@ class Report:
     claims: tuple[Claim, ...] = ()
     adapter: str = ""
     signatures: StaticReport | str | None = None
+    argument: str | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -99,7 +108,7 @@ class Report:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """The violations, in the order of the contract."""
-        return tuple(law.finding for law in self.laws if law.finding is not None)
+        return tuple(finding for law in self.laws for finding in law.findings)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as ``collection-jobs verify --json`` writes it."""
@@ -115,6 +124,25 @@ class Report:
             "adapter": self.adapter,
             "signatures": _signatures_json(self.signatures),
         }
+
+
+def reproduce_command(argument: str | None, token: str) -> str:
+    """Return the command that reproduces a finding.
+
+    Args:
+        argument: The target as the command line takes it; None for the default.
+        token: The finding's token.
+    """
+    words = ["collection-jobs", "verify", *([] if argument is None else [argument])]
+    return shlex.join([*words, "--reproduce", token])
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "history": list(finding.history),
+        "message": finding.message,
+        "reproduce": finding.token,
+    }
 
 
 def _signatures_json(static: StaticReport | str | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, cast
 
@@ -40,7 +41,7 @@ def wrong_calls(capabilities: Collection[str] = frozenset()) -> Iterator[WrongCa
 
 
 def examine_wrong_inputs(plan: Plan) -> Examination:
-    """Give a store every wrong value; one finding, with the first that it takes, or none.
+    """Give a store every wrong value; one finding for each method, with the first that it takes.
 
     "Before the engine is touched" shows in that the stored job is as it was; that the engine was
     not even asked cannot be seen from outside.
@@ -55,7 +56,7 @@ def _findings(store: OpenStore, calls: Iterable[WrongCall]) -> list[Finding]:
     job = example_job("a")
     store.run(answered(Call("save", (job,)), store.repository))
     before = _stored(store)
-    wrong: list[Finding] = []
+    wrong = defaultdict[str, list[Finding]](list)
     for call, value, due in calls:
         outcome = store.run(answered(call, store.repository))
         violation = _violation(call, outcome, value, due)
@@ -63,12 +64,12 @@ def _findings(store: OpenStore, calls: Iterable[WrongCall]) -> list[Finding]:
             violation = Violation(_LAW, f"{call} {outcome}, and changed the stored job")
         if violation is not None:
             history = (f"await repository.save({code(job)})", f"await {call}")
-            wrong.append(Finding(_LAW, violation.message, history))
+            wrong[call.method].append(Finding(_LAW, violation.message, history))
             before = _stored(store)
-    if not wrong:
-        return []
-    first = wrong[0]
-    return [Finding(_LAW, f"{first.message}{_others(wrong[1:])}", first.history)]
+    return [
+        Finding(_LAW, f"{first.message}{_others(others)}", first.history)
+        for first, *others in wrong.values()
+    ]
 
 
 def _others(wrong: Sequence[Finding]) -> str:
