@@ -6,8 +6,9 @@ from collection_jobs.conformance.checks.cancellation.examine import examine_canc
 from collection_jobs.conformance.checks.contention.examine import (
     examine_contention,
 )
-from collection_jobs.conformance.checks.crash.damage import examine_damage
 from collection_jobs.conformance.checks.crash.kill import examine_kills
+from collection_jobs.conformance.checks.faults.damage import examine_damage
+from collection_jobs.conformance.checks.faults.examine import examine_faults
 from collection_jobs.conformance.checks.handles.examine import examine_handles, find_handles_again
 from collection_jobs.conformance.checks.interleavings.examine import (
     examine_interleavings,
@@ -46,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("interleavings", CONCURRENT_LAWS, examine_interleavings, again=find_interleaving_again),
     Check("damaged stores", frozenset({"ERROR-1"}), examine_damage),
+    Check("failing resources", frozenset({"ERROR-1"}), examine_faults),
     Check("concurrent calls", CONCURRENT_LAWS, examine_contention),
     Check(
         "several handles",
