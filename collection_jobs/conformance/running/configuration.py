@@ -89,7 +89,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 scripts=2,
                 sizes=(100, 2_000),
                 repetitions=3,
-                filling=2,
+                filling=6,
                 on_disk=False,
             ),
             Profile(
@@ -107,7 +107,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 scripts=8,
                 sizes=(100, 10_000),
                 repetitions=7,
-                filling=15,
+                filling=45,
             ),
             Profile(
                 "thorough",
