@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from collection_jobs.conformance.checks.scaling.filling import NEWEST, OLD, RARE
+from collection_jobs.conformance.checks.scaling.filling import DELETED, NEWEST, OLD, RARE
 from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
@@ -137,7 +137,7 @@ def _calls(
     for operation in operations(capabilities):
         if operation.capability is not None:
             yield from _calls_beyond(operation, repository, others)
-    yield "delete(unknown)", lambda at, job: repository.delete(f"{job.id}?")
+    yield from _on_no_job(repository)
     yield "delete(id)", lambda at, job: repository.delete(job.id)
 
 
@@ -171,6 +171,18 @@ def _on_an_old_job(repository: CollectionJobRepository) -> Iterator[tuple[str, _
         "add_failed_symbol(old, symbol, error)",
         lambda at, job: repository.add_failed_symbol(OLD, "ETH", f"timeout {at}"),
     )
+
+
+def _on_no_job(repository: CollectionJobRepository) -> Iterator[tuple[str, _Call]]:
+    """Calls on an id that was never used, and on one whose job was deleted."""
+    yield "get_stats(unknown)", lambda at, job: repository.get_stats(f"{job.id}?")
+    yield "get_stats(deleted)", lambda at, job: repository.get_stats(DELETED)
+    yield (
+        "update_status(deleted, JobStatus.RUNNING)",
+        lambda at, job: repository.update_status(DELETED, JobStatus.RUNNING),
+    )
+    yield "delete(unknown)", lambda at, job: repository.delete(f"{job.id}?")
+    yield "delete(deleted)", lambda at, job: repository.delete(DELETED)
 
 
 def _calls_beyond(

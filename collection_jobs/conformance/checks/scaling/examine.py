@@ -245,7 +245,7 @@ def _look_deep(pair: _Pair, growth: _Growth, repetitions: int) -> Finding | None
             return None
         pair.measure(repetitions)
     found = _deeper(pair, growth)
-    if found is None:
+    if found is None or (found.measure == "time" and is_busy()):
         return None
     before = growth.sizes[1] // 2
     message = (

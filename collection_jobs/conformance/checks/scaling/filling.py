@@ -13,16 +13,19 @@ from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
-__all__ = ["NEWEST", "OLD", "RARE", "fill"]
+__all__ = ["DELETED", "NEWEST", "OLD", "RARE", "fill"]
 
 RARE = JobStatus.FAILED
 """The status that only three jobs have, which lie in the middle of the store."""
+_CALLERS = 64
+"""Who save the jobs, each one after another."""
 NEWEST = datetime(2024, 3, 1, tzinfo=UTC)
 """When the newest job was created."""
 OLD = "job 0"
 """The oldest job."""
-
-_CALLERS = 64
+_GONE = ", deleted"
+DELETED = f"job {_CALLERS}{_GONE}"
+"""A job that was deleted: the second one of a caller."""
 
 
 async def fill(repository: CollectionJobRepository, size: int, seconds: float) -> int:
@@ -50,7 +53,7 @@ async def _save_each(
         if time.monotonic() >= until:
             break
         if saved % 2:  # what deleted jobs leave behind must cost nothing either
-            gone = replace(job, id=f"{job.id}, deleted")
+            gone = replace(job, id=f"{job.id}{_GONE}")
             await repository.save(gone)
             await repository.delete(gone.id)
         await repository.save(job)
