@@ -207,6 +207,8 @@ class HidesWhatFailed(TableStore):
 class GivesUpAfterAFailure(LogStore):
     """Refuses every call after a failed write until it is opened again, as some databases do."""
 
+    failed: RepositoryError | None = None
+
     @override
     def write(self, content: bytes) -> None:
         if self.failed is not None:
@@ -216,11 +218,6 @@ class GivesUpAfterAFailure(LogStore):
         except RepositoryError as error:
             self.failed = error
             raise
-
-    @override
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.failed: RepositoryError | None = None
 
 
 @is_right

@@ -341,7 +341,7 @@ class WaitsForItsQueue(Queued):
         self._closed = True
         if self.actor is not None:
             self.actor.cancel()
-        while not self.queue.empty():
+        while not self.queue.empty():  # noqa: ASYNC110 - it is how the mutant hangs
             await asyncio.sleep(0.01)
 
 

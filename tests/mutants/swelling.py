@@ -1,4 +1,4 @@
-"""Stores whose costs grow with what is easily forgotten: deleted jobs, other jobs' outcomes, age."""
+"""Stores whose costs grow with what is easily forgotten: deleted jobs, others' outcomes, age."""
 
 from __future__ import annotations
 
@@ -223,5 +223,3 @@ def framed(record: object) -> bytes:
     """A record of the log."""
     content = pickle.dumps(record)
     return len(content).to_bytes(4, "big") + content
-
-

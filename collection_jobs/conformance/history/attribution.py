@@ -125,7 +125,15 @@ def _violation(whole: list[JobOperation], case: _Case) -> Violation:
     says = why(case.culprit, case.stuck.state)
     if not _any_overlap(case.events):
         return says[0]
-    rules = (_torn_read, _two_winners, _wrong_condition, _wrong_revision, _former, _lost_change, _wrong_method)
+    rules = (
+        _torn_read,
+        _two_winners,
+        _wrong_condition,
+        _wrong_revision,
+        _former,
+        _lost_change,
+        _wrong_method,
+    )
     for each in (replace(case, core=whole), case):
         for rule in rules:
             found = rule(each)

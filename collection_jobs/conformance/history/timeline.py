@@ -12,7 +12,7 @@ from collection_jobs.validation import shown
 
 __all__ = ["bars", "draw", "rows"]
 
-_LINES, _BARS = 7, 30
+_LINES, _BARS = 6, 30
 """Calls of a history in text, which with what is said of them takes at most twelve lines; and in a
 page, where they take less room."""
 _ORDERS = 3

@@ -75,7 +75,6 @@ class OpenClose:
         self.times += 1
         return None if violation is None else phase.finding(point, stepped.place, violation)
 
-
     def _repeated(self, phase: _Phase, suspensions: int, pulse: Pulse) -> Finding | None:
         """Cancel it on one store again and again, at each suspension in turn."""
         times = _MANY if self._plan.profile.cancellations else _FEW

@@ -194,7 +194,9 @@ class _Trial:
         """Give an order, hold every lock for a while, and wait for the answer."""
         with locked(directory):
             self._worker.order(order)
-            time.sleep(_HOLD if self._plan.profile.on_disk else _SHORT_HOLD)  # it is the time that the lock is held, and nobody tells when it ends
+            time.sleep(
+                _HOLD if self._plan.profile.on_disk else _SHORT_HOLD
+            )  # it is the time that the lock is held, and nobody tells when it ends
         self._take(self._answered("a call", self._worker.answer))
 
     def _opening(self, directory: Path) -> Open:

@@ -161,7 +161,9 @@ class _Pending:
         found = check_among(ids, told)
         if not found:
             return None
-        text = f"the store was closed while calls were pending, and opened again; {found[0].message}"
+        text = (
+            f"the store was closed while calls were pending, and opened again; {found[0].message}"
+        )
         return Finding(_LOST, text, found[0].history)
 
 

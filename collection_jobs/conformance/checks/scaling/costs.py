@@ -142,7 +142,7 @@ def _calls(
 
 
 def _more_listings(repository: CollectionJobRepository) -> Iterator[tuple[str, _Call]]:
-    """Listings that match few jobs, many and none."""
+    """Yield listings that match few jobs, many and none."""
     running = JobStatus.RUNNING
     yield (
         "list_by_status(JobStatus.RUNNING, 5, 3)",
@@ -150,10 +150,11 @@ def _more_listings(repository: CollectionJobRepository) -> Iterator[tuple[str, _
     )
     yield "list_recent(5)", lambda at, job: repository.list_recent(_FEW)
     for when, since in _SINCE.items():
-        yield (
-            f"list_recent(5, since={when})",
-            lambda at, job, since=since: repository.list_recent(_FEW, since),
-        )
+        yield f"list_recent(5, since={when})", _recent(repository, since)
+
+
+def _recent(repository: CollectionJobRepository, since: datetime) -> _Call:
+    return lambda at, job: repository.list_recent(_FEW, since)
 
 
 _SINCE = {
@@ -164,7 +165,7 @@ _SINCE = {
 
 
 def _on_an_old_job(repository: CollectionJobRepository) -> Iterator[tuple[str, _Call]]:
-    """Calls on the oldest job, before which there is none."""
+    """Yield calls on the oldest job, before which there is none."""
     yield "get_by_id(old)", lambda at, job: repository.get_by_id(OLD)
     yield "get_stats(old)", lambda at, job: repository.get_stats(OLD)
     yield (
@@ -174,7 +175,7 @@ def _on_an_old_job(repository: CollectionJobRepository) -> Iterator[tuple[str, _
 
 
 def _on_no_job(repository: CollectionJobRepository) -> Iterator[tuple[str, _Call]]:
-    """Calls on an id that was never used, and on one whose job was deleted."""
+    """Yield calls on an id that was never used, and on one whose job was deleted."""
     yield "get_stats(unknown)", lambda at, job: repository.get_stats(f"{job.id}?")
     yield "get_stats(deleted)", lambda at, job: repository.get_stats(DELETED)
     yield (

@@ -182,9 +182,7 @@ def _too_few(plan: Plan, sizes: tuple[int, int], seconds: float) -> str:
     return f"in {seconds:g} s only {sizes[1]:,} of {plan.profile.sizes[1]:,} jobs could be saved"
 
 
-def _compare(
-    plan: Plan, pair: _Pair, growth: _Growth, *, declared: bool
-) -> dict[str, Finding]:
+def _compare(plan: Plan, pair: _Pair, growth: _Growth, *, declared: bool) -> dict[str, Finding]:
     """Measure and compare; return the findings by their laws."""
     findings = dict[str, Finding]()
     plan.progress(1, 3)
@@ -203,13 +201,15 @@ def _compare(
 
 def _growing_on_average(pair: _Pair, growth: _Growth) -> list[_Growing]:
     """Compare the mean cost of some hundred changes, again where it is greater."""
+    growing: list[_Growing] = []
     for _ in range(1 + _CONFIRMATIONS):
         small, large = pair.measure_changes()
         growth.changes = _work_factor(small, large)
         found = _grown(CHANGES, small, large, _allowed(growth))
         if found is None or found.measure == "time":
             return []
-    return [] if found is None else [found]
+        growing = [found]
+    return growing
 
 
 def _opening_factor(plan: Plan, directories: Sequence[Path]) -> float:
@@ -281,10 +281,10 @@ def _confirmed(
 ) -> list[_Growing]:
     """Return the calls whose cost grows each time that it is measured."""
     growing: dict[str, _Growing] = {}
-    for time in range(1 + confirmations):
+    for confirmed in range(1 + confirmations):
         pair.measure(repetitions)
         found = {one.call: one for one in _growing(pair, _allowed(growth))}
-        growing = found if time == 0 else {c: one for c, one in found.items() if c in growing}
+        growing = found if confirmed == 0 else {c: one for c, one in found.items() if c in growing}
         growth.worst = max(_work_factor(*costs) for costs in _costs(pair))
         if not growing:
             break
@@ -306,7 +306,7 @@ def _allowed(growth: _Growth) -> float:
     # In proportion would be by the factor itself, less what a call costs at any size. A tree grows
     # by its depth, and lists cut into pieces by a root: so much is allowed.
     factor = growth.sizes[1] / growth.sizes[0]
-    return max(1.0, (factor / 100) ** (1 / 3))
+    return max(1.0, math.pow(factor / 100, 1 / 3))
 
 
 def _growing(pair: _Pair, allowed: float) -> list[_Growing]:
