@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 __all__ = ["Holdings"]
@@ -35,7 +35,7 @@ class Holdings:
     def now(cls) -> Self:
         """Count them."""
         try:
-            handles = len(os.listdir("/dev/fd"))
+            handles = sum(1 for _ in Path("/dev/fd").iterdir())
         except OSError:
             handles = 0
         return cls(handles, threading.active_count(), len(asyncio.all_tasks()))

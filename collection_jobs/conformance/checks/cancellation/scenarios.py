@@ -124,8 +124,7 @@ _COMPANIES = _ALONE, _LEADING, _IN_A_CROWD = ", alone", ", ahead of others", ", 
 
 
 def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
-    """Return the names of all scenes: every victim alone, in a crowd, and those that
-    write ahead of others, too.
+    """Return the names of all scenes: every victim alone and in a crowd, writers ahead of others.
 
     Where calls that wait are done together, the victim ahead of others does their work, and one in
     a crowd has its work done by another.

@@ -139,7 +139,7 @@ class _Trial:
         self.tried.events += done.events
 
     def _in_mid_call(self) -> None:
-        """Make every call while the fault lasts, one by one and at once; then on the same handle."""
+        """Make every call while the fault lasts, one by one and at once, and when it is over."""
         one_by_one = Client("one by one", _calls(self._capabilities, "one by one"))
         at_once = [
             Client(f"at once {number}", (step,))
