@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.history.history import Event, is_hung
@@ -22,13 +25,23 @@ _JOBS = ("first", "second")
 _ERRORS = ("banned", "reset!")
 """Texts of one length: what is written has the size of what it replaces."""
 _LONGEST = 10
+_TICK = 10_000_000
+"""Nanoseconds. Many systems give a file the time of their clock's last tick, some a time of their
+own to each change: the times of the files are set back to the tick, so that all are alike."""
 
 
-def alternate(topology: Topology, capabilities: frozenset[str]) -> tuple[int, Finding | None]:
+def alternate(
+    topology: Topology, capabilities: frozenset[str], directory: Path
+) -> tuple[int, Finding | None]:
     """Let one handle read, another change what was read, and the first one read again.
 
     The reads are short, one job of several: a cursor that stays open holds a snapshot, or a lock.
     Nothing waits in between, so that a file's time and size are often those of the state before.
+
+    Args:
+        topology: The store, open twice.
+        capabilities: What the adapter can do.
+        directory: The store's.
 
     Returns:
         How many calls were made, and what is wrong.
@@ -37,6 +50,7 @@ def alternate(topology: Topology, capabilities: frozenset[str]) -> tuple[int, Fi
     for handle, step in _program(capabilities):
         made = topology.run([Client(f"handle {handle + 1}", (step,), handle)])
         events += made
+        _to_the_tick(directory)
         if any(map(_failed, made)):
             text = f"two handles of one process worked by turns, and {made[0]}"
             return len(events), Finding(_LAW, text, _history(events))
@@ -61,6 +75,13 @@ def _program(capabilities: frozenset[str]) -> Iterator[tuple[int, Step]]:
             yield writer, Step("add_failed_symbol", (_JOBS[0], "BTC", error))
         yield reader, Step("get_by_id", (_JOBS[0],))
         yield reader, listing.step(limit=2)
+
+
+def _to_the_tick(directory: Path) -> None:
+    for path in directory.rglob("*"):
+        with suppress(OSError):  # it may be gone by now
+            found = path.stat()
+            os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns // _TICK * _TICK))
 
 
 def _failed(event: Event) -> bool:

@@ -161,8 +161,9 @@ def _use(plan: Plan, fork_server: ForkServer) -> _Used:
 
 
 def _by_turns(plan: Plan, used: _Used) -> dict[str, Finding]:
-    with in_one_process(plan.opening, plan.new_directory(), 2) as setting:
-        used.turns, found = alternate(setting, plan.capabilities)
+    directory = plan.new_directory()
+    with in_one_process(plan.opening, directory, 2) as setting:
+        used.turns, found = alternate(setting, plan.capabilities, directory)
     return {} if found is None else {found.law: found}
 
 
