@@ -16,6 +16,7 @@ from collection_jobs.conformance.checks.interleavings.examine import (
     examine_interleavings,
     find_interleaving_again,
 )
+from collection_jobs.conformance.checks.interleavings.passing_time import examine_passing_time
 from collection_jobs.conformance.checks.network.examine import examine_network
 from collection_jobs.conformance.checks.scaling.examine import examine_scaling
 from collection_jobs.conformance.checks.sequential.closing import examine_closing
@@ -48,6 +49,7 @@ CHECKS: tuple[Check, ...] = (
         early=True,
     ),
     Check("interleavings", CONCURRENT_LAWS, examine_interleavings, again=find_interleaving_again),
+    Check("passing time", frozenset({"GET-1"}), examine_passing_time),
     Check("damaged stores", frozenset({"ERROR-1"}), examine_damage),
     Check("failing resources", frozenset({"ERROR-1"}), examine_faults),
     Check("concurrent calls", CONCURRENT_LAWS, examine_contention),

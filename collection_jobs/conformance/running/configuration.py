@@ -48,6 +48,7 @@ class Profile:
         sizes: The numbers of jobs in the small and in the large store whose costs are compared.
         repetitions: How often to measure each cost.
         filling: Maximum number of seconds for filling these stores.
+        wait: For how many seconds to leave one store alone, for what expires by the system's clock.
         on_disk: Whether to put stores on a disk if they may be anywhere; in memory, fsync takes no
             time.
     """
@@ -67,6 +68,7 @@ class Profile:
     sizes: tuple[int, int]
     repetitions: int
     filling: float
+    wait: float = 0.0
     on_disk: bool = True
 
 
@@ -125,6 +127,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 sizes=(100, 1_000_000),
                 repetitions=15,
                 filling=900,
+                wait=25,
             ),
         )
     }
