@@ -91,7 +91,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 scripts=2,
                 sizes=(100, 2_000),
                 repetitions=3,
-                filling=6,
+                filling=20,
                 on_disk=False,
             ),
             Profile(

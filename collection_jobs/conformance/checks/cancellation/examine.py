@@ -32,8 +32,9 @@ _STEADY = 3
 """How often a scene must go well without a cancellation before one is blamed; once will do where no
 random moments are tried, for then nothing rests on how long it takes."""
 
-_FEW, _MANY = 40, 128
-"""How many calls are cancelled in a row at one place: more than any usual pool has connections."""
+_FEW, _MANY = (40, 96), (128, 512)
+"""How many calls are cancelled at one suspension, more than any usual pool has connections; and how
+many like one call at most, at all of its suspensions."""
 _LEAST_GRACE = 0.004
 """Seconds for what a cancelled call began to come to its end."""
 
@@ -114,8 +115,8 @@ class _Trials:
         self._kept: list[Running] = []
         self._latest: Running | None = None
         self._grace = _LEAST_GRACE
-        self._points: dict[tuple[str, str], tuple[str, int]] = {}
-        self._repeats = Repeats(_MANY if self._moments else _FEW)
+        self._suspensions: dict[str, int] = {}
+        self._repeats = Repeats(*(_MANY if self._moments else _FEW))
 
     def covered(self, open_close: int) -> str:
         """Tell what was covered, besides so many openings and closings."""
@@ -123,7 +124,7 @@ class _Trials:
         if not self._calls:
             tried = "no call can be cancelled half-way, because none ever suspends"
         if self._repeats.calls:
-            tried += f"; {self._repeats} in a row"
+            tried += f"; {self._repeats}"
         if open_close:
             tried += f"; {open_close} openings and closings"
         if self._skipped:
@@ -155,10 +156,11 @@ class _Trials:
         return True
 
     def repeat(self, stage: OpenStore[_Handles]) -> bool:
-        """Cancel many calls at each place, one after another; return whether to go on."""
-        for name, at in self._points.values():
-            number = f"job {next(self._numbers)}"
-            self.finding = stage.run(self._repeats.run(stage.repository[0], name, number, at))
+        """Cancel many calls like each, one after another; return whether to go on."""
+        for name, suspensions in self._suspensions.items():
+            id_ = f"job {next(self._numbers)}"
+            work = self._repeats.run(stage.repository[0], name, id_, suspensions)
+            self.finding = stage.run(work)
             if self.finding is not None:
                 return False
         return True
@@ -194,9 +196,9 @@ class _Trials:
             return False
         self._calls += 1
         self._places.add(trial.place)
-        if trial.point.after is None and not trial.point.twice:
-            key = trial.scene.victim.method, trial.place
-            self._points.setdefault(key, (trial.scene.name, trial.point.at))
+        scene_ = trial.scene
+        if not (scene_.before or scene_.behind or trial.point.twice) and trial.point.after is None:
+            self._suspensions[scene_.name] = trial.point.at
         return True
 
 

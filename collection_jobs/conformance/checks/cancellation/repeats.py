@@ -1,10 +1,11 @@
-"""Repeats: many calls cancelled at one place, and what they left held."""
+"""Repeats: many calls cancelled one after another, and what they left held."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import cycle
 from typing import Any
 
 from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
@@ -25,7 +26,7 @@ _AT_ONCE = 8
 
 
 class Repeats:
-    """Cancels calls at one place again and again; then others must be answered, and truly.
+    """Cancels calls like one again and again; then others must be answered, and truly.
 
     An adapter that loses one connection of ten with each cancelled call answers nine times more.
 
@@ -33,36 +34,36 @@ class Repeats:
         calls: How many calls were cancelled.
     """
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, times: int, most: int) -> None:
         """Prepare.
 
         Args:
-            times: How many calls to cancel at each place.
+            times: How many calls to cancel at each suspension.
+            most: How many like one call, at all of its suspensions.
         """
         self.calls: int = 0
         self._times = times
-        self._places = 0
+        self._most = most
 
     def __str__(self) -> str:
         """Say what was covered."""
-        return f"{self.calls} calls cancelled at {self._places} calls' awaits, up to {self._times}"
+        return f"{self.calls} calls cancelled in a row, up to {self._times} at each of their awaits"
 
     async def run(
-        self, repository: CollectionJobRepository, name: str, id_: str, at: int
+        self, repository: CollectionJobRepository, name: str, id_: str, suspensions: int
     ) -> Finding | None:
-        """Cancel the calls of a scene at one suspension; return what is wrong after that.
+        """Cancel calls of a scene at each suspension in turn; return what is wrong after that.
 
         Args:
             repository: The handle.
             name: The scene.
             id_: Its job, which no other scene is about.
-            at: The suspension.
+            suspensions: How many there are.
         """
         before = Holdings.now()
-        burst = _Burst(repository, at)
-        self._places += 1
+        burst = _Burst(repository, suspensions)
         cancelled = 0
-        for number in range(0, self._times, _AT_ONCE):
+        for number in range(0, min(self._times * suspensions, self._most), _AT_ONCE):
             cancelled += await burst.play(scene(name, f"{id_}.{number}"))
             if burst.wrong is not None:
                 break
@@ -74,20 +75,20 @@ class Repeats:
         if wrong is None:
             return None
         message = (
-            f"{cancelled} calls like {last.victim} were cancelled at their suspension {at}, in"
-            f" {burst.place}; then {wrong}"
+            f"{cancelled} calls like {last.victim} were cancelled, the first in {burst.place};"
+            f" then {wrong}"
         )
-        return Finding(_LAW, message, _history(last, at, cancelled, burst.place, wrong))
+        return Finding(_LAW, message, _history(last, suspensions, cancelled, burst.place, wrong))
 
 
 def _history(
-    scene_: Scene, at: int, cancelled: int, place: str | None, wrong: str
+    scene_: Scene, suspensions: int, cancelled: int, place: str | None, wrong: str
 ) -> tuple[str, ...]:
     return (
         *map(str, scene_.setup),
         f"for _ in range({cancelled}):",
         f"    victim = asyncio.create_task({str(scene_.victim).removeprefix('await ')})",
-        f"    victim.cancel()  # at its suspension {at}, in {place}",
+        f"    victim.cancel()  # at each of {suspensions} suspensions in turn, such as {place}",
         f"# Then {wrong}",
     )
 
@@ -113,11 +114,11 @@ class _Burst:
         wrong: What is wrong; None: nothing so far.
     """
 
-    def __init__(self, repository: CollectionJobRepository, at: int) -> None:
+    def __init__(self, repository: CollectionJobRepository, suspensions: int) -> None:
         self.place: str | None = None
         self.wrong: str | None = None
         self._repository = repository
-        self._at = at
+        self._points = cycle(map(CancelPoint, range(1, suspensions + 1)))
 
     async def play(self, scene_: Scene) -> int:
         """Cancel the calls, and remove the jobs; return how many were cancelled."""
@@ -128,7 +129,7 @@ class _Burst:
         call = scene_.victim.call(setup.held)
         if call is None:
             return 0
-        steps = [Stepped(self._make(call), CancelPoint(self._at)) for _ in range(_AT_ONCE)]
+        steps = [Stepped(self._make(call), next(self._points)) for _ in range(_AT_ONCE)]
         victims = [asyncio.create_task(_awaited(one)) for one in steps]
         other = Call("add_failed_symbol", (scene_.other, "S2", "beside them"))
         neighbour = asyncio.create_task(self._make(other))
