@@ -26,7 +26,7 @@ _MOST_SUSPENSIONS = 60
 _GRACE = 1.0
 """Seconds for what a cancelled opening or closing left to others to be let go."""
 _TRIES = 50
-_FEW, _MANY = 40, 128
+_FEW, _MANY = 36, 128
 """How often an opening, and a closing, is cancelled on one store."""
 _JOB = example_job("a")
 

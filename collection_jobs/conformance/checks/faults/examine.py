@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from collection_jobs.conformance.checks.faults.table import Fault, faults
+from collection_jobs.conformance.checks.faults.table import ResourceFault, faults
 from collection_jobs.conformance.checks.faults.trial import NotTriedError, Tried, try_fault
 from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.processes import ForkServer
@@ -70,7 +70,7 @@ def examine_faults(plan: Plan) -> Examination:
     return Examination([], str(used))
 
 
-def _finding(fault: Fault, tried: Tried, message: str) -> Finding:
+def _finding(fault: ResourceFault, tried: Tried, message: str) -> Finding:
     when = f"when {fault.told}" if tried.during else f"after {fault.told} for a while"
     text = (
         f"{when}, {message}; an engine's failure must arrive as RepositoryError with its cause,"

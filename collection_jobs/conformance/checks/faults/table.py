@@ -25,13 +25,13 @@ from collection_jobs.conformance.checks.faults.limits import (
     unlimited,
 )
 
-__all__ = ["Fault", "faults", "locked"]
+__all__ = ["ResourceFault", "faults", "locked"]
 
 OnDirectory = Callable[[Path], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ResourceFault:
     """One way for an engine to fail, for a while.
 
     Attributes:
@@ -62,7 +62,7 @@ _HANDLES = (0, 1, 2, 3, 5)
 """How many file handles are left: an opening that needs more fails where they end."""
 
 
-def faults(*, thoroughly: bool) -> Iterator[Fault]:
+def faults(*, thoroughly: bool) -> Iterator[ResourceFault]:
     """Yield every fault.
 
     Args:
@@ -71,21 +71,21 @@ def faults(*, thoroughly: bool) -> Iterator[Fault]:
     yield from map(_file_too_large, (None, *(_ROOMS if thoroughly else _SMALL_ROOM)))
     yield from map(_full_disk, (0, *_ROOMS[2:]) if thoroughly else _SMALL_ROOM)
     yield from map(_no_handles, _HANDLES if thoroughly else _FEW_HANDLES)
-    yield Fault(
+    yield ResourceFault(
         "locked files",
         "another process holds a lock on every file of the store",
         None,
         _nothing,
         comes_before_files=False,
     )
-    yield Fault(
+    yield ResourceFault(
         "read-only files",
         "the store's directory and its files are read-only",
         deny_writing,
         allow_writing,
         obey_permissions,
     )
-    yield Fault(
+    yield ResourceFault(
         "a renamed directory",
         "the store's directory is renamed",
         move_away,
@@ -98,24 +98,24 @@ def _nothing(directory: Path) -> None:
     pass
 
 
-def _file_too_large(room: int | None) -> Fault:
+def _file_too_large(room: int | None) -> ResourceFault:
     told = "no byte can be written to a file (RLIMIT_FSIZE)"
     if room is not None:
         told = f"no file can grow by more than {room:,} bytes (RLIMIT_FSIZE)"
-    return Fault("a limit of the files' size", told, partial(limit_files, room), unlimited)
+    return ResourceFault("a limit of the files' size", told, partial(limit_files, room), unlimited)
 
 
-def _full_disk(left: int) -> Fault:
+def _full_disk(left: int) -> ResourceFault:
     told = f"the disk has {left:,} bytes left"
     begin = partial(fill_disk, left)
-    return Fault("a full disk", told, begin, empty_disk, mount_small_disk)
+    return ResourceFault("a full disk", told, begin, empty_disk, mount_small_disk)
 
 
-def _no_handles(free: int) -> Fault:
+def _no_handles(free: int) -> ResourceFault:
     few = f"{free} more file handles" if free != 1 else "one more file handle"
     told = f"the process may have {few if free else 'no more file handles'} (RLIMIT_NOFILE)"
     begin = partial(limit_handles, free)
-    return Fault("no file handles", told, begin, unlimited, needs_files=False)
+    return ResourceFault("no file handles", told, begin, unlimited, needs_files=False)
 
 
 _BYTES = 1_024

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from collection_jobs.conformance.checks.faults.limits import files_of
-from collection_jobs.conformance.checks.faults.table import Fault, locked
+from collection_jobs.conformance.checks.faults.table import ResourceFault, locked
 from collection_jobs.conformance.checks.faults.wrong_errors import wrong_answer, wrong_failure
 from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.history.history import Event
@@ -71,7 +71,7 @@ class Tried:
         return self.openings + sum(map(_failed, self.events))
 
 
-def try_fault(plan: Plan, fork_server: ForkServer, fault: Fault) -> Tried:
+def try_fault(plan: Plan, fork_server: ForkServer, fault: ResourceFault) -> Tried:
     """Let a fault come while a store is open, then before it is opened, then before it is made.
 
     Raises:
@@ -86,7 +86,7 @@ def try_fault(plan: Plan, fork_server: ForkServer, fault: Fault) -> Tried:
 
 
 class _Trial:
-    def __init__(self, plan: Plan, fork_server: ForkServer, fault: Fault) -> None:
+    def __init__(self, plan: Plan, fork_server: ForkServer, fault: ResourceFault) -> None:
         self.tried = Tried()
         self._plan = plan
         self._fork_server = fork_server
