@@ -265,7 +265,7 @@ def test_every_method_is_in_every_check(method: str) -> None:
 def made_from_the_registry() -> dict[str, set[str]]:
     """What each check calls, on an adapter that has every capability."""
     from collection_jobs.conformance.checks.cancellation.scenarios import scene, scenes
-    from collection_jobs.conformance.checks.crash.damage import calls_on_damage
+    from collection_jobs.conformance.checks.faults.damage import calls_on_damage
     from collection_jobs.conformance.checks.interleavings.pairs import pairs
     from collection_jobs.conformance.checks.network.deeds import calls_of
     from collection_jobs.conformance.checks.sequential.fixed_cases import fixed_programs

@@ -7,9 +7,14 @@ from tests.mutants import (
     cancelling,
     contending,
     crashing,
+    exhausted,
+    expiring,
     failing,
     growing,
     handling,
+    lagging,
+    pooled,
+    swelling,
     unusual,
 )
 from tests.mutants.table import BUGS, ODD
@@ -21,8 +26,13 @@ __all__ = [
     "cancelling",
     "contending",
     "crashing",
+    "exhausted",
+    "expiring",
     "failing",
     "growing",
     "handling",
+    "lagging",
+    "pooled",
+    "swelling",
     "unusual",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import pickle
@@ -244,19 +245,38 @@ class LogStore(Memory):
         if self.file is None:
             raise RepositoryClosedError("the log is closed")
         with mapped_errors():
-            self.file.write(content)
-            os.fsync(self.file.fileno())
+            end = os.fstat(self.file.fileno()).st_size
+            try:
+                if self.file.write(content) != len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(self.file.fileno())
+            except OSError:
+                os.ftruncate(self.file.fileno(), end)
+                raise
+
+    @contextmanager
+    def undone(self, job_id: str) -> Generator[None]:
+        """Take a change back that cannot be written."""
+        former = self._jobs.get(job_id)
+        try:
+            yield
+        except RepositoryError:
+            jobs = {id_: job for id_, job in self._jobs.items() if id_ != job_id}
+            self.replace_all(jobs | ({} if former is None else {job_id: former}), self._revision)
+            raise
 
     @override
     def _put(self, job: CollectionJob) -> None:
-        super()._put(job)
-        self.append(job.id, self._jobs[job.id])
+        with self.undone(job.id):
+            super()._put(job)
+            self.append(job.id, self._jobs[job.id])
 
     @override
     async def delete(self, job_id: str) -> bool:
-        deleted = await super().delete(job_id)
-        if deleted:
-            self.append(job_id, None)
+        with self.undone(job_id):
+            deleted = await super().delete(job_id)
+            if deleted:
+                self.append(job_id, None)
         return deleted
 
 

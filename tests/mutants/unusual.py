@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from typing_extensions import override
 
+from collection_jobs import RepositoryClosedError
 from tests.mutants.cancelling import Batching, engine
 from tests.mutants.stores import FileStore, Hooked, LogStore, TableStore
 from tests.mutants.table import is_right
@@ -24,7 +25,9 @@ is_right(TableStore)
 
 @is_right
 class HasAThread(TableStore):
-    """Makes all its calls on one thread of its own."""
+    """Makes all its calls on one thread of its own; closing it ends those that are under way."""
+
+    closing = False
 
     @override
     async def __aenter__(self) -> Self:
@@ -33,12 +36,15 @@ class HasAThread(TableStore):
 
     @override
     async def __aexit__(self, *exc_info: object) -> None:
+        self.closing = True
         await asyncio.to_thread(self.thread.shutdown)
         await super().close()
 
     @override
     async def run(self, work: Any, *, writes: bool = True) -> Any:
         self.opened()
+        if self.closing:
+            raise RepositoryClosedError("the table is being closed")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.thread, self.transaction, work)
 

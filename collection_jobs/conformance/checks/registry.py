@@ -6,13 +6,17 @@ from collection_jobs.conformance.checks.cancellation.examine import examine_canc
 from collection_jobs.conformance.checks.contention.examine import (
     examine_contention,
 )
-from collection_jobs.conformance.checks.crash.damage import examine_damage
 from collection_jobs.conformance.checks.crash.kill import examine_kills
+from collection_jobs.conformance.checks.faults.damage import examine_damage
+from collection_jobs.conformance.checks.faults.examine import examine_faults
+from collection_jobs.conformance.checks.handles.crowd import examine_crowds
 from collection_jobs.conformance.checks.handles.examine import examine_handles, find_handles_again
+from collection_jobs.conformance.checks.handles.pending import examine_pending
 from collection_jobs.conformance.checks.interleavings.examine import (
     examine_interleavings,
     find_interleaving_again,
 )
+from collection_jobs.conformance.checks.interleavings.passing_time import examine_passing_time
 from collection_jobs.conformance.checks.network.examine import examine_network
 from collection_jobs.conformance.checks.scaling.examine import examine_scaling
 from collection_jobs.conformance.checks.sequential.closing import examine_closing
@@ -45,8 +49,12 @@ CHECKS: tuple[Check, ...] = (
         early=True,
     ),
     Check("interleavings", CONCURRENT_LAWS, examine_interleavings, again=find_interleaving_again),
+    Check("passing time", frozenset({"GET-1"}), examine_passing_time),
     Check("damaged stores", frozenset({"ERROR-1"}), examine_damage),
+    Check("failing resources", frozenset({"ERROR-1"}), examine_faults),
     Check("concurrent calls", CONCURRENT_LAWS, examine_contention),
+    Check("many callers", CONCURRENT_LAWS, examine_crowds),
+    Check("calls pending at the close", frozenset({"ERROR-1", "DURABLE-1"}), examine_pending),
     Check(
         "several handles",
         CONCURRENT_LAWS | {"DURABLE-1"},

@@ -3,16 +3,17 @@
 The law is found by asking what would explain the history, in this order:
 
 1. no two calls overlap: the law that the oracle names for the call that does not fit;
-2. one of two calls for the same change had returned False: ``one_winner``;
-3. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
+2. one read alone had not been made, and later reads fit: ``view``, for it was torn, or late;
+3. one of two calls for the same change had returned False: ``one_winner``;
+4. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
    was accepted though stale, or refused though fresh;
-4. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
-5. the oracle finds that something of a deleted job came back: DELETE-2;
-6. one or two acknowledged changes had not been made, so they were lost to others, of this job or
+5. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
+6. the oracle finds that something of a deleted job came back: DELETE-2;
+7. one or two acknowledged changes had not been made, so they were lost to others, of this job or
    of another, that overlapped them: ``lost`` of those that were lost, then ``losing`` of those that
    overlapped them, else ATOMIC-1;
-7. the method of the call that does not fit had not been called: ``view``;
-8. nothing of the sort: ATOMIC-1.
+8. the method of the call that does not fit had not been called: ``view``;
+9. nothing of the sort: ATOMIC-1.
 
 What stands in double back-quotes is a law of the method's entry in the registry of operations.
 
@@ -124,7 +125,15 @@ def _violation(whole: list[JobOperation], case: _Case) -> Violation:
     says = why(case.culprit, case.stuck.state)
     if not _any_overlap(case.events):
         return says[0]
-    rules = (_two_winners, _wrong_condition, _wrong_revision, _former, _lost_change, _wrong_method)
+    rules = (
+        _torn_read,
+        _two_winners,
+        _wrong_condition,
+        _wrong_revision,
+        _former,
+        _lost_change,
+        _wrong_method,
+    )
     for each in (replace(case, core=whole), case):
         for rule in rules:
             found = rule(each)
@@ -144,6 +153,25 @@ def _overlap(one: JobOperation | Event, other: JobOperation | Event) -> bool:
     """Whether neither was done before the other began."""
     first, second = (one, other) if one.began <= other.began else (other, one)
     return first.ended is None or first.ended >= second.began
+
+
+def _torn_read(case: _Case) -> Violation | None:
+    culprit = case.culprit
+    ended = culprit.ended
+    if not culprit.reads or ended is None or culprit not in case.core:
+        return None
+    later = [one for one in case.core if one.reads and one.began > ended]
+    rest = [one for one in case.core if one is not culprit]
+    if not later or not case.is_explained(rest):
+        return None
+    return _view_broken(culprit)
+
+
+def _view_broken(culprit: JobOperation) -> Violation:
+    return Violation(
+        _laws(culprit).view,
+        f"{culprit.event}; at no instant of the call did the job look like this",
+    )
 
 
 def _two_winners(case: _Case) -> Violation | None:
@@ -275,7 +303,4 @@ def _wrong_method(case: _Case) -> Violation | None:
     rest = [one for one in case.core if one.event.call.method != method]
     if not culprit.reads or not case.is_explained(rest):
         return None
-    return Violation(
-        _laws(culprit).view,
-        f"{culprit.event}; at no instant of the call did the job look like this",
-    )
+    return _view_broken(culprit)

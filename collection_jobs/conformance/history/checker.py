@@ -33,6 +33,7 @@ from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.conformance.spec.model import ABSENT, JobState, Span, unexpected
 from collection_jobs.conformance.spec.operations import OPERATIONS
+from collection_jobs.errors import RepositoryError
 from collection_jobs.job import CollectionJob
 
 __all__ = ["check", "check_among"]
@@ -136,6 +137,10 @@ def _wrong_error(event: Event) -> Violation | None:
     operation = OPERATIONS[event.call.method]
     if isinstance(error, operation.refusals):
         return None
+    if isinstance(error, RepositoryError):
+        # Whatever the method, it is one failure of the engine, and no answer that may be wrong.
+        text = "{} {}, though the engine serves each of these calls alone"
+        return Violation("ERROR-1", text, (event.call, event.outcome))
     return unexpected(event.call, event.outcome, operation.laws.answer)[0]
 
 

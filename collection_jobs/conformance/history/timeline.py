@@ -12,7 +12,9 @@ from collection_jobs.validation import shown
 
 __all__ = ["bars", "draw", "rows"]
 
-_LINES = 30
+_LINES, _BARS = 6, 30
+"""Calls of a history in text, which with what is said of them takes at most twelve lines; and in a
+page, where they take less room."""
 _ORDERS = 3
 
 
@@ -50,7 +52,7 @@ def bars(operations: Sequence[JobOperation]) -> tuple[Bar, ...]:
             one.began,
             one.ended,
         )
-        for one in operations[-_LINES:]
+        for one in operations[-_BARS:]
     )
 
 

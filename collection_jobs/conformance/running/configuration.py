@@ -48,6 +48,7 @@ class Profile:
         sizes: The numbers of jobs in the small and in the large store whose costs are compared.
         repetitions: How often to measure each cost.
         filling: Maximum number of seconds for filling these stores.
+        wait: For how many seconds to leave one store alone, for what expires by the system's clock.
         on_disk: Whether to put stores on a disk if they may be anywhere; in memory, fsync takes no
             time.
     """
@@ -66,6 +67,7 @@ class Profile:
     sizes: tuple[int, int]
     repetitions: int
     filling: float
+    wait: float = 0.0
     on_disk: bool = True
 
 
@@ -87,7 +89,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 scripts=2,
                 sizes=(100, 2_000),
                 repetitions=3,
-                filling=2,
+                filling=20,
                 on_disk=False,
             ),
             Profile(
@@ -104,7 +106,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 scripts=8,
                 sizes=(100, 10_000),
                 repetitions=7,
-                filling=15,
+                filling=45,
             ),
             Profile(
                 "thorough",
@@ -121,6 +123,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 sizes=(100, 1_000_000),
                 repetitions=15,
                 filling=900,
+                wait=25,
             ),
         )
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ __all__ = [
     "CallBegan",
     "CallEnded",
     "Close",
+    "Do",
     "Done",
     "Failed",
     "ForeignError",
@@ -85,6 +86,17 @@ class Use:
 @dataclass(frozen=True, slots=True)
 class Close:
     """Close the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """Call a function in the worker process, on the thread of its event loop.
+
+    Attributes:
+        work: A function of a module, maybe with its arguments bound.
+    """
+
+    work: Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)

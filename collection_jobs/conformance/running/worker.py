@@ -24,6 +24,7 @@ from collection_jobs.conformance.running.messages import (
     CallBegan,
     CallEnded,
     Close,
+    Do,
     Done,
     Failed,
     Leave,
@@ -124,6 +125,9 @@ class _Worker:
                 return Done()
             case Close():
                 await self._close()
+                return Done()
+            case Do():
+                order.work()
                 return Done()
             case _:
                 raise TypeError(f"no such order: {order!r}")

@@ -53,6 +53,8 @@ class Violation(NamedTuple):
 def _said(value: object) -> str:
     if isinstance(value, Call | Outcome | Verbatim | NoMapping):
         return str(value)
+    if hasattr(value, "_fields"):
+        return str(value)  # a value of the oracle's own: no caller knows it by its repr
     if isinstance(value, frozenset):
         # Sorted: the order of a set is another in each process, and a finding is to be the same.
         items = sorted(cast("frozenset[tuple[str, object]]", value))

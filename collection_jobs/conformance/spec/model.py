@@ -56,6 +56,10 @@ class Span(NamedTuple):
             and self.first - CLOCK_TOLERANCE <= value <= self.last + CLOCK_TOLERANCE
         )
 
+    def __str__(self) -> str:
+        """Return the time as it stands in a message."""
+        return f"a time of the call, {self.first:%Y-%m-%d %H:%M:%S} UTC"
+
 
 class Facts(NamedTuple):
     """The fields of a job as plain values, its revision left out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 from itertools import groupby, islice, takewhile
 from pathlib import Path
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import unquote
 
 import lmdb
@@ -34,6 +35,7 @@ __all__ = ["LMDBCollectionJobRepository"]
 _T = TypeVar("_T")
 _GIBIBYTE = 2**30
 _LAYOUT = b"1"
+_ROOM_FOR_LOCKS = 2**16
 _CUT = 511 - 32
 """Bytes of a key of an index; longer ones go on with the hash of the id."""
 
@@ -149,14 +151,25 @@ class _Environment:
     def __init__(self, key: tuple[int, int], directory: Path, map_size: int) -> None:
         self._key = key
         self._handles = 0
+        _check_room(directory)
         self.lmdb = lmdb.open(str(directory), map_size=map_size, max_dbs=4)
+        try:
+            self._check(directory)
+        except BaseException:
+            self.lmdb.close()
+            raise
+
+    def _check(self, directory: Path) -> None:
         # A page beyond the end of the file would end the process when it is read (SIGBUS).
         needed = (self.lmdb.info()["last_pgno"] + 1) * self.lmdb.stat()["psize"]
         size = (directory / "data.mdb").stat().st_size
         if size < needed:
-            self.lmdb.close()
             raise RepositoryError(f"{directory} is damaged: it lacks {needed - size} bytes")
         self.lmdb.reader_check()  # what readers that were killed left behind
+        # Here, where no other thread of the process can have a transaction: open_db keeps Python's
+        # global lock while it waits for the writer, who may be waiting for just that lock.
+        names = (b"jobs", b"recent", b"status", b"store")
+        self.databases: tuple[Any, ...] = tuple(self.lmdb.open_db(name) for name in names)
 
     @classmethod
     def of(cls, directory: Path, map_size: int) -> _Environment:
@@ -178,6 +191,14 @@ class _Environment:
                 self.lmdb.close()
 
 
+def _check_room(directory: Path) -> None:
+    """Refuse a full disk: LMDB maps its lock file, and a page without room ends the process."""
+    disk = os.statvfs(directory)
+    if disk.f_bavail * disk.f_frsize < _ROOM_FOR_LOCKS:
+        cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
+        raise RepositoryError(f"{directory} cannot be opened: its disk is full") from cause
+
+
 class _Store:
     """The layout: four ordered maps of bytes, written together in one transaction.
 
@@ -194,10 +215,7 @@ class _Store:
     def open(self) -> None:
         self._environment = environment = _Environment.of(self.directory, self._map_size)
         self._lmdb = environment.lmdb
-        self._jobs = self._lmdb.open_db(b"jobs")
-        self._recent = self._lmdb.open_db(b"recent")
-        self._status = self._lmdb.open_db(b"status")
-        self._store = self._lmdb.open_db(b"store")
+        self._jobs, self._recent, self._status, self._store = environment.databases
         with self._lmdb.begin(write=True) as transaction:
             transaction.put(b"layout", _LAYOUT, db=self._store, overwrite=False)
             layout = transaction.get(b"layout", db=self._store)

@@ -11,6 +11,7 @@ from random import Random
 
 from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint
 from collection_jobs.conformance.checks.cancellation.open_close import OpenClose
+from collection_jobs.conformance.checks.cancellation.repeats import Repeats
 from collection_jobs.conformance.checks.cancellation.scenarios import scene, scenes
 from collection_jobs.conformance.checks.cancellation.trials import Running, Trial
 from collection_jobs.conformance.running.configuration import Examination, Plan
@@ -31,6 +32,9 @@ _STEADY = 3
 """How often a scene must go well without a cancellation before one is blamed; once will do where no
 random moments are tried, for then nothing rests on how long it takes."""
 
+_FEW, _MANY = (40, 48), (128, 512)
+"""How many calls are cancelled at one suspension, more than any usual pool has connections; and how
+many like one call at most, at all of its suspensions."""
 _LEAST_GRACE = 0.004
 """Seconds for what a cancelled call began to come to its end."""
 
@@ -85,6 +89,8 @@ def _cancel(trials: _Trials, plan: Plan, pulse: Pulse) -> None:
             plan.progress(number, len(names))
             if not trials.run(stage, name):
                 return
+        if not trials.repeat(stage):
+            return
     if "durable" in plan.capabilities:
         with _stage(plan.opening, directory, pulse, shared=False) as stage:
             trials.look_again(stage)
@@ -109,12 +115,16 @@ class _Trials:
         self._kept: list[Running] = []
         self._latest: Running | None = None
         self._grace = _LEAST_GRACE
+        self._suspensions: dict[str, int] = {}
+        self._repeats = Repeats(*(_MANY if self._moments else _FEW))
 
     def covered(self, open_close: int) -> str:
         """Tell what was covered, besides so many openings and closings."""
         tried = f"{self._calls} calls cancelled, at {len(self._places)} places in the adapter"
         if not self._calls:
             tried = "no call can be cancelled half-way, because none ever suspends"
+        if self._repeats.calls:
+            tried += f"; {self._repeats}"
         if open_close:
             tried += f"; {open_close} openings and closings"
         if self._skipped:
@@ -143,6 +153,16 @@ class _Trials:
                 return False
         if running is not None:
             self._kept.append(running)
+        return True
+
+    def repeat(self, stage: OpenStore[_Handles]) -> bool:
+        """Cancel many calls like each, one after another; return whether to go on."""
+        for name, suspensions in self._suspensions.items():
+            id_ = f"job {next(self._numbers)}"
+            work = self._repeats.run(stage.repository[0], name, id_, suspensions)
+            self.finding = stage.run(work)
+            if self.finding is not None:
+                return False
         return True
 
     def look_again(self, stage: OpenStore[_Handles]) -> None:
@@ -176,6 +196,9 @@ class _Trials:
             return False
         self._calls += 1
         self._places.add(trial.place)
+        scene_ = trial.scene
+        if not (scene_.before or scene_.behind or trial.point.twice) and trial.point.after is None:
+            self._suspensions[scene_.name] = trial.point.at
         return True
 
 

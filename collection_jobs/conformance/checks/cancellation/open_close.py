@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
+from collection_jobs.conformance.checks.cancellation.holdings import Holdings
 from collection_jobs.conformance.running.configuration import Plan
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.open_store import Pulse, open_with_timeout
@@ -26,6 +27,8 @@ _MOST_SUSPENSIONS = 60
 _GRACE = 1.0
 """Seconds for what a cancelled opening or closing left to others to be let go."""
 _TRIES = 50
+_FEW, _MANY = 36, 128
+"""How often an opening, and a closing, is cancelled on one store."""
 _JOB = example_job("a")
 
 
@@ -60,6 +63,10 @@ class OpenClose:
                     self.finding = self._tried(phase, point, pulse)
                     if self.finding is not None:
                         return
+            if suspensions:
+                self.finding = self._repeated(phase, min(suspensions, _MOST_SUSPENSIONS), pulse)
+                if self.finding is not None:
+                    return
 
     def _tried(self, phase: _Phase, point: CancelPoint, pulse: Pulse) -> Finding | None:
         work = phase.tried(self._plan.new_directory(), point)
@@ -68,6 +75,26 @@ class OpenClose:
             return None
         self.times += 1
         return None if violation is None else phase.finding(point, stepped.place, violation)
+
+    def _repeated(self, phase: _Phase, suspensions: int, pulse: Pulse) -> Finding | None:
+        """Cancel it on one store again and again, at each suspension in turn."""
+        times = _MANY if self._plan.profile.cancellations else _FEW
+        work = phase.repeated(self._plan.new_directory(), suspensions, times)
+        cancelled, violation = asyncio.run(_with_pulse(pulse, work))
+        self.times += cancelled
+        if violation is None:
+            return None
+        what = "closing" if phase.closes else "opening"
+        message = f"{what} the store was cancelled {cancelled} times; then {violation.message}"
+        method = "__aexit__(None, None, None)" if phase.closes else "__aenter__()"
+        history = (
+            f"for _ in range({cancelled}):",
+            *(["    repository = await opening.__aenter__()"] if phase.closes else []),
+            f"    victim = asyncio.create_task(opening.{method})",
+            f"    victim.cancel()  # at each of its {suspensions} suspensions in turn",
+            f"# Then {violation.message}",
+        )
+        return Finding(_LAW, message, history)
 
 
 async def _with_pulse(pulse: Pulse, work: Coroutine[Any, Any, Any]) -> Any:
@@ -82,6 +109,25 @@ class _Phase:
         self._opening = opening
         self._closes = closes
 
+    @property
+    def closes(self) -> bool:
+        """Whether it is the closing."""
+        return self._closes
+
+    async def repeated(
+        self, directory: Path, suspensions: int, times: int
+    ) -> tuple[int, Violation | None]:
+        """Cancel it so many times; return how often it was, and what is wrong after that."""
+        await self.cancelled(directory, CancelPoint())
+        before = Holdings.now()
+        cancelled = 0
+        for number in range(times):
+            stepped = await self.cancelled(directory, CancelPoint(number % suspensions + 1))
+            cancelled += stepped is not None and stepped.cancelled
+        held = await Holdings.leaked(before, cancelled)
+        violation = None if held is None else Violation(_LAW, held)
+        return cancelled, violation or await self._violation_after_a_while(directory)
+
     async def tried(
         self, directory: Path, point: CancelPoint
     ) -> tuple[Stepped | None, Violation | None]:
@@ -89,13 +135,16 @@ class _Phase:
         stepped = await self.cancelled(directory, point)
         if stepped is None or stepped.place is None:
             return stepped, None
+        return stepped, await self._violation_after_a_while(directory)
+
+    async def _violation_after_a_while(self, directory: Path) -> Violation | None:
         until = time.monotonic() + _GRACE
         for _ in range(_TRIES):
             violation = await self._violation(directory)
             if violation is None or time.monotonic() > until:
-                return stepped, violation
+                return violation
             await asyncio.sleep(_GRACE / _TRIES)
-        return stepped, await self._violation(directory)
+        return await self._violation(directory)
 
     async def cancelled(self, directory: Path, point: CancelPoint) -> Stepped | None:
         """Open and close the store, one of them cancelled: how far it came, if it began."""

@@ -42,7 +42,7 @@ class Scene:
     @property
     def ids(self) -> frozenset[str]:
         """Every job that the scene is about."""
-        more = (f"{self.id} {word}" for word in ("new", "more", "third"))
+        more = (f"{self.id} {word}" for word in ("new", "more", "third", "probe"))
         return frozenset({self.id, self.other, *more})
 
     @property
@@ -61,6 +61,19 @@ class Scene:
             Call("update_status", (self.other, JobStatus.RUNNING)),
             Call("add_failed_symbol", (self.id, "S4", "after")),
             Call("get_by_id", (self.id,)),
+            *self.probes,
+        )
+
+    @property
+    def probes(self) -> tuple[Call, ...]:
+        """Changes of a new job, and what they did: a lock that stayed held shows with a change."""
+        id_ = f"{self.id} probe"
+        return (
+            Call("save", (_job(id_),)),
+            Call("update_status", (id_, JobStatus.RUNNING)),
+            Call("add_failed_symbol", (id_, "S4", "probe")),
+            Call("get_by_id", (id_,)),
+            Call("delete", (id_,)),
         )
 
     @property
@@ -107,18 +120,26 @@ def _victims(id_: str) -> dict[str, Step]:
     return victims
 
 
-_ALONE, _IN_A_CROWD = ", alone", ", among others"
+_COMPANIES = _ALONE, _LEADING, _IN_A_CROWD = ", alone", ", ahead of others", ", among others"
 
 
 def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
-    """Return the names of all scenes: every victim alone, then every victim in a crowd.
+    """Return the names of all scenes: every victim alone and in a crowd, writers ahead of others.
+
+    Where calls that wait are done together, the victim ahead of others does their work, and one in
+    a crowd has its work done by another.
 
     Args:
         capabilities: What the adapter can do beyond the nine methods.
     """
     methods = {one.name for one in operations(capabilities)}
-    known = [name for name, step in _victims("a").items() if step.method in methods]
-    return tuple(f"{name}{company}" for company in (_ALONE, _IN_A_CROWD) for name in known)
+    known = {name: one for name, one in _victims("a").items() if one.method in methods}
+    return tuple(
+        f"{name}{company}"
+        for company in _COMPANIES
+        for name, step in known.items()
+        if company != _LEADING or OPERATIONS[step.method].writes
+    )
 
 
 def scene(name: str, id_: str) -> Scene:
@@ -140,5 +161,8 @@ def scene(name: str, id_: str) -> Scene:
         Call("get_by_id", (other,)),
         Call("add_failed_symbol", (other, "S3", "third")),
     )
+    if name.endswith(_LEADING):
+        victim = _victims(id_)[name.removesuffix(_LEADING)]
+        return Scene(name, id_, other, setup, victim, (), behind)
     victim = _victims(id_)[name.removesuffix(_IN_A_CROWD)]
     return Scene(name, id_, other, setup, victim, before, behind)

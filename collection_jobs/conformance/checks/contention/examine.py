@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from collection_jobs.conformance.checks.contention.sharing import check_sharing
 from collection_jobs.conformance.checks.contention.workloads import (
@@ -42,6 +43,8 @@ _SHORTER = 60
 _OF_THEIR_OWN = frozenset({"SAVE-3", "SAVE-4", "SAVE-5", "STATS-1"})
 """Laws that a handle that lags behind can break for a reason of their own."""
 
+_LONGEST = 12
+"""Lines of a finding's history."""
 _VAGUE = frozenset(
     {"ATOMIC-1", "FAILED-1", "GET-1", "SAVE-1", "SAVE-4", "STATS-1", "STATUS-1", "STATUS-3"}
 )
@@ -62,6 +65,7 @@ class _Contest:
         convicted: The kinds of rounds that broke a law: they are not run again.
         pulse: Beats while the event loops of this process run.
         blocked: What blocked a thread for good.
+        alone: The laws that broke when one caller made a round's calls one after another.
     """
 
     plan: Plan
@@ -73,6 +77,7 @@ class _Contest:
     convicted: set[str] = field(default_factory=set[str])
     pulse: Pulse = field(default_factory=Pulse)
     blocked: list[str] = field(default_factory=list[str])
+    alone: dict[str, Finding] = field(default_factory=dict[str, Finding])
 
     @property
     def covered(self) -> str:
@@ -131,14 +136,17 @@ class _Contest:
     def _one_caller_is_served(self, round_: Round) -> bool:
         """Whether the same calls, made by one caller one after another, keep every law.
 
-        If they do not, the violation is one that a caller alone can see: it is found as such, and
-        would only be blamed on a wrong law here.
+        If they do not, the violation is one that a caller alone can see: it would only be blamed
+        on a wrong law here, and is told as one caller sees it.
         """
         for turn in range(2):
             with in_one_process(
                 self.plan.opening, self.plan.new_directory(), 1, self.pulse
             ) as topology:
-                if check_among(round_.ids, _play_alone(topology, round_, in_turns=bool(turn))):
+                events = _play_alone(topology, round_, in_turns=bool(turn))
+                found = check_among(round_.ids, events)
+                if found:
+                    self.alone.setdefault(found[0].law, _of_one_caller(found[0], events))
                     return False
         return True
 
@@ -163,7 +171,7 @@ def examine_contention(plan: Plan) -> Examination:
         observed.append(_hold_in_processes(contest))
     elif plan.target.spec is not None and not contest.findings:
         observed.append(_glance(contest))
-    findings = list(contest.findings.values())
+    findings = list((contest.findings or contest.alone).values())
     return Examination(findings, contest.covered, unchecked, tuple(observed))
 
 
@@ -331,10 +339,17 @@ def _finding(found: Finding, round_: Round, topology: Topology) -> Finding:
     # whom can often not be told any more.
     law = round_.law if found.law in _VAGUE and round_.law is not None else found.law
     again = "The seed makes the same calls again, not their timing."
-    history = (
-        f"# {round_.about}, {topology.name}. {again}",
-        *map(str, round_.setup),
-        "# What each call saw, and when:",
-        *found.history,
-    )
+    about = f"# {round_.about}, {topology.name}. {again}"
+    setup = (*map(str, round_.setup), "# What each call saw, and when:")
+    room = _LONGEST - 1 - len(found.history)
+    history = (about, *(setup if len(setup) <= room else ()), *found.history[-_LONGEST + 1 :])
     return Finding(law, found.message, history)
+
+
+def _of_one_caller(found: Finding, events: Sequence[Event]) -> Finding:
+    """Return what one caller saw, with the last calls up to it on the job that it is about."""
+    before = list(takewhile(lambda event: str(event) not in found.message, events))
+    upto = events[: len(before) + 1]
+    about = [event for event in upto if found.job_id is None or found.job_id in event.call.job_ids]
+    lines = [f"await {event.call}  # {event.outcome}" for event in about[-_LONGEST:]]
+    return Finding(found.law, found.message, tuple(lines) or found.history)

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from collection_jobs.conformance.checks.handles.alternating import alternate
 from collection_jobs.conformance.checks.handles.judgement import judge_script
 from collection_jobs.conformance.checks.handles.play import Played, play
 from collection_jobs.conformance.checks.handles.script import (
@@ -54,6 +55,7 @@ class _Used:
         processes: How many processes opened a store.
         killed: How many of them were killed.
         acknowledged: How many calls were.
+        turns: How many calls two handles of one process made by turns.
         notes: What could not be tried, and why.
     """
 
@@ -64,6 +66,7 @@ class _Used:
     processes: int = 0
     killed: int = 0
     acknowledged: int = 0
+    turns: int = 0
     notes: list[str] = field(default_factory=list[str])
 
     def add(self, played: Played) -> None:
@@ -83,7 +86,7 @@ class _Used:
             f" {self.openings} times beside"
             f" {_counted(self.processes - self.stores, 'other process', 'es')} on"
             f" {_counted(self.stores, 'store')}, {_counted(self.killed, 'process', 'es')} killed,"
-            f" {self.acknowledged} acknowledged calls"
+            f" {self.acknowledged} acknowledged calls, and {self.turns} on two handles by turns"
         )
         return "; ".join([tried, *self.notes])
 
@@ -143,6 +146,10 @@ def _use(plan: Plan, fork_server: ForkServer) -> _Used:
         said = plan.target.without_secrets(refusal)
         used.notes.append(f"not on several handles of one process: {said}")
     trial = _Trial(plan.opening, plan.new_directory, fork_server, linked)
+    if refusal is None:
+        used.findings = _by_turns(plan, used)
+        if used.findings:
+            return used
     kills, places = "durable" in plan.capabilities, 2 if linked else 1
     for number in range(count):
         plan.progress(number, count)
@@ -151,6 +158,13 @@ def _use(plan: Plan, fork_server: ForkServer) -> _Used:
         if used.findings:
             break
     return used
+
+
+def _by_turns(plan: Plan, used: _Used) -> dict[str, Finding]:
+    directory = plan.new_directory()
+    with in_one_process(plan.opening, directory, 2) as setting:
+        used.turns, found = alternate(setting, plan.capabilities, directory)
+    return {} if found is None else {found.law: found}
 
 
 def _found(trial: _Trial, lines: tuple[Line, ...], used: _Used) -> dict[str, Finding]:

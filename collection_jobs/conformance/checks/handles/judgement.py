@@ -14,7 +14,7 @@ from collection_jobs.errors import CollectionJobError, RepositoryError
 
 __all__ = ["judge_script"]
 
-_LONGEST = 38
+_LONGEST = 12
 """Lines of a history; of a longer one, what is not about the job that is lost is left out."""
 _OF_THEIR_OWN = frozenset({"SAVE-3", "SAVE-4", "SAVE-5", "MANY-3"})
 """Laws that say more of a loss than the job that was lost does."""
@@ -98,7 +98,7 @@ def _finding(
 def _history(played: Played, about: Collection[Event]) -> Iterable[str]:
     """Write the calls as Python, process by process; a handle has its process's name and number."""
     events = [event for event in played.events if event.outcome is not None or event in about]
-    many = len(events) > _LONGEST // 2
+    many = len(events) > _LONGEST
     events = [
         event
         for event in events

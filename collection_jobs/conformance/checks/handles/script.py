@@ -215,7 +215,8 @@ class _Writer:
         beyond = (one for one in self._operations if one.capability is not None)
         reads += [one.step(limit=_ALL) for one in beyond if not one.writes]
         self._random.shuffle(reads)
-        return reads
+        # The last is short: a cursor that is left open keeps a snapshot, or a lock.
+        return [*reads, Step("list_recent", (1,))]
 
     def _saves(self, number: int) -> list[Step]:
         """Return saves of new jobs: some together, where the adapter can do that."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from collection_jobs.conformance.checks.scaling.filling import NEWEST, RARE
+from collection_jobs.conformance.checks.scaling.filling import DELETED, NEWEST, OLD, RARE
 from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
-__all__ = ["DEEP_PAGE", "FIRST_PAGE", "Cost", "measure"]
+__all__ = ["CHANGES", "DEEP_PAGE", "FIRST_PAGE", "Cost", "measure", "measure_changes"]
+
+CHANGES = "save(new), add_failed_symbol(id, symbol, error) and delete(id), 100 times each"
 
 FIRST_PAGE = "list_after(JobStatus.PENDING, None, 5)"
 DEEP_PAGE = "list_after(JobStatus.PENDING, key, 5)"
@@ -24,6 +28,7 @@ DEEP_PAGE = "list_after(JobStatus.PENDING, key, 5)"
 _FEW = 5
 _DEEP = NEWEST - timedelta(minutes=30), "job"
 """The key of a page near the end, behind which there are still some jobs."""
+_CHANGED_JOBS, _CALLERS = 100, 8
 _LONG = 0.03
 """Seconds after which a call that takes long is not made any more."""
 
@@ -37,14 +42,19 @@ class Cost:
         cpu: Seconds that the process worked, on all its threads: what other programs do to the
             machine, or a disk's moods, hardly show in it. An engine in another process does not
             show in it at all.
+        moved: Bytes that the process read and wrote, as the system counts them; 0 where it does
+            not. Nothing else on the machine shows in it.
     """
 
     wall: float
     cpu: float
+    moved: float = 0.0
 
     def least(self, other: Cost) -> Cost:
         """Return the lesser of two measurements: what disturbs one only ever adds to it."""
-        return Cost(min(self.wall, other.wall), min(self.cpu, other.cpu))
+        return Cost(
+            min(self.wall, other.wall), min(self.cpu, other.cpu), min(self.moved, other.moved)
+        )
 
 
 async def measure(
@@ -67,11 +77,12 @@ async def measure(
     probes = [_probe(f"{name} {number}") for number in range(times)]
     held: list[CollectionJob] = []
     left: list[CollectionJob] = []
+    others = list(probes)
     costs: dict[str, Cost] = {}
     enabled = gc.isenabled()
     gc.disable()  # it looks at all objects of the process now and then, whoever made them
     try:
-        for what, call in _calls(repository, held, capabilities):
+        for what, call in _calls(repository, held, others, capabilities):
             costs[what], made = await _time(call, probes)
             left += probes[made:]
             del probes[made:]
@@ -95,6 +106,7 @@ _Call = Callable[[int, CollectionJob], Awaitable[object]]
 def _calls(
     repository: CollectionJobRepository,
     held: Sequence[CollectionJob],
+    others: Sequence[CollectionJob],
     capabilities: frozenset[str],
 ) -> Iterator[tuple[str, _Call]]:
     """Every method but get_running_jobs, in every way that may cost something of its own."""
@@ -120,45 +132,136 @@ def _calls(
         f"list_by_status(JobStatus.{RARE.name}, 5)",
         lambda at, job: repository.list_by_status(RARE, _FEW),
     )
-    yield "list_recent(5)", lambda at, job: repository.list_recent(_FEW)
-    yield (
-        "list_recent(5, since=yesterday)",
-        lambda at, job: repository.list_recent(_FEW, NEWEST),
-    )
+    yield from _more_listings(repository)
+    yield from _on_an_old_job(repository)
     for operation in operations(capabilities):
         if operation.capability is not None:
-            yield from _calls_beyond(operation, repository)
+            yield from _calls_beyond(operation, repository, others)
+    yield from _on_no_job(repository)
     yield "delete(id)", lambda at, job: repository.delete(job.id)
 
 
+def _more_listings(repository: CollectionJobRepository) -> Iterator[tuple[str, _Call]]:
+    """Yield listings that match few jobs, many and none."""
+    running = JobStatus.RUNNING
+    yield (
+        "list_by_status(JobStatus.RUNNING, 5, 3)",
+        lambda at, job: repository.list_by_status(running, _FEW, 3),
+    )
+    yield "list_recent(5)", lambda at, job: repository.list_recent(_FEW)
+    for when, since in _SINCE.items():
+        yield f"list_recent(5, since={when})", _recent(repository, since)
+
+
+def _recent(repository: CollectionJobRepository, since: datetime) -> _Call:
+    return lambda at, job: repository.list_recent(_FEW, since)
+
+
+_SINCE = {
+    "yesterday": NEWEST,
+    "long ago": datetime(1990, 1, 1, tzinfo=UTC),
+    "tomorrow": NEWEST + timedelta(days=1),
+}
+
+
+def _on_an_old_job(repository: CollectionJobRepository) -> Iterator[tuple[str, _Call]]:
+    """Yield calls on the oldest job, before which there is none."""
+    yield "get_by_id(old)", lambda at, job: repository.get_by_id(OLD)
+    yield "get_stats(old)", lambda at, job: repository.get_stats(OLD)
+    yield (
+        "add_failed_symbol(old, symbol, error)",
+        lambda at, job: repository.add_failed_symbol(OLD, "ETH", f"timeout {at}"),
+    )
+
+
+def _on_no_job(repository: CollectionJobRepository) -> Iterator[tuple[str, _Call]]:
+    """Yield calls on an id that was never used, and on one whose job was deleted."""
+    yield "get_stats(unknown)", lambda at, job: repository.get_stats(f"{job.id}?")
+    yield "get_stats(deleted)", lambda at, job: repository.get_stats(DELETED)
+    yield (
+        "update_status(deleted, JobStatus.RUNNING)",
+        lambda at, job: repository.update_status(DELETED, JobStatus.RUNNING),
+    )
+    yield "delete(unknown)", lambda at, job: repository.delete(f"{job.id}?")
+    yield "delete(deleted)", lambda at, job: repository.delete(DELETED)
+
+
 def _calls_beyond(
-    operation: Operation, repository: CollectionJobRepository
+    operation: Operation, repository: CollectionJobRepository, others: Sequence[CollectionJob]
 ) -> Iterator[tuple[str, _Call]]:
     method: Any = getattr(repository, operation.name)
     if operation.name == "list_after":
         yield FIRST_PAGE, lambda at, job: method(JobStatus.PENDING, None, _FEW)
         yield DEEP_PAGE, lambda at, job: method(JobStatus.PENDING, _DEEP, _FEW)
         return
-    # Each outcome replaces the other kind's, and of several jobs there are two.
+    # Each outcome replaces the other kind's, and of several jobs there are two different ones.
     names = (_SHOWN.get(one.name, one.name) for one in operation.parameters if one.is_required)
     yield (
         f"{operation.name}({', '.join(names)})",
-        lambda at, job: method(*operation.arguments(job.id, jobs=(job, job), symbol="ETH")),
+        lambda at, job: method(
+            *operation.arguments(job.id, jobs=(job, others[at - 1]), symbol="ETH")
+        ),
     )
 
 
-_SHOWN = {"job_id": "id", "jobs": "(job, job)"}
+_SHOWN = {"job_id": "id", "jobs": "(job, other)"}
 """How a cost calls some of the arguments."""
 
 
 async def _time(call: _Call, probes: Sequence[CollectionJob]) -> tuple[Cost, int]:
     """Return what the call takes, and for how many of the probes there was time."""
-    began, cpu = time.perf_counter(), time.process_time()
+    meter = _Meter()
     made = 0
     for at, probe in enumerate(probes):
         await call(at, probe)
         made += 1
-        if time.perf_counter() - began > _LONG:
+        if time.perf_counter() - meter.began > _LONG:
             break
-    wall, cpu = time.perf_counter() - began, time.process_time() - cpu
-    return Cost(wall / made, cpu / made), made
+    return meter.cost(made), made
+
+
+class _Meter:
+    """Measures from its making on."""
+
+    def __init__(self) -> None:
+        self._moved = _bytes_moved()
+        self.began = time.perf_counter()
+        self._cpu = time.process_time()
+
+    def cost(self, calls: int) -> Cost:
+        """Return what each of so many calls took."""
+        cpu = time.process_time() - self._cpu
+        wall = time.perf_counter() - self.began
+        return Cost(wall / calls, cpu / calls, (_bytes_moved() - self._moved) / calls)
+
+
+_IO = Path("/proc/self/io")
+
+
+def _bytes_moved() -> int:
+    """Return how much the process has read and written so far; 0 where the system does not say."""
+    try:
+        lines = _IO.read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("rchar", "wchar")))
+
+
+async def measure_changes(repository: CollectionJobRepository, name: str) -> Cost:
+    """Return the mean cost of some hundreds of changes, of which one may do the work of many.
+
+    Args:
+        repository: The store.
+        name: What no other measurement on this store is called.
+    """
+    probes = iter([_probe(f"{name} {number}") for number in range(_CHANGED_JOBS)])
+
+    async def change() -> None:
+        for job in probes:
+            await repository.save(job)
+            await repository.add_failed_symbol(job.id, "BTC", "timeout")
+            await repository.delete(job.id)
+
+    meter = _Meter()
+    await asyncio.gather(*(change() for _ in range(_CALLERS)))
+    return meter.cost(3 * _CHANGED_JOBS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from collection_jobs.conformance.spec.calls import example_job
@@ -12,18 +13,23 @@ from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
-__all__ = ["NEWEST", "RARE", "fill"]
+__all__ = ["DELETED", "NEWEST", "OLD", "RARE", "fill"]
 
 RARE = JobStatus.FAILED
 """The status that only three jobs have, which lie in the middle of the store."""
+_CALLERS = 64
+"""Who save the jobs, each one after another."""
 NEWEST = datetime(2024, 3, 1, tzinfo=UTC)
 """When the newest job was created."""
-
-_CALLERS = 64
+OLD = "job 0"
+"""The oldest job."""
+_GONE = ", deleted"
+DELETED = f"job {_CALLERS}{_GONE}"
+"""A job that was deleted: the second one of a caller."""
 
 
 async def fill(repository: CollectionJobRepository, size: int, seconds: float) -> int:
-    """Save that many jobs, or as many as can be saved in the time.
+    """Save that many jobs, and delete half as many others; or as many as there is time for.
 
     Args:
         repository: An empty store.
@@ -46,18 +52,27 @@ async def _save_each(
     for job in jobs:
         if time.monotonic() >= until:
             break
+        if saved % 2:  # what deleted jobs leave behind must cost nothing either
+            gone = replace(job, id=f"{job.id}{_GONE}")
+            await repository.save(gone)
+            await repository.delete(gone.id)
         await repository.save(job)
         saved += 1
     return saved
 
 
+_STATUSES = (JobStatus.PENDING, JobStatus.COMPLETED, JobStatus.RUNNING, JobStatus.CANCELLED)
+
+
 def _jobs(size: int) -> Iterator[CollectionJob]:
     rare = range(size // 2 - 1, size // 2 + 2)
     for number in range(size):
-        status = JobStatus.COMPLETED if number % 2 else JobStatus.PENDING
+        status = _STATUSES[number % len(_STATUSES)]
         yield example_job(
             f"job {number}",
             created_at=NEWEST - timedelta(minutes=size - 1 - number),
             status=RARE if number in rare else status,
             completed_symbols={"BTC": 500},
+            failed_symbols={"ETH": "timed out"} if number % 3 == 0 else {},
+            metadata={"ticket": f"T-{number}"},
         )

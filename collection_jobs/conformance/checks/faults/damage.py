@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from collection_jobs.conformance.history.history import Event
+from collection_jobs.conformance.checks.faults.wrong_errors import wrong_answer, wrong_failure
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.processes import Worker, WorkerDied, WorkerFailed
-from collection_jobs.conformance.spec.calls import NoAnswer, Program, Step, example_job
+from collection_jobs.conformance.spec.calls import Program, Step, example_job
 from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.conformance.spec.operations import operations
-from collection_jobs.errors import CollectionJobError
 
 __all__ = ["DAMAGES", "calls_on_damage", "examine_damage"]
 
@@ -142,34 +141,17 @@ def _violation(
             worker.ask(opening)
         what = "a call"
         for event in worker.ask(Work((Client("kit", calls),))).events:
-            wrong = _wrong_answer(event)
+            wrong = wrong_answer(event)
             if wrong is not None:
                 return Violation(_LAW, wrong)
         what = "closing the store"
         worker.ask(Close())
     except WorkerFailed as error:
-        if error.hidden is not None:
-            return Violation(_LAW, f"{what} raised {error}{_hides(error.hidden)}")
-        return None if error.ours else Violation(_LAW, f"{what} raised {error}")
+        wrong = wrong_failure(what, error)
+        return None if wrong is None else Violation(_LAW, wrong)
     except WorkerDied as error:
         return Violation(_LAW, f"{what} ended the process: {error}")
     return None
-
-
-def _wrong_answer(event: Event) -> str | None:
-    """Return what is wrong with what a call of a damaged store answered, or None."""
-    outcome = event.outcome
-    if outcome is None or outcome.error is None:
-        return None
-    if isinstance(outcome.error, NoAnswer):
-        return f"{event.call} gave no answer"
-    if not isinstance(outcome.error, CollectionJobError):
-        return f"{event.call} {outcome}"
-    return None if outcome.hidden is None else f"{event.call} {outcome}{_hides(outcome.hidden)}"
-
-
-def _hides(cause: str) -> str:
-    return f", whose __cause__ is None and should be {cause}"
 
 
 def _finding(damage: Damage, violation: Violation) -> Finding:

@@ -1,0 +1,161 @@
+"""Repeats: many calls cancelled one after another, and what they left held."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import cycle
+from typing import Any
+
+from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
+from collection_jobs.conformance.checks.cancellation.holdings import Holdings
+from collection_jobs.conformance.checks.cancellation.scenarios import Scene, scene
+from collection_jobs.conformance.history.checker import check_among
+from collection_jobs.conformance.history.history import Recording
+from collection_jobs.conformance.running.deadline import deadline
+from collection_jobs.conformance.running.runner import ProgramRunner, make
+from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.protocol import CollectionJobRepository
+
+__all__ = ["Repeats"]
+
+_LAW = "CANCEL-1"
+_AT_ONCE = 8
+"""Calls that are under way together, and cancelled: each may wait for what another holds."""
+
+
+class Repeats:
+    """Cancels calls like one again and again; then others must be answered, and truly.
+
+    An adapter that loses one connection of ten with each cancelled call answers nine times more.
+
+    Attributes:
+        calls: How many calls were cancelled.
+    """
+
+    def __init__(self, times: int, most: int) -> None:
+        """Prepare.
+
+        Args:
+            times: How many calls to cancel at each suspension.
+            most: How many like one call, at all of its suspensions.
+        """
+        self.calls: int = 0
+        self._times = times
+        self._most = most
+
+    def __str__(self) -> str:
+        """Say what was covered."""
+        return f"{self.calls} calls cancelled in a row, up to {self._times} at each of their awaits"
+
+    async def run(
+        self, repository: CollectionJobRepository, name: str, id_: str, suspensions: int
+    ) -> Finding | None:
+        """Cancel calls of a scene at each suspension in turn; return what is wrong after that.
+
+        Args:
+            repository: The handle.
+            name: The scene.
+            id_: Its job, which no other scene is about.
+            suspensions: How many there are.
+        """
+        before = Holdings.now()
+        burst = _Burst(repository, suspensions)
+        cancelled = 0
+        for number in range(0, min(self._times * suspensions, self._most), _AT_ONCE):
+            cancelled += await burst.play(scene(name, f"{id_}.{number}"))
+            if burst.wrong is not None:
+                break
+        self.calls += cancelled
+        last = scene(name, id_)
+        wrong = burst.wrong or await _probed(repository, last.probes)
+        if wrong is None:
+            wrong = await Holdings.leaked(before, cancelled)
+        if wrong is None:
+            return None
+        message = (
+            f"{cancelled} calls like {last.victim} were cancelled, the first in {burst.place};"
+            f" then {wrong}"
+        )
+        return Finding(_LAW, message, _history(last, suspensions, cancelled, burst.place, wrong))
+
+
+def _history(
+    scene_: Scene, suspensions: int, cancelled: int, place: str | None, wrong: str
+) -> tuple[str, ...]:
+    return (
+        *map(str, scene_.setup),
+        f"for _ in range({cancelled}):",
+        f"    victim = asyncio.create_task({str(scene_.victim).removeprefix('await ')})",
+        f"    victim.cancel()  # at each of {suspensions} suspensions in turn, such as {place}",
+        f"# Then {wrong}",
+    )
+
+
+async def _probed(repository: CollectionJobRepository, calls: Sequence[Call]) -> str | None:
+    """Change a new job in every way, and look at it; return what is wrong."""
+    recording = Recording()
+    runner = ProgramRunner("afterwards", lambda call: make(call, repository), recording)
+    for call in calls:
+        try:
+            await asyncio.wait_for(runner.ask(call), deadline() + 1)
+        except TimeoutError:
+            return f"{call} gave no answer"
+    found = check_among({id_ for call in calls for id_ in call.job_ids}, recording.events)
+    return found[0].message if found else None
+
+
+class _Burst:
+    """Some victims at once, and a neighbour.
+
+    Attributes:
+        place: The line at which the first of them was cancelled.
+        wrong: What is wrong; None: nothing so far.
+    """
+
+    def __init__(self, repository: CollectionJobRepository, suspensions: int) -> None:
+        self.place: str | None = None
+        self.wrong: str | None = None
+        self._repository = repository
+        self._points = cycle(map(CancelPoint, range(1, suspensions + 1)))
+
+    async def play(self, scene_: Scene) -> int:
+        """Cancel the calls, and remove the jobs; return how many were cancelled."""
+        setup = ProgramRunner("before", self._make, Recording())
+        if not await setup.run(scene_.setup):
+            self.wrong = "the next call gave no answer"
+            return 0
+        call = scene_.victim.call(setup.held)
+        if call is None:
+            return 0
+        steps = [Stepped(self._make(call), next(self._points)) for _ in range(_AT_ONCE)]
+        victims = [asyncio.create_task(_awaited(one)) for one in steps]
+        other = Call("add_failed_symbol", (scene_.other, "S2", "beside them"))
+        neighbour = asyncio.create_task(self._make(other))
+        _, late = await asyncio.wait({*victims, neighbour}, timeout=deadline() + 1)
+        if late:
+            self.wrong = f"a call did not end within {deadline() + 1:g} s"
+        else:
+            self._look_at(other, neighbour)
+            await asyncio.gather(
+                *(self._make(Call("delete", (id_,))) for id_ in sorted(scene_.ids))
+            )
+        stopped = [one for one in steps if one.cancelled]
+        self.place = self.place or next((one.place for one in stopped), None)
+        return len(stopped)
+
+    def _make(self, call: Call) -> Any:
+        return make(call, self._repository)
+
+    def _look_at(self, call: Call, neighbour: asyncio.Task[Outcome]) -> None:
+        if neighbour.cancelled():
+            self.wrong = f"{call} was not cancelled itself, and raised CancelledError"
+        elif (outcome := neighbour.result()).error is not None:
+            self.wrong = f"{call}, which was under way beside them, {outcome}"
+
+
+async def _awaited(stepped: Stepped) -> None:
+    with suppress(asyncio.CancelledError):
+        await stepped
