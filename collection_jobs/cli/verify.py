@@ -29,6 +29,7 @@ from collection_jobs.conformance.verdicts import unfinished_report
 
 __all__ = ["verify_command"]
 
+_NOT_REPRODUCED = 4
 _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
 
 
@@ -104,8 +105,8 @@ def verify_command(
     named at the end if there is anything in it.
 
     Exits with 0 if the repository conforms, 1 if a law is broken, 2 if the verification could not
-    run or its process ended, 3 if no law was found broken but one that applies was not checked, and
-    130 if it was interrupted.
+    run or its process ended, 3 if no law was found broken but one that applies was not checked, 4
+    if --reproduce did not show the finding again, and 130 if it was interrupted.
     """
     files = [file for file in (json_file, junit_file, html_file) if file is not None]
     # With a report on the standard output, the table makes way for it.
@@ -135,7 +136,7 @@ def _show(
             return Failure.exit_code
         case Reproduced(findings):
             view.show_again(list(findings), console)
-            return _EXIT_CODES["findings" if findings else "conforms"]
+            return _EXIT_CODES["findings"] if findings else _NOT_REPRODUCED
         case Verified(report):
             argument = None if request.target is None else shown_target(request.target)
             report = replace(report, argument=argument)

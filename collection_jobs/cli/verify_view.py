@@ -88,7 +88,12 @@ def show_again(findings: list[Finding], console: Console) -> None:
     for finding in findings:
         _show_finding(finding, console)
     if not findings:
-        console.print("The finding was not reproduced.")
+        console.print(
+            "The finding was not reproduced. If it comes from real tasks, processes or kills, their"
+            " timing decides: try again, also while the machine is busy. Otherwise the adapter has"
+            " changed since, or it depends on something outside of its store.",
+            soft_wrap=True,
+        )
 
 
 def sentence(report: Report) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from collection_jobs.conformance.report.tokens import pack
+from collection_jobs.conformance.report.tokens import pack, unpack
 from collection_jobs.conformance.running.configuration import (
     Check,
     Examination,
     Plan,
     Profile,
 )
+from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.not_implemented import finding_of
 from collection_jobs.conformance.running.probing import Probed, probe
 from collection_jobs.conformance.running.silence import Escaped, Overdue
@@ -27,13 +28,22 @@ from collection_jobs.conformance.spec.laws import LAWS
 from collection_jobs.conformance.spec.operations import OPERATIONS
 from collection_jobs.conformance.verdicts import Examined
 
-__all__ = ["FIRST_LOOK", "OF_A_WHOLE_CHECK", "Examining", "Listener"]
+__all__ = ["FIRST_LOOK", "OF_A_WHOLE_CHECK", "Examining", "Listener", "first_findings"]
 
-OF_A_WHOLE_CHECK = frozenset({"check", "profile", "seed", "law"})
+OF_A_WHOLE_CHECK = frozenset(
+    {"check", "profile", "seed", "law", "in_memory", "capabilities", "deadline"}
+)
 """What the token of a finding holds that is searched for again by its whole check."""
 
 FIRST_LOOK = "opening"
 """What the first look at a target is called where the names of checks stand."""
+
+
+def first_findings(probed: Probed) -> list[Finding]:
+    """Return what the first look at a target found: calls that do not return, or are not there."""
+    before = (Step("save", OPERATIONS["save"].call("a").arguments),)
+    found = [overdue.finding(before) for overdue in probed.overdue]
+    return [*found, finding_of(probed.unwritten)] if probed.unwritten else found
 
 
 class Listener(Protocol):
@@ -96,15 +106,14 @@ class Examining:
             self._add([escaped.finding()])
             return
         self._overdue = list(self.probed.overdue)
-        before = (Step("save", OPERATIONS["save"].call("a").arguments),)
-        self._add([overdue.finding(before) for overdue in self._overdue])
-        if self.probed.unwritten:
-            self._add([finding_of(self.probed.unwritten)])
+        self._add(first_findings(self.probed))
 
     def _add(self, findings: list[Finding]) -> None:
         if findings:
             laws = frozenset(finding.law for finding in findings)
-            self.examined.append(Examined(laws, Examination(findings, "")))
+            examination = self._with_tokens(Examination(findings, ""), FIRST_LOOK)
+            findings = examination.findings
+            self.examined.append(Examined(laws, examination))
             self._listener.ended(FIRST_LOOK, findings, 0, 1)
 
     def _examination(self, check: Check) -> Examination:
@@ -124,10 +133,10 @@ class Examining:
             else:
                 examination = self._without(silent, check, examination)
                 return self._with_tokens(
-                    replace(examination, findings=[*findings, *examination.findings]), check
+                    replace(examination, findings=[*findings, *examination.findings]), check.name
                 )
         examination = Examination(findings, "", unchecked=dict.fromkeys(check.laws, reason))
-        return self._with_tokens(examination, check)
+        return self._with_tokens(examination, check.name)
 
     def _reason_to_skip(self, check: Check) -> str | None:
         """Return why a check cannot be made any more, or None."""
@@ -153,16 +162,28 @@ class Examining:
         plan = self._stores.plan(self.probed, self._profile, self._seed, progress)
         return replace(plan, unwritten=(*plan.unwritten, *silent))
 
-    def _with_tokens(self, examination: Examination, check: Check) -> Examination:
-        """Give each finding that has no token one that repeats the whole check."""
-        held = {"check": check.name, "profile": self._profile.name, "seed": self._seed}
+    def _with_tokens(self, examination: Examination, check: str) -> Examination:
+        """Let each finding's token hold all that it depended on.
+
+        One that has no token gets one that repeats the whole check.
+        """
+        held = {
+            "check": check,
+            "profile": self._profile.name,
+            "seed": self._seed,
+            "in_memory": self._stores.in_memory,
+            "capabilities": sorted(self.probed.capabilities),
+            "deadline": deadline(),
+        }
         findings = [
-            finding
-            if finding.token is not None
-            else replace(finding, token=pack({**held, "law": finding.law}))
+            replace(finding, token=pack({**held, "law": finding.law, **_held_by(finding)}))
             for finding in examination.findings
         ]
         return replace(examination, findings=findings)
+
+
+def _held_by(finding: Finding) -> Mapping[str, object]:
+    return {} if finding.token is None else unpack(finding.token)
 
 
 def _is_of(law: str, method: str) -> bool:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from collection_jobs.conformance.checks.registry import CHECKS
-from collection_jobs.conformance.examining import OF_A_WHOLE_CHECK, Examining, Listener
+from collection_jobs.conformance.examining import (
+    FIRST_LOOK,
+    OF_A_WHOLE_CHECK,
+    Examining,
+    Listener,
+    first_findings,
+)
 from collection_jobs.conformance.report.report import Report
 from collection_jobs.conformance.report.tokens import unpack
 from collection_jobs.conformance.running.configuration import PROFILES, Check, Profile
@@ -128,7 +134,8 @@ def reproduce(
         target: The target of the finding.
         token: The finding's token.
         interrupted: Called before each store; True ends the run, with nothing left open.
-        deadline: After how many seconds a call that has not returned is a finding.
+        deadline: After how many seconds a call that has not returned is a finding, where the token
+            does not say it.
         make_directory: Makes the temporary directory of the stores.
 
     Returns:
@@ -141,14 +148,15 @@ def reproduce(
     """
     held = unpack(token)
     check = next((check for check in CHECKS if check.name == held["check"]), None)
-    if check is None:
+    if check is None and held["check"] != FIRST_LOOK:
         raise ValueError(
             f"the token belongs to a check that this version does not have: {held['check']!r}"
         )
     profile = _profile(str(held.get("profile", "standard")))
+    profile = replace(profile, on_disk=not held.get("in_memory", not profile.on_disk))
     try:
         with (
-            with_deadline(deadline),
+            with_deadline(float(held.get("deadline", deadline))),
             new_stores(target, profile, interrupted, make_directory) as stores,
         ):
             found = _found_again(target, check, held, stores, profile)
@@ -160,10 +168,15 @@ def reproduce(
 
 
 def _found_again(
-    target: Target, check: Check, held: dict[str, Any], stores: Stores, profile: Profile
+    target: Target, check: Check | None, held: dict[str, Any], stores: Stores, profile: Profile
 ) -> list[Finding]:
     try:
         probed = probe(target, stores.open)
+        if check is None:
+            return first_findings(probed)
+        # What the adapter declared then decides which programs are made.
+        declared = frozenset[str](held.get("capabilities", probed.capabilities))
+        probed = replace(probed, capabilities=declared)
         plan = stores.plan(probed, profile, int(held.get("seed", 0)), lambda done, total: None)
         if check.again is None or held.keys() <= OF_A_WHOLE_CHECK:
             return until_overdue(lambda: check.run(plan).findings)

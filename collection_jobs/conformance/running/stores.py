@@ -52,7 +52,7 @@ def new_stores(
     """
     parent = stores_parent(target.scratch, on_disk=profile.on_disk)
     with make_directory(parent) as scratch:
-        stores = Stores(target, scratch, interrupted)
+        stores = Stores(target, scratch, interrupted, in_memory=parent == _MEMORY)
         try:
             yield stores
         except BaseException:
@@ -64,9 +64,22 @@ def new_stores(
 
 
 class Stores:
-    """New stores of a target, each in a directory of its own."""
+    """New stores of a target, each in a directory of its own.
 
-    def __init__(self, target: Target, scratch: Path, interrupted: Callable[[], bool]) -> None:
+    Attributes:
+        in_memory: Whether the directories are in the system's memory, and on no disk: a listing of
+            files has another order there.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        scratch: Path,
+        interrupted: Callable[[], bool],
+        *,
+        in_memory: bool = False,
+    ) -> None:
+        self.in_memory: bool = in_memory
         self._interrupted = interrupted
         self._target = target
         self._scratch = scratch
