@@ -18,9 +18,14 @@ from rich.console import Console
 from collection_jobs.cli import verify_view as view
 from collection_jobs.cli.failure import Failure
 from collection_jobs.cli.report_file import ReportFile, write_report
-from collection_jobs.cli.verify_run import INTERRUPTED, Outcome, run_isolated
-from collection_jobs.conformance.isolated.messages import Refused, Reproduced, Request, Verified
-from collection_jobs.conformance.isolated.supervisor import Ended, StoodStill
+from collection_jobs.cli.verify_run import INTERRUPTED, RunOutcome, run_isolated
+from collection_jobs.conformance.isolated.messages import (
+    ExaminationRequest,
+    NotExamined,
+    Reproduced,
+    Verified,
+)
+from collection_jobs.conformance.isolated.supervisor import ProcessEnded, StoodStill
 from collection_jobs.conformance.report.report import Report
 from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.conformance.running.deadline import DEFAULT_DEADLINE
@@ -113,7 +118,7 @@ def verify_command(
     console = Console(stderr="-" in files)
     if files.count("-") > 1:
         raise Failure("only one report can be written to the standard output")
-    request = Request(target, profile, seed, deadline, token)
+    request = ExaminationRequest(target, profile, seed, deadline, token)
     outcome = run_isolated(request)
     code = _show(outcome, request, console, (json_file, junit_file, html_file))
     _show_output(outcome.output, show=show_output)
@@ -121,17 +126,17 @@ def verify_command(
 
 
 def _show(
-    outcome: Outcome,
-    request: Request,
+    outcome: RunOutcome,
+    request: ExaminationRequest,
     console: Console,
     files: tuple[str | None, str | None, str | None],
 ) -> int:
     """Show what came of it; return the exit code."""
     match outcome.result:
-        case Refused(message):
+        case NotExamined(message):
             _say(message)
             return Failure.exit_code
-        case Ended():
+        case ProcessEnded():
             _say(_unfinished(outcome.result, outcome, request))
             return Failure.exit_code
         case Reproduced(findings):
@@ -175,7 +180,7 @@ def _write(report: Report, files: Sequence[str | None]) -> None:
         raise Failure(f"the report cannot be written: {error}") from error
 
 
-def _unfinished(ended: Ended, outcome: Outcome, request: Request) -> str:
+def _unfinished(ended: ProcessEnded, outcome: RunOutcome, request: ExaminationRequest) -> str:
     """Say in one line how the examination ended."""
     text = f"the examination {ended.how} {ended.where}; seed {request.seed}"
     if outcome.findings:
@@ -188,7 +193,7 @@ def _say(message: str) -> None:
     Failure(" ".join(message.split())).show()
 
 
-def _name(request: Request) -> str:
+def _name(request: ExaminationRequest) -> str:
     return "the default target" if request.target is None else shown_target(request.target)
 
 

@@ -16,16 +16,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from collection_jobs.cli.failure import Failure
-from collection_jobs.conformance.isolated.messages import Request, Result
+from collection_jobs.conformance.isolated.messages import ExaminationRequest, Result
 from collection_jobs.conformance.isolated.supervisor import (
-    Ended,
-    Interrupted,
+    ProcessEnded,
+    RunInterrupted,
     StoodStill,
     Supervisor,
 )
 from collection_jobs.conformance.spec.findings import Finding
 
-__all__ = ["INTERRUPTED", "Outcome", "run_isolated"]
+__all__ = ["INTERRUPTED", "RunOutcome", "run_isolated"]
 
 INTERRUPTED = 130
 """The exit code of a run that Ctrl-C or SIGTERM ended."""
@@ -34,7 +34,7 @@ _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """What came of an examination.
 
     Attributes:
@@ -45,14 +45,14 @@ class Outcome:
         output: The file with what the adapter printed; None where it printed nothing.
     """
 
-    result: Result | Ended | StoodStill | Interrupted
+    result: Result | ProcessEnded | StoodStill | RunInterrupted
     findings: list[Finding]
     done: int
     total: int
     output: Path | None
 
 
-def run_isolated(request: Request) -> Outcome:
+def run_isolated(request: ExaminationRequest) -> RunOutcome:
     """Run it to its end; what it leaves behind is removed.
 
     Raises:
@@ -75,7 +75,7 @@ def run_isolated(request: Request) -> Outcome:
     except OSError as error:
         raise Failure(f"nothing can be examined: {error}") from error
     output = supervisor.output if supervisor.output.exists() else None
-    return Outcome(result, supervisor.findings, supervisor.done, supervisor.total, output)
+    return RunOutcome(result, supervisor.findings, supervisor.done, supervisor.total, output)
 
 
 def _bars() -> Progress:

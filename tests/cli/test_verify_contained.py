@@ -14,10 +14,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from collection_jobs.conformance.isolated.messages import Refused, Request, Result, Verified
+from collection_jobs.conformance.isolated.messages import (
+    ExaminationRequest,
+    NotExamined,
+    Result,
+    Verified,
+)
 from collection_jobs.conformance.isolated.supervisor import (
-    Ended,
-    Interrupted,
+    ProcessEnded,
+    RunInterrupted,
     StoodStill,
     Supervisor,
 )
@@ -60,9 +65,15 @@ def _ancestors(process: Path) -> str:
 
 def watched(
     name: str, checks: tuple[str, ...] = FEW, module: str = "leaving"
-) -> Result | Ended | StoodStill | Interrupted:
-    request = Request(f"tests.mutants.{module}:{name}", "quick", 5, DEADLINE, checks=checks)
-    with Supervisor(request, lambda *told: None, lambda: False) as supervisor:
+) -> Result | ProcessEnded | StoodStill | RunInterrupted:
+    request = ExaminationRequest(
+        f"tests.mutants.{module}:{name}", "quick", 5, DEADLINE, checks=checks
+    )
+
+    def tell_nobody(check: str, done: int, total: int, methods: tuple[str, ...]) -> None:
+        pass
+
+    with Supervisor(request, tell_nobody, lambda: False) as supervisor:
         return supervisor.watch()
 
 
@@ -89,7 +100,7 @@ def findings(name: str, checks: tuple[str, ...] = FEW) -> dict[str, str]:
 )
 def test_an_examination_that_ends_says_how_and_in_which_method(name: str, how: str) -> None:
     ended = watched(name)
-    assert isinstance(ended, Ended)
+    assert isinstance(ended, ProcessEnded)
     assert ended.how == how
     assert ended.where == "while get_stats was running, during the first look at it"
 
@@ -119,7 +130,7 @@ def _is_child(stat: Path) -> bool:
 
 def test_an_adapter_that_closes_every_file_is_told_of() -> None:
     ended = watched("closes_everything")
-    assert isinstance(ended, Ended)
+    assert isinstance(ended, ProcessEnded)
 
 
 # What is raised and is no Exception
@@ -326,5 +337,5 @@ def test_a_module_that_ends_its_interpreter_is_one_line(
 
 def test_a_target_that_is_refused_is_told_by_who_examines() -> None:
     refused = watched("no_such_name")
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, NotExamined)
     assert "has no attribute 'no_such_name'" in refused.message

@@ -19,12 +19,12 @@ from pathlib import Path
 from collection_jobs.conformance.examining import FIRST_LOOK
 from collection_jobs.conformance.isolated.messages import (
     CheckEnded,
+    CheckProgress,
     DirectoryMade,
     DirectoryWanted,
-    Progress,
-    Refused,
+    ExaminationRequest,
+    NotExamined,
     Reproduced,
-    Request,
     Result,
     Verified,
 )
@@ -67,7 +67,7 @@ class _Teller:
         now = time.monotonic()
         if now >= self._next or not done:
             self._next = now + _BEAT
-            self.tell(Progress(check, done, total))
+            self.tell(CheckProgress(check, done, total))
 
     def ended(self, check: str, findings: Sequence[Finding], done: int, total: int) -> None:
         self.tell(CheckEnded(check, tuple(findings), done, total))
@@ -90,15 +90,15 @@ def run_child() -> None:
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who watches decides when this process ends
     listen_to_calls(status.calls)
-    request: Request = pipe.recv()
+    request: ExaminationRequest = pipe.recv()
     teller = _Teller(pipe, status)
     try:
         result = _answer(request, teller, status)
     except (TargetError, ValueError) as error:
-        result = Refused(str(error))
+        result = NotExamined(str(error))
     except BaseException as error:  # noqa: BLE001 - it must be told, whatever it is
         traceback.print_exc()
-        result = Refused(f"the examination failed: {type(error).__name__}: {error}")
+        result = NotExamined(f"the examination failed: {type(error).__name__}: {error}")
     teller.tell(result)
 
 
@@ -110,7 +110,7 @@ def _beat(status: StatusWriter, parent: int) -> None:
     os._exit(1)
 
 
-def _answer(request: Request, teller: _Teller, status: StatusWriter) -> Result:
+def _answer(request: ExaminationRequest, teller: _Teller, status: StatusWriter) -> Result:
     status.where(f"the import of {shown_target(request.target or 'the target')}")
     target = find_target(request.target)
     if request.discard:

@@ -10,19 +10,19 @@ from collection_jobs.conformance.spec.findings import Finding
 
 __all__ = [
     "CheckEnded",
+    "CheckProgress",
     "DirectoryMade",
     "DirectoryWanted",
-    "Progress",
-    "Refused",
+    "ExaminationRequest",
+    "NotExamined",
     "Reproduced",
-    "Request",
     "Result",
     "Verified",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ExaminationRequest:
     """What is to be done.
 
     Attributes:
@@ -62,7 +62,7 @@ class DirectoryMade:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class CheckProgress:
     """How much of a check is done, and of how much."""
 
     check: str
@@ -81,7 +81,7 @@ class CheckEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NotExamined:
     """Nothing could be examined; one line says why."""
 
     message: str
@@ -101,5 +101,5 @@ class Reproduced:
     findings: tuple[Finding, ...] = ()
 
 
-Result = Refused | Verified | Reproduced
+Result = NotExamined | Verified | Reproduced
 """What comes last."""

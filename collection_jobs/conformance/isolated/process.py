@@ -14,7 +14,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-from collection_jobs.conformance.isolated.messages import Request
+from collection_jobs.conformance.isolated.messages import ExaminationRequest
 from collection_jobs.conformance.isolated.status import StatusReader
 
 __all__ = ["ChildProcess"]
@@ -31,7 +31,7 @@ class ChildProcess:
         status: What it writes into shared memory.
     """
 
-    def __init__(self, request: Request, output: int) -> None:
+    def __init__(self, request: ExaminationRequest, output: int) -> None:
         """Start it.
 
         Args:

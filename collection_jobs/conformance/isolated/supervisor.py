@@ -18,19 +18,19 @@ from typing import Self
 
 from collection_jobs.conformance.isolated.messages import (
     CheckEnded,
+    CheckProgress,
     DirectoryMade,
     DirectoryWanted,
-    Progress,
-    Refused,
+    ExaminationRequest,
+    NotExamined,
     Reproduced,
-    Request,
     Result,
     Verified,
 )
 from collection_jobs.conformance.isolated.process import ChildProcess
 from collection_jobs.conformance.spec.findings import Finding
 
-__all__ = ["Ended", "Interrupted", "StoodStill", "Supervisor"]
+__all__ = ["ProcessEnded", "RunInterrupted", "StoodStill", "Supervisor"]
 
 _POLL = 0.05
 _STANDSTILL = 5.0
@@ -41,7 +41,7 @@ _PREFIX = "collection-jobs-verify-"
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ProcessEnded:
     """The examining process ended without a result.
 
     Attributes:
@@ -65,7 +65,7 @@ class StoodStill:
 
 
 @dataclass(frozen=True, slots=True)
-class Interrupted:
+class RunInterrupted:
     """The user asked for the end."""
 
 
@@ -80,7 +80,7 @@ class Supervisor:
         output: The file with all that the adapter printed, logged or warned.
     """
 
-    request: Request
+    request: ExaminationRequest
     tell: Callable[[str, int, int, tuple[str, ...]], None]
     interrupted: Callable[[], bool]
     findings: list[Finding] = field(default_factory=list[Finding])
@@ -90,7 +90,7 @@ class Supervisor:
     _child: ChildProcess = field(init=False)
     _stores: Path | None = None
     _made: list[Path] = field(default_factory=list[Path])
-    _progress: Progress = field(default_factory=lambda: Progress("opening", 0, 1))
+    _progress: CheckProgress = field(default_factory=lambda: CheckProgress("opening", 0, 1))
     _cleanly: bool = False
 
     def __enter__(self) -> Self:
@@ -118,13 +118,13 @@ class Supervisor:
         if not self.output.stat().st_size:
             self.output.unlink()
 
-    def watch(self) -> Result | Ended | StoodStill | Interrupted:
+    def watch(self) -> Result | ProcessEnded | StoodStill | RunInterrupted:
         """Wait until there is a result, or none is to be expected any more."""
         standing, beats = 0, -1
         most = (self.request.deadline + _STANDSTILL) / _POLL
         while not self.interrupted():
             message = self._child.receive(_POLL)
-            if isinstance(message, Refused | Verified | Reproduced):
+            if isinstance(message, NotExamined | Verified | Reproduced):
                 self._cleanly = True
                 return message
             if message is not None:
@@ -138,7 +138,7 @@ class Supervisor:
             if standing > most and beats:
                 return StoodStill(self._standstill())
             self._show()
-        return Interrupted()
+        return RunInterrupted()
 
     def _follow(self, message: object) -> None:
         match message:
@@ -146,7 +146,7 @@ class Supervisor:
                 self._make_directory(parent)
             case DirectoryMade(directory):
                 self._made.append(directory)
-            case Progress():
+            case CheckProgress():
                 self._progress = message
                 self._show()
             case CheckEnded(_, findings, done, total):
@@ -175,16 +175,16 @@ class Supervisor:
         verb = "was" if len(methods) == 1 else "were"
         return f"while {' and '.join(methods)} {verb} running, during {where}"
 
-    def _ended(self) -> Ended:
+    def _ended(self) -> ProcessEnded:
         code = self._child.code
         if code >= 0:
-            return Ended(f"ended with exit code {code}", self._where())
+            return ProcessEnded(f"ended with exit code {code}", self._where())
         try:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
         hint = " (as the system does when memory runs out)" if name == "SIGKILL" else ""
-        return Ended(f"was ended by {name}{hint}", self._where())
+        return ProcessEnded(f"was ended by {name}{hint}", self._where())
 
     def _standstill(self) -> Finding:
         self._child.abort()
@@ -201,7 +201,7 @@ class Supervisor:
         child = ChildProcess(request, descriptor)
         until = time.monotonic() + _DISCARDING
         while time.monotonic() < until and not child.ended:
-            if isinstance(child.receive(_POLL), Refused | Reproduced):
+            if isinstance(child.receive(_POLL), NotExamined | Reproduced):
                 break
         child.end(leniently=False, seconds=0)
         Path(name).unlink()

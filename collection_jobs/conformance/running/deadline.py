@@ -15,9 +15,9 @@ from collection_jobs.conformance.spec.calls import Call
 from collection_jobs.validation import shown
 
 __all__ = [
-    "CLOSING",
+    "CLOSING_STORE",
     "DEFAULT_DEADLINE",
-    "OPENING",
+    "OPENING_STORE",
     "CallUnderWay",
     "begin_call",
     "deadline",
@@ -31,7 +31,7 @@ __all__ = [
 DEFAULT_DEADLINE = 10.0
 """After how many seconds without an answer a call is taken to hang, unless it is said otherwise."""
 
-OPENING, CLOSING = "opening the store", "closing the store"
+OPENING_STORE, CLOSING_STORE = "opening the store", "closing the store"
 """What stands in place of a call while a store is opened and while it is closed."""
 
 
@@ -65,7 +65,7 @@ class CallUnderWay:
     """A call that has begun and not come to its end, or an opening or a closing.
 
     Attributes:
-        call: The call; or `OPENING` or `CLOSING`.
+        call: The call; or `OPENING_STORE` or `CLOSING_STORE`.
         began: When it began, by ``time.monotonic()``.
         thread: The thread of its event loop.
         task: The task that makes it; None where none does.
@@ -78,7 +78,7 @@ class CallUnderWay:
 
     @property
     def method(self) -> str:
-        """The name of the method; `OPENING` or `CLOSING` where it is none."""
+        """The name of the method; `OPENING_STORE` or `CLOSING_STORE` where it is none."""
         return self.call if isinstance(self.call, str) else self.call.method
 
 

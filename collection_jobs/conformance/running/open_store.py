@@ -13,8 +13,8 @@ from typing import Any, Generic, Self
 from typing_extensions import TypeVar
 
 from collection_jobs.conformance.running.deadline import (
-    CLOSING,
-    OPENING,
+    CLOSING_STORE,
+    OPENING_STORE,
     begin_call,
     deadline,
     end_call,
@@ -49,15 +49,15 @@ async def open_with_timeout(
         NoAnswer: It took longer.
     """
     limit = deadline() if seconds is None else seconds
-    repository = await _answered(opening.__aenter__(), OPENING, limit)
+    repository = await _answered(opening.__aenter__(), OPENING_STORE, limit)
     try:
         yield repository
     except BaseException as error:
         with suppress(Exception):
             leaving = opening.__aexit__(type(error), error, error.__traceback__)
-            await _answered(leaving, CLOSING, limit)
+            await _answered(leaving, CLOSING_STORE, limit)
         raise
-    await _answered(opening.__aexit__(None, None, None), CLOSING, limit)
+    await _answered(opening.__aexit__(None, None, None), CLOSING_STORE, limit)
 
 
 async def _answered(work: Awaitable[_T], what: str, seconds: float) -> _T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collection_jobs.conformance.report.tokens import pack
-from collection_jobs.conformance.running.deadline import CLOSING, OPENING, deadline
+from collection_jobs.conformance.running.deadline import CLOSING_STORE, OPENING_STORE, deadline
 from collection_jobs.conformance.spec.calls import Call, Step
 from collection_jobs.conformance.spec.findings import Finding
 
@@ -44,7 +44,7 @@ class Overdue(BaseException):
     """A call did not return before its deadline.
 
     Attributes:
-        method: The name of the method; `OPENING` or `CLOSING` where it is none.
+        method: The name of the method; `OPENING_STORE` or `CLOSING_STORE` where it is none.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Overdue(BaseException):
         """Remember the call.
 
         Args:
-            call: The call, or `OPENING` or `CLOSING`.
+            call: The call, or `OPENING_STORE` or `CLOSING_STORE`.
             place: The line of the adapter at which it stood.
             how: What it does meanwhile, as the end of the sentence "it ...".
             program: The steps that were made, this call included, where one caller made them.
@@ -73,7 +73,7 @@ class Overdue(BaseException):
     @property
     def ends_all(self) -> bool:
         """Whether no store can be worked on, because it does not open or does not close."""
-        return self.method in (OPENING, CLOSING)
+        return self.method in (OPENING_STORE, CLOSING_STORE)
 
     @property
     def reason(self) -> str:
