@@ -164,7 +164,7 @@ def reproduce(
         raise KeyboardInterrupt from None
     law = held.get("law")
     same = [finding for finding in found if law is None or finding.law == law]
-    return [shown_finding(finding, target) for finding in same]
+    return [replace(shown_finding(finding, target), token=token) for finding in same]
 
 
 def _found_again(
