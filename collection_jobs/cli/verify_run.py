@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from collection_jobs.cli.failure import Failure
-from collection_jobs.conformance.isolated.messages import ExaminationRequest, Result
+from collection_jobs.conformance.isolated.messages import ExaminationRequest, Paced, Result
 from collection_jobs.conformance.isolated.supervisor import (
     ProcessEnded,
     RunInterrupted,
@@ -30,6 +30,8 @@ __all__ = ["INTERRUPTED", "RunOutcome", "run_isolated"]
 INTERRUPTED = 130
 """The exit code of a run that Ctrl-C or SIGTERM ended."""
 
+_WORTH_TELLING = 10.0
+"""From how many seconds on it is said beforehand how long it will take."""
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -70,12 +72,24 @@ def run_isolated(request: ExaminationRequest) -> RunOutcome:
                 shown = f"{check} [dim]{', '.join(methods)}[/dim]" if methods else check
                 bars.update(task, description=shown, completed=done, total=total)
 
-            supervisor = opened.enter_context(Supervisor(request, tell, signals.came))
+            def say(paced: Paced) -> None:
+                if paced.seconds >= _WORTH_TELLING:
+                    bars.console.print(_estimate(paced), soft_wrap=True)
+
+            supervisor = opened.enter_context(Supervisor(request, tell, signals.came, say))
             result = supervisor.watch()
     except OSError as error:
         raise Failure(f"nothing can be examined: {error}") from error
     output = supervisor.output if supervisor.output.exists() else None
     return RunOutcome(result, supervisor.findings, supervisor.done, supervisor.total, output)
+
+
+def _estimate(paced: Paced) -> str:
+    """Say beforehand how long it will take."""
+    minutes, seconds = divmod(round(paced.seconds, -1 if paced.seconds > 20 else None), 60)
+    shown = f"{minutes:.0f} min" if minutes >= 3 else f"{60 * minutes + seconds:.0f} s"
+    costs = (f"{cost * 1e3:.1f} ms" for cost in (paced.opening, paced.call))
+    return "This takes about {}: a store opens in {}, a call takes {}.".format(shown, *costs)
 
 
 def _bars() -> Progress:

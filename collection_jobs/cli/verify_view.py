@@ -39,6 +39,8 @@ def show_report(report: Report, target: str | None, console: Console) -> None:
     """
     console.print(_table(report))
     _show_reasons(report, console)
+    if report.less:
+        console.print(Text(report.less, "yellow"))
     for tried in dict.fromkeys(law.reason for law in report.laws if law.verdict == "holds"):
         console.print(Text(f"tried: {tried}", "dim"))
     _show_claims(report, console)

@@ -16,6 +16,7 @@ from collection_jobs.conformance.running.configuration import (
 )
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.not_implemented import finding_of
+from collection_jobs.conformance.running.pace import measure_pace
 from collection_jobs.conformance.running.probing import Probed, probe
 from collection_jobs.conformance.running.silence import Escaped, Overdue
 from collection_jobs.conformance.running.stores import Stores
@@ -53,6 +54,10 @@ class Listener(Protocol):
         """Hear how much of a check is done, and of how much."""
         ...
 
+    def paced(self, opening: float, call: float, seconds: float) -> None:
+        """Hear the seconds of an opening and of a call, and about how many the checks will take."""
+        ...
+
     def ended(self, check: str, findings: Sequence[Finding], done: int, total: int) -> None:
         """Hear that a check has ended, as the how-manieth of how many, and what it found."""
         ...
@@ -67,6 +72,7 @@ class Examining:
     Attributes:
         probed: What the first look told; known after `run`.
         examined: The results so far.
+        less: What was made less of the profile, because the adapter is slow; empty for nothing.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class Examining:
         """Prepare; nothing is opened yet."""
         self.probed = Probed()
         self.examined: list[Examined] = []
+        self.less: str = ""
         self._target = target
         self._stores = stores
         self._profile = profile
@@ -93,6 +100,8 @@ class Examining:
         self._look()
         if self.probed.unwritten:
             checks = [check for check in checks if check.early]
+        elif not self._overdue:
+            self._fit_profile()
         for number, check in enumerate(checks, 1):
             examined = Examined(check.laws, self._examination(check))
             self.examined.append(examined)
@@ -107,6 +116,16 @@ class Examining:
             return
         self._overdue = list(self.probed.overdue)
         self._add(first_findings(self.probed))
+
+    def _fit_profile(self) -> None:
+        """Measure what the adapter's calls cost, and plan no more than there is time for."""
+        try:
+            pace = until_overdue(partial(measure_pace, self._stores.open))
+        except (Overdue, Escaped):
+            return  # not at every call: the checks will tell of it
+        self._listener.paced(pace.opening, pace.call, pace.estimate(self._profile))
+        self.less = pace.told(self._profile)
+        self._profile = pace.fitted(self._profile)
 
     def _add(self, findings: list[Finding]) -> None:
         if findings:

@@ -21,6 +21,7 @@ from collection_jobs.conformance.report.report import Report
 from collection_jobs.conformance.report.tokens import unpack
 from collection_jobs.conformance.running.configuration import PROFILES, Check, Profile
 from collection_jobs.conformance.running.deadline import DEFAULT_DEADLINE, with_deadline
+from collection_jobs.conformance.running.pace import measure_pace
 from collection_jobs.conformance.running.probing import probe
 from collection_jobs.conformance.running.silence import Escaped, Interrupted, Overdue
 from collection_jobs.conformance.running.stores import Stores, new_stores, temporary_directory
@@ -87,6 +88,9 @@ class _Progress:
     def progress(self, check: str, done: int, total: int) -> None:
         self.tell(check, done, total)
 
+    def paced(self, opening: float, call: float, seconds: float) -> None:
+        pass
+
     def ended(self, check: str, findings: Sequence[Finding], done: int, total: int) -> None:
         pass
 
@@ -113,7 +117,8 @@ def examine(
     ):
         examining = Examining(target, stores, profile, seed, listener)
         examining.run(checks)
-    return make_report(target, profile.name, seed, examining.probed, examining.examined)
+    report = make_report(target, profile.name, seed, examining.probed, examining.examined)
+    return replace(report, less=examining.less)
 
 
 def reproduce(
@@ -177,8 +182,11 @@ def _found_again(
         # What the adapter declared then decides which programs are made.
         declared = frozenset[str](held.get("capabilities", probed.capabilities))
         probed = replace(probed, capabilities=declared)
+        whole = check.again is None or held.keys() <= OF_A_WHOLE_CHECK
+        if whole:
+            profile = until_overdue(partial(measure_pace, stores.open)).fitted(profile)
         plan = stores.plan(probed, profile, int(held.get("seed", 0)), lambda done, total: None)
-        if check.again is None or held.keys() <= OF_A_WHOLE_CHECK:
+        if check.again is None or whole:
             return until_overdue(lambda: check.run(plan).findings)
         return until_overdue(partial(check.again, plan, held))
     except (Overdue, Escaped) as error:

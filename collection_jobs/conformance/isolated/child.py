@@ -24,6 +24,7 @@ from collection_jobs.conformance.isolated.messages import (
     DirectoryWanted,
     ExaminationRequest,
     NotExamined,
+    Paced,
     Reproduced,
     Result,
     Verified,
@@ -68,6 +69,9 @@ class _Teller:
         if now >= self._next or not done:
             self._next = now + _BEAT
             self.tell(CheckProgress(check, done, total))
+
+    def paced(self, opening: float, call: float, seconds: float) -> None:
+        self.tell(Paced(opening, call, seconds))
 
     def ended(self, check: str, findings: Sequence[Finding], done: int, total: int) -> None:
         self.tell(CheckEnded(check, tuple(findings), done, total))

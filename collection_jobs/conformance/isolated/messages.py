@@ -15,6 +15,7 @@ __all__ = [
     "DirectoryWanted",
     "ExaminationRequest",
     "NotExamined",
+    "Paced",
     "Reproduced",
     "Result",
     "Verified",
@@ -68,6 +69,21 @@ class CheckProgress:
     check: str
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """What the adapter's calls cost, and how long the checks will take.
+
+    Attributes:
+        opening: The seconds of opening and closing a store.
+        call: The seconds of a call.
+        seconds: About how many the checks will take.
+    """
+
+    opening: float
+    call: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from collection_jobs.conformance.isolated.messages import (
     DirectoryWanted,
     ExaminationRequest,
     NotExamined,
+    Paced,
     Reproduced,
     Result,
     Verified,
@@ -83,6 +84,7 @@ class Supervisor:
     request: ExaminationRequest
     tell: Callable[[str, int, int, tuple[str, ...]], None]
     interrupted: Callable[[], bool]
+    paced: Callable[[Paced], None] = lambda paced: None
     findings: list[Finding] = field(default_factory=list[Finding])
     done: int = 0
     total: int = 0
@@ -149,6 +151,8 @@ class Supervisor:
             case CheckProgress():
                 self._progress = message
                 self._show()
+            case Paced():
+                self.paced(message)
             case CheckEnded(_, findings, done, total):
                 self.findings += findings
                 self.done, self.total = done, total

@@ -67,6 +67,7 @@ class Report:
         claims: What the adapter declares about itself, compared with what was observed.
         adapter: The class of the repository, as ``module:Class``.
         signatures: The static verdict on that class, or why there is none; None if not requested.
+        less: What was made less of the profile, because the adapter is slow; empty for nothing.
         argument: The target as the command line takes it, without secrets; None for the default,
             or for one that was made in code.
     """
@@ -80,6 +81,7 @@ class Report:
     adapter: str = ""
     signatures: StaticReport | str | None = None
     argument: str | None = None
+    less: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -117,6 +119,7 @@ class Report:
             "version": self.version,
             "profile": self.profile,
             "seed": self.seed,
+            "less": self.less,
             "verdict": self.verdict,
             "laws": [law.to_json() for law in self.laws],
             "understated": [claim.capability for claim in self.understated],

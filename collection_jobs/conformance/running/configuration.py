@@ -49,6 +49,11 @@ class Profile:
         repetitions: How often to measure each cost.
         filling: Maximum number of seconds for filling these stores.
         wait: For how many seconds to leave one store alone, for what expires by the system's clock.
+        patience: About how many seconds one kind of work, such as the walks, may take; where it
+            would take longer, less is tried.
+        seconds: About how many seconds it takes besides the openings and the calls below.
+        openings: About how many stores this process opens, one after another.
+        calls: About how many calls it makes, one after another.
         on_disk: Whether to put stores on a disk if they may be anywhere; in memory, fsync takes no
             time.
     """
@@ -68,6 +73,10 @@ class Profile:
     repetitions: int
     filling: float
     wait: float = 0.0
+    patience: float = 120.0
+    seconds: float = 0.0
+    openings: int = 0
+    calls: int = 0
     on_disk: bool = True
 
 
@@ -90,6 +99,10 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 sizes=(100, 2_000),
                 repetitions=3,
                 filling=20,
+                patience=30,
+                seconds=5,
+                openings=75,
+                calls=12_000,
                 on_disk=False,
             ),
             Profile(
@@ -107,6 +120,9 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 sizes=(100, 10_000),
                 repetitions=7,
                 filling=45,
+                seconds=45,
+                openings=235,
+                calls=51_000,
             ),
             Profile(
                 "thorough",
@@ -124,6 +140,10 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 repetitions=15,
                 filling=900,
                 wait=25,
+                patience=7_200,
+                seconds=3_600,
+                openings=2_500,
+                calls=1_000_000,
             ),
         )
     }

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from collection_jobs.conformance.running.configuration import Examination, Plan
+from collection_jobs.conformance.running.pace import less_work
 from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.conformance.spec.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 
 __all__ = ["examine_interleavings", "find_interleaving_again"]
+
+_RUNS_OF_A_PAIR = 2
+"""About how many runs a pair takes at least."""
 
 # What needs Hypothesis is loaded only when it is used: a worker process starts twice as fast.
 
 
 def examine_interleavings(plan: Plan) -> Examination:
     """Run every pair of calls; with a thorough profile every triple too, and random programs."""
-    from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
+    from collection_jobs.conformance.checks.interleavings.explore import (
+        explore_pairs,
+        seconds_of_a_run,
+    )
     from collection_jobs.conformance.checks.interleavings.pairs import pairs
 
     programs = list(pairs(capabilities=plan.capabilities))
     # What an adapter has beyond the nine methods takes nothing from what is tried of the nine.
     schedules = plan.profile.schedules * len(programs) // len(list(pairs()))
+    every = len(programs)
+    seconds = seconds_of_a_run(plan.opening, plan.new_directory(), programs[0])
+    schedules = less_work(schedules, seconds, plan.profile.patience)
+    programs = _most_telling(programs, schedules // _RUNS_OF_A_PAIR)
     explored = explore_pairs(
         plan.opening,
         preemptions=plan.profile.preemptions,
@@ -30,8 +46,29 @@ def examine_interleavings(plan: Plan) -> Examination:
     )
     if explored.unsupported is not None:
         return Examination([], "", skipped=str(explored))
-    examined = Examination(list(explored.findings), str(explored))
+    left_out = f" (of {every:,}; the others were left out, for a run takes long)"
+    covered = f"{explored}{left_out if len(programs) < every else ''}"
+    examined = Examination(list(explored.findings), covered)
     return _go_further(plan, examined) if plan.profile.programs else examined
+
+
+def _most_telling(programs: list[ConcurrentProgram], most: int) -> list[ConcurrentProgram]:
+    """Return at most so many programs: one of each pair of methods before any other of that pair.
+
+    Those in which two clients change something come first, for most races are between these.
+    """
+    if most >= len(programs):
+        return programs
+    seen = Counter[tuple[str, ...]]()
+    ranks: list[tuple[int, int]] = []
+    for program in programs:
+        methods = [step.method for client in program.clients for step in client]
+        reads = sum(not OPERATIONS[method].writes for method in methods)
+        key = tuple(sorted(methods))
+        ranks.append((seen[key], reads))
+        seen[key] += 1
+    order = sorted(range(len(programs)), key=lambda at: (*ranks[at], at))
+    return [programs[at] for at in sorted(order[: max(1, most)])]
 
 
 def _go_further(plan: Plan, examined: Examination) -> Examination:

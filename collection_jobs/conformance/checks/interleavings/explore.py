@@ -9,6 +9,7 @@ are free, and all of them are explored.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,12 +31,14 @@ from collection_jobs.conformance.checks.interleavings.shrinking import (
 from collection_jobs.conformance.running.watchdog import Blocked, watched
 from collection_jobs.conformance.spec.findings import Finding
 
-__all__ = ["Exploration", "explore_pairs", "explore_random"]
+__all__ = ["Exploration", "explore_pairs", "explore_random", "seconds_of_a_run"]
 
 _Progress = Callable[[int, int], None]
 
 _SHARES = (8, 64, 512, 1_416)
 """How many schedules of one number of preemptions each program gets before any gets more."""
+_MEASURED = 5
+"""How often the cost of a run is measured."""
 _MOST_SCHEDULES = sum(_SHARES)
 """How many schedules of one program and one number of preemptions are run at most."""
 
@@ -152,6 +155,26 @@ def explore_pairs(
         )
 
     return _watch(search, explore, explored)
+
+
+def seconds_of_a_run(
+    open_repository: OpenRepository, directory: Path, program: ConcurrentProgram
+) -> float:
+    """Return the least seconds of a few runs of a program; 0 where it cannot be run."""
+    runner = Runner(open_repository, directory)
+    seconds: list[float] = []
+
+    def run() -> None:
+        for _ in range(_MEASURED):
+            began = time.perf_counter()
+            runner.run(program)
+            seconds.append(time.perf_counter() - began)
+
+    try:
+        watched(run, lambda: runner.runs)
+    except (Unsupported, Blocked):  # of which the exploration itself tells
+        return 0.0
+    return min(seconds)
 
 
 def _watch(

@@ -1,0 +1,125 @@
+"""The pace of an adapter: what an opening and a call cost, and how much work that leaves time for.
+
+The amount of work depends on the adapter and not on the machine's mood: the costs are the least of
+several measurements, and only their order of magnitude counts. So the same seed gives the same
+programs on a busy machine, too.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from collection_jobs.conformance.running.configuration import Profile
+from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.running.runner import make
+from collection_jobs.conformance.spec.calls import Call
+from collection_jobs.conformance.spec.operations import OPERATIONS
+
+__all__ = ["Pace", "less_work", "measure_pace"]
+
+_OPENINGS = 3
+_CALLS = 5
+"""How often each is measured."""
+_STEP = 4
+"""By which factor, or a power of it, work is made less."""
+_CALLS_OF_A_ROUND = 30
+_CALLS_OF_A_CANCELLATION = 10
+_CALLS_OF_A_LIFE = 20
+"""About how many calls each of these makes."""
+_KINDS_OF_ROUNDS, _SCENES = 24, 20
+"""About how many kinds there are, each of which is made so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What an adapter's calls cost.
+
+    Attributes:
+        opening: The least seconds that opening and closing a store took.
+        call: The least seconds that a change and a read took in the mean.
+    """
+
+    opening: float = 0.0
+    call: float = 0.0
+
+    def fitted(self, profile: Profile) -> Profile:
+        """Return a profile with less work where each piece takes long, but with some of each."""
+        life, most = self._cost(_CALLS_OF_A_LIFE), profile.patience
+        rounds = self.call * _CALLS_OF_A_ROUND * _KINDS_OF_ROUNDS
+        cancellations = self.call * _CALLS_OF_A_CANCELLATION * _SCENES
+        return replace(
+            profile,
+            walks=less_work(profile.walks, self._cost(profile.steps), most),
+            rounds=less_work(profile.rounds, rounds, most),
+            cancellations=less_work(profile.cancellations, cancellations, most),
+            kills=less_work(profile.kills, life, most),
+            scripts=less_work(profile.scripts, life, most),
+        )
+
+    def told(self, profile: Profile) -> str:
+        """Say what was made less of a profile and why; empty where nothing was."""
+        fitted = self.fitted(profile)
+        less = [
+            f"{getattr(fitted, name):,} of {getattr(profile, name):,} {name}"
+            for name in ("walks", "rounds", "cancellations", "kills", "scripts")
+            if getattr(fitted, name) < getattr(profile, name)
+        ]
+        if not less:
+            return ""
+        costs = f"opening a store takes {_shown(self.opening)} and a call {_shown(self.call)}"
+        return f"{costs}, so less was tried: {', '.join(less)}"
+
+    def estimate(self, profile: Profile) -> float:
+        """Return about how many seconds the checks of a profile take."""
+        fitted = self.fitted(profile)
+        openings = fitted.openings * (fitted.walks / profile.walks)
+        calls = fitted.calls * (fitted.walks / profile.walks)
+        return fitted.seconds + openings * self.opening + calls * self.call
+
+    def _cost(self, calls: int) -> float:
+        return self.opening + calls * self.call
+
+
+def measure_pace(new_store: Callable[[], OpenStore]) -> Pace:
+    """Measure what opening a store, a change and a read cost, a few times each."""
+    openings: list[float] = []
+    calls: list[float] = []
+    for _ in range(_OPENINGS):
+        began = time.perf_counter()
+        with new_store() as store:
+            opened = time.perf_counter() - began
+            calls += [store.run(_timed(store, ("save", "get_by_id"))) for _ in range(_CALLS)]
+            closing = time.perf_counter()
+        openings.append(opened + time.perf_counter() - closing)
+    return Pace(min(openings), min(calls))
+
+
+async def _timed(store: OpenStore, methods: tuple[str, ...]) -> float:
+    """Return the seconds of a call, in the mean of some methods."""
+    began = time.perf_counter()
+    for method in methods:
+        call: Call = OPERATIONS[method].call("a")
+        await make(call, store.repository)
+    return (time.perf_counter() - began) / len(methods)
+
+
+def less_work(number: int, cost: float, patience: float) -> int:
+    """Return how many pieces of work to do.
+
+    Args:
+        number: How many there are to do.
+        cost: The seconds of one.
+        patience: The seconds that all of them may take; where they would take longer, fewer are
+            done: a quarter, or a quarter of that, and so on, and at least one.
+    """
+    if number == 0 or cost * number <= patience:
+        return number
+    steps = math.ceil(math.log(cost * number / patience, _STEP))
+    return max(1, number // int(_STEP**steps))
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
