@@ -65,7 +65,7 @@ def _ancestors(process: Path) -> str:
 
 
 def watched(
-    name: str, checks: tuple[str, ...] = FEW, module: str = "leaving"
+    name: str, checks: tuple[str, ...] = FEW, module: str = "tests.mutants.leaving"
 ) -> Result | ProcessEnded | StoodStill | RunInterrupted:
     request = ExaminationRequest(
         f"tests.mutants.{module}:{name}", "quick", 5, DEADLINE, checks=checks
@@ -241,6 +241,30 @@ def test_what_an_adapter_prints_is_kept_in_a_file(name: str, tmp_path: Path) -> 
 )
 def test_an_adapter_without_manners_is_judged_all_the_same(name: str) -> None:
     assert findings(name) == {}
+
+
+CHATTY = """
+import sys
+from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
+print("said by stdout")
+print("said by stderr", file=sys.stderr)
+def open_store(directory):
+    return SQLiteCollectionJobRepository(directory / "jobs.db")
+"""
+
+
+def test_what_a_worker_process_prints_is_kept_there_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chatty.py").write_text(CHATTY)
+    monkeypatch.syspath_prepend(tmp_path)
+    result = watched("open_store", ("damaged stores",), module="chatty")
+    assert isinstance(result, Verified), result
+    (log,) = (tmp_path / "scratch").iterdir()
+    said = log.read_text()
+    log.unlink()
+    assert said.count("said by stdout") > 1
+    assert said.count("said by stderr") > 1
 
 
 # What cannot be written
