@@ -67,9 +67,7 @@ def _ancestors(process: Path) -> str:
 def watched(
     name: str, checks: tuple[str, ...] = FEW, module: str = "tests.mutants.leaving"
 ) -> Result | ProcessEnded | StoodStill | RunInterrupted:
-    request = ExaminationRequest(
-        f"tests.mutants.{module}:{name}", "quick", 5, DEADLINE, checks=checks
-    )
+    request = ExaminationRequest(f"{module}:{name}", "quick", 5, DEADLINE, checks=checks)
 
     def tell_nobody(check: str, done: int, total: int, methods: tuple[str, ...]) -> None:
         pass
@@ -257,7 +255,7 @@ def test_what_a_worker_process_prints_is_kept_there_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "chatty.py").write_text(CHATTY)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     result = watched("open_store", ("damaged stores",), module="chatty")
     assert isinstance(result, Verified), result
     (log,) = (tmp_path / "scratch").iterdir()
