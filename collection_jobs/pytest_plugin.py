@@ -132,6 +132,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     target: str | None = session.config.getoption("--collection-jobs")
     if target is not None:
         _demand_kit()
+        _deadline(session.config)
         from collection_jobs.conformance.running.targets import shown_target
 
         # The name stands in lists of tests and in reports.

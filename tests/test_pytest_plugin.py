@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
 from collection_jobs.conformance import LAWS
 
 pytest_plugins = ["pytester"]
+
+# A run of pytest within this process forgets the modules that it has loaded, but not those that
+# were there: half of the kit of one run, with half of another's, cannot read its own messages.
+import_module("collection_jobs.conformance.run")
 
 MODULE = """
 from collection_jobs import InMemoryCollectionJobRepository
@@ -164,3 +169,21 @@ def test_the_plugin_loads_neither_the_kit_nor_hypothesis_before_it_is_asked() ->
     loaded = ran.stdout.split()
     assert "pytest" in loaded
     assert not {"hypothesis", "collection_jobs.conformance", "rich"} & set(loaded)
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "nan"])
+def test_a_deadline_that_is_none_is_refused_at_once(given: str, pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest(
+        "--collection-jobs", "memory:", f"--collection-jobs-deadline={given}"
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*collection_jobs_deadline is a positive number of seconds, not*"])
+
+
+def test_the_deadline_of_the_configuration_counts(pytester: pytest.Pytester) -> None:
+    pytester.makeini(
+        "[pytest]\nasyncio_default_fixture_loop_scope = function\ncollection_jobs_deadline = 0.5\n"
+    )
+    target = "tests.mutants.leaving:never_opens"
+    result = pytester.runpytest("--collection-jobs", target)
+    result.stdout.fnmatch_lines(["ATOMIC-1: opening the store gave no answer within 0.5 s*"])

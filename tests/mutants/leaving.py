@@ -180,6 +180,11 @@ def never_opens(directory: Path) -> _Stuck:
     return _Stuck(lambda: asyncio.Event().wait(), lambda: None)
 
 
+def prints_and_never_opens(directory: Path) -> _Stuck:
+    _say("a word")
+    return never_opens(directory)
+
+
 def blocks_when_opened(directory: Path) -> _Stuck:
     return _Stuck(lambda: time.sleep(HOURS), lambda: None)
 

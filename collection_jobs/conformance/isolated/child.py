@@ -31,6 +31,7 @@ from collection_jobs.conformance.isolated.messages import (
 )
 from collection_jobs.conformance.isolated.status import StatusWriter
 from collection_jobs.conformance.running.deadline import listen_to_calls
+from collection_jobs.conformance.running.processes import let_workers_print
 from collection_jobs.conformance.running.targets import (
     Factory,
     Target,
@@ -94,6 +95,7 @@ def run_child() -> None:
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who watches decides when this process ends
     listen_to_calls(status.calls)
+    let_workers_print()
     request: ExaminationRequest = pipe.recv()
     teller = _Teller(pipe, status)
     try:

@@ -19,8 +19,10 @@ from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVE
 from collection_jobs.conformance.running.messages import Done, Failed, Leave
 from collection_jobs.conformance.running.targets import Target, TargetError
 
-__all__ = ["ForkServer", "Worker", "WorkerDied", "WorkerFailed", "workers"]
+__all__ = ["ForkServer", "Worker", "WorkerDied", "WorkerFailed", "let_workers_print", "workers"]
 
+_STDERR = 2
+_PART = 2**16
 _ORDERED = 4
 """How many deadlines the answer to an order may take: some calls may pass their own meanwhile."""
 
@@ -54,6 +56,15 @@ class _Process(Protocol):
         ...
 
 
+class _Printing:
+    allowed: bool = False
+
+
+def let_workers_print() -> None:
+    """Let workers print where this process does, from now on; they print nothing otherwise."""
+    _Printing.allowed = True
+
+
 class _Started:
     """A process that runs the worker program."""
 
@@ -64,7 +75,7 @@ class _Started:
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this package
             [*program, str(theirs.fileno()), mode],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=None if _Printing.allowed else subprocess.DEVNULL,
             stderr=self._stderr,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             pass_fds=(theirs.fileno(),),
@@ -86,6 +97,11 @@ class _Started:
         return f"a worker process ended with code {code}{last}"
 
     def __del__(self) -> None:
+        if _Printing.allowed:
+            with suppress(OSError, ValueError):
+                self._stderr.seek(0)
+                while part := self._stderr.read(_PART):
+                    os.write(_STDERR, part)
         self._stderr.close()
 
 
