@@ -34,6 +34,7 @@ def show_report(report: Report, target: str | None, console: Console) -> None:
     console.print(_table(report))
     for tried in dict.fromkeys(law.reason for law in report.laws if law.verdict == "holds"):
         console.print(Text(f"tried: {tried}", "dim"))
+    _show_coverage(report, console)
     _show_claims(report, console)
     _show_signatures(report, console)
     _show_understated(report, console)
@@ -88,6 +89,15 @@ def _table(report: Report) -> Table:
             verdict.append(f": {law.reason}")
         table.add_row(law.id, LAWS[law.id].title, verdict)
     return table
+
+
+def _show_coverage(report: Report, console: Console) -> None:
+    """Show how many classes of values were tried, and each that was not."""
+    if report.coverage is None:
+        return
+    console.print(Text(f"values: {report.coverage.summary}", "dim"))
+    for line in report.coverage.untried:
+        console.print(Text(f"not tried: {line}", "yellow"))
 
 
 def _show_claims(report: Report, console: Console) -> None:

@@ -82,7 +82,9 @@ def verify(
     claims = compare(probed.capabilities, observed)
     claims += of_protocols(probed.capabilities, {law.id: law.verdict for law in laws})
     of = version("collection-jobs")
-    return Report(target.name, of, profile.name, seed, laws, claims, probed.adapter)
+    coverage = next((one.coverage for _, one in examinations if one.coverage is not None), None)
+    name = target.name
+    return Report(name, of, profile.name, seed, laws, claims, probed.adapter, coverage=coverage)
 
 
 def reproduce(

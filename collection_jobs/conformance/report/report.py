@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from collection_jobs.conformance.report.capability_report import Claim
+from collection_jobs.conformance.report.coverage import Coverage
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.static.report import StaticReport, Verdict
 
@@ -61,6 +62,7 @@ class Report:
         claims: What the adapter declares about itself, compared with what was observed.
         adapter: The class of the repository, as ``module:Class``.
         signatures: The static verdict on that class, or why there is none; None if not requested.
+        coverage: Which classes of values were tried; None if no check counted them.
     """
 
     target: str
@@ -71,6 +73,7 @@ class Report:
     claims: tuple[Claim, ...] = ()
     adapter: str = ""
     signatures: StaticReport | str | None = None
+    coverage: Coverage | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -114,6 +117,7 @@ class Report:
             "capabilities": [claim.to_json() for claim in self.claims],
             "adapter": self.adapter,
             "signatures": _signatures_json(self.signatures),
+            "values": None if self.coverage is None else self.coverage.to_json(),
         }
 
 
