@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.mutants import (
     beyond_real,
+    bulk,
+    bulk_right,
     cancelling,
     contending,
     crashing,
@@ -18,6 +20,8 @@ __all__ = [
     "BUGS",
     "ODD",
     "beyond_real",
+    "bulk",
+    "bulk_right",
     "cancelling",
     "contending",
     "crashing",
