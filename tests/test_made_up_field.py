@@ -44,11 +44,6 @@ EDITS: tuple[tuple[str, str, str], ...] = (
     ),
     (ORACLE, "    metadata: frozenset[tuple[str, str]]\n", "    desk: str | None = None\n"),
     (ORACLE, "            frozenset(job.metadata.items()),\n", "            job.desk,\n"),
-    (
-        "conformance/checks/sequential/strategies.py",
-        '    "metadata": _metadata(),\n',
-        '    "desk": _texts(),\n',
-    ),
 )
 """A file, a text in it, and what is put behind that text: a field ``desk``, an optional text."""
 MOST_FILES = 8

@@ -43,6 +43,7 @@ def show_report(report: Report, target: str | None, console: Console) -> None:
         console.print(Text(report.less, "yellow"))
     for tried in dict.fromkeys(law.reason for law in report.laws if law.verdict == "holds"):
         console.print(Text(f"tried: {tried}", "dim"))
+    _show_coverage(report, console)
     _show_claims(report, console)
     _show_signatures(report, console)
     _show_understated(report, console)
@@ -132,6 +133,15 @@ def _show_reasons(report: Report, console: Console) -> None:
         for reason in dict.fromkeys(law.reason for law in laws):
             ids = ", ".join(law.id for law in laws if law.reason == reason)
             console.print(Text(f"{verdict}: {ids}: {reason}", _STYLES[verdict]))
+
+
+def _show_coverage(report: Report, console: Console) -> None:
+    """Show how many classes of values were tried, and each that was not."""
+    if report.coverage is None:
+        return
+    console.print(Text(f"values: {report.coverage.summary}", "dim"))
+    for line in report.coverage.untried:
+        console.print(Text(f"not tried: {line}", "yellow"))
 
 
 def _show_claims(report: Report, console: Console) -> None:

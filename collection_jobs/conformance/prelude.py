@@ -4,9 +4,20 @@ Inside ``async with your_factory(an_empty_directory) as repository:`` its lines 
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 from collection_jobs.conformance.spec.calls import example_job, spoil
 from collection_jobs.status import JobStatus
 
-__all__ = ["UTC", "JobStatus", "datetime", "example_job", "replace", "spoil"]
+__all__ = [
+    "UTC",
+    "JobStatus",
+    "ZoneInfo",
+    "datetime",
+    "example_job",
+    "replace",
+    "spoil",
+    "timedelta",
+    "timezone",
+]

@@ -41,7 +41,9 @@ def make_report(
     claims = compare(probed.capabilities, observed)
     claims += of_protocols(probed.capabilities, {law.id: law.verdict for law in laws})
     of = version("collection-jobs")
-    return Report(target.name, of, profile, seed, laws, claims, probed.adapter)
+    each = (one.examination.coverage for one in examined)
+    coverage = next((one for one in each if one is not None), None)
+    return Report(target.name, of, profile, seed, laws, claims, probed.adapter, coverage=coverage)
 
 
 def unfinished_report(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from collection_jobs import JobStatus, open_repository
-from collection_jobs.conformance.checks.sequential.strategies import LONG_TEXTS
 from collection_jobs.conformance.spec.calls import example_job
+from collection_jobs.conformance.spec.domain_texts import LONG_TEXTS
 from collection_jobs.validation import MAX_CANDLES, MAX_SYMBOLS, check_text
 from tests.liars import LyingDatetime, LyingInt, LyingStr, LyingTuple
 

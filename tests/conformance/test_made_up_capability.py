@@ -134,8 +134,8 @@ PROTOCOLS = MappingProxyType({**PROTOCOLS, "SetsSource": SetsSource})
     ),
     Edit(
         f"{KIT}/checks/registry.py",
-        '                *("COMPLETED-1", "COMPLETED-3"',
-        '                "SOURCE-1",\n',
+        '        *("COMPLETED-1", "COMPLETED-3"',
+        '        "SOURCE-1",\n',
         ("SOURCE-1", "one caller", "checks/registry.py"),
     ),
 )

@@ -35,7 +35,8 @@ HARD = replace(
     repetitions=2,
     filling=1.5,
 )
-LIGHT = replace(HARD, rounds=1, cancellations=1, kills=4, sizes=(50, 1_000), filling=1)
+SMALL = replace(HARD, stored=160, altered=100, symbols=300, repeated=40)
+LIGHT = replace(SMALL, rounds=1, cancellations=1, kills=4, sizes=(50, 1_000), filling=1)
 IN_USE = [check for check in CHECKS if check.name in {bug.check for bug in BUGS}]
 
 

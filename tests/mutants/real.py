@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.mutants import (
     beyond_real,
+    bulk,
+    bulk_right,
     cancelling,
     contending,
     crashing,
@@ -23,6 +25,8 @@ __all__ = [
     "BUGS",
     "ODD",
     "beyond_real",
+    "bulk",
+    "bulk_right",
     "cancelling",
     "contending",
     "crashing",

@@ -19,6 +19,10 @@ from collection_jobs.conformance.checks.interleavings.examine import (
 from collection_jobs.conformance.checks.interleavings.passing_time import examine_passing_time
 from collection_jobs.conformance.checks.network.examine import examine_network
 from collection_jobs.conformance.checks.scaling.examine import examine_scaling
+from collection_jobs.conformance.checks.sequential.bulk.examine import (
+    examine_large_stores,
+    find_in_large_stores_again,
+)
 from collection_jobs.conformance.checks.sequential.closing import examine_closing
 from collection_jobs.conformance.checks.sequential.examine import (
     examine_one_caller,
@@ -30,23 +34,33 @@ from collection_jobs.conformance.spec.operations import CONCURRENT_LAWS
 
 __all__ = ["CHECKS"]
 
+_ONE_CALLER = frozenset(
+    {
+        *("SAVE-1", "SAVE-2", "SAVE-3", "SAVE-4", "SAVE-5"),
+        *("GET-1", "GET-2", "DELETE-1", "DELETE-2"),
+        *("LIST-1", "LIST-2", "RECENT-1", "RECENT-2", "RUNNING-1"),
+        *("STATUS-1", "STATUS-3", "FAILED-1", "FAILED-3", "STATS-1"),
+        *("COMPLETED-1", "COMPLETED-3", "MANY-1", "MANY-2", "KEY-1", "KEY-2"),
+    }
+)
+"""The laws that one caller alone can see broken."""
+
 CHECKS: tuple[Check, ...] = (
     Check("wrong inputs", frozenset({"INPUT-1"}), examine_wrong_inputs),
     Check("a closed repository", frozenset({"ERROR-1"}), examine_closing),
     Check(
         "one caller",
-        frozenset(
-            {
-                *("SAVE-1", "SAVE-2", "SAVE-3", "SAVE-4", "SAVE-5"),
-                *("GET-1", "GET-2", "DELETE-1", "DELETE-2"),
-                *("LIST-1", "LIST-2", "RECENT-1", "RECENT-2", "RUNNING-1"),
-                *("STATUS-1", "STATUS-3", "FAILED-1", "FAILED-3", "STATS-1"),
-                *("COMPLETED-1", "COMPLETED-3", "MANY-1", "MANY-2", "KEY-1", "KEY-2"),
-            }
-        ),
+        _ONE_CALLER,
         examine_one_caller,
         again=find_one_caller_again,
         early=True,
+    ),
+    Check(
+        "large stores",
+        # Nobody misuses there what the store gave out.
+        (_ONE_CALLER - {"GET-2"}) | {"DURABLE-1"},
+        examine_large_stores,
+        again=find_in_large_stores_again,
     ),
     Check("interleavings", CONCURRENT_LAWS, examine_interleavings, again=find_interleaving_again),
     Check("passing time", frozenset({"GET-1"}), examine_passing_time),

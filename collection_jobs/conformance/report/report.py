@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from collection_jobs.conformance.report.capability_report import Claim
+from collection_jobs.conformance.report.coverage import Coverage
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.static.report import StaticReport, Verdict
 
@@ -70,6 +71,7 @@ class Report:
         less: What was made less of the profile, because the adapter is slow; empty for nothing.
         argument: The target as the command line takes it, without secrets; None for the default,
             or for one that was made in code.
+        coverage: Which classes of values were tried; None if no check counted them.
     """
 
     target: str
@@ -82,6 +84,7 @@ class Report:
     signatures: StaticReport | str | None = None
     argument: str | None = None
     less: str = ""
+    coverage: Coverage | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -126,6 +129,7 @@ class Report:
             "capabilities": [claim.to_json() for claim in self.claims],
             "adapter": self.adapter,
             "signatures": _signatures_json(self.signatures),
+            "values": None if self.coverage is None else self.coverage.to_json(),
         }
 
 

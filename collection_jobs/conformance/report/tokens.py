@@ -11,8 +11,9 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from collection_jobs.conformance.spec.calls import Change, Held, Once, Step, example_job
 from collection_jobs.job import CollectionJob
@@ -50,7 +51,7 @@ def _plain(value: object) -> object:
         case JobStatus():
             return ["status", value.value]
         case datetime():
-            return ["time", value.isoformat()]
+            return _plain_time(value)
         case CollectionJob():
             usual = example_job(value.id)
             given = {item.name: getattr(value, item.name) for item in fields(value)}
@@ -73,6 +74,12 @@ def _plain(value: object) -> object:
             return value
 
 
+def _plain_time(value: datetime) -> list[str | None]:
+    if isinstance(value.tzinfo, ZoneInfo):
+        return ["zoned", value.astimezone(UTC).isoformat(), value.tzinfo.key]
+    return ["time", value.isoformat()]
+
+
 def _value(plain: Any) -> Any:
     """Return the value that _plain made JSON of."""
     match plain:
@@ -82,6 +89,8 @@ def _value(plain: Any) -> Any:
             return JobStatus(value)
         case ["time", text]:
             return datetime.fromisoformat(text)
+        case ["zoned", text, key]:
+            return datetime.fromisoformat(text).astimezone(ZoneInfo(key))
         case ["many", *items]:
             return tuple(map(_value, items))
         case ["once", *items]:

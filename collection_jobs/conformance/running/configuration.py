@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from collection_jobs.conformance.report.capability_report import Observation
+from collection_jobs.conformance.report.coverage import Coverage
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.targets import Target
 from collection_jobs.conformance.spec.findings import Finding
@@ -56,6 +57,11 @@ class Profile:
         calls: About how many calls it makes, one after another.
         on_disk: Whether to put stores on a disk if they may be anywhere; in memory, fsync takes no
             time.
+        stored: How many jobs the largest store has whose every answer is judged.
+        altered: How many changes of these jobs are drawn.
+        symbols: How many symbols the largest job has.
+        repeated: How many changes of one job follow each other.
+        counted: How many changes one store sees beside these, where many jobs are saved together.
     """
 
     name: str
@@ -78,6 +84,11 @@ class Profile:
     openings: int = 0
     calls: int = 0
     on_disk: bool = True
+    stored: int = 1_160
+    altered: int = 240
+    symbols: int = 2_000
+    repeated: int = 270
+    counted: int = 0
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -123,6 +134,11 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 seconds=45,
                 openings=235,
                 calls=51_000,
+                stored=3_300,
+                altered=2_500,
+                symbols=20_000,
+                repeated=1_100,
+                counted=70_000,
             ),
             Profile(
                 "thorough",
@@ -144,6 +160,11 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 seconds=3_600,
                 openings=2_500,
                 calls=1_000_000,
+                stored=20_000,
+                altered=100_000,
+                symbols=20_000,
+                repeated=70_000,
+                counted=70_000,
             ),
         )
     }
@@ -189,6 +210,7 @@ class Examination:
         observed: What was observed of the target's capabilities, declared or not.
         skipped: Why the check cannot be run on this target at all, although others may be.
         inapplicable: Laws that this target cannot break, each with the reason.
+        coverage: Which classes of values were tried, of those that are due.
     """
 
     findings: list[Finding]
@@ -197,6 +219,7 @@ class Examination:
     observed: tuple[Observation, ...] = ()
     skipped: str | None = None
     inapplicable: Mapping[str, str] = field(default_factory=dict[str, str])
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -68,7 +68,14 @@ def let_workers_print() -> None:
 class _Started:
     """A process that runs the worker program."""
 
-    def __init__(self, target: Target, mode: str, ours: Connection, theirs: Connection) -> None:
+    def __init__(
+        self,
+        target: Target,
+        mode: str,
+        ours: Connection,
+        theirs: Connection,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         assert target.spec is not None  # noqa: S101 - the callers looked; this tells the type checker
         self._stderr: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with the process
         program = (sys.executable, "-m", "collection_jobs.conformance.running.worker")
@@ -77,7 +84,11 @@ class _Started:
             stdin=subprocess.DEVNULL,
             stdout=None if _Printing.allowed else subprocess.DEVNULL,
             stderr=self._stderr,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                **(environment or {}),
+            },
             pass_fds=(theirs.fileno(),),
         )
         theirs.close()
@@ -115,10 +126,15 @@ class Worker:
         self._ready = False
 
     @classmethod
-    def start(cls, target: Target) -> Self:
-        """Start a process that can open the target's stores; it has a spec."""
+    def start(cls, target: Target, environment: Mapping[str, str] | None = None) -> Self:
+        """Start a process that can open the target's stores; it has a spec.
+
+        Args:
+            target: Whose stores.
+            environment: Variables of the process that are other than those of this one.
+        """
         ours, theirs = Pipe()
-        return cls(ours, _Started(target, PLAIN, ours, theirs))
+        return cls(ours, _Started(target, PLAIN, ours, theirs, environment))
 
     def order(self, order: object) -> None:
         """Ask for something, without waiting for the answer.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from collection_jobs.conformance.spec.signatures import (
     NAMES_ONE_JOB,
@@ -35,6 +36,7 @@ __all__ = [
     "brief",
     "code",
     "example_job",
+    "numbered_template",
     "spoil",
 ]
 
@@ -119,6 +121,17 @@ class Call:
         if all(_id_of(one) == job_id for one in named):
             return self
         return self.with_jobs(one for one in named if _id_of(one) == job_id)
+
+    def parts(self) -> dict[str, Call]:
+        """Return by the id of each of its jobs the part that is about it, in one pass."""
+        named = dict[str, list[Any]]()
+        if self.method not in NAMES_SEVERAL_JOBS:
+            return dict.fromkeys(self.job_ids, self)
+        for one in jobs_named(self.method, self.arguments):
+            named.setdefault(_id_of(one), []).append(one)
+        if len(named) == 1:
+            return dict.fromkeys(named, self)
+        return {job_id: self.with_jobs(jobs) for job_id, jobs in named.items()}
 
     def with_jobs(self, jobs: Iterable[Any]) -> Call:
         """Return the same call about other jobs."""
@@ -277,16 +290,86 @@ def code(value: object) -> str:
         case Once():
             return f"iter({code(tuple(value))})"
         case tuple():
-            parts = [code(item) for item in cast("tuple[object, ...]", value)]
+            items = cast("tuple[object, ...]", value)
+            if len(items) > _MANY and (numbered := _numbered(items)) is not None:
+                return numbered
+            parts = [code(item) for item in items]
             return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
         case Mapping():
-            items = cast("Mapping[object, object]", value).items()
-            return f"{{{', '.join(f'{code(key)}: {code(item)}' for key, item in items)}}}"
+            return _mapping_code(cast("Mapping[object, object]", value))
         case _:
             return repr(value)
 
 
+_MANY = 8
+"""Of more items, a comprehension is shown where one gives them."""
+
+
+def _numbered(items: Sequence[object]) -> str | None:
+    """Print items that differ by a number that counts, as the tuple that a comprehension gives."""
+    template = numbered_template([code(item) for item in items])
+    if template is None:
+        return None
+    text, first, step = template
+    return f"tuple({text} for number in {_range_code(first, len(items), step)})"
+
+
+def _range_code(first: int, count: int, step: int) -> str:
+    if step == 1:
+        return f"range({count})" if first == 0 else f"range({first}, {first + count})"
+    return f"range({first}, {first + count * step}, {step})"
+
+
+def numbered_template(texts: Sequence[str]) -> tuple[str, int, int] | None:
+    """Find what prints each of several texts from one number.
+
+    Args:
+        texts: Expressions that may differ in a number within one text, such as ``'job 7'``.
+
+    Returns:
+        The expression with ``number`` in its place, the first number and the step between them;
+        None where there is no such expression.
+    """
+    if len(texts) < 2:
+        return None
+    for found in re.finditer(r"'([^'\\{}]*?)(\d+)'", texts[0]):
+        start, end = found.span()
+        head, tail = texts[0][:start], texts[0][end:]
+        second = re.fullmatch(
+            re.escape(f"{head}'{found[1]}") + r"(\d+)" + re.escape(f"'{tail}"), texts[1]
+        )
+        if second is None:
+            continue
+        first, step = int(found[2]), int(second[1]) - int(found[2])
+        numbers = range(first, first + step * len(texts), step) if step > 0 else ()
+        if [f"{head}'{found[1]}{number}'{tail}" for number in numbers] == list(texts):
+            return f"{head}f'{found[1]}{{number}}'{tail}", first, step
+    return None
+
+
+def _mapping_code(mapping: Mapping[object, object]) -> str:
+    items = list(mapping.items())
+    if len(items) > _MANY and len(set(map(code, mapping.values()))) == 1:
+        template = numbered_template([code(key) for key, _ in items])
+        if template is not None:
+            text, first, step = template
+            numbers = _range_code(first, len(items), step)
+            return f"{{{text}: {code(items[0][1])} for number in {numbers}}}"
+    return f"{{{', '.join(f'{code(key)}: {code(item)}' for key, item in items)}}}"
+
+
 def _datetime_code(value: datetime) -> str:
+    zone = value.tzinfo
+    if zone is None or zone is UTC:
+        return _plain_datetime_code(value)
+    instant = _plain_datetime_code(value.astimezone(UTC))
+    if isinstance(zone, ZoneInfo):
+        return f"{instant}.astimezone(ZoneInfo({zone.key!r}))"
+    seconds = (value.utcoffset() or timedelta()).total_seconds()
+    return f"{instant}.astimezone(timezone(timedelta(seconds={seconds:g})))"
+
+
+def _plain_datetime_code(value: datetime) -> str:
     parts = [value.year, value.month, value.day, value.hour, value.minute]
     parts += [value.second, value.microsecond]
     while len(parts) > 3 and parts[-1] == 0:

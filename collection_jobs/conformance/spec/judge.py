@@ -65,7 +65,9 @@ def judge_read(state: JobState, call: Call, outcome: Outcome) -> Judgement:
             Violation("GET-1", "{} {}; a CollectionJob or None is due", (call, outcome)),
         )
     if state.facts is None:
-        return state, (Violation(state.blame, "{} {}; there is no such job", (call, outcome)),)
+        # Another job in its place is due to the read, whatever was done to this id before.
+        law = state.blame if job.id == call.arguments[0] else "GET-1"
+        return state, (Violation(law, "{} {}; there is no such job", (call, outcome)),)
     return seen(state, job, call, state.blame)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeGuard, cast
+from datetime import UTC, datetime
+from typing import Any, TypeGuard, cast
 
 from collection_jobs.conformance.spec.calls import Call, Outcome, code
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
@@ -89,8 +89,7 @@ class Listing:
         due = _page(whole, call)
         if found != due:
             law = self._law(states, call, found, whole)
-            text = "{} returned the jobs {}; it should have returned {}"
-            return (Violation(law, text, (call, _ids(found), _ids(due))),)
+            return (_wrong_jobs(law, call, found, due),)
         return tuple(
             violation
             for job in jobs
@@ -155,6 +154,41 @@ def is_list_of_jobs(value: object) -> TypeGuard[list[CollectionJob]]:
     return all(isinstance(item, CollectionJob) for item in cast("list[object]", value))
 
 
+_FEW = 12
+"""As many ids as a message shows all of."""
+
+
+def _wrong_jobs(law: str, call: Call, found: list[str], due: list[str]) -> Violation:
+    """Say which jobs a listing showed, and which it should have; of many, where they differ."""
+    if len(found) <= _FEW and len(due) <= _FEW:
+        text = "{} returned the jobs {}; it should have returned {}"
+        return Violation(law, text, (call, _ids(found), _ids(due)))
+    text = "{} returned {} jobs where {} are due: {}"
+    counts = (Verbatim(f"{len(found):,}"), Verbatim(f"{len(due):,}"))
+    return Violation(law, text, (call, *counts, Verbatim(_difference(found, due))))
+
+
+def _difference(found: list[str], due: list[str]) -> str:
+    """Say in which jobs, and at which place first, two long listings differ."""
+    shown, wanted = set(found), set(due)
+    said = [
+        f"{what} {code(ids[0])}{f' and {len(ids) - 1:,} more' if len(ids) > 1 else ''}"
+        for what, ids in (
+            ("it lacks", [one for one in due if one not in shown]),
+            ("it has beyond them", [one for one in found if one not in wanted]),
+        )
+        if ids
+    ]
+    if len(shown) < len(found):
+        twice = next(one for at, one in enumerate(found) if one in found[:at])
+        said.append(f"it has {code(twice)} more than once")
+    pairs = enumerate(zip(found, due, strict=False))
+    at = next((at for at, (has, wants) in pairs if has != wants), None)
+    if not said and at is not None:
+        said.append(f"at place {at:,} stands {code(found[at])} instead of {code(due[at])}")
+    return "; ".join(said)
+
+
 def _ids(ids: list[str]) -> Verbatim:
     return Verbatim(f"[{', '.join(map(code, ids))}]")
 
@@ -168,20 +202,27 @@ def _has_status(call: Call, facts: Facts) -> bool:
     return facts.status == str(call.arguments[0].value)
 
 
+def _utc(instant: Any) -> Any:
+    """Give an instant in UTC: in the fold of another zone, it equals no instant of UTC."""
+    if instant is None or instant.tzinfo is UTC:
+        return instant
+    return (instant.replace(tzinfo=None) - instant.utcoffset()).replace(tzinfo=UTC, fold=0)
+
+
 def _is_since(call: Call, key: _Key) -> bool:
-    since = call.argument("since")
+    since = _utc(call.argument("since"))
     return since is None or key[0] >= since
 
 
 def _is_behind(call: Call, key: _Key) -> bool:
     """Whether a job of this key comes behind the one from which a page by key goes on."""
     after: _Key | None = call.argument("after")
-    return after is None or key > (after[0], after[1])
+    return after is None or key > (_utc(after[0]), after[1])
 
 
 def _recent_law(states: Mapping[str, JobState], call: Call, found: list[str]) -> str:
     """RECENT-2 where the jobs would be right but for ``since``, else RECENT-1."""
-    since = call.argument("since")
+    since = _utc(call.argument("since"))
     if since is None:
         return "RECENT-1"
     if any(facts.created_at < since for facts in _facts(states, found)):

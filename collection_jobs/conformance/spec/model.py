@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.conformance.spec.findings import NoMapping, Verbatim, Violation
@@ -38,6 +38,8 @@ __all__ = [
 CLOCK_TOLERANCE = timedelta(minutes=1)
 """How far the engine's clock may be from the kit's."""
 
+_Item = TypeVar("_Item", tuple[str, int], tuple[str, str])
+
 _LONGEST_TEXT = 65_535  # bytes of UTF-8
 _KEPT_OF_LONGER = 65_471
 
@@ -57,8 +59,11 @@ class Span(NamedTuple):
         )
 
     def __str__(self) -> str:
-        """Return the time as it stands in a message."""
-        return f"a time of the call, {self.first:%Y-%m-%d %H:%M:%S} UTC"
+        """Say which times it can be, as a part of a sentence."""
+        first, last = (
+            instant.replace(microsecond=0).isoformat() for instant in (self.first, self.last)
+        )
+        return f"the time of the call, {first}" if first == last else f"between {first} and {last}"
 
 
 class Facts(NamedTuple):
@@ -226,7 +231,8 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Judgeme
     if wrong:
         law = state.former_blame if _shows_the_former(state, found) else blame
         violations.append(_wrong_field(law, call, wrong[0], state.facts, found))
-    violations += _judge_revision(state, job.revision, call)
+    if found.id == state.facts.id:  # another job has a revision of its own
+        violations += _judge_revision(state, job.revision, call)
     if violations or job.revision is None:
         return state, tuple(violations)
     after = state._replace(
@@ -251,6 +257,8 @@ def _wrong_field(law: str, call: Call, name: str, due: Facts, found: Facts) -> V
         text = "{} returned a job whose {} has {} where it should have {}, among others"
         return Violation(law, text, (call, Verbatim(name), have - want, want - have))
     text = "{} returned a job whose {} is {}; it should be {}"
+    if isinstance(want, Span):
+        want = Verbatim(str(want))
     return Violation(law, text, (call, Verbatim(name), have, want))
 
 
@@ -290,15 +298,24 @@ def _nothing_was_written(state: JobState, found: Facts, revision: int | None) ->
 
 
 def _shows_the_former(state: JobState, found: Facts) -> bool:
-    """Tell whether an outcome is there, or more metadata, that only the former job had."""
+    """Tell whether an outcome is there, or more metadata, that only the former job had.
+
+    Another outcome of a symbol that has one is no sign of it: it may be what the store made of it.
+    """
     former, due = state.former, state.facts
     if former is None or due is None or state.former_tainted:
         return False
     return bool(
-        (found.completed_symbols - due.completed_symbols) & former.completed_symbols
-        or (found.failed_symbols - due.failed_symbols) & former.failed_symbols
+        _lingering(found.completed_symbols, due.completed_symbols) & former.completed_symbols
+        or _lingering(found.failed_symbols, due.failed_symbols) & former.failed_symbols
         or (found.metadata > due.metadata and (found.metadata - due.metadata) & former.metadata)
     )
+
+
+def _lingering(found: frozenset[_Item], due: frozenset[_Item]) -> frozenset[_Item]:
+    """Return the outcomes of symbols that should have none of that kind."""
+    symbols = {symbol for symbol, _ in due}
+    return frozenset(item for item in found - due if item[0] not in symbols)
 
 
 def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[Violation]:

@@ -365,8 +365,7 @@ def judge_call(
         return {}, list(operation.listing.judge(states, call, outcome))
     after = dict[str, JobState]()
     violations = list(operation.judge_whole(call, outcome))
-    for job_id in call.job_ids:
-        part = call.of(job_id)
+    for job_id, part in call.parts().items():
         after[job_id], found = judge(states.get(job_id, ABSENT), part, outcome)
         # A person is told of the whole call, not of the part.
         violations += [

@@ -1,7 +1,7 @@
 """Kinds of parameters: what each takes for an example, and every value that it refuses.
 
 A parameter's kind follows from its name, which means the same in every signature. What draws its
-values at random is in `checks.sequential.strategies`, also by kind.
+values at random is in `checks.sequential.strategies`, by kind as well.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.conformance.spec.signatures import CallParameter
+from collection_jobs.fields import FieldKind
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
@@ -49,6 +50,7 @@ class Kind:
         is_incidental: Whether another value leaves what the call is about: it may be made plainer.
         holds_ids: Whether ids of jobs are in it.
         few: So few values that concurrent calls meet; of what holds ids they are drawn otherwise.
+        domain: The kind of fields whose domain its values are of; None where they have none.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Kind:
     is_incidental: bool = False
     holds_ids: bool = False
     few: tuple[Any, ...] = ()
+    domain: FieldKind | None = None
 
 
 def _wrong(due: type[Exception], values: Iterable[Any]) -> Iterator[Wrong]:
@@ -82,7 +85,12 @@ _Subclass = type("CollectionJobSubclass", (CollectionJob,), {"__slots__": ()})
 _SUBCLASSED = _Subclass(
     **{item.name: getattr(example_job("a"), item.name) for item in fields(CollectionJob)}
 )
-_JOBS = tuple(_wrong(TypeError, ("a", {"id": "a"}, _SUBCLASSED)))
+_Annotated = type("CollectionJobWithDesk", (CollectionJob,), {"__slots__": ("desk",)})
+_ANNOTATED = _Annotated(
+    **{item.name: getattr(example_job("a"), item.name) for item in fields(CollectionJob)}
+)
+object.__setattr__(_ANNOTATED, "desk", "east")
+_JOBS = tuple(_wrong(TypeError, ("a", {"id": "a"}, _SUBCLASSED, _ANNOTATED)))
 _SEVERAL_JOBS = (
     *_wrong(TypeError, (7,)),
     *(
@@ -113,6 +121,7 @@ _TEXT = Kind(
     _TEXTS,
     is_incidental=True,
     few=("timeout", "banned", "refused", "no route", "reset", "gone"),
+    domain=FieldKind.TEXT,
 )
 _CANDLES_OF_A_SYMBOL = Kind(
     "candles",
@@ -120,11 +129,12 @@ _CANDLES_OF_A_SYMBOL = Kind(
     _CANDLES,
     is_incidental=True,
     few=tuple(range(1, 10)),
+    domain=FieldKind.COUNTS,
 )
 _STATUS = Kind("status", lambda job_id, number: JobStatus.PENDING, _STATUSES, few=tuple(JobStatus))
 _LIMIT = Kind("limit", lambda job_id, number: 0, _COUNTS, is_incidental=True, few=(1, 2))
 _OFFSET = Kind("offset", lambda job_id, number: 0, _COUNTS, is_incidental=True)
-_TIME = Kind("time", lambda job_id, number: None, _TIMES)
+_TIME = Kind("time", lambda job_id, number: None, _TIMES, domain=FieldKind.INSTANT)
 _KEY = Kind("key", lambda job_id, number: None, _KEYS, holds_ids=True)
 
 _KINDS: Mapping[str, Kind] = MappingProxyType(

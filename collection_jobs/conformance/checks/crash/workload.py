@@ -8,6 +8,7 @@ from random import Random
 
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Step, example_job
+from collection_jobs.conformance.spec.drawn_jobs import draw_job
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
@@ -18,6 +19,8 @@ _CLIENTS = ("A", "B", "C", "D")
 _JOBS = (1, 2)
 _SYMBOLS = ("S0", "S1", "S2", "S3")
 _ALL = 1_000_000
+_DRAWN = 0.3
+"""How many of the jobs have their values drawn from the domains."""
 _HALF_DONE_IN_MORE_WAYS = 3
 """How often a change of several jobs is made for one of a single job."""
 
@@ -80,6 +83,8 @@ def _change(random: Random, id_: str, ids: list[str], beyond: list[Operation]) -
 
 
 def _job(random: Random, id_: str) -> CollectionJob:
+    if random.random() < _DRAWN:
+        return draw_job(random, id_, symbols=_SYMBOLS)
     return example_job(
         id_,
         source=random.choice(("binance", "kraken")),

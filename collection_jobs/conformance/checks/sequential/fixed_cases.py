@@ -12,24 +12,28 @@ from datetime import timedelta
 from itertools import product
 
 from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import fixed_programs_beyond
-from collection_jobs.conformance.checks.sequential.strategies import (
-    CANDLES,
-    INSTANTS,
+from collection_jobs.conformance.checks.sequential.strategies import rich_job
+from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.domain_texts import (
+    FEW_TEXTS,
     LONG_TEXTS,
     METADATA,
+    NAME_CLASSES,
     POOLS,
     SYMBOLS,
-    TEXTS,
-    rich_job,
+    TEXT_CLASSES,
 )
-from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.domains import COUNTS, FEW_INSTANTS, INSTANTS, values_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
 __all__ = ["fixed_programs"]
 
 _STATUSES = tuple(JobStatus)
-_EARLY, _LATE = INSTANTS[-2], INSTANTS[-1]
+_LONG = 300
+_OF_LISTINGS = 6
+"""Of the pools, the first are listed in every way."""
+_EARLY, _LATE = FEW_INSTANTS[-2], FEW_INSTANTS[-1]
 
 
 def fixed_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Program]:
@@ -50,6 +54,7 @@ def fixed_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Prog
     yield tuple(_spoils())
     for pool in POOLS:
         yield tuple(_strangers(pool))
+    for pool in POOLS[:_OF_LISTINGS]:
         yield tuple(_listings(pool))
     yield from fixed_programs_beyond(capabilities)
 
@@ -66,12 +71,14 @@ def _look(job_id: str) -> Iterator[Step]:
 
 def _round_trips() -> Iterator[Step]:
     """Every awkward value of every field is read back as it was saved."""
-    for name in (name for pool in POOLS for name in pool):
+    for name in dict.fromkeys(
+        (*(name for pool in POOLS for name in pool), *values_of(NAME_CLASSES))
+    ):
         yield from _save(example_job(name))
         yield from _save(example_job("a", source=name, timeframe=name))
     yield from _save(example_job("a", symbols=SYMBOLS))
     yield from _save(example_job("a", symbols=SYMBOLS[::-1]))
-    for instant in INSTANTS:
+    for instant in dict.fromkeys((*FEW_INSTANTS, *values_of(INSTANTS))):
         yield from _save(example_job("a", created_at=instant))
         yield from _save(example_job("a", started_at=instant, finished_at=instant))
         if instant < _LATE:
@@ -80,16 +87,16 @@ def _round_trips() -> Iterator[Step]:
             yield from _save(example_job("a", start=_EARLY, end=instant))
     for status in _STATUSES:
         yield from _save(example_job("a", status=status))
-    for text in TEXTS:
+    for text in (*FEW_TEXTS, *(one for one in values_of(TEXT_CLASSES) if len(one) < _LONG)):
         yield from _save(example_job("a", error_message=text, failed_symbols={"ETH": text}))
-    for candles in CANDLES:
+    for candles in values_of(COUNTS):
         yield from _save(example_job("a", completed_symbols={"BTC": candles, "ETH": candles}))
         yield Step("get_stats", ("a",))
 
 
 def _metadata() -> Iterator[Step]:
     """Keys that look alike, many of them, and every text come back, in listings as well."""
-    texts: list[Mapping[str, str]] = [{"ticket": text} for text in (*TEXTS, *LONG_TEXTS)]
+    texts: list[Mapping[str, str]] = [{"ticket": text} for text in (*FEW_TEXTS, *LONG_TEXTS)]
     for number, metadata in enumerate((*METADATA, *texts)):
         yield from _save(example_job(f"job {number}", metadata=metadata))
     yield Step("list_recent")
@@ -117,9 +124,9 @@ def _replacements() -> Iterator[Step]:
 def _changes_of_status() -> Iterator[Step]:
     """Every change of status, permitted or not, with and without an error message."""
     for number, (before, after, error) in enumerate(
-        product(_STATUSES, _STATUSES, (None, "late", *TEXTS))
+        product(_STATUSES, _STATUSES, (None, "late", *FEW_TEXTS))
     ):
-        if error in TEXTS and before is not JobStatus.RUNNING:
+        if error in FEW_TEXTS and before is not JobStatus.RUNNING:
             continue
         job_id = f"job {number}"
         yield from _save(rich_job(job_id, status=before))
@@ -134,7 +141,7 @@ def _changes_of_status() -> Iterator[Step]:
 
 def _failures() -> Iterator[Step]:
     """Record a failure of every symbol, over every former outcome, with every text."""
-    for text in TEXTS:
+    for text in FEW_TEXTS:
         yield from _save(rich_job("a"))
         for symbol in ("BTC", "ETH", "XRP", "BTC"):
             yield Step("add_failed_symbol", ("a", symbol, text))
@@ -249,8 +256,8 @@ def _listings(pool: tuple[str, ...]) -> Iterator[Step]:
     ids = [*pool, *(f"{name[:250]} {number}" for name in pool for number in range(3))]
     for number, job_id in enumerate(ids):
         job = rich_job(job_id, status=_STATUSES[number % 3])
-        age = INSTANTS[number % 4] if number < 10 else INSTANTS[0]
-        started = INSTANTS[3] - timedelta(seconds=number)
+        age = FEW_INSTANTS[number % 4] if number < 10 else FEW_INSTANTS[0]
+        started = FEW_INSTANTS[3] - timedelta(seconds=number)
         yield from _save(_aged(job, age, started))
     counts = (0, 1, 2, 5, 100, 2**63, 10**30)
     for status in _STATUSES:
@@ -260,7 +267,7 @@ def _listings(pool: tuple[str, ...]) -> Iterator[Step]:
     yield Step("list_recent")
     for limit in counts:
         yield Step("list_recent", (limit,))
-        for instant in INSTANTS:
+        for instant in FEW_INSTANTS:
             yield Step("list_recent", (limit, instant))
     yield Step("get_running_jobs")
     for job_id in pool:

@@ -6,13 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from collection_jobs.conformance.checks.sequential.strategies import (
-    CANDLES,
-    INSTANTS,
-    POOLS,
-    rich_job,
-)
+from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import Change, Held, Once, Program, Step, example_job
+from collection_jobs.conformance.spec.domain_texts import POOLS
+from collection_jobs.conformance.spec.domains import COUNTS, FEW_INSTANTS, values_of
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
@@ -48,7 +45,7 @@ def _job(job_id: str, **fields: object) -> CollectionJob:
 
 def _completions() -> Iterator[Step]:
     """Record a completion of every symbol, over every outcome, of every size; and refusals."""
-    for candles in CANDLES:
+    for candles in values_of(COUNTS):
         yield Step("save", (rich_job("a"),))
         yield Step("get_by_id", ("a",), keep="job")
         for symbol in (*_THREE, "BTC"):
@@ -140,7 +137,10 @@ def _twice_the_same() -> Iterator[Step]:
 def _pages(pool: tuple[str, ...]) -> Iterator[Step]:
     """Pages behind every job, behind jobs that are gone, and behind keys that no job ever had."""
     names = [*pool, *(f"{name[:250]} x" for name in pool)]
-    ages = [*(INSTANTS[0] for _ in pool), *(INSTANTS[number % 4] for number in range(len(pool)))]
+    ages = [
+        *(FEW_INSTANTS[0] for _ in pool),
+        *(FEW_INSTANTS[number % 4] for number in range(len(pool))),
+    ]
     jobs = [
         rich_job(name, created_at=age, status=_STATUSES[number == 2])
         for number, (name, age) in enumerate(zip(names, ages, strict=True))
@@ -152,8 +152,8 @@ def _pages(pool: tuple[str, ...]) -> Iterator[Step]:
         yield Step("list_after", (status,))
     for limit in (0, 3, 10**30):
         yield Step("list_after", (JobStatus.PENDING, None, limit))
-        yield Step("list_after", (JobStatus.RUNNING, (INSTANTS[0], names[0]), limit))
-    strangers = [(INSTANTS[0], "m"), (INSTANTS[-2], "a"), (INSTANTS[-1], "\U0001f600")]
+        yield Step("list_after", (JobStatus.RUNNING, (FEW_INSTANTS[0], names[0]), limit))
+    strangers = [(FEW_INSTANTS[0], "m"), (FEW_INSTANTS[-2], "a"), (FEW_INSTANTS[-1], "\U0001f600")]
     yield from _behind([*keys, *strangers])
     yield Step("delete", (jobs[1].id,))
     yield Step("update_status", (jobs[3].id, JobStatus.RUNNING))

@@ -15,10 +15,15 @@ from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRu
 from collection_jobs.conformance.checks.sequential.shrinking import shrink_program
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.spec.calls import Program
+from collection_jobs.conformance.spec.calls import Program, Step
 from collection_jobs.conformance.spec.findings import Finding, LawBroken
+from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
 
 __all__ = ["replay", "search_lifecycle"]
+
+_TRIES = 4
+"""How often a program is run again that does not show its violation at once."""
+_SHOWN = 8
 
 NewStore = Callable[[], OpenStore]
 
@@ -140,12 +145,28 @@ def _shortest(new_store: NewStore, error: LawBroken, muted: frozenset[str]) -> F
         best = again
         return True
 
-    if not still_breaks(error.program):
-        text = f"{error.finding.message} (not reproduced when the calls were repeated)"
-        return replace(error.finding, message=text)
+    if not any(still_breaks(error.program) for _ in range(_TRIES)):
+        return _seen_once(error)
     shortest = shrink_program(best.program, still_breaks)
     held = {"check": "one caller", "steps": shortest, "muted": sorted(muted)}
     return replace(best.finding, history=tuple(map(str, shortest)), token=pack(held))
+
+
+def _seen_once(error: LawBroken) -> Finding:
+    """Tell a violation that the same calls do not show again by its last calls on the same job."""
+    program = error.program
+    last = set(_ids_named(program[-1]))
+    about = [step for step in program if not last or not last.isdisjoint(_ids_named(step))]
+    text = (
+        f"{error.finding.message} (seen once; the same {len(program)} calls were made {_TRIES}"
+        " times more and did not show it)"
+    )
+    return replace(error.finding, message=text, history=tuple(map(str, about[-_SHOWN:])))
+
+
+def _ids_named(step: Step) -> list[str]:
+    named = jobs_named(step.method, step.arguments) if step.method in SIGNATURES else ()
+    return [str(getattr(one, "id", one)) for one in named]
 
 
 def replay(

@@ -1,34 +1,46 @@
 """Strategies: jobs, texts, times and limits at the edges where stores go wrong.
 
-Arguments are drawn by the kinds of their parameters, from what stores get wrong: `HOSTILE`.
+The values are those of the domains. Arguments are drawn by the kinds of their parameters, from
+what stores get wrong: `HOSTILE`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from hypothesis import strategies as st
 
 from collection_jobs.conformance.spec.calls import Change, Held, example_job
+from collection_jobs.conformance.spec.domain_texts import (
+    FEW_TEXTS,
+    KEYS,
+    POOLS,
+    SYMBOLS,
+    TEXT_CLASSES,
+)
+from collection_jobs.conformance.spec.domains import (
+    CHOSEN,
+    COUNTS,
+    DOMAINS,
+    FEW_INSTANTS,
+    INSTANTS,
+    OF_SYMBOLS,
+    values_of,
+)
+from collection_jobs.conformance.spec.instants import IN_ZONES, in_zone
 from collection_jobs.conformance.spec.operations import Operation
 from collection_jobs.conformance.spec.parameters import kind_of
+from collection_jobs.fields import FieldKind
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
 __all__ = [
-    "CANDLES",
     "HOSTILE",
-    "INSTANTS",
-    "LONG_TEXTS",
-    "METADATA",
     "NAMES",
     "PLACES",
-    "POOLS",
-    "SYMBOLS",
-    "TEXTS",
     "changes",
     "fields",
     "hostile_arguments",
@@ -40,95 +52,8 @@ __all__ = [
 POOL_SIZE = 5
 """So few ids that histories overwrite, delete and bring back the same jobs."""
 
-# Ids that a careless store takes for each other, or orders otherwise than by code point: by case,
-# accents, blanks, composition, numbers, wildcards, bytes of UTF-16, length.
-POOLS: tuple[tuple[str, ...], ...] = (
-    ("a", "b", "A", "a ", "\u00e1"),
-    ("a", "Z", "\ufffd", "\U0001f600", "\uff41"),
-    ("\u00e1", "a\u0301", "1", "01", "1.0"),
-    ("a%", "a_", "ab", "'; DROP TABLE jobs; --", "a/b"),
-    ("x" * 255, "x" * 254 + "y", "\U0001f600" * 255, "x", "\u200b"),
-)
-SYMBOLS: tuple[str, ...] = (
-    "BTC",
-    "ETH",
-    "btc",
-    "BTC/USDT",
-    "BTC ",
-    "[1,2]",
-    'a"b',
-    "\u00dc\u00df",
-    "\U0001f600",
-)
-TEXTS: tuple[str, ...] = (
-    "",
-    "boom",
-    "None",
-    "null",
-    " padded ",
-    "two\r\nlines",
-    'it\'s "quoted" \\ {}%s',
-    "\u00fcml\u00e4ut \u65e5\u672c \U0001f600",
-    "nul \0 and \ud800 surrogate",
-    "a\u0301 decomposed",
-    "long " * 2000,
-)
-# At and behind the 65,535 bytes of UTF-8 that a free text has: of one, two, three and four bytes a
-# character, so that the cut falls into the middle of some; and of what grows as it is replaced.
-LONG_TEXTS: tuple[str, ...] = (
-    "x" * 65_535,
-    "x" * 65_536,
-    "\u00e9" * 40_000,
-    "x" + "\u65e5" * 30_000,
-    "\U0001f600" * 20_000,
-    "\0" * 30_000,
-    "\ud800" * 21_845,
-)
-# Keys that a careless store takes for each other, for a path, an operator or a number; and more
-# entries than it expects. A value of each of TEXTS belongs to one of these keys.
-_KEYS: tuple[str, ...] = (
-    "ticket",
-    "Ticket",
-    "ticket ",
-    "t\u00efcket",
-    "ti\u0308cket",
-    "a.b",
-    "$a",
-    '"a"',
-    "[0]",
-    "1",
-    "null",
-    "k" * 255,
-    "\U0001f600" * 255,
-)
-METADATA: tuple[Mapping[str, str], ...] = (
-    {},
-    {"ticket": ""},
-    {"ticket": "T-1"},
-    {"ticket": "T-1", "note": "late"},
-    {"note": "late", "ticket": "T-1"},
-    dict.fromkeys(_KEYS, ""),
-    {key: f"{number}" for number, key in enumerate(_KEYS)},
-    {key: f"{number}" for number, key in enumerate(_KEYS[::-1])},
-    dict(zip(_KEYS, TEXTS, strict=False)),
-    {f"key {number}": f"{number}" for number in range(1_000)},
-)
-_NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
-INSTANTS: tuple[datetime, ...] = (
-    _NOON,
-    _NOON + timedelta(microseconds=1),
-    _NOON + timedelta(microseconds=999_999),
-    _NOON + timedelta(seconds=1),
-    _NOON - timedelta(days=1),
-    datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
-    datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC),
-    datetime.min.replace(tzinfo=UTC),
-    datetime.max.replace(tzinfo=UTC),
-)
-# Around the widths of 32 bits and of a float's mantissa, and the most that a symbol may have.
-CANDLES: tuple[int, ...] = (0, 1, 500, 2**31, 2**53 + 1, 2**62, 2**63 - 1)
 _COUNTS = (0, 1, 2, 3, 100, 2**31, 2**63, 10**30)
-_CANDLES = st.sampled_from(CANDLES)
+_CANDLES = st.sampled_from(values_of(COUNTS))
 _STATUSES = st.sampled_from(JobStatus)
 PLACES = st.integers(0, POOL_SIZE - 1)
 """Places in the pool of ids that one history uses: which pool it is, is drawn apart."""
@@ -143,30 +68,53 @@ def pools() -> st.SearchStrategy[tuple[str, ...]]:
 
 def _instants() -> st.SearchStrategy[datetime]:
     """Draw times that are equal, next to each other, and at the ends of datetime's range."""
-    return st.sampled_from(INSTANTS)
+    return st.sampled_from(FEW_INSTANTS) | st.sampled_from(values_of(INSTANTS))
+
+
+def _asked_instants() -> st.SearchStrategy[datetime]:
+    """Draw times as callers in several zones give them."""
+    return st.builds(in_zone, st.sampled_from(tuple(IN_ZONES)), _instants())
 
 
 def _texts() -> st.SearchStrategy[str]:
     """Free text, hostile and long."""
     # By its place: Hypothesis shows what it samples from, and warns of what takes long to show.
-    return st.integers(0, len(TEXTS)).map(_text) | st.text(max_size=20)
+    few = st.sampled_from(FEW_TEXTS)
+    return few | st.integers(0, len(_TEXTS) - 1).map(_text) | st.text(max_size=20)
+
+
+_TEXTS = values_of(TEXT_CLASSES)
 
 
 def _text(place: int) -> str:
-    return TEXTS[place] if place < len(TEXTS) else LONG_TEXTS[1]
+    text: str = _TEXTS[place]
+    return text
 
 
 def _metadata() -> st.SearchStrategy[dict[str, str]]:
     """Draw metadata of few keys, some of which look alike, with any text."""
-    return st.dictionaries(st.sampled_from(_KEYS), _texts(), max_size=3)
+    return st.dictionaries(st.sampled_from(KEYS), _texts(), max_size=3)
+
+
+def _of_kind(kind: FieldKind) -> st.SearchStrategy[Any]:
+    """Draw a value of a field of some kind, from its domain."""
+    drawn: Mapping[FieldKind, Callable[[], st.SearchStrategy[Any]]] = {
+        FieldKind.INSTANT: _instants,
+        FieldKind.TEXT: _texts,
+        FieldKind.TEXTS: _metadata,
+    }
+    if kind in drawn:
+        return drawn[kind]()
+    values = values_of(DOMAINS[kind])
+    return st.integers(0, len(values) - 1).map(values.__getitem__)
 
 
 def rich_job(job_id: str, **given: object) -> CollectionJob:
     """Return a job in which every field has something to lose; those given are as given."""
     rich: dict[str, object] = {
         "symbols": ("BTC", "ETH", "XRP"),
-        "started_at": INSTANTS[1],
-        "finished_at": INSTANTS[2],
+        "started_at": FEW_INSTANTS[1],
+        "finished_at": FEW_INSTANTS[2],
         "error_message": "boom",
         "completed_symbols": {"BTC": 500},
         "failed_symbols": {"ETH": "boom"},
@@ -198,15 +146,10 @@ def fields(draw: st.DrawFn) -> dict[str, Any]:
     return chosen
 
 
+_APART = frozenset({"id", "symbols", "start", "end", *OF_SYMBOLS})
+"""The fields whose values depend on each other, and the id."""
 _OPTIONAL_FIELDS: dict[str, st.SearchStrategy[Any]] = {
-    "created_at": _instants(),
-    "status": _STATUSES,
-    "source": st.sampled_from(("a", "A ", "\u00e1", "\U0001f600" * 255)),
-    "timeframe": st.sampled_from(("1m", "1M", "4h")),
-    "started_at": _instants(),
-    "finished_at": _instants(),
-    "error_message": _texts(),
-    "metadata": _metadata(),
+    field.name: _of_kind(field.kind) for field in CHOSEN if field.name not in _APART
 }
 
 
@@ -237,8 +180,8 @@ HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
         "status": _STATUSES,
         "limit": st.sampled_from(_COUNTS[::-1]),
         "offset": st.sampled_from(_COUNTS),
-        "time": _instants(),
-        "key": st.tuples(_instants(), PLACES),
+        "time": _asked_instants(),
+        "key": st.tuples(_asked_instants(), PLACES),
         "jobs": st.lists(
             st.tuples(PLACES, st.sampled_from(("binance", "kraken")), NAMES, st.booleans()),
             max_size=4,

@@ -1,0 +1,331 @@
+"""Programs of the bulk check: each for a new store, made step by step from a seed.
+
+Before any listing every job that was changed is read: what is wrong with a job is laid to the
+change, and not to the listing that shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from random import Random
+from types import MappingProxyType
+
+from collection_jobs.conformance.checks.sequential.bulk import looks
+from collection_jobs.conformance.checks.sequential.bulk.changes import Drawing
+from collection_jobs.conformance.checks.sequential.bulk.oracle import BulkOracle
+from collection_jobs.conformance.checks.sequential.bulk.sizes import Sizes
+from collection_jobs.conformance.checks.sequential.bulk.stages import HANDLE, HERE, reopen
+from collection_jobs.conformance.running.zones import ZONES
+from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.spec.domain_texts import NAME_CLASSES
+from collection_jobs.conformance.spec.domains import DOMAINS, INSTANTS, values_of
+from collection_jobs.conformance.spec.drawn_jobs import awkward_jobs, draw_job, large_job
+from collection_jobs.conformance.spec.instants import IN_ZONES, in_zone
+from collection_jobs.conformance.spec.operations import operations
+from collection_jobs.conformance.spec.parameters import kind_of
+from collection_jobs.job import CollectionJob
+from collection_jobs.status import JobStatus
+
+__all__ = ["PROGRAMS", "Setting"]
+
+_NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
+_NAMES = values_of(NAME_CLASSES)
+_INSTANTS = values_of(INSTANTS)
+_STATUSES = tuple(JobStatus)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a program is made for.
+
+    Attributes:
+        random: Where its choices come from.
+        oracle: What is known of the store, as the program goes on.
+        capabilities: What the adapter can do beyond the nine methods, and what it declares.
+        sizes: How large the store is to be.
+        elsewhere: Whether other processes can open it.
+        keeps: Whether it holds the same jobs when it is opened again.
+    """
+
+    random: Random
+    oracle: BulkOracle
+    capabilities: frozenset[str]
+    sizes: Sizes
+    elsewhere: bool
+    keeps: bool
+
+    @property
+    def drawing(self) -> Drawing:
+        """Draws calls on this store."""
+        return Drawing(self.random, self.oracle, self.capabilities)
+
+    @property
+    def saves_many(self) -> bool:
+        """Whether the adapter saves several jobs together."""
+        return "SavesMany" in self.capabilities
+
+    def place(self, zone: str) -> str:
+        """Return a zone, or this process where no other can open the store."""
+        return zone if self.elsewhere else HERE
+
+    @property
+    def kill(self) -> str:
+        """How a stage in another process ends."""
+        return "killed" if self.elsewhere and "durable" in self.capabilities else "closed"
+
+
+Making = Callable[[Setting], Iterator[Step]]
+
+
+def _saved(*jobs: CollectionJob) -> Iterator[Step]:
+    for job in jobs:
+        yield Step("save", (job,))
+        yield Step("get_by_id", (job.id,))
+
+
+def instants(setting: Setting, zone: str) -> Iterator[Step]:
+    """Save, read and ask for every instant, in a process of another time zone."""
+    yield reopen(zone)
+    earliest, latest = min(_INSTANTS), max(_INSTANTS)
+    for number, instant in enumerate(_INSTANTS):
+        job = example_job(f"job {number}", created_at=instant, started_at=instant)
+        begins = replace(job, start=instant, end=latest) if instant < latest else job
+        ends = replace(job, finished_at=instant)
+        ends = replace(ends, start=earliest, end=instant) if instant > earliest else ends
+        yield from _saved(begins, ends)
+    yield from _asked_for_instants(setting)
+    yield from _saved(example_job("running"))
+    yield Step("update_status", ("running", JobStatus.RUNNING))
+    yield Step("get_by_id", ("running",))
+    yield from looks.whole(setting.capabilities)
+
+
+def _asked_for_instants(setting: Setting) -> Iterator[Step]:
+    """Ask every listing that takes an instant for each, in every zone in turn."""
+    step = len(IN_ZONES) if setting.sizes.brief else 2
+    for operation in operations(setting.capabilities):
+        for parameter in operation.parameters:
+            kind = kind_of(parameter.name)
+            if kind.name not in ("time", "key"):
+                continue
+            for number, instant in enumerate(_INSTANTS):
+                for zone in list(IN_ZONES)[number % step :: step]:
+                    value = in_zone(zone, instant)
+                    given = value if kind.name == "time" else (value, f"job {number}")
+                    yield operation.step("a", **{parameter.name: given, "limit": 10**6})
+
+
+def values(setting: Setting) -> Iterator[Step]:
+    """Save every value of every field, and read all of it again in other processes."""
+    jobs = list(awkward_jobs())
+    yield from _saved(*jobs[::2])
+    if setting.saves_many:
+        yield Step("save_many", (tuple(jobs[1::2]),))
+        yield from looks.each(job.id for job in jobs[1::2])
+    else:
+        yield from _saved(*jobs[1::2])
+    yield from _saved(*_sized())
+    yield from looks.whole(setting.capabilities)
+    yield from _copies(jobs)
+    yield from _arguments(setting)
+    yield from _lives(setting, lambda: setting.drawing.changes(setting.oracle.stored[:40], 40))
+
+
+def _sized() -> Iterator[CollectionJob]:
+    """Yield jobs of which a mapping has no entry, one, and as many as it may."""
+    for size in (0, 1, 30, 300, 1_000):
+        entries = {f"key {number}": f"{number}" for number in range(size)}
+        yield example_job(f"with {size} entries", metadata=entries)
+
+
+def _copies(jobs: list[CollectionJob]) -> Iterator[Step]:
+    """Save copies of jobs under other ids, with the revision that was read and without."""
+    for number, job in enumerate(jobs[:12]):
+        other = f"copy {number}"
+        renamed = Change("replace", keywords=(("id", other),))
+        fresh = Change("with_revision", (None,))
+        yield Step("get_by_id", (job.id,), keep="job")
+        yield Step("save", (Held("job", (renamed,)),))
+        yield Step("get_by_id", (other,))
+        yield Step("save", (Held("job", (renamed, fresh)),))
+        yield Step("get_by_id", (other,))
+        yield Step("get_by_id", (job.id,))
+        yield Step("save", (Held("job", (renamed,)),))
+        yield Step("get_by_id", (other,))
+
+
+def _arguments(setting: Setting) -> Iterator[Step]:
+    """Give each method that changes jobs every value of each of its arguments."""
+    for operation in setting.drawing.writes:
+        for parameter in operation.parameters:
+            domain = kind_of(parameter.name).domain
+            if domain is None:
+                continue
+            job_id = f"for {operation.name}"
+            yield from _saved(example_job(job_id, status=JobStatus.PENDING))
+            of_domain = values_of(DOMAINS[domain])
+            if setting.sizes.brief:
+                of_domain = of_domain[len(operation.name) % 2 :: 2]
+            for number, value in enumerate(of_domain):
+                given = {parameter.name: value}
+                if operation.takes("status"):
+                    given["status"] = (JobStatus.FAILED, JobStatus.PENDING)[number % 2]
+                yield operation.step(job_id, number % 2, **given)
+                yield Step("get_by_id", (job_id,))
+
+
+def _lives(setting: Setting, work: Callable[[], Iterator[Step]], every: int = 1) -> Iterator[Step]:
+    """Open the store again and again, in other processes; look at all of it, and work on it."""
+    if not setting.keeps:
+        return
+    ended = "closed"
+    for place in (*map(setting.place, tuple(ZONES)[: setting.sizes.zones]), HERE):
+        # The greatest revision is then that of a job that is gone.
+        yield from _saved(example_job("last"))
+        yield Step("delete", ("last",))
+        yield Step("get_by_id", ("last",))
+        yield reopen(place, ended)
+        yield from _saved(example_job("last"))
+        ended = setting.kill
+        if setting.sizes.brief and place != HERE:
+            yield from looks.each(list(setting.oracle.states)[::every])
+            yield from looks.newest()
+        else:
+            yield from looks.everything(setting.oracle, setting.capabilities)
+        yield from work()
+    yield from looks.whole(setting.capabilities) if not setting.sizes.brief else looks.newest()
+
+
+def large_store(setting: Setting) -> Iterator[Step]:
+    """Fill a store with jobs drawn from the domains, list and change them, and open it again."""
+    capabilities, drawing = setting.capabilities, setting.drawing
+    jobs = _many(setting)
+    for size in setting.sizes.batches if setting.saves_many else ():
+        yield Step("save_many", (tuple(islice(jobs, size)),))
+        yield from looks.each(setting.oracle.stored[-size:])
+    for job in jobs:
+        yield from _saved(job)
+    yield Step(HANDLE, (1,))
+    yield from looks.each(setting.oracle.stored[::3], stats=True)
+    yield from looks.listings(setting.oracle, capabilities, setting.sizes.marks)
+    ids = setting.oracle.stored
+    hot = [*ids[:: max(1, len(ids) // 150)], *ids[:20]]
+    part = max(1, setting.sizes.changes // 5)
+    for handle in range(3):
+        yield Step(HANDLE, (handle,))
+        yield from drawing.changes(hot if handle % 2 else ids, part)
+    yield from looks.listings(setting.oracle, capabilities, setting.sizes.marks[1::3])
+    size = max(100, setting.sizes.jobs // 8)
+    yield from looks.pages(setting.oracle, capabilities, size, _between(setting, ids))
+    again = max(part, min(1_100, setting.sizes.changes // 4))
+    yield from _lives(setting, lambda: drawing.changes(ids, again), setting.sizes.every)
+
+
+def _between(setting: Setting, ids: list[str]) -> Callable[[], Iterator[Step]]:
+    return lambda: setting.drawing.changes(ids, 2)
+
+
+def _many(setting: Setting) -> Iterator[CollectionJob]:
+    """Yield jobs: hundreds of one status, hundreds of one age, ids that look alike."""
+    random = setting.random
+    for number in range(setting.sizes.jobs):
+        job_id = f"job {number}"
+        if number % 8 == 0 and number // 8 < len(_NAMES):
+            job_id = _NAMES[number // 8]
+        elif number % 16 == 1:
+            job_id = "x" * 250 + f"{number:05}"
+        ages = (_NOON, _NOON + timedelta(seconds=random.randrange(300)), random.choice(_INSTANTS))
+        yield draw_job(
+            random,
+            job_id,
+            created_at=ages[min(2, number % 5)],
+            status=JobStatus.RUNNING if number % 2 else random.choice(_STATUSES),
+        )
+
+
+def large_jobs(setting: Setting) -> Iterator[Step]:
+    """Save jobs of many symbols, and record outcomes of more of them."""
+    for size in setting.sizes.symbols:
+        job_id = f"of {size} symbols"
+        job = large_job(job_id, size)
+        yield from _saved(job)
+        failed = dict.fromkeys(job.symbols[1:], "boom")
+        job_id = f"of {size} symbols that failed"
+        yield from _saved(replace(job, id=job_id, completed_symbols={}, failed_symbols=failed))
+        yield Step("get_stats", (job_id,))
+        for number in range(min(4, size)):
+            for operation in setting.drawing.writes:
+                if operation.takes("symbol"):
+                    yield operation.step(job_id, number, symbol=f"S{size - 1 - number}")
+                    yield Step("get_by_id", (job_id,))
+        yield Step("get_stats", (job_id,))
+    yield from looks.whole(setting.capabilities)
+    yield from _growing(min(setting.sizes.of_one_job, 130))
+    yield from _lives(setting, lambda: iter(()))
+    if setting.keeps:
+        for _ in range(setting.sizes.openings):  # and nothing is done in between
+            yield reopen()
+        yield from looks.everything(setting.oracle, setting.capabilities)
+
+
+def _growing(count: int) -> Iterator[Step]:
+    """Record an outcome of each symbol of a job, one after another."""
+    symbols = tuple(f"S{number}" for number in range(count))
+    yield from _saved(example_job("growing", symbols=symbols))
+    for number, symbol in enumerate(symbols):
+        yield Step("add_failed_symbol", ("growing", symbol, f"error {number}"))
+        yield Step("get_by_id", ("growing",))
+
+
+def counters(setting: Setting) -> Iterator[Step]:
+    """Change one job, and one store, more often than a short counter counts; delete and create."""
+    yield from _saved(example_job("often", symbols=("BTC",)), example_job("beside"))
+    copies = ("often", "beside")
+    for number in range(setting.sizes.of_one_job):
+        yield Step("add_failed_symbol", ("often", "BTC", f"error {number}"))
+        yield Step("get_by_id", ("often",), keep="first" if number == 0 else None)
+    yield Step("save", (Held("first"),))
+    yield from looks.each(copies)
+    for number in range(setting.sizes.of_one_job // 2):
+        yield from _saved(example_job("again", source=f"source {number}"))
+        yield Step("delete", ("again",))
+        yield Step("get_by_id", ("again",))
+    yield from looks.whole(setting.capabilities)
+    yield from _many_changes(setting)
+    yield from _lives(setting, lambda: setting.drawing.changes(copies, _ten(setting)))
+
+
+def _ten(setting: Setting) -> int:
+    return max(10, setting.sizes.of_one_job // 10)
+
+
+def _many_changes(setting: Setting) -> Iterator[Step]:
+    """Save the same thousand jobs again and again, and look at the first, the last and a copy."""
+    if not setting.saves_many or not setting.sizes.of_the_store:
+        return
+    yield Step("get_by_id", ("often",), keep="old")
+    sources = ("binance", "kraken")
+    batches = [
+        tuple(example_job(f"job {number}", source=source) for number in range(1_000))
+        for source in sources
+    ]
+    for number in range(setting.sizes.of_the_store // 1_000):
+        yield Step("save_many", (batches[number % 2],))
+        yield from looks.each(("job 0", "job 999"))
+    yield Step("save", (Held("old", (Change("replace", keywords=(("timeframe", "4h"),)),)),))
+    yield from looks.each(("often", *(job.id for job in batches[0])))
+    yield from looks.whole(setting.capabilities)
+
+
+PROGRAMS: Mapping[str, Making] = MappingProxyType(
+    {
+        "many changes": counters,
+        "every value": values,
+        "many jobs": large_store,
+        "large jobs": large_jobs,
+    }
+)
+"""The programs by their names; those of `instants` are for each zone."""

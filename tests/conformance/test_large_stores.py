@@ -1,0 +1,39 @@
+"""The check of large stores on trial: each mutant is convicted, each odd store acquitted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from collection_jobs.conformance import Report, find_target, verify
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.running.configuration import PROFILES
+from tests.mutants import bulk, bulk_right
+from tests.mutants.table import BUGS, ODD, Bug
+
+LARGE = [check for check in CHECKS if check.name == bulk.LARGE]
+# Each takes seconds to be shrunk: all of them are tried before a release, in test_real_mutants.
+FEW = ("RunningByPages", "TimesAsFloats", "LocalTimes", "LengthsOfTwoBytes", "PackedLog")
+MINE = [bug for bug in BUGS if bug.check == bulk.LARGE and bug.store.__name__ in FEW]
+RIGHT = [store for store in ODD if store is bulk_right.PackedLog]
+
+
+def judged(store: type[Any], seed: int = 0) -> Report:
+    target = find_target(f"{store.__module__}:{store.__name__}")
+    return verify(target, profile=PROFILES["quick"], checks=LARGE, seed=seed)
+
+
+@pytest.mark.parametrize("bug", MINE, ids=lambda bug: bug.store.__name__)
+def test_a_planted_bug_is_convicted_by_its_laws(bug: Bug) -> None:
+    report = judged(bug.store)
+    found = {finding.law for finding in report.findings}
+    assert bug.laws <= found <= bug.laws | bug.also, report.findings
+    for finding in report.findings:
+        assert 1 <= len(finding.history) <= 12, finding.history
+        assert finding.token
+
+
+@pytest.mark.parametrize("odd", RIGHT, ids=lambda odd: odd.__name__)
+def test_an_odd_but_right_store_is_acquitted(odd: type[Any]) -> None:
+    assert judged(odd).findings == ()
