@@ -11,6 +11,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -117,8 +118,9 @@ class Supervisor:
             self._discard()
         if self._stores is not None:
             shutil.rmtree(self._stores, ignore_errors=True)
-        if not self.output.stat().st_size:
-            self.output.unlink()
+        with suppress(FileNotFoundError):  # who cleans up temporary files may have been here
+            if not self.output.stat().st_size:
+                self.output.unlink()
 
     def watch(self) -> Result | ProcessEnded | StoodStill | RunInterrupted:
         """Wait until there is a result, or none is to be expected any more."""
