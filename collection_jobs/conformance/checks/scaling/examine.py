@@ -25,6 +25,7 @@ from collection_jobs.conformance.checks.scaling.filling import fill
 from collection_jobs.conformance.report.capability_report import Observation
 from collection_jobs.conformance.running.configuration import Examination, Plan
 from collection_jobs.conformance.running.open_store import OpenStore, open_with_timeout
+from collection_jobs.conformance.running.registered import registered
 from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.conformance.spec.findings import Finding
 
@@ -108,7 +109,9 @@ class _Pair:
             self.measured += 1
             for store, least in zip(self.stores, self.least, strict=True):
                 name = f"probe {self.measured}"
-                costs = store.run(measure(store.repository, name, _TIMES, self.capabilities))
+                costs = store.run(
+                    measure(registered(store.repository), name, _TIMES, self.capabilities)
+                )
                 for call, cost in costs.items():
                     least[call] = cost.least(least.get(call, cost))
 
@@ -120,7 +123,7 @@ class _Pair:
             self.measured += 1
             for at, store in enumerate(self.stores):
                 name = f"changes {self.measured}"
-                cost = store.run(measure_changes(store.repository, name))
+                cost = store.run(measure_changes(registered(store.repository), name))
                 least[at] = cost.least(least[at] or cost)
             if time.monotonic() - began > _LONG_WINDOW:
                 break
@@ -229,10 +232,12 @@ def _filled(
     small: OpenStore, large: OpenStore, sizes: tuple[int, int], seconds: float
 ) -> tuple[int, int]:
     """How many jobs the small and the large store have when they are filled."""
-    many = large.run(fill(large.repository, sizes[1], seconds))
+    many = large.run(fill(registered(large.repository), sizes[1], seconds))
     if many < _LEAST:
         return 0, many
-    return small.run(fill(small.repository, min(sizes[0], many // _LEAST_FACTOR), seconds)), many
+    return small.run(
+        fill(registered(small.repository), min(sizes[0], many // _LEAST_FACTOR), seconds)
+    ), many
 
 
 def _unchecked(why: str) -> Examination:
