@@ -33,6 +33,11 @@ _MANY = frozenset(name for name, one in OPERATIONS.items() if one.laws.one_insta
 
 _CHANGES = 6
 """Changes that each client makes in one life, if it is not killed before."""
+_LONG, _FEWEST = 280, 20
+"""Changes of each client in a long life, at most; and the fewest kills of which some are given to
+what happens only in one: a log that is merged every hundred changes, a file that is full."""
+_RARELY = 0.3
+"""How many of the processes die at a place that only a long life passes, where there is one."""
 _MORE = 3
 """Kills after the first finding, in search of one that is told in fewer calls."""
 _AT_ENGINE, _AT_SITE = 0.5, 0.7
@@ -56,6 +61,8 @@ def examine_kills(plan: Plan) -> Examination:
     history = _History(plan)
     kills = plan.profile.kills if declared else min(plan.profile.kills, _GLANCE)
     history.first_life()
+    if declared and kills >= _FEWEST:
+        history.long_life(min(_LONG, kills // 2 + 10))
     last = kills
     try:
         while history.kills < last:
@@ -83,6 +90,9 @@ class _History:
         self._acknowledged = 0
         self._checker = DurabilityChecker(IDS)
         self._sites: dict[str, int] = {}
+        self._rare: dict[str, int] = {}
+        self._long_random = Random(f"{plan.seed} long lives")  # noqa: S311 - not for secrets
+        self._long = 0
         self._seconds = 0.0
         self._many_seconds = 0.0
         self._first = True
@@ -121,9 +131,23 @@ class _History:
             worker.ask(Close())
         self._first = False
 
+    def long_life(self, changes: int) -> None:
+        """Let a process make many changes and close the store: what it passes then only."""
+        self._long = changes
+        worker = self._open(counting=True)
+        if worker is None:
+            return
+        with worker, suppress(WorkerDied):
+            self.findings += self._checker.reopened(_look(worker))
+            worker.order(Work(life(self._long_random, changes, self._capabilities), told=True))
+            sites = self._follow(worker)
+            self._rare = {site: count for site, count in sites.items() if site not in self._sites}
+            worker.ask(Close())
+
     def next_life(self, *, dies: bool) -> bool:
         """Open the store, look at it, and work on it until the end; whether it could be opened."""
-        site = self._site() if dies else None
+        rarely = dies and self._rare and self._long_random.random() < _RARELY
+        site = (self._rare_site() if rarely else self._site()) if dies else None
         worker = self._open(counting=site is not None)
         if worker is None:
             return False
@@ -134,7 +158,7 @@ class _History:
                 self._cannot("read", str(error))
                 return False
             if dies:
-                self._live_and_die(worker, site)
+                self._live_and_die(worker, site, self._long if rarely else _CHANGES)
         return True
 
     def _open(self, *, counting: bool) -> Worker | None:
@@ -153,8 +177,9 @@ class _History:
         calls = "# Calls on the store are under way when the process is killed. Then:"
         self.findings.append(Finding(_LAW, text, (calls, "async with opening as repository:")))
 
-    def _live_and_die(self, worker: Worker, site: tuple[str, int] | None) -> None:
-        clients = life(self._random, _CHANGES, self._capabilities)
+    def _live_and_die(self, worker: Worker, site: tuple[str, int] | None, changes: int) -> None:
+        random = self._random if changes == _CHANGES else self._long_random
+        clients = life(random, changes, self._capabilities)
         calls = self._random.randrange(sum(len(client.steps) for client in clients))
         delay = self._random.uniform(0, 2 * self._seconds / max(1, self._checker.acknowledged))
         within = site is None and self._many_seconds and self._random.random() < _WITHIN_MANY
@@ -170,6 +195,11 @@ class _History:
         with suppress(WorkerDied):
             self._follow(worker)
         self._acknowledged = self._checker.acknowledged
+
+    def _rare_site(self) -> tuple[str, int]:
+        """Return a place that only a long life passes, and the time at which to die there."""
+        site = self._long_random.choice(list(self._rare))
+        return site, self._long_random.randint(1, max(1, self._rare[site] // 2))
 
     def _site(self) -> tuple[str, int] | None:
         """Where the process is to kill itself; None where it is killed at a random moment."""

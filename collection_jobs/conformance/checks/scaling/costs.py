@@ -125,6 +125,10 @@ def _calls(
         lambda at, job: repository.update_status(job.id, JobStatus.RUNNING),
     )
     yield (
+        "update_status(id, JobStatus.PENDING)",
+        lambda at, job: repository.update_status(job.id, JobStatus.PENDING),
+    )
+    yield (
         "list_by_status(JobStatus.PENDING, 5)",
         lambda at, job: repository.list_by_status(JobStatus.PENDING, _FEW),
     )

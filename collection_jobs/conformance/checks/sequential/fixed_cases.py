@@ -11,6 +11,10 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from itertools import product
 
+from collection_jobs.conformance.checks.sequential.fixed_cases_after import (
+    programs_of_after_effects,
+)
+from collection_jobs.conformance.checks.sequential.fixed_cases_alike import programs_of_lookalikes
 from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import fixed_programs_beyond
 from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
@@ -56,6 +60,8 @@ def fixed_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Prog
         yield tuple(_strangers(pool))
     for pool in POOLS[:_OF_LISTINGS]:
         yield tuple(_listings(pool))
+    yield from programs_of_after_effects()
+    yield from programs_of_lookalikes(frozenset(capabilities))
     yield from fixed_programs_beyond(capabilities)
 
 
