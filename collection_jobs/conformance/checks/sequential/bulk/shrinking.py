@@ -7,11 +7,12 @@ What many calls have in common is printed as a loop.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, cast
 
 from collection_jobs.conformance.checks.sequential.bulk.lines import lines_of
@@ -47,6 +48,9 @@ _MOST_REPLAYS = 400
 _TRIES = 4
 """How often a program is run again that does not show its violation at once."""
 _OF_BATCHES, _OF_ONE = "MANY-1", "SAVE-1"
+_WHOLE: Mapping[str, Any] = MappingProxyType({"limit": 10**6, "offset": 0, "after": None})
+"""The arguments of a listing that shows all at once: what is wrong with that is not its pages."""
+_OF_KEEPING = "DURABLE-1"
 _FEW = 20
 """So few steps are made plainer one by one."""
 _SHOWN = 8
@@ -86,16 +90,24 @@ class _Replays:
 
 
 def run_again(
-    plan: Plan, processes: Processes, program: Program, *, muted: frozenset[str], law: str
+    plan: Plan, processes: Processes, program: Program, *, muted: frozenset[str], law: str | None
 ) -> tuple[Violation | None, int]:
-    """Run a program on a new store: the first violation of a law, and how many calls it took."""
+    """Run a program on a new store: the first violation of a law, and how many calls it took.
+
+    Args:
+        plan: The target, and new directories for its stores.
+        processes: Where stores are opened beside this process.
+        program: The steps to make.
+        muted: The laws whose violations are passed over.
+        law: The law; None: any law.
+    """
     found = list[Violation]()
 
     class Seen(Exception):  # noqa: N818 - it ends the run, and is nobody's error
         pass
 
     def note(violation: Violation, _: Program) -> None:
-        if violation.law not in muted and violation.law == law:
+        if violation.law not in muted and law in (None, violation.law):
             found.append(violation)
             raise Seen
 
@@ -132,10 +144,31 @@ def shortest(
         if of_one is not None:  # a batch has no part in it
             held = {"check": NAME, "law": _OF_ONE, "steps": alone, "muted": ()}
             return Finding(_OF_ONE, of_one.message, lines_of(alone), token=pack(held))
+    for simpler in _without_cause(program, law):
+        other, _ = run_again(plan, processes, simpler, muted=frozenset(), law=None)
+        if other is not None and other.law != law:
+            held = {"check": NAME, "law": other.law, "steps": simpler, "muted": ()}
+            return Finding(other.law, other.message, lines_of(simpler), token=pack(held))
     best = replays.best
     assert best is not None  # noqa: S101 - it was seen above; this tells the type checker
     held = {"check": NAME, "law": law, "steps": program, "muted": sorted(muted)}
     return Finding(law, best.message, lines_of(program), token=pack(held))
+
+
+def _without_cause(program: Program, law: str) -> Iterator[Program]:
+    """Yield the program without what the law is about: if it breaks one then, it is that one."""
+    if law == _OF_KEEPING:
+        yield tuple(step for step in program if step.method != REOPEN)
+    operation = OPERATIONS.get(program[-1].method)
+    if operation is not None and operation.listing is not None:
+        whole = tuple(
+            _WHOLE.get(parameter.name, value)
+            for parameter, value in zip(
+                SIGNATURES[program[-1].method], program[-1].arguments, strict=False
+            )
+        )
+        if whole != program[-1].arguments:
+            yield (*program[:-1], replace(program[-1], arguments=whole))
 
 
 def _one_by_one(step: Step) -> Iterator[Step]:
