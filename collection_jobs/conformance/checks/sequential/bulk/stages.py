@@ -228,7 +228,14 @@ class Stages:
     def _follow(self, steps: list[Step], worker: Worker) -> None:
         """Let a process make the calls of a stage, and judge what came of each."""
         calls = [step for step in steps if step.method in OPERATIONS]
-        answers = iter(_answers(worker, calls, self._held))
+        try:
+            answers = iter(_answers(worker, calls, self._held))
+        except WorkerDied as error:
+            self._program += steps
+            text = f"the process in which the store was open ended by itself: {error}"
+            self._found(Violation("ERROR-1", text), tuple(self._program))
+            self._oracle.hung = True
+            return
         for step in steps:
             self._program.append(step)
             call = self._call(step) if step.method in OPERATIONS else None
@@ -262,7 +269,8 @@ def _answers(
     worker: Worker, steps: Iterable[Step], held: dict[str, CollectionJob] | None = None
 ) -> list[Outcome]:
     client = Client("kit", tuple(steps), 0, held or {})
-    seconds = deadline() * (4 + len(client.steps) / 100)
+    # Each call has its own deadline there; this one ends only what stands still as a whole.
+    seconds = deadline() * (10 + len(client.steps) / 5)
     events = worker.ask(Work((client,)), seconds).events
     return [event.outcome for event in events if event.outcome is not None]
 
