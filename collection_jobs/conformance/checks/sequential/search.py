@@ -83,11 +83,15 @@ def search_lifecycle(
 def _visit(new_store: NewStore, program: Program, violations: _Violations) -> None:
     with new_store() as store:
         runner = OracleRunner(store.repository, violations.known, violations.unwritten)
-        for step in program:
-            try:
-                store.run(runner.run(step))
-            except LawBroken as error:
-                violations.note(error)
+
+        async def make_all() -> None:
+            for step in program:
+                try:
+                    await runner.run(step)
+                except LawBroken as error:
+                    violations.note(error)
+
+        store.run(make_all())
 
 
 def _walk(
@@ -175,9 +179,13 @@ def replay(
     """Make the steps of a program again on a new store: the violation that this shows, if any."""
     with new_store() as store:
         runner = OracleRunner(store.repository, muted)
-        try:
+
+        async def make_all() -> None:
             for step in program:
-                store.run(runner.run(step))
+                await runner.run(step)
+
+        try:
+            store.run(make_all())
         except LawBroken as error:
             return error
     return None

@@ -42,9 +42,9 @@ __all__ = ["NAME", "run_again", "shortest"]
 NAME = "large stores"
 """The check's name, which tokens carry."""
 
-_MOST_CALLS = 60_000
+_MOST_CALLS = 20_000
 """So many calls are made to find a shorter program, and not many more."""
-_MOST_REPLAYS = 400
+_MOST_REPLAYS = 200
 _TRIES = 4
 """How often a program is run again that does not show its violation at once."""
 _OF_BATCHES, _OF_ONE = "MANY-1", "SAVE-1"
