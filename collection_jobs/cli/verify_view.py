@@ -22,8 +22,8 @@ _SENTENCES = {
     "findings": "does not conform. {count} broken.",
     "incomplete": "incomplete. No law was found broken, but {count} went unchecked.",
 }
-_MOST_LINES = 12
-"""How many lines of a finding's history are printed; the JSON report has all."""
+_MOST_LINES = 16
+"""How many calls of a finding are printed, and how many comments; the JSON report has all."""
 _MOST_CHARACTERS = 600
 """How many characters of one of them."""
 _CLAIM_STYLES = {"confirmed": "green", "overstated": "bold red", "understated": "yellow"}
@@ -182,12 +182,27 @@ def _show_finding(finding: Finding, console: Console) -> None:
 
 
 def _fewer(history: Sequence[str]) -> list[str]:
-    """Return at most so many lines, those at the end above all: they show the violation."""
-    if len(history) <= _MOST_LINES:
-        return list(history)
-    first, last = 3, _MOST_LINES - 4
-    between = len(history) - first - last
-    return [*history[:first], f"# ... {between} more, in the JSON report ...", *history[-last:]]
+    """Return at most so many calls, and so many comments on them: the last ones tell the most."""
+    left_out = {
+        number
+        for kind in (True, False)
+        for number in _too_many(
+            [at for at, line in enumerate(history) if line.startswith("#") is kind]
+        )
+    }
+    lines: list[str] = []
+    for number, line in enumerate(history):
+        if number not in left_out:
+            lines.append(line)
+        elif number - 1 not in left_out:
+            lines.append(f"# ... {len(left_out)} more lines, in the JSON report ...")
+    return lines
+
+
+def _too_many(numbers: list[int]) -> list[int]:
+    """Return those to leave out: behind the first three, so that no more than the most are left."""
+    most = _MOST_LINES - 1
+    return [] if len(numbers) <= _MOST_LINES else numbers[3 : len(numbers) - (most - 3)]
 
 
 def _shorter(line: str) -> str:

@@ -89,7 +89,9 @@ def test_there_are_enough_mutants_of_every_kind() -> None:
     assert len(ODD) >= 8
     assert min(Counter(bug.check for bug in BUGS).values()) >= 3
     assert frozenset[str]().union(*(bug.laws for bug in BUGS)) <= set(LAWS)
-    assert {law for check in IN_USE for law in check.laws} <= {
+    # What one caller sees of a small store has mutants of its own.
+    checks = [check for check in IN_USE if check.name != "large stores"]
+    assert {law for check in checks for law in check.laws} <= {
         law for bug in BUGS for law in (*bug.laws, *bug.also)
     }
 

@@ -9,8 +9,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from collection_jobs.conformance.checks.sequential.bulk.lines import lines_of
-from collection_jobs.conformance.checks.sequential.bulk.oracle import BulkOracle
+from collection_jobs.conformance.checks.sequential.bulk.lines import lines_of, shows_reopening
+from collection_jobs.conformance.checks.sequential.bulk.oracle import OF_REVISIONS, BulkOracle
 from collection_jobs.conformance.checks.sequential.bulk.programs import (
     PROGRAMS,
     Setting,
@@ -33,6 +33,7 @@ from collection_jobs.conformance.spec.findings import Finding, Violation
 
 __all__ = ["examine_large_stores", "find_in_large_stores_again"]
 
+_OF_KEEPING = "DURABLE-1"
 _MEASURED = 10
 """How many changes are made to see what one costs: the fastest of them tells."""
 
@@ -44,6 +45,12 @@ def examine_large_stores(plan: Plan) -> Examination:
         run.all_programs()
         findings = [run.shrunk(*first) for first in run.violations]
         by_law = {finding.law: finding for finding in reversed(findings)}
+        if _OF_KEEPING in by_law:  # what is lost takes its revisions along
+            by_law = {
+                law: finding
+                for law, finding in by_law.items()
+                if law not in OF_REVISIONS or not shows_reopening(finding.history)
+            }
         return Examination(list(by_law.values()), run.covered, coverage=run.coverage)
 
 

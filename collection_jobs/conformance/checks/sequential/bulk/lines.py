@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from collection_jobs.conformance.checks.sequential.bulk.stages import HANDLE, HERE, REOPEN
 from collection_jobs.conformance.spec.calls import Program, Step, numbered_template
 
-__all__ = ["lines_of"]
+__all__ = ["lines_of", "shows_reopening"]
 
+_AGAIN = ", and opened again"
 _LONGEST = 400
 _MOST = 12
 
@@ -35,7 +36,12 @@ def _line(step: Step, *, first: bool) -> str:
         return f"# In a process with TZ={place}:"
     how = "Its process is killed" if ended == "killed" else "The store is closed"
     where = "" if place == HERE else f", in a process with TZ={place}"
-    return f"# {how}, and opened again{where}:"
+    return f"# {how}{_AGAIN}{where}:"
+
+
+def shows_reopening(lines: Sequence[str]) -> bool:
+    """Whether a history, as it is printed, opens the store again."""
+    return any(line.startswith("#") and _AGAIN in line for line in lines)
 
 
 def _looped(lines: Sequence[str]) -> Iterator[str]:

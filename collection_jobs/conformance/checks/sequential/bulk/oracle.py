@@ -19,10 +19,11 @@ from collection_jobs.conformance.spec.operations import OPERATIONS, judge_call
 from collection_jobs.fields import FieldKind
 from collection_jobs.job import CollectionJob
 
-__all__ = ["BulkOracle"]
+__all__ = ["OF_REVISIONS", "BulkOracle"]
 
 _DURABLE = "DURABLE-1"
-_OF_REVISIONS = frozenset({"SAVE-4", "SAVE-5"})
+OF_REVISIONS = frozenset({"SAVE-4", "SAVE-5"})
+"""The laws of revisions: a store that loses changes breaks them, too."""
 _DEEDS = {"closed": "reopened", "killed": "read after a kill"}
 """What a read does with a value, by the way in which the process before it ended."""
 
@@ -118,7 +119,7 @@ class BulkOracle:
             return violation
         how = "its process was killed" if self._ended == "killed" else "it was closed"
         message = f"after {how} and the store was opened again, {violation.message}"
-        of_revisions = violation.law in _OF_REVISIONS
+        of_revisions = violation.law in OF_REVISIONS
         law = _DURABLE if self._durable and not of_revisions else violation.law
         return Violation(law, "{}", (Verbatim(message),))
 
