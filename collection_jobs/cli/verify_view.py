@@ -22,8 +22,9 @@ _SENTENCES = {
     "findings": "does not conform. {count} broken.",
     "incomplete": "incomplete. No law was found broken, but {count} went unchecked.",
 }
-_MOST_LINES = 16
-"""How many calls of a finding are printed, and how many comments; the JSON report has all."""
+_MOST_CALLS, _MOST_COMMENTS = 12, 24
+"""How many calls of a finding are printed, and how many comments on them; the JSON report has all.
+"""
 _MOST_CHARACTERS = 600
 """How many characters of one of them."""
 _CLAIM_STYLES = {"confirmed": "green", "overstated": "bold red", "understated": "yellow"}
@@ -187,7 +188,8 @@ def _fewer(history: Sequence[str]) -> list[str]:
         number
         for kind in (True, False)
         for number in _too_many(
-            [at for at, line in enumerate(history) if line.startswith("#") is kind]
+            [at for at, line in enumerate(history) if line.startswith("#") is kind],
+            _MOST_COMMENTS if kind else _MOST_CALLS,
         )
     }
     lines: list[str] = []
@@ -199,10 +201,9 @@ def _fewer(history: Sequence[str]) -> list[str]:
     return lines
 
 
-def _too_many(numbers: list[int]) -> list[int]:
-    """Return those to leave out: behind the first three, so that no more than the most are left."""
-    most = _MOST_LINES - 1
-    return [] if len(numbers) <= _MOST_LINES else numbers[3 : len(numbers) - (most - 3)]
+def _too_many(numbers: list[int], most: int) -> list[int]:
+    """Return those to leave out, behind the first three, so that no more than the most are left."""
+    return [] if len(numbers) <= most else numbers[3 : len(numbers) - (most - 4)]
 
 
 def _shorter(line: str) -> str:

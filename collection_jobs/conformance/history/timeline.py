@@ -12,8 +12,8 @@ from collection_jobs.validation import shown
 
 __all__ = ["bars", "draw", "rows"]
 
-_LINES, _BARS = 6, 30
-"""Calls of a history in text, which with what is said of them takes at most twelve lines; and in a
+_LINES, _BARS = 14, 30
+"""Calls of a history in text, as many as there are in one pair with the looks at it; and in a
 page, where they take less room."""
 _ORDERS = 3
 
