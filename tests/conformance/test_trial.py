@@ -10,7 +10,7 @@ import pytest
 from collection_jobs.conformance import LAWS, Report, find_target, verify
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.running.configuration import PROFILES
-from tests.conformance.test_real_mutants import HARD, first_of_each
+from tests.conformance.test_real_mutants import HARD, LIGHT, first_of_each
 from tests.mutants import (
     eccentric,
     mishandling,
@@ -44,7 +44,7 @@ def test_a_mutant_is_convicted_of_its_laws(one: Tried) -> None:
 @pytest.mark.parametrize("store", first_of_each(RIGHT, lambda store: store.__module__, 1))
 def test_an_eccentric_store_is_acquitted(store: type[object]) -> None:
     target = find_target(f"{store.__module__}:{store.__name__}")
-    report = verify(target, profile="quick")
+    report = verify(target, profile=LIGHT)
     assert report.findings == ()
     assert not [claim for claim in report.claims if claim.verdict == "overstated"]
 
