@@ -22,6 +22,7 @@ __all__ = [
     "CHOSEN",
     "COUNTS",
     "DOMAINS",
+    "FEW_COUNTS",
     "FEW_INSTANTS",
     "INSTANTS",
     "NONE",
@@ -129,6 +130,9 @@ COUNTS: Domain = MappingProxyType(
         "about 2**63": (2**62, 2**63 - 1),
     }
 )
+
+FEW_COUNTS: tuple[int, ...] = (0, 1, 500, 2**31, 2**53 + 1, 2**62, 2**63 - 1)
+"""Where every count is tried with everything else."""
 
 DOMAINS: Mapping[FieldKind, Domain] = MappingProxyType(
     {

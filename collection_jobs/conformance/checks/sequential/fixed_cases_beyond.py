@@ -9,7 +9,7 @@ from types import MappingProxyType
 from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import Change, Held, Once, Program, Step, example_job
 from collection_jobs.conformance.spec.domain_texts import POOLS
-from collection_jobs.conformance.spec.domains import COUNTS, FEW_INSTANTS, values_of
+from collection_jobs.conformance.spec.domains import FEW_COUNTS, FEW_INSTANTS
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
@@ -45,7 +45,7 @@ def _job(job_id: str, **fields: object) -> CollectionJob:
 
 def _completions() -> Iterator[Step]:
     """Record a completion of every symbol, over every outcome, of every size; and refusals."""
-    for candles in values_of(COUNTS):
+    for candles in FEW_COUNTS:
         yield Step("save", (rich_job("a"),))
         yield Step("get_by_id", ("a",), keep="job")
         for symbol in (*_THREE, "BTC"):
