@@ -29,7 +29,7 @@ class ReportFile(click.ParamType[str]):
         if path.is_dir():
             self.fail(f"{value!r} is a directory; name a file", param, ctx)
         if not path.parent.is_dir():
-            self.fail(f"{value!r} cannot be written: there is no {str(path.parent)!r}", param, ctx)
+            self.fail(f"{value!r} cannot be written: its folder does not exist", param, ctx)
         if not path.exists() or path.is_file():
             try:  # what permissions say of it is not all that counts
                 with tempfile.TemporaryFile(dir=path.parent):

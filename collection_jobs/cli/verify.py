@@ -120,8 +120,10 @@ def verify_command(
         raise Failure("only one report can be written to the standard output")
     request = ExaminationRequest(target, profile, seed, deadline, token)
     outcome = run_isolated(request)
-    code = _show(outcome, request, console, (json_file, junit_file, html_file))
-    _show_output(outcome.output, show=show_output)
+    try:
+        code = _show(outcome, request, console, (json_file, junit_file, html_file))
+    finally:
+        _show_output(outcome.output, show=show_output)
     sys.exit(code)
 
 
@@ -134,11 +136,9 @@ def _show(
     """Show what came of it; return the exit code."""
     match outcome.result:
         case NotExamined(message):
-            _say(message)
-            return Failure.exit_code
+            raise _failure(message)
         case ProcessEnded():
-            _say(_unfinished(outcome.result, outcome, request))
-            return Failure.exit_code
+            raise _failure(_unfinished(outcome.result, outcome, request))
         case Reproduced(findings):
             view.show_again(list(findings), console)
             return _EXIT_CODES["findings"] if findings else _NOT_REPRODUCED
@@ -189,8 +189,9 @@ def _unfinished(ended: ProcessEnded, outcome: RunOutcome, request: ExaminationRe
     return text
 
 
-def _say(message: str) -> None:
-    Failure(" ".join(message.split())).show()
+def _failure(message: str) -> Failure:
+    """Return what ends the command with one line, from which the secrets of URLs are removed."""
+    return Failure(" ".join(message.split()))
 
 
 def _name(request: ExaminationRequest) -> str:

@@ -30,7 +30,10 @@ def test_a_class_is_found_by_its_name() -> None:
         ("shop:Nothing", "shop has no 'Nothing'; it defines Jobs"),
         ("shop:Jobs.Inner", "shop has no 'Inner'"),
         ("shop:number", "shop:number is not a class but an int: 3"),
-        ("needs:Jobs", "needs cannot be imported: No module named 'no_such_driver'"),
+        (
+            "needs:Jobs",
+            "needs cannot be imported: ModuleNotFoundError: No module named 'no_such_driver'",
+        ),
         ("fails:Jobs", "fails cannot be imported: ZeroDivisionError: division by zero"),
         ("leaves:Jobs", "leaves cannot be imported: SystemExit: 4"),
     ],
