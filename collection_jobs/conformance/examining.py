@@ -79,7 +79,7 @@ class Examining:
         self, target: Target, stores: Stores, profile: Profile, seed: int, listener: Listener
     ) -> None:
         """Prepare; nothing is opened yet."""
-        self.probed = Probed()
+        self.probed: Probed = Probed()
         self.examined: list[Examined] = []
         self.less: str = ""
         self._target = target

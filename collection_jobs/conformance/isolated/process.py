@@ -39,7 +39,7 @@ class ChildProcess:
             output: The descriptor of the file that takes all that it prints; it is closed.
         """
         _adopt_orphans()
-        self.status = StatusReader()
+        self.status: StatusReader = StatusReader()
         self._before = _children()
         self._closed = False
         self._pipe, theirs = Pipe()

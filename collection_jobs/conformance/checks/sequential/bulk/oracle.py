@@ -46,7 +46,7 @@ class BulkOracle:
         """
         self.states: dict[str, JobState] = {}
         self.doubtful: set[str] = set()
-        self.hung = False
+        self.hung: bool = False
         self._coverage = coverage
         self._durable = durable
         self._ended: str | None = None

@@ -113,8 +113,8 @@ class Stages:
             found: Told of every violation, with the steps made so far.
             handles: How many handles are open at once in this process.
         """
-        self.calls = 0
-        self.openings = 0
+        self.calls: int = 0
+        self.openings: int = 0
         self._plan = plan
         self._oracle = oracle
         self._processes = processes
