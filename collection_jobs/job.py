@@ -66,13 +66,13 @@ class CollectionJob:
     source: str
     """The exchange or data provider, 1 to 255 characters."""
     symbols: tuple[str, ...]
-    """What to collect: 1 to 100,000, each once, in the caller's order."""
+    """What to collect, 1 to 100,000 symbols, each once, in the caller's order."""
     timeframe: str
     """The candles' length in the exchanges' spelling ("1m", "4h"); not interpreted."""
     start: datetime
     """The first instant of the range."""
     end: datetime
-    """The first instant after the range: it is half-open, and ``start < end``."""
+    """The first instant after the range, which is half-open, with ``start < end``."""
     created_at: datetime = field(default_factory=_now)
     """When the job was made; orders every listing."""
     status: JobStatus = JobStatus.PENDING
@@ -89,9 +89,9 @@ class CollectionJob:
     failed_symbols: Mapping[str, str] = field(default_factory=_no_texts)
     """Symbol to error, for each failed symbol; read-only."""
     metadata: Mapping[str, str] = field(default_factory=_no_texts)
-    """What the job's owner keeps with it, such as an asset class or a ticket: at most 1,000 keys of
-    1 to 255 characters, compared exactly, each with a free text; read-only. Their order is not part
-    of equality, and a store need not keep it.
+    """What the job's owner keeps with it, such as an asset class or a ticket, under at most 1,000 keys
+    of 1 to 255 characters, compared exactly, each with a free text; read-only. Their order is not
+    part of equality, and a store need not keep it.
     """
     revision: int | None = field(default=None, compare=False)
     """The store's count of changes when the job was read from it; None on a job that no store has
