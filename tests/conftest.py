@@ -28,7 +28,22 @@ LONGEST = (
 )
 
 
+# Each verifies a store in full, as others do that run each time: these run before a release.
+BEFORE_A_RELEASE = (
+    "test_documentation.py::test_every_block_runs_and_prints_what_the_page_shows[docs/reading-a-report",
+    "test_documentation.py::test_every_block_runs_and_prints_what_the_page_shows[docs/continuous-",
+    "test_documentation.py::test_every_block_runs_and_prints_what_the_page_shows[docs/short-adapters",
+    "test_pictures.py::test_the_terminal_shows_what_the_command_prints",
+    "test_open_files.py::test_no_file_of_a_store_is_opened_by_a_process_that_has_it_open[sqlite",
+    "test_verify.py::test_jobs_behind_a_url_are_never_touched",
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before those that are marked so are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort the files, and leave the tests of each in their order."""
+    for item in items:
+        if any(name in item.nodeid for name in BEFORE_A_RELEASE):
+            item.add_marker(pytest.mark.release)
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(LONGEST)))
