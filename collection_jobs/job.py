@@ -89,9 +89,9 @@ class CollectionJob:
     failed_symbols: Mapping[str, str] = field(default_factory=_no_texts)
     """Symbol to error, for each failed symbol; read-only."""
     metadata: Mapping[str, str] = field(default_factory=_no_texts)
-    """What the job's owner keeps with it, such as an asset class or a ticket, under at most 1,000 keys
-    of 1 to 255 characters, compared exactly, each with a free text; read-only. Their order is not
-    part of equality, and a store need not keep it.
+    """What the job's owner keeps with it, such as an asset class or a ticket, under at most 1,000
+    keys of 1 to 255 characters, compared exactly, each with a free text; read-only. Their order is
+    not part of equality, and a store need not keep it.
     """
     revision: int | None = field(default=None, compare=False)
     """The store's count of changes when the job was read from it; None on a job that no store has
