@@ -62,6 +62,7 @@ class Profile:
         symbols: How many symbols the largest job has.
         repeated: How many changes of one job follow each other.
         counted: How many changes one store sees beside these, where many jobs are saved together.
+        smaller: By what factor all of these are smaller, for an adapter whose calls are slow.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Profile:
     symbols: int = 2_000
     repeated: int = 270
     counted: int = 0
+    smaller: int = 1
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(

@@ -28,6 +28,7 @@ _STEP = 4
 _CALLS_OF_A_ROUND = 30
 _CALLS_OF_A_CANCELLATION = 10
 _CALLS_OF_A_LIFE = 20
+_CALLS_OF_A_JOB = 8
 """About how many calls each of these makes."""
 _KINDS_OF_ROUNDS, _SCENES = 24, 20
 """About how many kinds there are, each of which is made so often."""
@@ -57,6 +58,7 @@ class Pace:
             cancellations=less_work(profile.cancellations, cancellations, most),
             kills=less_work(profile.kills, life, most),
             scripts=less_work(profile.scripts, life, most),
+            smaller=_divisor(self.call * _calls_on_large_stores(profile), most),
         )
 
     def told(self, profile: Profile) -> str:
@@ -67,6 +69,8 @@ class Pace:
             for name in ("walks", "rounds", "cancellations", "kills", "scripts")
             if getattr(fitted, name) < getattr(profile, name)
         ]
+        if fitted.smaller > profile.smaller:
+            less.append(f"large stores of 1/{fitted.smaller} of the size")
         if not less:
             return ""
         costs = f"opening a store takes {_shown(self.opening)} and a call {_shown(self.call)}"
@@ -74,10 +78,9 @@ class Pace:
 
     def estimate(self, profile: Profile) -> float:
         """Return about how many seconds the checks of a profile take."""
-        fitted = self.fitted(profile)
-        openings = fitted.openings * (fitted.walks / profile.walks)
-        calls = fitted.calls * (fitted.walks / profile.walks)
-        return fitted.seconds + openings * self.opening + calls * self.call
+        large = _calls_on_large_stores(profile)
+        calls = profile.calls - large + large // self.fitted(profile).smaller
+        return profile.seconds + profile.openings * self.opening + calls * self.call
 
     def _cost(self, calls: int) -> float:
         return self.opening + calls * self.call
@@ -115,10 +118,19 @@ def less_work(number: int, cost: float, patience: float) -> int:
         patience: The seconds that all of them may take; where they would take longer, fewer are
             done: a quarter, or a quarter of that, and so on, and at least one.
     """
-    if number == 0 or cost * number <= patience:
-        return number
-    steps = math.ceil(math.log(cost * number / patience, _STEP))
-    return max(1, number // int(_STEP**steps))
+    return number and max(1, number // _divisor(cost * number, patience))
+
+
+def _divisor(seconds: float, patience: float) -> int:
+    """Return by which power of the step some work has to be less to be done in time."""
+    if seconds <= patience:
+        return 1
+    return int(_STEP ** math.ceil(math.log(seconds / patience, _STEP)))
+
+
+def _calls_on_large_stores(profile: Profile) -> int:
+    """Return about how many calls the check of large stores makes: it reads each job often."""
+    return _CALLS_OF_A_JOB * profile.stored + profile.altered + profile.repeated
 
 
 def _shown(seconds: float) -> str:

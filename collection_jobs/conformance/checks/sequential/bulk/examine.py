@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -17,7 +16,7 @@ from collection_jobs.conformance.checks.sequential.bulk.programs import (
     instants,
 )
 from collection_jobs.conformance.checks.sequential.bulk.shrinking import run_again, shortest
-from collection_jobs.conformance.checks.sequential.bulk.sizes import Sizes, pace_of, sizes_of
+from collection_jobs.conformance.checks.sequential.bulk.sizes import Sizes, sizes_of
 from collection_jobs.conformance.checks.sequential.bulk.stages import (
     KeepsNothing,
     Processes,
@@ -25,17 +24,19 @@ from collection_jobs.conformance.checks.sequential.bulk.stages import (
 )
 from collection_jobs.conformance.report.coverage import Coverage
 from collection_jobs.conformance.running.configuration import Examination, Plan
-from collection_jobs.conformance.running.runner import make
 from collection_jobs.conformance.running.zones import ZONES
-from collection_jobs.conformance.spec.calls import Call, Step, example_job
+from collection_jobs.conformance.spec.calls import Step
 from collection_jobs.conformance.spec.domains import CHOSEN, classes_of_field
 from collection_jobs.conformance.spec.findings import Finding, Violation
+from collection_jobs.conformance.spec.operations import operations
 
 __all__ = ["examine_large_stores", "find_in_large_stores_again"]
 
 _OF_KEEPING = "DURABLE-1"
-_MEASURED = 10
-"""How many changes are made to see what one costs: the fastest of them tells."""
+_GAVE_UP = (
+    "in a large store a change showed otherwise than it was made, so what is to be listed was not"
+    " known any more"
+)
 
 
 def examine_large_stores(plan: Plan) -> Examination:
@@ -51,7 +52,19 @@ def examine_large_stores(plan: Plan) -> Examination:
                 for law, finding in by_law.items()
                 if law not in OF_REVISIONS or not shows_reopening(finding.history)
             }
-        return Examination(list(by_law.values()), run.covered, coverage=run.coverage)
+        unchecked = dict.fromkeys(_laws_of_listings(plan), _GAVE_UP) if run.has_given_up else {}
+        return Examination(list(by_law.values()), run.covered, unchecked, coverage=run.coverage)
+
+
+def _laws_of_listings(plan: Plan) -> set[str]:
+    listings = (one.listing for one in operations(plan.capabilities))
+    return {
+        law
+        for listing in listings
+        if listing is not None
+        for law in (listing.law, listing.paging_law, listing.of_pages)
+        if law is not None
+    }
 
 
 def find_in_large_stores_again(plan: Plan, token: dict[str, Any]) -> list[Finding]:
@@ -83,14 +96,13 @@ class _Run:
         self._elsewhere = plan.target.spec is not None
         self._keeps = True
         self._hung = False
-        self._factor = 1
+        self.has_given_up: bool = False
 
     def all_programs(self) -> None:
         """Run each program on a store of its own."""
         if self._elsewhere:
             self._processes.start(*ZONES)
-        self._factor = pace_of(self._fastest())
-        sizes = sizes_of(self._plan.profile, self._factor)
+        sizes = sizes_of(self._plan.profile)
         programs: list[tuple[str, Callable[[Setting], Iterator[Step]]]] = list(PROGRAMS.items())
         if self._elsewhere:
             programs += [(zone, partial(instants, zone=zone)) for zone in ZONES]
@@ -99,17 +111,6 @@ class _Run:
             if not self._hung:
                 self._run(name, program, sizes)
         self.coverage.deeds = self._deeds()
-
-    def _fastest(self) -> float:
-        """Return the seconds of the fastest of some changes."""
-        least = float("inf")
-        with self._plan.new_store() as store:
-            for number in range(_MEASURED):
-                began = time.perf_counter()
-                call = Call("save", (example_job("a", source=f"source {number}"),))
-                store.run(make(call, store.repository))
-                least = min(least, time.perf_counter() - began)
-        return least
 
     def _run(self, name: str, program: Callable[[Setting], Iterator[Step]], sizes: Sizes) -> None:
         plan = self._plan
@@ -126,6 +127,7 @@ class _Run:
         self._openings += stages.openings
         self._largest = max(self._largest, len(oracle.stored))
         self._hung = oracle.hung
+        self.has_given_up = self.has_given_up or oracle.has_given_up
 
     def _note(self, violation: Violation, program: tuple[Step, ...]) -> None:
         if violation.law not in self._muted:
@@ -142,8 +144,8 @@ class _Run:
     def covered(self) -> str:
         """What was done, in a few words."""
         smaller = ""
-        if self._factor > 1:
-            smaller = f" (1/{self._factor} of the usual size, for a call is slow)"
+        if self._plan.profile.smaller > 1:
+            smaller = f" (1/{self._plan.profile.smaller} of the usual size, for a call is slow)"
         return (
             f"{self._calls:,} calls on stores of up to {self._largest:,} jobs{smaller}, opened"
             f" {self._openings} times"

@@ -58,6 +58,11 @@ class BulkOracle:
         self._open_names: dict[str, frozenset[str]] = {}
 
     @property
+    def has_given_up(self) -> bool:
+        """Whether no listing is judged any more, since it cannot be told what is to be listed."""
+        return bool(self._astray)
+
+    @property
     def stored(self) -> list[str]:
         """The ids of the jobs that are stored, in the order in which they were first used."""
         return [job_id for job_id, state in self.states.items() if state.facts is not None]

@@ -1,4 +1,4 @@
-"""Sizes: how large the stores are, by the profile and by what a call costs."""
+"""Sizes: how large the stores are that a profile asks for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from collection_jobs.conformance.running.configuration import Profile
 
-__all__ = ["PACES", "Sizes", "pace_of", "sizes_of"]
+__all__ = ["Sizes", "sizes_of"]
 
-PACES: tuple[tuple[float, int], ...] = ((0.0015, 1), (0.015, 6), (float("inf"), 40))
-"""Up to so many seconds for the fastest change, the stores are smaller by that factor."""
 _LEAST = 130
 """The fewest jobs: more than pages of 100, and than splits at 64 and 128."""
 _FEW_MARKS = (0, 1, 100, 1_000)
@@ -50,13 +48,9 @@ class Sizes:
     brief: bool
 
 
-def pace_of(seconds: float) -> int:
-    """Return by what factor stores are smaller where the fastest change takes so long."""
-    return next(factor for most, factor in PACES if seconds <= most)
-
-
-def sizes_of(profile: Profile, factor: int = 1) -> Sizes:
-    """Return the sizes of a profile, smaller by a factor."""
+def sizes_of(profile: Profile) -> Sizes:
+    """Return the sizes that a profile asks for."""
+    factor = profile.smaller
     jobs = max(_LEAST, profile.stored // factor)
     most = profile.stored if factor == 1 else jobs
     brief = factor > 1 or not profile.counted

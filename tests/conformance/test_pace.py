@@ -1,0 +1,94 @@
+"""The pace of an adapter decides how much is tried, and how long that is said to take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from collection_jobs import CollectionJob, InMemoryCollectionJobRepository
+from collection_jobs.conformance import verify
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.running.configuration import PROFILES
+from collection_jobs.conformance.running.deadline import OPENING_STORE, listen_to_calls
+from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.running.pace import Pace, less_work, measure_pace
+from tests.conformance.support import target_of
+
+QUICK, STANDARD = PROFILES["quick"], PROFILES["standard"]
+
+
+class SlowToOpen(InMemoryCollectionJobRepository):
+    @override
+    async def __aenter__(self) -> Any:
+        time.sleep(0.05)  # noqa: ASYNC251 - it blocks, as opening a file does
+        return await super().__aenter__()
+
+
+class SlowToRead(InMemoryCollectionJobRepository):
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        await asyncio.sleep(0.02)
+        return await super().get_by_id(job_id)
+
+
+def test_what_a_fast_adapter_is_given_is_the_whole_profile() -> None:
+    for profile in PROFILES.values():
+        pace = Pace(opening=0.003, call=0.000_3)
+        assert pace.fitted(profile) == profile
+        assert pace.told(profile) == ""
+
+
+def test_of_a_slow_adapter_less_is_tried_but_some_of_each() -> None:
+    pace = Pace(opening=0.25, call=0.05)
+    fitted = pace.fitted(STANDARD)
+    for name in ("walks", "rounds", "cancellations", "kills", "scripts"):
+        assert 1 <= getattr(fitted, name) <= getattr(STANDARD, name)
+    assert fitted.walks < STANDARD.walks
+    assert fitted.smaller > 1
+    told = pace.told(STANDARD)
+    assert told.startswith("opening a store takes 250 ms and a call 50 ms, so less was tried: ")
+    assert f"{fitted.walks} of {STANDARD.walks} walks" in told
+    assert f"large stores of 1/{fitted.smaller} of the size" in told
+
+
+@pytest.mark.parametrize(
+    ("number", "cost", "expected"),
+    [(100, 0.1, 100), (100, 0.11, 25), (100, 0.4, 25), (100, 0.41, 6), (100, 1e9, 1), (0, 9.0, 0)],
+)
+def test_less_is_a_quarter_or_a_quarter_of_that(number: int, cost: float, expected: int) -> None:
+    assert less_work(number, cost, patience=10) == expected
+
+
+def test_a_cost_of_the_same_order_gives_the_same_work() -> None:
+    """So a machine that is half as fast for a while makes the same programs."""
+    works = {Pace(0.02, call).fitted(STANDARD).smaller for call in (0.006, 0.009, 0.012)}
+    assert len(works) == 1
+
+
+def test_the_pace_is_measured() -> None:
+    assert measure_pace(lambda: OpenStore(SlowToOpen())).opening >= 0.05
+    assert measure_pace(lambda: OpenStore(SlowToRead())).call >= 0.01
+
+
+def test_a_report_says_what_was_left_out() -> None:
+    impatient = replace(QUICK, patience=0.05)
+    checks = [check for check in CHECKS if check.name == "interleavings"]
+    report = verify(target_of(SlowToRead), profile=impatient, checks=checks)
+    assert "so less was tried: " in report.less
+    assert report.to_json()["less"] == report.less
+    (covered,) = {law.reason for law in report.laws if law.id == "STATUS-2"}
+    assert "the others were left out, for a run takes long" in str(covered)
+
+
+@pytest.mark.release
+def test_the_work_of_a_profile_is_about_what_it_says() -> None:
+    begun: list[str] = []
+    listen_to_calls(lambda methods: begun.extend(methods[-1:]))
+    verify(target_of(InMemoryCollectionJobRepository), profile="quick")
+    openings = begun.count(OPENING_STORE)
+    assert QUICK.openings / 3 <= openings <= QUICK.openings * 3
