@@ -15,10 +15,10 @@ from collection_jobs.conformance.running.configuration import (
     Profile,
 )
 from collection_jobs.conformance.running.deadline import deadline
+from collection_jobs.conformance.running.early_endings import Escaped, Overdue
 from collection_jobs.conformance.running.not_implemented import finding_of
 from collection_jobs.conformance.running.pace import measure_pace
 from collection_jobs.conformance.running.probing import Probed, probe
-from collection_jobs.conformance.running.silence import Escaped, Overdue
 from collection_jobs.conformance.running.stores import Stores
 from collection_jobs.conformance.running.targets import Target
 from collection_jobs.conformance.running.watchdog import until_overdue

@@ -21,9 +21,9 @@ from collection_jobs.conformance.report.report import Report
 from collection_jobs.conformance.report.tokens import unpack
 from collection_jobs.conformance.running.configuration import PROFILES, Check, Profile
 from collection_jobs.conformance.running.deadline import DEFAULT_DEADLINE, with_deadline
+from collection_jobs.conformance.running.early_endings import Escaped, Interrupted, Overdue
 from collection_jobs.conformance.running.pace import measure_pace
 from collection_jobs.conformance.running.probing import probe
-from collection_jobs.conformance.running.silence import Escaped, Interrupted, Overdue
 from collection_jobs.conformance.running.stores import Stores, new_stores, temporary_directory
 from collection_jobs.conformance.running.targets import Target
 from collection_jobs.conformance.running.watchdog import until_overdue

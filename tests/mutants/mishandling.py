@@ -30,7 +30,7 @@ T = TypeVar("T")
 KILLED = "killed processes"
 FAULTS = "failing resources"
 CANCELLED = "cancelled calls"
-CROWD = "many callers"
+MANY_CALLERS = "many callers"
 PENDING = "calls pending at the close"
 HANDLES = "several handles"
 GROWTH = "growing stores"
@@ -288,7 +288,7 @@ class SwallowsWhatItsUserRaises(Memory):
         return True
 
 
-@tried(CROWD, "ATOMIC-1", "ERROR-1")
+@tried(MANY_CALLERS, "ATOMIC-1", "ERROR-1")
 class Recursive(Hooked):
     """Waits for its turn by asking again, one call deeper each time."""
 

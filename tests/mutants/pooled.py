@@ -26,7 +26,7 @@ from tests.mutants.stores import FileStore, Hooked
 from tests.mutants.table import breaks, is_right
 
 T = TypeVar("T")
-CROWD = "many callers"
+MANY_CALLERS = "many callers"
 CLOSING = "calls pending at the close"
 
 
@@ -55,7 +55,7 @@ class Pooled(Hooked):
 # Many callers
 
 
-@breaks(CROWD, "ATOMIC-1")
+@breaks(MANY_CALLERS, "ATOMIC-1")
 class TakesASecondConnection(Pooled):
     """Reads the job with a second connection while it holds the first, when it counts."""
 
@@ -66,7 +66,7 @@ class TakesASecondConnection(Pooled):
         return None if job is None else JobStats.from_job(job)
 
 
-@breaks(CROWD, "ATOMIC-1")
+@breaks(MANY_CALLERS, "ATOMIC-1")
 class WaitsInItsOwnThreads(Hooked):
     """Has 32 threads, and a call in one of them waits for another one's."""
 
@@ -93,7 +93,7 @@ class WaitsInItsOwnThreads(Hooked):
         await super().close()
 
 
-@breaks(CROWD, "ERROR-1")
+@breaks(MANY_CALLERS, "ERROR-1")
 class HasAFullQueue(Hooked):
     """Has room for 32 calls that wait, and raises what a full queue raises."""
 
@@ -111,7 +111,7 @@ class HasAFullQueue(Hooked):
             self.waiting.get_nowait()
 
 
-@breaks(CROWD, "ATOMIC-1")
+@breaks(MANY_CALLERS, "ATOMIC-1")
 class AnswersTwentyFive(Hooked):
     """Sends what waits in batches of at most 25 rows, and forgets the rest."""
 

@@ -9,8 +9,8 @@ from collection_jobs.conformance.checks.contention.examine import (
 from collection_jobs.conformance.checks.crash.kill import examine_kills
 from collection_jobs.conformance.checks.faults.damage import examine_damage
 from collection_jobs.conformance.checks.faults.examine import examine_faults
-from collection_jobs.conformance.checks.handles.crowd import examine_crowds
 from collection_jobs.conformance.checks.handles.examine import examine_handles, find_handles_again
+from collection_jobs.conformance.checks.handles.many_callers import examine_many_callers
 from collection_jobs.conformance.checks.handles.pending import examine_pending
 from collection_jobs.conformance.checks.interleavings.examine import (
     examine_interleavings,
@@ -67,7 +67,7 @@ CHECKS: tuple[Check, ...] = (
     Check("damaged stores", frozenset({"ERROR-1"}), examine_damage),
     Check("failing resources", frozenset({"ERROR-1"}), examine_faults),
     Check("concurrent calls", CONCURRENT_LAWS, examine_contention),
-    Check("many callers", CONCURRENT_LAWS, examine_crowds),
+    Check("many callers", CONCURRENT_LAWS, examine_many_callers),
     Check("calls pending at the close", frozenset({"ERROR-1", "DURABLE-1"}), examine_pending),
     Check(
         "several handles",

@@ -19,8 +19,8 @@ from collection_jobs.conformance.running.deadline import (
     deadline,
     end_call,
 )
+from collection_jobs.conformance.running.early_endings import Escaped, Overdue
 from collection_jobs.conformance.running.places import where_raised
-from collection_jobs.conformance.running.silence import Escaped, Overdue
 from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from collection_jobs.conformance.running.early_endings import Overdue
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.runner import answered
-from collection_jobs.conformance.running.silence import Overdue
 from collection_jobs.conformance.running.targets import Target, TargetError
 from collection_jobs.conformance.running.watchdog import until_overdue
 from collection_jobs.conformance.spec.calls import Call

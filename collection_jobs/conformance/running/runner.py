@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from collection_jobs.conformance.running.deadline import begin_call, deadline, end_call
+from collection_jobs.conformance.running.early_endings import Abandoned, Overdue
 from collection_jobs.conformance.running.places import where_raised
-from collection_jobs.conformance.running.silence import Abandoned, Overdue
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Once, Outcome, Step
 from collection_jobs.errors import CollectionJobError, RepositoryClosedError, RepositoryError
 from collection_jobs.job import CollectionJob

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from collection_jobs.conformance.running.configuration import Plan, Profile
+from collection_jobs.conformance.running.early_endings import Interrupted
 from collection_jobs.conformance.running.open_store import OpenStore, open_with_timeout
 from collection_jobs.conformance.running.probing import Probed
-from collection_jobs.conformance.running.silence import Interrupted
 from collection_jobs.conformance.running.targets import Target, TargetError
 from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.protocol import CollectionJobRepository

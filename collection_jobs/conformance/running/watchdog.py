@@ -16,6 +16,7 @@ from collection_jobs.conformance.running.deadline import (
     forget_calls,
     oldest_call,
 )
+from collection_jobs.conformance.running.early_endings import Abandoned, Escaped, Overdue
 from collection_jobs.conformance.running.places import (
     frame_of_thread,
     innermost_outside_library,
@@ -23,7 +24,6 @@ from collection_jobs.conformance.running.places import (
     line_of,
     where,
 )
-from collection_jobs.conformance.running.silence import Abandoned, Escaped, Overdue
 from collection_jobs.conformance.spec.calls import NoAnswer
 
 __all__ = ["Blocked", "until_overdue", "watched"]

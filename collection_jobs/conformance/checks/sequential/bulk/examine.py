@@ -110,7 +110,7 @@ class _Run:
             self._plan.progress(number, len(programs))
             if not self._hung:
                 self._run(name, program, sizes)
-        self.coverage.deeds = self._deeds()
+        self.coverage.uses = self._uses()
 
     def _run(self, name: str, program: Callable[[Setting], Iterator[Step]], sizes: Sizes) -> None:
         plan = self._plan
@@ -151,11 +151,11 @@ class _Run:
             f" {self._openings} times"
         )
 
-    def _deeds(self) -> tuple[str, ...]:
+    def _uses(self) -> tuple[str, ...]:
         """Return what is to be done with each class of values of each field."""
-        deeds = ["saved", "read", "listed"]
+        uses = ["saved", "read", "listed"]
         if self._keeps:
-            deeds.append("reopened")
+            uses.append("reopened")
         if self._elsewhere and "durable" in self._plan.capabilities:
-            deeds.append("read after a kill")
-        return tuple(deeds)
+            uses.append("read after a kill")
+        return tuple(uses)

@@ -24,7 +24,7 @@ __all__ = ["OF_REVISIONS", "BulkOracle"]
 _DURABLE = "DURABLE-1"
 OF_REVISIONS = frozenset({"SAVE-4", "SAVE-5"})
 """The laws of revisions: a store that loses changes breaks them, too."""
-_DEEDS = {"closed": "reopened", "killed": "read after a kill"}
+_USES = {"closed": "reopened", "killed": "read after a kill"}
 """What a read does with a value, by the way in which the process before it ended."""
 
 
@@ -169,26 +169,26 @@ class BulkOracle:
         elif isinstance(outcome.value, CollectionJob):
             self._seen("read", call.job_ids)
             if self._ended is not None:
-                self._seen(_DEEDS[self._ended], self._unread.intersection(call.job_ids))
+                self._seen(_USES[self._ended], self._unread.intersection(call.job_ids))
 
     def _forget(self, job_id: str) -> None:
         for ids in self._noted.values():
             ids.discard(job_id)
 
-    def _seen(self, deed: str, ids: Iterable[str]) -> None:
-        names = self._open_names.get(deed)
+    def _seen(self, use: str, ids: Iterable[str]) -> None:
+        names = self._open_names.get(use)
         if names is None:
-            names = self._open_names[deed] = self._coverage.open_names(deed)
+            names = self._open_names[use] = self._coverage.open_names(use)
         if not names:
             return
-        noted = self._noted.setdefault(deed, set())
+        noted = self._noted.setdefault(use, set())
         for job_id in ids:
             facts = self.states[job_id].facts
             if job_id in noted or facts is None:
                 continue
             noted.add(job_id)
-            if self._coverage.note(deed, _classes(facts, names)):
-                self._open_names.pop(deed, None)
+            if self._coverage.note(use, _classes(facts, names)):
+                self._open_names.pop(use, None)
 
 
 def _listed_as(facts: Facts | None) -> object:

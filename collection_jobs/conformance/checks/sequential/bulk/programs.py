@@ -13,7 +13,7 @@ from itertools import islice
 from random import Random
 from types import MappingProxyType
 
-from collection_jobs.conformance.checks.sequential.bulk import looks
+from collection_jobs.conformance.checks.sequential.bulk import reads
 from collection_jobs.conformance.checks.sequential.bulk.changes import Drawing
 from collection_jobs.conformance.checks.sequential.bulk.oracle import BulkOracle
 from collection_jobs.conformance.checks.sequential.bulk.sizes import Sizes
@@ -100,7 +100,7 @@ def instants(setting: Setting, zone: str) -> Iterator[Step]:
     yield from _saved(example_job("running"))
     yield Step("update_status", ("running", JobStatus.RUNNING))
     yield Step("get_by_id", ("running",))
-    yield from looks.whole(setting.capabilities)
+    yield from reads.whole(setting.capabilities)
 
 
 def _asked_for_instants(setting: Setting) -> Iterator[Step]:
@@ -124,14 +124,14 @@ def values(setting: Setting) -> Iterator[Step]:
     yield from _saved(*jobs[::2])
     if setting.saves_many:
         yield Step("save_many", (tuple(jobs[1::2]),))
-        yield from looks.each(job.id for job in jobs[1::2])
+        yield from reads.each(job.id for job in jobs[1::2])
     else:
         yield from _saved(*jobs[1::2])
     yield from _saved(*_sized())
-    yield from looks.whole(setting.capabilities)
+    yield from reads.whole(setting.capabilities)
     yield from _copies(jobs)
     yield from _arguments(setting)
-    yield from _lives(setting, lambda: setting.drawing.changes(setting.oracle.stored[:40], 40))
+    yield from _reopenings(setting, lambda: setting.drawing.changes(setting.oracle.stored[:40], 40))
 
 
 def _sized() -> Iterator[CollectionJob]:
@@ -177,7 +177,9 @@ def _arguments(setting: Setting) -> Iterator[Step]:
                 yield Step("get_by_id", (job_id,))
 
 
-def _lives(setting: Setting, work: Callable[[], Iterator[Step]], every: int = 1) -> Iterator[Step]:
+def _reopenings(
+    setting: Setting, work: Callable[[], Iterator[Step]], every: int = 1
+) -> Iterator[Step]:
     """Open the store again and again, in other processes; look at all of it, and work on it."""
     if not setting.keeps:
         return
@@ -191,12 +193,12 @@ def _lives(setting: Setting, work: Callable[[], Iterator[Step]], every: int = 1)
         yield from _saved(example_job("last"))
         ended = setting.kill
         if setting.sizes.brief and place != HERE:
-            yield from looks.each(list(setting.oracle.states)[::every])
-            yield from looks.newest()
+            yield from reads.each(list(setting.oracle.states)[::every])
+            yield from reads.newest()
         else:
-            yield from looks.everything(setting.oracle, setting.capabilities)
+            yield from reads.everything(setting.oracle, setting.capabilities)
         yield from work()
-    yield from looks.whole(setting.capabilities) if not setting.sizes.brief else looks.newest()
+    yield from reads.whole(setting.capabilities) if not setting.sizes.brief else reads.newest()
 
 
 def large_store(setting: Setting) -> Iterator[Step]:
@@ -205,23 +207,23 @@ def large_store(setting: Setting) -> Iterator[Step]:
     jobs = _many(setting)
     for size in setting.sizes.batches if setting.saves_many else ():
         yield Step("save_many", (tuple(islice(jobs, size)),))
-        yield from looks.each(setting.oracle.stored[-size:])
+        yield from reads.each(setting.oracle.stored[-size:])
     for job in jobs:
         yield from _saved(job)
     yield Step(HANDLE, (1,))
-    yield from looks.each(setting.oracle.stored[::3], stats=True)
-    yield from looks.listings(setting.oracle, capabilities, setting.sizes.marks)
+    yield from reads.each(setting.oracle.stored[::3], stats=True)
+    yield from reads.listings(setting.oracle, capabilities, setting.sizes.marks)
     ids = setting.oracle.stored
     hot = [*ids[:: max(1, len(ids) // 150)], *ids[:20]]
     part = max(1, setting.sizes.changes // 5)
     for handle in range(3):
         yield Step(HANDLE, (handle,))
         yield from drawing.changes(hot if handle % 2 else ids, part)
-    yield from looks.listings(setting.oracle, capabilities, setting.sizes.marks[1::3])
+    yield from reads.listings(setting.oracle, capabilities, setting.sizes.marks[1::3])
     size = max(100, setting.sizes.jobs // 8)
-    yield from looks.pages(setting.oracle, capabilities, size, _between(setting, ids))
+    yield from reads.pages(setting.oracle, capabilities, size, _between(setting, ids))
     again = max(part, min(1_100, setting.sizes.changes // 4))
-    yield from _lives(setting, lambda: drawing.changes(ids, again), setting.sizes.every)
+    yield from _reopenings(setting, lambda: drawing.changes(ids, again), setting.sizes.every)
 
 
 def _between(setting: Setting, ids: list[str]) -> Callable[[], Iterator[Step]]:
@@ -262,13 +264,13 @@ def large_jobs(setting: Setting) -> Iterator[Step]:
                     yield operation.step(job_id, number, symbol=f"S{size - 1 - number}")
                     yield Step("get_by_id", (job_id,))
         yield Step("get_stats", (job_id,))
-    yield from looks.whole(setting.capabilities)
+    yield from reads.whole(setting.capabilities)
     yield from _growing(min(setting.sizes.of_one_job, 130))
-    yield from _lives(setting, lambda: iter(()))
+    yield from _reopenings(setting, lambda: iter(()))
     if setting.keeps:
         for _ in range(setting.sizes.openings):  # and nothing is done in between
             yield reopen()
-        yield from looks.everything(setting.oracle, setting.capabilities)
+        yield from reads.everything(setting.oracle, setting.capabilities)
 
 
 def _growing(count: int) -> Iterator[Step]:
@@ -288,14 +290,14 @@ def counters(setting: Setting) -> Iterator[Step]:
         yield Step("add_failed_symbol", ("often", "BTC", f"error {number}"))
         yield Step("get_by_id", ("often",), keep="first" if number == 0 else None)
     yield Step("save", (Held("first"),))
-    yield from looks.each(copies)
+    yield from reads.each(copies)
     for number in range(setting.sizes.of_one_job // 2):
         yield from _saved(example_job("again", source=f"source {number}"))
         yield Step("delete", ("again",))
         yield Step("get_by_id", ("again",))
-    yield from looks.whole(setting.capabilities)
+    yield from reads.whole(setting.capabilities)
     yield from _many_changes(setting)
-    yield from _lives(setting, lambda: setting.drawing.changes(copies, _ten(setting)))
+    yield from _reopenings(setting, lambda: setting.drawing.changes(copies, _ten(setting)))
 
 
 def _ten(setting: Setting) -> int:
@@ -314,10 +316,10 @@ def _many_changes(setting: Setting) -> Iterator[Step]:
     ]
     for number in range(setting.sizes.of_the_store // 1_000):
         yield Step("save_many", (batches[number % 2],))
-        yield from looks.each(("job 0", "job 999"))
+        yield from reads.each(("job 0", "job 999"))
     yield Step("save", (Held("old", (Change("replace", keywords=(("timeframe", "4h"),)),)),))
-    yield from looks.each(("often", *(job.id for job in batches[0])))
-    yield from looks.whole(setting.capabilities)
+    yield from reads.each(("often", *(job.id for job in batches[0])))
+    yield from reads.whole(setting.capabilities)
 
 
 PROGRAMS: Mapping[str, Making] = MappingProxyType(

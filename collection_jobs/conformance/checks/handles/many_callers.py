@@ -1,4 +1,4 @@
-"""Crowds: more callers on one handle than a usual pool has connections, or threads."""
+"""Many callers: more of them on one handle than a usual pool has connections, or threads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.operations import DELETION, Operation, operations
 from collection_jobs.errors import RepositoryError
 
-__all__ = ["examine_crowds"]
+__all__ = ["examine_many_callers"]
 
 _LAW = "ATOMIC-1"
 _SIZES, _LARGE = (10, 20, 50, 100), (50,)
@@ -31,33 +31,33 @@ _SPEED = 5
 """Calls from which it is told how long one takes."""
 
 
-def examine_crowds(plan: Plan) -> Examination:
+def examine_many_callers(plan: Plan) -> Examination:
     """Let every method be called by many callers at once on one handle.
 
     Each call must be answered, and all answers must have an order. An adapter may refuse some with
     a RepositoryError where its pool is exhausted, as long as it serves the calls after that.
     """
-    crowds, pulse = _Crowds(plan.capabilities), Pulse()
+    callers, pulse = _ManyCallers(plan.capabilities), Pulse()
 
-    def hold() -> Finding | None:
+    def run() -> Finding | None:
         with in_one_process(plan.opening, plan.new_directory(), 1, pulse) as topology:
-            return crowds.hold(topology, _SIZES if plan.profile.on_disk else _LARGE)
+            return callers.call(topology, _SIZES if plan.profile.on_disk else _LARGE)
 
     try:
-        found = watched(hold, lambda: pulse.beats)
+        found = watched(run, lambda: pulse.beats)
     except Blocked as blocked:
         found = Finding(_LAW, f"among many callers, {blocked}", (f"# {blocked}",))
-    return Examination([] if found is None else [found], str(crowds))
+    return Examination([] if found is None else [found], str(callers))
 
 
 @dataclass(slots=True)
-class _Crowds:
+class _ManyCallers:
     """What was tried on one handle.
 
     Attributes:
         calls: How many calls were made.
         refused: How many of them ended with a RepositoryError, as where a pool is exhausted.
-        sizes: How many callers there were, in each crowd.
+        sizes: How many callers there were, each time.
         slow: Why there were no more; None: there were as many as planned.
     """
 
@@ -75,15 +75,15 @@ class _Crowds:
             told += f" ({self.refused} of them refused with a RepositoryError)"
         return told if self.slow is None else f"{told}; {self.slow}"
 
-    def hold(self, topology: Topology, sizes: Sequence[int]) -> Finding | None:
-        """Let the crowds come one after another, until one is not served."""
+    def call(self, topology: Topology, sizes: Sequence[int]) -> Finding | None:
+        """Let ever more callers call, until one is not served."""
         at_most = self._at_most(topology)
         for size in sizes:
             if size > at_most:
                 self.slow = f"no {size} callers, for one call of so many took too long"
                 return None
             self.sizes.append(size)
-            found = self._crowd(topology, size)
+            found = self._all_at_once(topology, size)
             if found is not None:
                 return found
         return None
@@ -97,7 +97,7 @@ class _Crowds:
         each = (time.monotonic() - began) / (2 * _SPEED + 1)
         return floor(deadline() / 3 / max(each, 1e-9))
 
-    def _crowd(self, topology: Topology, size: int) -> Finding | None:
+    def _all_at_once(self, topology: Topology, size: int) -> Finding | None:
         ids = [f"caller {number} of {size}" for number in range(size)]
         events: list[Event] = []
         for about, clients in self._programs(ids, size):

@@ -1,4 +1,4 @@
-"""Looks at many jobs: each of them, every listing around its usual bounds, and all of its pages."""
+"""Reads of many jobs: each of them, every listing around its usual bounds, and all of its pages."""
 
 from __future__ import annotations
 
