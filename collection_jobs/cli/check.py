@@ -26,6 +26,8 @@ _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
 _STDOUT = "-"
 FORMATS = ("text", "concise", "github")
 """How a report can be printed."""
+_LIMIT = 60.0
+"""Seconds for importing the module."""
 _TRIED = 86
 _IMPORT = f"""
 import importlib, os, sys
@@ -153,20 +155,28 @@ def _try_import(target: str) -> None:
     What it raises there it raises here, too, and is told better.
     """
     module = target.partition(":")[0]
-    ran = subprocess.run(  # noqa: S603 - this interpreter, and the module that is to be checked
+    try:
+        ran = _run_import(module)
+    except subprocess.TimeoutExpired:
+        raise _CannotRun(f"importing {module!r} came to no end within {_LIMIT:g} s") from None
+    if ran.returncode != _TRIED:
+        how = f"exit code {ran.returncode}"
+        if ran.returncode < 0:
+            how = signal.Signals(-ran.returncode).name
+        raise _CannotRun(f"importing {module!r} ended the interpreter with {how}")
+
+
+def _run_import(module: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(  # noqa: S603 - this interpreter, and the module that is to be checked
         [sys.executable, "-c", _IMPORT, module],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        timeout=_LIMIT,
         check=False,
     )
-    if ran.returncode != _TRIED:
-        how = f"exit code {ran.returncode}"
-        if ran.returncode < 0:
-            how = signal.Signals(-ran.returncode).name
-        raise _CannotRun(f"importing {module!r} ended the interpreter with {how}")
 
 
 @contextlib.contextmanager

@@ -49,6 +49,8 @@ def write_report(text: str, file: str) -> None:
     Raises:
         OSError: It cannot be written after all; what was there before is there still.
     """
+    # A lone surrogate, which an adapter's error may hold, is no UTF-8.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     if file == _STDOUT:
         sys.stdout.write(text)
         sys.stdout.flush()

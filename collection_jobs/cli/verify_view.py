@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from collection_jobs.cli.escape import escaped_lines
 from collection_jobs.conformance import LAWS, Finding, Report
 from collection_jobs.conformance.report.report import reproduce_command
 from collection_jobs.conformance.running.targets import shown_target
@@ -25,8 +26,8 @@ _SENTENCES = {
 _MOST_CALLS, _MOST_COMMENTS = 12, 24
 """How many calls of a finding are printed, and how many comments on them; the JSON report has all.
 """
-_MOST_CHARACTERS = 600
-"""How many characters of one of them."""
+_MOST_CHARACTERS = 1_000
+"""How many characters of a line."""
 _CLAIM_STYLES = {"confirmed": "green", "overstated": "bold red", "understated": "yellow"}
 
 
@@ -43,7 +44,7 @@ def show_report(report: Report, target: str | None, console: Console) -> None:
     if report.less:
         console.print(Text(report.less, "yellow"))
     for tried in dict.fromkeys(law.reason for law in report.laws if law.verdict == "holds"):
-        console.print(Text(f"tried: {tried}", "dim"))
+        console.print(Text(f"tried: {_printable(str(tried))}", "dim"))
     _show_coverage(report, console)
     _show_claims(report, console)
     _show_signatures(report, console)
@@ -133,7 +134,7 @@ def _show_reasons(report: Report, console: Console) -> None:
         laws = [law for law in report.laws if law.verdict == verdict]
         for reason in dict.fromkeys(law.reason for law in laws):
             ids = ", ".join(law.id for law in laws if law.reason == reason)
-            console.print(Text(f"{verdict}: {ids}: {reason}", _STYLES[verdict]))
+            console.print(Text(f"{verdict}: {ids}: {_printable(str(reason))}", _STYLES[verdict]))
 
 
 def _show_coverage(report: Report, console: Console) -> None:
@@ -177,9 +178,9 @@ def _show_signatures(report: Report, console: Console) -> None:
 
 def _show_finding(finding: Finding, console: Console) -> None:
     console.print(Text(f"{finding.law}: {LAWS[finding.law].sentence}", "bold"))
-    console.print(Text(finding.message))
+    console.print(Text(_printable(finding.message)))
     for line in _fewer(finding.history):
-        console.print(Text(f"    {_shorter(line)}", "cyan"), soft_wrap=True)
+        console.print(Text(f"    {_printable(line)}", "cyan"), soft_wrap=True)
 
 
 def _fewer(history: Sequence[str]) -> list[str]:
@@ -206,8 +207,9 @@ def _too_many(numbers: list[int], most: int) -> list[int]:
     return [] if len(numbers) <= most else numbers[3 : len(numbers) - (most - 4)]
 
 
-def _shorter(line: str) -> str:
-    """Return a line without the middle of its long arguments."""
+def _printable(line: str) -> str:
+    """Return a line without what drives a terminal, and without the middle where it is long."""
+    line = "\n".join(escaped_lines(line))
     if len(line) <= _MOST_CHARACTERS:
         return line
     left_out = len(line) - _MOST_CHARACTERS

@@ -222,6 +222,16 @@ def test_a_failing_import_names_the_line_and_shows_its_traceback_on_demand() -> 
     assert traced[-1] == line
 
 
+def test_an_import_that_comes_to_no_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collection_jobs.cli.check._LIMIT", 0.5)
+    Path("endless.py").write_text("while True: pass\n", encoding="utf-8")
+    result = check("endless:Jobs")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "collection-jobs check: importing 'endless' came to no end within 0.5 s"
+    ]
+
+
 def test_a_module_that_hides_one_of_the_standard_library_is_named() -> None:
     Path("types.py").write_text("", encoding="utf-8")
     result = check(RIGHT)

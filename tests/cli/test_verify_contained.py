@@ -26,6 +26,7 @@ from collection_jobs.conformance.isolated.supervisor import (
     StoodStill,
     Supervisor,
 )
+from collection_jobs.conformance.report.tokens import pack
 from tests.conformance.support import ROOT, command
 
 RELEASE = pytest.mark.release  # one of each kind runs each time, and the rest before a release
@@ -379,3 +380,22 @@ def test_a_target_that_is_refused_is_told_by_who_examines() -> None:
     refused = watched("no_such_name")
     assert isinstance(refused, NotExamined)
     assert "has no attribute 'no_such_name'" in refused.message
+
+
+def test_an_import_that_comes_to_no_end_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "endless.py").write_text("while True: pass\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("collection_jobs.conformance.isolated.supervisor.IMPORT_LIMIT", 1.0)
+    result = watched("open_store", module="endless")
+    assert isinstance(result, ProcessEnded)
+    assert result.how == "was ended, because it came to no end within 1 s"
+    assert result.where == "during the import of endless:open_store"
+
+
+def test_a_finding_that_does_not_show_again_is_exit_code_4() -> None:
+    held = {"check": "one caller", "law": "SAVE-1", "steps": (), "muted": ()}
+    ran = command("verify", "memory:", "--reproduce", pack(held))
+    assert (ran.returncode, ran.stderr) == (4, "")
+    assert ran.stdout.startswith("The finding was not reproduced. If it comes from real tasks")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -11,6 +13,7 @@ from markupsafe import escape
 from rich.console import Console
 
 from collection_jobs.cli.html import html_page
+from collection_jobs.cli.report_file import write_report
 from collection_jobs.cli.verify_view import sentence, show_report
 from collection_jobs.conformance import LAWS, Report, verify
 from collection_jobs.conformance.report.capability_report import Claim
@@ -129,3 +132,62 @@ def test_what_is_not_declared_stands_in_every_report(silent: Report) -> None:
     show_report(silent, None, Console(file=text, width=200))
     assert "durable: the adapter declares less than it does" in text.getvalue()
     assert text.getvalue().index("declares less than it does\n") < text.getvalue().index("Verdict:")
+
+
+def test_what_an_adapter_says_drives_no_terminal_and_breaks_no_file(
+    report: Report, tmp_path: Path
+) -> None:
+    said = "\x1b]0;title\x07 \ud800 \ufffe \0 " + "x" * 5_000
+    finding = Finding("STATUS-2", said, (said,), token="TOKEN")  # noqa: S106 - of a finding
+    laws = tuple(
+        LawReport(law.id, "broken", finding=finding)
+        if law.id == "STATUS-2"
+        else LawReport(law.id, "not checked", said)
+        for law in report.laws
+    )
+    odd = Report(report.target, report.version, report.profile, report.seed, laws)
+    out = io.StringIO()
+    show_report(odd, "shop:open", Console(file=out, width=80))
+    out.getvalue().encode("utf-8")
+    assert "\x1b" not in out.getvalue()
+    assert max(map(len, out.getvalue().splitlines())) < 1_200
+    assert "characters, in the JSON report" in out.getvalue()
+    for name, text in (
+        ("report.json", json.dumps(odd.to_json())),
+        ("report.xml", junit_xml(odd)),
+        ("report.html", html_page(odd, "does not conform.")),
+    ):
+        write_report(text, str(tmp_path / name))
+        (tmp_path / name).read_text(encoding="utf-8")
+    ET.parse(tmp_path / "report.xml")  # noqa: S314 - our own text
+    assert json.loads((tmp_path / "report.json").read_text())["verdict"] == "findings"
+
+
+def test_each_report_has_the_command_that_reproduces_a_finding(report: Report) -> None:
+    finding = Finding("STATUS-2", "two winners", ("a call",), token="TOKEN")  # noqa: S106 - of a finding
+    other = Finding("STATUS-2", "two more winners", ("a call",), token="OTHER")  # noqa: S106 - of a finding
+    laws = (LawReport("STATUS-2", "broken", finding=finding, others=(other,)),)
+    found = replace(report, laws=laws, argument="shop:open store")
+    assert found.findings == (finding, other)
+    for text in (junit_xml(found), html_page(found, "does not conform.")):
+        for token in ("TOKEN", "OTHER"):
+            expected = f"collection-jobs verify 'shop:open store' --reproduce {token}"
+            assert expected in text.replace("&#39;", "'")
+    shown = found.to_json()["laws"][0]
+    assert [one["reproduce"] for one in (shown["finding"], *shown["others"])] == ["TOKEN", "OTHER"]
+
+
+def test_reasons_stand_below_the_table_once_each() -> None:
+    laws = (
+        LawReport("TIME-1", "not applicable", "no server is named"),
+        LawReport("KEY-1", "not applicable", "it has no list_after"),
+        LawReport("KEY-2", "not applicable", "it has no list_after"),
+        LawReport("SAVE-1", "not checked", "time ran out"),
+    )
+    out = io.StringIO()
+    show_report(Report("t", "1", "quick", 0, laws), None, Console(file=out, width=80))
+    lines = [line.strip() for line in out.getvalue().splitlines()]
+    assert "not applicable: KEY-1, KEY-2: it has no list_after" in lines
+    assert "not checked: SAVE-1: time ran out" in lines
+    (row,) = [line for line in lines if line.startswith("TIME-1 ")]
+    assert row.endswith("not applicable")

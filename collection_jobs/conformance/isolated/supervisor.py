@@ -34,6 +34,9 @@ from collection_jobs.conformance.spec.findings import Finding
 
 __all__ = ["ProcessEnded", "RunInterrupted", "StoodStill", "Supervisor"]
 
+IMPORT_LIMIT: float = 60.0
+"""Seconds for importing the target: no deadline of a call applies to that."""
+
 _POLL = 0.05
 _STANDSTILL = 5.0
 """Seconds beyond the deadline for which an interpreter may stand still."""
@@ -124,7 +127,7 @@ class Supervisor:
 
     def watch(self) -> Result | ProcessEnded | StoodStill | RunInterrupted:
         """Wait until there is a result, or none is to be expected any more."""
-        standing, beats = 0, -1
+        standing, beats, waited = 0, -1, 0
         most = (self.request.deadline + _STANDSTILL) / _POLL
         while not self.interrupted():
             message = self._child.receive(_POLL)
@@ -133,9 +136,15 @@ class Supervisor:
                 return message
             if message is not None:
                 self._follow(message)
+                waited = -1  # the target is imported
                 continue
             if self._child.ended:
                 return self._ended()
+            if waited >= 0:
+                waited += 1
+                if waited > IMPORT_LIMIT / _POLL:
+                    how = f"was ended, because it came to no end within {IMPORT_LIMIT:g} s"
+                    return ProcessEnded(how, self._where())
             # Counted in looks, not in seconds: while this process was suspended, so was that one.
             standing = standing + 1 if self._child.status.beats == beats else 0
             beats = self._child.status.beats

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 
 from collection_jobs.conformance.report.report import LawReport, Report, reproduce_command
@@ -9,6 +10,8 @@ from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.laws import LAWS
 
 __all__ = ["junit_xml"]
+
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(report: Report) -> str:
@@ -56,11 +59,11 @@ def _add_verdict(case: ET.Element, law: LawReport, argument: str | None) -> None
         failure = ET.SubElement(case, "failure", message=_printable(law.finding.message))
         failure.text = _printable("\n\n".join(_told(one, argument) for one in law.findings))
     elif law.verdict == "not checked":
-        ET.SubElement(case, "error", message=f"not checked: {law.reason}")
+        ET.SubElement(case, "error", message=_printable(f"not checked: {law.reason}"))
     elif law.verdict == "not applicable":
-        ET.SubElement(case, "skipped", message=f"not applicable: {law.reason}")
+        ET.SubElement(case, "skipped", message=_printable(f"not applicable: {law.reason}"))
 
 
 def _printable(text: str) -> str:
-    """Return the text without the control characters that XML 1.0 cannot hold, not even escaped."""
-    return "".join(char if char in "\t\n\r" or char >= " " else repr(char)[1:-1] for char in text)
+    """Return the text without the characters that XML 1.0 cannot hold, not even escaped."""
+    return _NOT_IN_XML.sub(lambda found: ascii(found[0])[1:-1], text)

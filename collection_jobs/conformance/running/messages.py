@@ -10,8 +10,9 @@ from typing import Any
 
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.running.clients import Client
-from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.calls import Call, Outcome, error_text
 from collection_jobs.errors import CollectionJobError, RepositoryError
+from collection_jobs.validation import shown
 
 __all__ = [
     "CallBegan",
@@ -173,11 +174,12 @@ def portable(outcome: Outcome) -> Outcome:
     """Return the same outcome, with stand-ins for what cannot be sent to another process."""
     error = outcome.error
     if error is not None and not _survives(error):
-        text = type(error).__name__, str(error)
+        kind, _, said = error_text(error).partition(": ")
+        text = kind, said
         ours = isinstance(error, CollectionJobError)
         outcome = replace(outcome, error=RepositoryError(*text) if ours else ForeignError(*text))
     if not _survives(outcome.value):
-        outcome = replace(outcome, value=repr(outcome.value))
+        outcome = replace(outcome, value=shown(outcome.value))
     return outcome
 
 

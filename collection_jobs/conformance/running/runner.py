@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from collection_jobs.conformance.running.deadline import begin_call, deadline, end_call
 from collection_jobs.conformance.running.early_endings import Abandoned, Overdue
 from collection_jobs.conformance.running.places import where_raised
-from collection_jobs.conformance.spec.calls import Call, NoAnswer, Once, Outcome, Step
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Once, Outcome, Step, error_text
 from collection_jobs.errors import CollectionJobError, RepositoryClosedError, RepositoryError
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
@@ -206,4 +206,4 @@ def hidden_cause(error: BaseException | None) -> str | None:
         return None
     if isinstance(handled, CollectionJobError | asyncio.CancelledError):
         return None
-    return f"{type(handled).__name__}: {handled}"
+    return error_text(handled)

@@ -21,7 +21,7 @@ from collection_jobs.conformance.spec.signatures import (
 )
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
-from collection_jobs.validation import shown
+from collection_jobs.validation import shown, type_name
 
 __all__ = [
     "SPOIL",
@@ -35,6 +35,7 @@ __all__ = [
     "Step",
     "brief",
     "code",
+    "error_text",
     "example_job",
     "numbered_template",
     "spoil",
@@ -166,7 +167,7 @@ class Outcome:
     def __str__(self) -> str:
         """As the end of the sentence "the call ..."."""
         if self.error is not None:
-            return f"raised {type(self.error).__name__}: {self.error}"
+            return f"raised {error_text(self.error)}"
         return f"returned {brief(self.value)}"
 
 
@@ -298,9 +299,18 @@ def code(value: object) -> str:
         case Mapping():
             return _mapping_code(cast("Mapping[object, object]", value))
         case _:
-            return repr(value)
+            return _representation(value)
 
 
+def _representation(value: object) -> str:
+    try:
+        return str.__str__(repr(value))
+    except Exception:  # noqa: BLE001 - a value's own repr may raise anything
+        return shown(value)
+
+
+_LONGEST_TEXT = 2_000
+"""How many characters of an error are told."""
 _MANY = 8
 """Of more items, a comprehension is shown where one gives them."""
 
@@ -403,6 +413,18 @@ def _job_code(job: CollectionJob) -> str:
         if item.name != "id" and value != getattr(plain, item.name):
             parts.append(f"{item.name}={code(value)}")
     return f"example_job({', '.join(parts)})"
+
+
+def error_text(error: BaseException) -> str:
+    """Return an error as Python words it, whatever its own text does, and no more than a page."""
+    try:
+        text = str.__str__(str(error))
+    except Exception:  # noqa: BLE001 - an error's own text may raise anything
+        text = "(its text cannot be shown)"
+    if len(text) > _LONGEST_TEXT:
+        half = _LONGEST_TEXT // 2
+        text = f"{text[:half]} ... {len(text) - 2 * half:,} characters ... {text[-half:]}"
+    return f"{type_name(error)}: {text}"
 
 
 def brief(value: object) -> str:

@@ -196,7 +196,8 @@ def _reopenings(
             yield from reads.each(list(setting.oracle.states)[::every])
             yield from reads.newest()
         else:
-            yield from reads.everything(setting.oracle, setting.capabilities)
+            few = every if setting.sizes.brief else 1
+            yield from reads.everything(setting.oracle, setting.capabilities, few)
         yield from work()
     yield from reads.whole(setting.capabilities) if not setting.sizes.brief else reads.newest()
 
@@ -211,7 +212,8 @@ def large_store(setting: Setting) -> Iterator[Step]:
     for job in jobs:
         yield from _saved(job)
     yield Step(HANDLE, (1,))
-    yield from reads.each(setting.oracle.stored[::3], stats=True)
+    few = setting.sizes.every if setting.sizes.brief else 3
+    yield from reads.each(setting.oracle.stored[::few], stats=True)
     yield from reads.listings(setting.oracle, capabilities, setting.sizes.marks)
     ids = setting.oracle.stored
     hot = [*ids[:: max(1, len(ids) // 150)], *ids[:20]]
