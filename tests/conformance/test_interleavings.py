@@ -211,6 +211,7 @@ def test_however_few_the_runs_each_program_has_its_first_schedules(tmp_path: Pat
 def test_what_the_limit_of_runs_left_is_told(tmp_path: Path) -> None:
     """Of an adapter with tasks of its own, any of which may go on."""
     found = explore(Actor, tmp_path, max_runs=2_000)
+    assert found.runs == 2_000
     assert (found.preemptions, found.findings) == (0, ())
     left = f"({found.cut} pairs not fully explored: limit of 2,000 runs)"
     assert f"up to 0 preemptions {left}: none broke a law" in str(found)

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
+from collection_jobs import CollectionJob
 from collection_jobs.conformance import LAWS, Report, prelude, verify
 from collection_jobs.conformance.checks.registry import CHECKS as ALL
 from collection_jobs.conformance.running.configuration import PROFILES
@@ -45,6 +47,25 @@ def test_a_planted_bug_is_convicted_by_exactly_its_laws(mutant: type[Memory]) ->
         assert 1 <= len(finding.history) <= 7
         replayed = run_as_python(mutant, finding.history)
         assert replayed, finding
+
+
+class TakesAnyId(Memory):
+    """Looks for any id, also one that there cannot be."""
+
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        return self._jobs.get(job_id)
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        return job_id in self._jobs and await super().delete(job_id)
+
+
+def test_each_method_that_takes_wrong_input_has_one_finding() -> None:
+    (law,) = [law for law in judged(TakesAnyId).laws if law.id == "INPUT-1"]
+    told = {one.history[-1].partition("(")[0]: one.message for one in law.findings}
+    assert told.keys() == {"await repository.get_by_id", "await repository.delete"}
+    assert all("; and " in message for message in told.values())
 
 
 @pytest.mark.parametrize("odd", ODD)

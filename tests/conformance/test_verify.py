@@ -29,7 +29,7 @@ from collection_jobs.conformance import (
 )
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.report.report import LawReport
-from collection_jobs.conformance.report.tokens import pack
+from collection_jobs.conformance.report.tokens import pack, unpack
 from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.conformance.spec.findings import Finding
 from tests.conformance.support import ROOT, command, target_of
@@ -146,6 +146,29 @@ def test_a_token_makes_the_very_finding_again() -> None:
         assert (again.law, again.message) == (finding.law, finding.message)
         assert again.history == finding.history
         assert reproduce(find_target("memory:"), finding.token) == []
+
+
+def test_a_finding_is_made_again_where_it_was_found_and_as_it_was_found() -> None:
+    """A list of files has another order in memory than on a disk, for instance."""
+    places = set[Path]()
+
+    def in_a_directory(directory: Path) -> LastWriterWins:
+        places.add(directory.parent.parent)
+        return LastWriterWins()
+
+    target = Target("planted", in_a_directory)
+    for on_disk in (True, False):
+        profile = replace(PROFILES["quick"], walks=2, on_disk=on_disk)
+        finding = verify(target, profile=profile, checks=CALLER, deadline=7.0).findings[0]
+        (found_in,) = places
+        places.clear()
+        assert finding.token is not None
+        held = unpack(finding.token)
+        assert (held["profile"], held["seed"], held["deadline"]) == ("quick", 0, 7.0)
+        assert {"capabilities", "in_memory"} <= held.keys()
+        assert reproduce(target, finding.token) == [finding]
+        assert places == {found_in}
+        places.clear()
 
 
 def test_a_race_is_made_again_by_its_schedule() -> None:
