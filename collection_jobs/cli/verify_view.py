@@ -43,8 +43,8 @@ def show_report(report: Report, target: str | None, console: Console) -> None:
     _show_reasons(report, console)
     if report.less:
         console.print(Text(report.less, "yellow"))
-    for tried in dict.fromkeys(law.reason for law in report.laws if law.verdict == "holds"):
-        console.print(Text(f"tried: {_printable(str(tried))}", "dim"))
+    for tried in dict.fromkeys(one for law in report.laws for one in law.tried):
+        console.print(Text(f"tried: {_printable(tried)}", "dim"))
     _show_coverage(report, console)
     _show_claims(report, console)
     _show_signatures(report, console)

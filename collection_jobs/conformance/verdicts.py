@@ -86,7 +86,8 @@ def _without_secrets(law: LawReport, target: Target) -> LawReport:
     reason = None if law.reason is None else target.without_secrets(law.reason)
     finding = None if law.finding is None else shown_finding(law.finding, target)
     others = tuple(shown_finding(other, target) for other in law.others)
-    return replace(law, reason=reason, finding=finding, others=others)
+    tried = tuple(map(target.without_secrets, law.tried))
+    return replace(law, reason=reason, finding=finding, others=others, tried=tried)
 
 
 def _judge(law: Law, probed: Probed, examined: Sequence[Examined]) -> LawReport:
@@ -121,4 +122,5 @@ def _judge_by_examinations(law: Law, mine: Sequence[Examination]) -> LawReport:
             return LawReport(law.id, "not checked", examination.unchecked[law.id])
     if not mine:
         return LawReport(law.id, "not checked", "no check yet")
-    return LawReport(law.id, "holds", "; ".join(examination.covered for examination in mine))
+    tried = tuple(examination.covered for examination in mine)
+    return LawReport(law.id, "holds", "; ".join(tried), tried=tried)

@@ -386,7 +386,7 @@ def test_an_import_that_comes_to_no_end_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "endless.py").write_text("while True: pass\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr("collection_jobs.conformance.isolated.supervisor.IMPORT_LIMIT", 1.0)
     result = watched("open_store", module="endless")
     assert isinstance(result, ProcessEnded)

@@ -26,6 +26,7 @@ class LawReport:
         reason: What was tried, for a law that holds; why not, for one that was not examined.
         finding: The violation, for a law that is broken.
         others: Further violations of it that one cause does not explain, as of other methods.
+        tried: What was tried, by each check that examined it.
         waits_for: The unwritten methods without which it cannot be examined.
     """
 
@@ -35,6 +36,7 @@ class LawReport:
     finding: Finding | None = None
     waits_for: tuple[str, ...] = ()
     others: tuple[Finding, ...] = ()
+    tried: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as the command's JSON shows it."""
