@@ -6,7 +6,7 @@ says it is, so that one fault does not hide the others. A listing is judged only
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from collection_jobs.conformance.report.coverage import Coverage
@@ -16,6 +16,7 @@ from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.listings import is_list_of_jobs
 from collection_jobs.conformance.spec.model import ABSENT, Facts, JobState, facts_of
 from collection_jobs.conformance.spec.operations import OPERATIONS, judge_call
+from collection_jobs.conformance.spec.signatures import argument_of
 from collection_jobs.fields import FieldKind
 from collection_jobs.job import CollectionJob
 
@@ -51,7 +52,7 @@ class BulkOracle:
         self._durable = durable
         self._ended: str | None = None
         self._unread: set[str] = set()
-        self._unlisted: set[str] = set()
+        self._listed: dict[tuple[str, object], set[str]] = {}
         self._astray: set[str] = set()
         self._consequent: set[str] = set()
         self._noted: dict[str, set[str]] = {}
@@ -71,7 +72,7 @@ class BulkOracle:
         """Note that the store was opened again, after its process closed it or was killed."""
         self._ended = ended
         self._unread = set(self.states)
-        self._unlisted = {name for name, one in OPERATIONS.items() if one.listing is not None}
+        self._listed.clear()
         self._noted.pop("reopened", None)
         self._noted.pop("read after a kill", None)
 
@@ -104,16 +105,21 @@ class BulkOracle:
         if self.doubtful or self._astray:
             return []
         _, violations = judge_call(self.states, call, outcome)
+        if not violations:
+            if is_list_of_jobs(outcome.value):
+                listed = {job.id for job in outcome.value}
+                self._listed.setdefault(_listing_of(call), set()).update(listed)
+                self._seen("listed", listed)
+            return []
+        due = _due(self.states, call)
+        unlisted = due - self._listed.get(_listing_of(call), set())
         found = [
-            self._after_reopening(one, call, self._unlisted, {call.method})
+            self._after_reopening(one, call, unlisted, due)
             for one in violations
             if one.law not in self._consequent
         ]
         if any(one.law == _DURABLE for one in found):
             self._consequent.update(one.law for one in violations)
-        self._unlisted.discard(call.method)
-        if not violations and is_list_of_jobs(outcome.value):
-            self._seen("listed", (job.id for job in outcome.value))
         return found
 
     def _after_reopening(
@@ -189,6 +195,17 @@ class BulkOracle:
             noted.add(job_id)
             if self._coverage.note(use, _classes(facts, names)):
                 self._open_names.pop(use, None)
+
+
+def _listing_of(call: Call) -> tuple[str, object]:
+    """Return which listing a call shows a part of: that of running jobs is not that of others."""
+    return call.method, argument_of(call.method, call.arguments, "status")
+
+
+def _due(states: Mapping[str, JobState], call: Call) -> set[str]:
+    """Return the ids of all jobs that a listing has, be they on this page or on another."""
+    listing = OPERATIONS[call.method].listing
+    return set() if listing is None else set(listing.whole(states, call))
 
 
 def _listed_as(facts: Facts | None) -> object:
