@@ -266,7 +266,13 @@ def restore_job(values: Iterable[Any]) -> CollectionJob:
 
 
 def _rebuild(values: dict[str, Any]) -> CollectionJob:
-    return CollectionJob(**values)
+    """Build a job from what was pickled: unchecked, as it was checked, unless fields were added."""
+    if tuple(values) != FIELD_NAMES:
+        return CollectionJob(**values)
+    return restore_job(
+        (MappingProxyType(value) if value else NOTHING) if type(value) is dict else value
+        for value in values.values()
+    )
 
 
 def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:

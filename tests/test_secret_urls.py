@@ -130,7 +130,6 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("jobs", "cancel", "URL", "a"),
     ("jobs", "show", "memory:", "URL"),
     ("jobs", "show", "sqlite:///HERE/jobs.db", "URL"),
-    ("verify", "URL"),
     ("verify", "URL", "URL"),
     ("verify", "--profile", "URL"),
     ("verify", "--json", "URL/x", "memory:"),
@@ -164,6 +163,15 @@ def test_no_command_shows_the_secret(
         assert result.exit_code == 2
         demand_hidden(result.output)
     assert not list(tmp_path.iterdir())
+
+
+# Of each of which a process is started.
+@pytest.mark.parametrize("url", [*list(RIGHT)[::6], *MISTYPED[::6], *list(OTHERS)[::3]])
+def test_verify_shows_no_secret(url: str, installed: Callable[[str], None]) -> None:
+    installed("BROKEN")
+    result = CliRunner().invoke(app, ("verify", url))
+    assert result.exit_code == 2
+    demand_hidden(result.output)
 
 
 def test_a_shell_that_completes_ids_is_told_nothing_of_a_url_that_fails(

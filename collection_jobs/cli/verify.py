@@ -27,6 +27,7 @@ from collection_jobs.conformance.isolated.messages import (
 )
 from collection_jobs.conformance.isolated.supervisor import ProcessEnded, StoodStill
 from collection_jobs.conformance.report.report import Report
+from collection_jobs.conformance.report.tokens import unpack
 from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.conformance.running.deadline import DEFAULT_DEADLINE
 from collection_jobs.conformance.running.targets import shown_target
@@ -118,6 +119,8 @@ def verify_command(
     console = Console(stderr="-" in files)
     if files.count("-") > 1:
         raise Failure("only one report can be written to the standard output")
+    if token is not None:
+        _check_token(token)
     request = ExaminationRequest(target, profile, seed, deadline, token)
     outcome = run_isolated(request)
     try:
@@ -125,6 +128,14 @@ def verify_command(
     finally:
         _show_output(outcome.output, show=show_output)
     sys.exit(code)
+
+
+def _check_token(token: str) -> None:
+    """Refuse what is no token before a process is started for it."""
+    try:
+        unpack(token)
+    except ValueError as error:
+        raise _failure(str(error)) from error
 
 
 def _show(

@@ -58,8 +58,8 @@ class Listing:
     law: str
     paging_law: str
     of_pages: str | None
-    shows: Callable[[Call, Facts], bool] | None = None
-    reaches: Callable[[Call, _Key], bool] | None = None
+    shows: Callable[[Call], Callable[[Facts], bool]] | None = None
+    reaches: Callable[[Call], Callable[[_Key], bool]] | None = None
     newest_first: bool = False
     law_of_wrong_page: Callable[[Mapping[str, JobState], Call, list[str]], str] | None = None
 
@@ -98,9 +98,9 @@ class Listing:
 
     def matches(self, call: Call, facts: Facts) -> bool:
         """Return whether a job is one of those that a call is about, its limit aside."""
-        if self.shows is not None and not self.shows(call, facts):
+        if self.shows is not None and not self.shows(call)(facts):
             return False
-        return self.reaches is None or self.reaches(call, sort_key(facts))
+        return self.reaches is None or self.reaches(call)(sort_key(facts))
 
     def is_page_of(self, whole: Outcome, call: Call, outcome: Outcome) -> bool:
         """Return whether a call showed the right page of the whole that the store itself gives."""
@@ -108,13 +108,16 @@ class Listing:
             return False
         keys = [(job.created_at, job.id) for job in whole.value]
         if self.reaches is not None:
-            keys = [key for key in keys if self.reaches(call, key)]
+            keys = list(filter(self.reaches(call), keys))
         return _page([job_id for _, job_id in keys], call) == [job.id for job in outcome.value]
 
     def whole(self, states: Mapping[str, JobState], call: Call) -> list[str]:
         """Return the ids of every job that a call is about, in the listing's order."""
         stored = [state.facts for state in states.values() if state.facts is not None]
-        due = [facts for facts in stored if self.matches(call, facts)]
+        due = stored if self.shows is None else list(filter(self.shows(call), stored))
+        if self.reaches is not None:
+            reaches = self.reaches(call)
+            due = [facts for facts in due if reaches(sort_key(facts))]
         due.sort(key=sort_key, reverse=self.newest_first)
         return [facts.id for facts in due]
 
@@ -198,8 +201,10 @@ def _page(whole: list[str], call: Call) -> list[str]:
     return whole[offset:] if limit is None else whole[offset : offset + limit]
 
 
-def _has_status(call: Call, facts: Facts) -> bool:
-    return facts.status == str(call.arguments[0].value)
+def _has_status(call: Call) -> Callable[[Facts], bool]:
+    """Return what tells whether a job has the status that a call asks for."""
+    status = str(call.arguments[0].value)
+    return lambda facts: facts.status == status
 
 
 def _utc(instant: Any) -> Any:
@@ -209,15 +214,17 @@ def _utc(instant: Any) -> Any:
     return (instant.replace(tzinfo=None) - instant.utcoffset()).replace(tzinfo=UTC, fold=0)
 
 
-def _is_since(call: Call, key: _Key) -> bool:
+def _is_since(call: Call) -> Callable[[_Key], bool]:
+    """Return what tells whether a key is of the instant that a call asks for, or of a later one."""
     since = _utc(call.argument("since"))
-    return since is None or key[0] >= since
+    return lambda key: since is None or key[0] >= since
 
 
-def _is_behind(call: Call, key: _Key) -> bool:
-    """Whether a job of this key comes behind the one from which a page by key goes on."""
-    after: _Key | None = call.argument("after")
-    return after is None or key > (_utc(after[0]), after[1])
+def _is_behind(call: Call) -> Callable[[_Key], bool]:
+    """Return what tells whether a key comes behind the one from which a page by key goes on."""
+    given: _Key | None = call.argument("after")
+    after = None if given is None else (_utc(given[0]), given[1])
+    return lambda key: after is None or key > after
 
 
 def _recent_law(states: Mapping[str, JobState], call: Call, found: list[str]) -> str:
@@ -269,7 +276,9 @@ MOST_RECENT = Listing(
     newest_first=True,
     law_of_wrong_page=_recent_law,
 )
-RUNNING = Listing("RUNNING-1", "RUNNING-1", None, lambda call, facts: facts.status == "running")
+RUNNING = Listing(
+    "RUNNING-1", "RUNNING-1", None, lambda call: lambda facts: facts.status == "running"
+)
 BEHIND_A_KEY = Listing(
     "KEY-1", "KEY-2", "KEY-2", _has_status, _is_behind, law_of_wrong_page=_key_law
 )

@@ -17,10 +17,12 @@ def examine_one_caller(plan: Plan) -> Examination:
     from collection_jobs.conformance.checks.sequential.fixed_cases import fixed_programs
     from collection_jobs.conformance.checks.sequential.search import search_lifecycle
 
-    cases = len(list(fixed_programs(plan.capabilities)))
+    programs = fixed_programs(plan.capabilities)
+    cases = len(programs)
     walks, steps = plan.profile.walks, plan.profile.steps
     findings = search_lifecycle(
         plan.new_store,
+        programs,
         capabilities=plan.capabilities,
         seed_number=plan.seed,
         walks=walks,

@@ -7,8 +7,9 @@ page of each listing, each way for a copy to become stale, each thing that a del
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from itertools import product
 
 from collection_jobs.conformance.checks.sequential.fixed_cases_after import (
@@ -40,12 +41,17 @@ _OF_LISTINGS = 6
 _EARLY, _LATE = FEW_INSTANTS[-2], FEW_INSTANTS[-1]
 
 
-def fixed_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Program]:
-    """Yield the programs, each for a new store.
+@lru_cache(maxsize=2)  # many adapters may be verified in one process, as tests do
+def fixed_programs(capabilities: frozenset[str] = frozenset()) -> tuple[Program, ...]:
+    """Return the programs, each for a new store.
 
     Args:
         capabilities: What the adapter can do beyond the nine methods.
     """
+    return tuple(_programs(capabilities))
+
+
+def _programs(capabilities: frozenset[str]) -> Iterator[Program]:
     yield tuple(_round_trips())
     yield tuple(_metadata())
     yield tuple(_replacements())
@@ -61,7 +67,7 @@ def fixed_programs(capabilities: Collection[str] = frozenset()) -> Iterator[Prog
     for pool in POOLS[:_OF_LISTINGS]:
         yield tuple(_listings(pool))
     yield from programs_of_after_effects()
-    yield from programs_of_lookalikes(frozenset(capabilities))
+    yield from programs_of_lookalikes(capabilities)
     yield from fixed_programs_beyond(capabilities)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import count
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from collection_jobs.conformance.checks.sequential.fixed_cases import fixed_programs
 from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
 from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.checks.sequential.shrinking import shrink_program
@@ -43,6 +42,7 @@ class _Violations:
 
 def search_lifecycle(
     new_store: NewStore,
+    programs: Sequence[Program],
     *,
     capabilities: frozenset[str] = frozenset(),
     seed_number: int,
@@ -53,12 +53,13 @@ def search_lifecycle(
 ) -> list[Finding]:
     """Find every law that a caller alone can see broken, each with a shortest program.
 
-    First the fixed programs, which are the same every time; then random walks. A law that was found
+    First the programs, which are the same every time; then random walks. A law that was found
     broken is muted from then on and the search goes on from what the store then holds: a fault
     that shows at once does not hide the rarer ones behind it.
 
     Args:
         new_store: Opens a new, empty store.
+        programs: Each for a store of its own.
         capabilities: What the adapter can do beyond the nine methods.
         seed_number: Where the random walks come from; the same number, the same walks.
         walks: How many walks to take.
@@ -73,7 +74,7 @@ def search_lifecycle(
         progress(next(opened))
         return new_store()
 
-    for program in fixed_programs(capabilities):
+    for program in programs:
         _visit(next_store, program, violations)
     if walks:
         _walk(next_store, violations, capabilities, seed_number, _settings(walks, steps))

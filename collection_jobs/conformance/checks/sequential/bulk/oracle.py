@@ -7,6 +7,7 @@ says it is, so that one fault does not hide the others. A listing is judged only
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from collection_jobs.conformance.report.coverage import Coverage
@@ -17,7 +18,7 @@ from collection_jobs.conformance.spec.listings import is_list_of_jobs
 from collection_jobs.conformance.spec.model import ABSENT, Facts, JobState, facts_of
 from collection_jobs.conformance.spec.operations import OPERATIONS, judge_call
 from collection_jobs.conformance.spec.signatures import argument_of
-from collection_jobs.fields import FieldKind
+from collection_jobs.fields import Field, FieldKind
 from collection_jobs.job import CollectionJob
 
 __all__ = ["OF_REVISIONS", "BulkOracle"]
@@ -216,7 +217,11 @@ def _listed_as(facts: Facts | None) -> object:
 def _classes(facts: Facts, names: frozenset[str]) -> Iterator[tuple[str, str]]:
     for field in CHOSEN:
         if field.name in names:
-            value: Any = getattr(facts, field.name)
-            if field.kind in SIZES and field.kind is not FieldKind.NAMES:
-                value = dict(value)
-            yield from ((field.name, name) for name in classes_of(field, value))
+            yield from _classes_of_value(field, getattr(facts, field.name))
+
+
+@lru_cache(maxsize=8192)  # most values are drawn from domains that are smaller
+def _classes_of_value(field: Field, value: Any) -> tuple[tuple[str, str], ...]:
+    if field.kind in SIZES and field.kind is not FieldKind.NAMES:
+        value = dict(value)
+    return tuple((field.name, name) for name in classes_of(field, value))
