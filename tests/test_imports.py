@@ -54,7 +54,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"report"}),
     frozenset({"running"}),
     frozenset({"checks"}),
-    frozenset({"run", "examining", "verdicts", "isolated", "prelude", "__init__"}),
+    frozenset({"run", "examining", "beside", "verdicts", "isolated", "prelude", "__init__"}),
 )
 KIT = "collection_jobs.conformance"
 

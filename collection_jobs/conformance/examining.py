@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
+from collection_jobs.conformance.beside.messages import ChecksWanted
+from collection_jobs.conformance.beside.second_process import SecondProcess, has_room_for_two
 from collection_jobs.conformance.report.tokens import pack, unpack
 from collection_jobs.conformance.running.configuration import (
     Check,
@@ -19,6 +22,7 @@ from collection_jobs.conformance.running.early_endings import Escaped, Overdue
 from collection_jobs.conformance.running.not_implemented import finding_of
 from collection_jobs.conformance.running.pace import measure_pace
 from collection_jobs.conformance.running.probing import Probed, probe
+from collection_jobs.conformance.running.processes import workers_print
 from collection_jobs.conformance.running.stores import Stores
 from collection_jobs.conformance.running.targets import Target
 from collection_jobs.conformance.running.watchdog import until_overdue
@@ -102,10 +106,16 @@ class Examining:
             checks = [check for check in checks if check.early]
         elif not self._overdue:
             self._fit_profile()
-        for number, check in enumerate(checks, 1):
-            examined = Examined(check.laws, self._examination(check))
-            self.examined.append(examined)
-            self._listener.ended(check.name, examined.examination.findings, number, len(checks))
+        examined: dict[str, Examined] = {}
+        with ExitStack() as stack:
+            second = self._second_process(checks)
+            if second is not None:
+                stack.enter_context(second)
+            for number, check in enumerate(_those_beside_last(checks, second), 1):
+                made = Examined(check.laws, self._examination_by_either(check, second))
+                examined[check.name] = made
+                self._listener.ended(check.name, made.examination.findings, number, len(checks))
+        self.examined += (examined[check.name] for check in checks)
 
     def _look(self) -> None:
         try:
@@ -134,6 +144,43 @@ class Examining:
             findings = examination.findings
             self.examined.append(Examined(laws, examination))
             self._listener.ended(FIRST_LOOK, findings, 0, 1)
+
+    def _second_process(self, checks: Sequence[Check]) -> SecondProcess | None:
+        """Start a second process for the checks that can be made there, if that pays."""
+        wanted = tuple(check.name for check in checks if check.beside)
+        if self._overdue or self.probed.unwritten or not wanted or len(wanted) == len(checks):
+            return None
+        target = self._target
+        # What stores leave outside of their directories is removed by who has made them.
+        if target.spec is None or target.discard is not None or not has_room_for_two():
+            return None
+        if "durable" not in self.probed.capabilities:
+            return None  # little of them applies, and a process takes longer to start
+        request = ChecksWanted(
+            wanted,
+            self._stores.new_directory(),
+            self._stores.in_memory,
+            self.probed,
+            self._profile,
+            self._seed,
+            workers_print(),
+        )
+        return SecondProcess(target, request)
+
+    def _examination_by_either(self, check: Check, second: SecondProcess | None) -> Examination:
+        """Take what the second process has found; make the check here where it has not."""
+        if second is None or not check.beside or self._overdue:
+            return self._examination(check)
+        progress = partial(self._listener.progress, check.name)
+        progress(0, 1)
+        found = second.examination(check.name, progress, self._stores.look_for_interruption)
+        if found is not None:
+            return self._with_tokens(found, check.name)
+        found = self._examination(check)
+        if second.ended is None or found.findings:
+            return found
+        reason = f"{second.ended}, and another one, which did the same, did not"
+        return replace(found, unchecked=dict.fromkeys(check.laws, reason))
 
     def _examination(self, check: Check) -> Examination:
         """Run a check, again without a method that passed its deadline, as often as one does."""
@@ -199,6 +246,11 @@ class Examining:
             for finding in examination.findings
         ]
         return replace(examination, findings=findings)
+
+
+def _those_beside_last(checks: Sequence[Check], second: SecondProcess | None) -> list[Check]:
+    """Return the checks in the order in which they are made, or waited for."""
+    return list(checks) if second is None else sorted(checks, key=lambda check: check.beside)
 
 
 def _held_by(finding: Finding) -> Mapping[str, object]:

@@ -234,6 +234,7 @@ class Check:
         run: Runs the check.
         again: Reproduces one finding from the content of its token; None: by the whole check.
         early: Whether it can run while methods are unwritten; it then skips their calls.
+        beside: Whether it can be made in a second process meanwhile: no two calls race in it.
     """
 
     name: str
@@ -241,3 +242,4 @@ class Check:
     run: Callable[[Plan], Examination]
     again: Callable[[Plan, dict[str, Any]], list[Finding]] | None = None
     early: bool = False
+    beside: bool = False

@@ -19,8 +19,17 @@ from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVE
 from collection_jobs.conformance.running.messages import Done, Failed, Leave
 from collection_jobs.conformance.running.targets import Target, TargetError
 
-__all__ = ["ForkServer", "Worker", "WorkerDied", "WorkerFailed", "let_workers_print", "workers"]
+__all__ = [
+    "ForkServer",
+    "Worker",
+    "WorkerDied",
+    "WorkerFailed",
+    "let_workers_print",
+    "workers",
+    "workers_print",
+]
 
+_WORKER = "collection_jobs.conformance.running.worker"
 _STDERR = 2
 _PART = 2**16
 _ORDERED = 4
@@ -65,6 +74,11 @@ def let_workers_print() -> None:
     _Printing.allowed = True
 
 
+def workers_print() -> bool:
+    """Return whether workers print where this process does."""
+    return _Printing.allowed
+
+
 class _Started:
     """A process that runs the worker program."""
 
@@ -75,12 +89,12 @@ class _Started:
         ours: Connection,
         theirs: Connection,
         environment: Mapping[str, str] | None = None,
+        program: str = _WORKER,
     ) -> None:
         assert target.spec is not None  # noqa: S101 - the callers looked; this tells the type checker
         self._stderr: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with the process
-        program = (sys.executable, "-m", "collection_jobs.conformance.running.worker")
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this package
-            [*program, str(theirs.fileno()), mode],
+            [sys.executable, "-m", program, str(theirs.fileno()), mode],
             stdin=subprocess.DEVNULL,
             stdout=None if _Printing.allowed else subprocess.DEVNULL,
             stderr=self._stderr,
@@ -126,15 +140,21 @@ class Worker:
         self._ready = False
 
     @classmethod
-    def start(cls, target: Target, environment: Mapping[str, str] | None = None) -> Self:
+    def start(
+        cls,
+        target: Target,
+        environment: Mapping[str, str] | None = None,
+        program: str = _WORKER,
+    ) -> Self:
         """Start a process that can open the target's stores; it has a spec.
 
         Args:
             target: Whose stores.
             environment: Variables of the process that are other than those of this one.
+            program: The module that it runs.
         """
         ours, theirs = Pipe()
-        return cls(ours, _Started(target, PLAIN, ours, theirs, environment))
+        return cls(ours, _Started(target, PLAIN, ours, theirs, environment, program))
 
     def order(self, order: object) -> None:
         """Ask for something, without waiting for the answer.
@@ -149,6 +169,11 @@ class Worker:
             self._pipe.send(order)
         except OSError:
             raise WorkerDied(self._process.epitaph()) from None
+
+    def post(self, order: object) -> None:
+        """Ask for something, without waiting until it is ready for that."""
+        with suppress(OSError):  # one that is gone is noticed by who waits for an answer
+            self._pipe.send(order)
 
     def _wait_ready(self) -> None:
         """Wait until it has found the target: if it cannot, that is not the adapter's doing."""
@@ -171,6 +196,16 @@ class Worker:
         except (EOFError, OSError):
             raise WorkerDied(self._process.epitaph()) from None
         raise WorkerDied(f"a worker process gave no answer within {limit:g} s")
+
+    def hear(self, seconds: float) -> object:
+        """Return the next thing that it tells; None if it tells nothing in that time.
+
+        Where it has ended, a `WorkerDied` is returned.
+        """
+        try:
+            return self._pipe.recv() if self._pipe.poll(seconds) else None
+        except (EOFError, OSError):
+            return WorkerDied(self._process.epitaph())
 
     def answer(self, seconds: float | None = None) -> Done:
         """Wait for the answer to an order.

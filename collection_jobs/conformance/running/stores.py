@@ -87,12 +87,16 @@ class Stores:
 
     def new_directory(self) -> Path:
         """Make a new, empty directory for a store."""
-        if self._interrupted():
-            raise Interrupted
+        self.look_for_interruption()
         directory = self._scratch / f"store-{len(self._directories) + 1}"
         directory.mkdir()
         self._directories.append(directory)
         return directory
+
+    def look_for_interruption(self) -> None:
+        """Raise Interrupted where the user has asked for the end."""
+        if self._interrupted():
+            raise Interrupted
 
     def discard(self) -> None:
         """Remove what the stores have left outside of their directories."""
