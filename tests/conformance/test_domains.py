@@ -82,8 +82,8 @@ def test_the_oracle_compares_a_key_in_a_fold_of_another_zone() -> None:
     reaches = MOST_RECENT.reaches
     assert reaches is not None
     call = Call("list_recent", (5, fold.astimezone(ZoneInfo("Europe/Berlin"))))
-    assert reaches(call, (fold, "a"))
-    assert not reaches(call, (fold.replace(minute=29), "a"))
+    assert reaches(call)((fold, "a"))
+    assert not reaches(call)((fold.replace(minute=29), "a"))
 
 
 def test_a_class_that_was_not_tried_is_printed() -> None:
