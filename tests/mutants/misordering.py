@@ -14,7 +14,7 @@ from typing_extensions import override
 from collection_jobs import CollectionJob, JobStatus
 from collection_jobs.errors import RepositoryError
 from tests.mutants.stores import Memory
-from tests.mutants.tried import LARGE, LARGER, ONE, tried
+from tests.mutants.tried import LARGE, ONE, tried
 
 LISTED = ("LIST-1", "LIST-2", "RUNNING-1")
 
@@ -250,7 +250,7 @@ class PagesByIdOnly(Paged):
         ][:128]
 
 
-@tried(LARGER, "LIST-1", "LIST-2")
+@tried(LARGE, "LIST-1", "LIST-2")
 class StopsAtAnEmptyPage(Memory):
     """Filters pages of a hundred jobs of all statuses, and stops at one that has none."""
 
@@ -287,7 +287,7 @@ class OffsetsInEachShard(Memory):
         return merged[offset % 4 :][:limit]
 
 
-@tried(LARGER, "LIST-1", "LIST-2")
+@tried(LARGE, "LIST-1", "LIST-2")
 class MergesThousands(Memory):
     """Sorts in runs of a thousand, and does not merge the last two."""
 

@@ -12,7 +12,7 @@ from typing_extensions import override
 from collection_jobs import CollectionJob, JobStats, JobStatus
 from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
 from tests.mutants.stores import Memory
-from tests.mutants.tried import LARGE, LARGER, ONE, changed, tried
+from tests.mutants.tried import LARGE, ONE, changed, tried
 
 
 @tried(ONE, "SAVE-5", "SAVE-4", "SAVE-3")
@@ -27,7 +27,7 @@ class TruncateRestarts(Memory):
         return deleted
 
 
-@tried(LARGER, "SAVE-5", "SAVE-4", "SAVE-3")
+@tried(LARGE, "SAVE-5", "SAVE-4", "SAVE-3")
 class CountsFromTheGreatest(Memory):
     """Gives a new job the greatest revision of those that are stored, and one."""
 
@@ -49,7 +49,7 @@ class RevisionsOfTheClock(Memory):
         super()._put(job)
 
 
-@tried(LARGER, "SAVE-4", "SAVE-3", "SAVE-5")
+@tried(LARGE, "SAVE-4", "SAVE-3", "SAVE-5")
 class RevisionsRunDry(Memory):
     """Takes revisions from the database a thousand at a time, and takes each block twice."""
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from typing_extensions import override
 
 from collection_jobs import CollectionJob, JobStats
-from tests.mutants.tried import LARGE, LARGER, ONE, Kept, changed, tried
+from tests.mutants.tried import LARGE, ONE, Kept, changed, tried
 
 
 @tried(ONE, "SAVE-1", "FAILED-1", "STATUS-1", "STATUS-3")
@@ -279,7 +279,7 @@ class KeepsAThousandErrors(Kept):
         )
 
 
-@tried(LARGER, "SAVE-1")
+@tried(LARGE, "SAVE-1")
 class InternsSymbols(Kept):
     """Gives each symbol a number of two bytes, and begins again when there are none left."""
 

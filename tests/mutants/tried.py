@@ -20,8 +20,6 @@ S = TypeVar("S", bound=type[Any])
 
 ONE = "one caller"
 LARGE = "large stores"
-LARGER = "stores larger than those of a quick run"
-"""No check of this name is there: these are known to survive a quick run, and no test runs them."""
 
 
 @dataclass(frozen=True)

@@ -250,6 +250,32 @@ def _many(setting: Setting) -> Iterator[CollectionJob]:
         )
 
 
+def one_status(setting: Setting) -> Iterator[Step]:
+    """Save more than a page of jobs of each status, all of one age, again and again."""
+    for source in ("binance", "kraken", "okx"):
+        jobs = tuple(_in_blocks(setting.sizes.jobs, source))
+        if setting.saves_many:
+            yield Step("save_many", (jobs,))
+        else:
+            yield from (Step("save", (job,)) for job in jobs)
+        yield from reads.each(job.id for job in jobs)
+    yield from reads.listings(setting.oracle, setting.capabilities, setting.sizes.marks[-1:])
+    # The greatest revision of all is that of a job that is gone.
+    for job_id in ("new", setting.oracle.stored[0]):
+        yield from _saved(example_job(job_id))
+        yield Step("delete", (job_id,))
+        yield from _saved(example_job(job_id))
+
+
+def _in_blocks(count: int, source: str) -> Iterator[CollectionJob]:
+    """Yield jobs in their order: few of one status, nearly all of another, few of the first."""
+    few = min(60, count // 4)
+    first = 10 ** len(str(count))  # so that their ids are in the order of their numbers
+    for number in range(count):
+        status = JobStatus.RUNNING if few <= number < count - few else JobStatus.PENDING
+        yield example_job(f"job {first + number}", source=source, status=status)
+
+
 def large_jobs(setting: Setting) -> Iterator[Step]:
     """Save jobs of many symbols, and record outcomes of more of them."""
     for size in setting.sizes.symbols:
@@ -266,6 +292,8 @@ def large_jobs(setting: Setting) -> Iterator[Step]:
                     yield operation.step(job_id, number, symbol=f"S{size - 1 - number}")
                     yield Step("get_by_id", (job_id,))
         yield Step("get_stats", (job_id,))
+    yield from _saved(*_of_other_symbols(setting.sizes.symbols[-1]))
+    yield from reads.each(f"of {size} symbols" for size in setting.sizes.symbols)
     yield from reads.whole(setting.capabilities)
     yield from _growing(min(setting.sizes.of_one_job, 130))
     yield from _reopenings(setting, lambda: iter(()))
@@ -273,6 +301,13 @@ def large_jobs(setting: Setting) -> Iterator[Step]:
         for _ in range(setting.sizes.openings):  # and nothing is done in between
             yield reopen()
         yield from reads.everything(setting.oracle, setting.capabilities)
+
+
+def _of_other_symbols(size: int) -> Iterator[CollectionJob]:
+    """Yield jobs that have no symbol in common, so that there are many different ones."""
+    for exchange in ("X", "Y"):
+        symbols = tuple(f"{exchange}{number}" for number in range(size))
+        yield example_job(f"of symbols of {exchange}", symbols=symbols)
 
 
 def _growing(count: int) -> Iterator[Step]:
@@ -329,6 +364,7 @@ PROGRAMS: Mapping[str, Making] = MappingProxyType(
         "many changes": counters,
         "every value": values,
         "many jobs": large_store,
+        "many of one status": one_status,
         "large jobs": large_jobs,
     }
 )
