@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutants import (
+    aiosqlite_rows,
     beyond_real,
     bulk,
     bulk_right,
@@ -24,6 +25,7 @@ from tests.mutants.table import BUGS, ODD
 __all__ = [
     "BUGS",
     "ODD",
+    "aiosqlite_rows",
     "beyond_real",
     "bulk",
     "bulk_right",

@@ -37,6 +37,8 @@ class Profile:
         preemptions: Every pair of calls is run under all schedules of up to this many preemptions.
         schedules: How many schedules of the pairs of the nine methods to run at most; more where
             there are more methods.
+        engine_runs: How many schedules to run on the real engine of an adapter that cannot run
+            under the deterministic loop, on one handle and, where it may be shared, on two.
         programs: How many random programs of several clients to run; if any, every triple of calls
             is run, too.
         rounds: How often to run each kind of concurrent round, in each topology.
@@ -70,6 +72,7 @@ class Profile:
     steps: int
     preemptions: int
     schedules: int
+    engine_runs: int
     programs: int
     rounds: int
     processes: int
@@ -103,6 +106,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 steps=20,
                 preemptions=1,
                 schedules=12_000,
+                engine_runs=300,
                 programs=0,
                 rounds=1,
                 processes=2,
@@ -124,6 +128,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 steps=40,
                 preemptions=2,
                 schedules=30_000,
+                engine_runs=3_000,
                 programs=0,
                 rounds=14,
                 processes=3,
@@ -148,6 +153,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 steps=60,
                 preemptions=2,
                 schedules=1_000_000,
+                engine_runs=60_000,
                 programs=5_000,
                 rounds=200,
                 processes=4,

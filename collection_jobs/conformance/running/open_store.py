@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
@@ -101,6 +101,7 @@ class OpenStore(Generic[_R]):
         opening: AbstractAsyncContextManager[_R],
         directory: Path | None = None,
         pulse: Pulse | None = None,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     ) -> None:
         """Open the repository.
 
@@ -108,10 +109,11 @@ class OpenStore(Generic[_R]):
             opening: The repository, not open yet.
             directory: What to remove when it is closed.
             pulse: Beats while the event loop runs.
+            loop_factory: Makes the event loop, where it is not asyncio's own.
         """
         self._directory = directory
         self._stopped = False
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=loop_factory)
         self._loop = self._runner.get_loop()
         self._work: asyncio.Queue[tuple[Coroutine[Any, Any, Any], asyncio.Future[Any]] | None]
         self._work = asyncio.Queue()

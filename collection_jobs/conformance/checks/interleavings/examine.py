@@ -17,6 +17,8 @@ __all__ = ["examine_interleavings", "find_interleaving_again"]
 
 _RUNS_OF_A_PAIR = 2
 """About how many runs a pair takes at least."""
+_RUNS_ON_THE_ENGINE = 12
+"""About how many it takes there, where each call takes several statements."""
 
 # What needs Hypothesis is loaded only when it is used: a worker process starts twice as fast.
 
@@ -28,12 +30,13 @@ def examine_interleavings(plan: Plan) -> Examination:
         seconds_of_a_run,
     )
     from collection_jobs.conformance.checks.interleavings.pairs import pairs
+    from collection_jobs.conformance.checks.interleavings.schedules import Runner
 
     programs = list(pairs(capabilities=plan.capabilities))
     # What an adapter has beyond the nine methods takes nothing from what is tried of the nine.
     schedules = plan.profile.schedules * len(programs) // len(list(pairs()))
     every = len(programs)
-    seconds = seconds_of_a_run(plan.opening, plan.new_directory(), programs[0])
+    seconds = seconds_of_a_run(Runner(plan.opening, plan.new_directory()), programs[0])
     schedules = less_work(schedules, seconds, plan.profile.patience)
     programs = _most_telling(programs, schedules // _RUNS_OF_A_PAIR)
     explored = explore_pairs(
@@ -45,11 +48,45 @@ def examine_interleavings(plan: Plan) -> Examination:
         programs=programs,
     )
     if explored.unsupported is not None:
-        return Examination([], "", skipped=str(explored))
+        return _on_the_engine(plan, programs, str(explored))
     left_out = f" (of {every:,}; the others were left out, for a run takes long)"
     covered = f"{explored}{left_out if len(programs) < every else ''}"
     examined = Examination(list(explored.findings), covered)
     return _go_further(plan, examined) if plan.profile.programs else examined
+
+
+def _on_the_engine(plan: Plan, programs: list[ConcurrentProgram], why: str) -> Examination:
+    """Explore on the real engine an adapter that cannot run under the deterministic loop.
+
+    On one handle, then on two, which stand for two processes, where it may be shared.
+    """
+    from collection_jobs.conformance.checks.interleavings.engine_runs import (
+        EngineRunner,
+        can_conflict,
+    )
+    from collection_jobs.conformance.checks.interleavings.explore import (
+        explore_on_engine,
+        seconds_of_a_run,
+    )
+
+    findings: list[Finding] = []
+    covered: list[str] = []
+    for handles in (1, 2) if "shared" in plan.capabilities else (1,):
+        runner = EngineRunner(plan.opening, plan.new_directory, handles)
+        seconds = seconds_of_a_run(runner, programs[0])
+        runs = less_work(plan.profile.engine_runs, seconds, plan.profile.patience)
+        some = _most_telling(list(filter(can_conflict, programs)), runs // _RUNS_ON_THE_ENGINE)
+        explored = explore_on_engine(
+            EngineRunner(plan.opening, plan.new_directory, handles),
+            some,
+            preemptions=2 if plan.profile.programs else 1,
+            muted=frozenset(finding.law for finding in findings),
+            progress=plan.progress,
+            max_runs=runs,
+        )
+        findings += explored.findings
+        covered.append(str(explored))
+    return Examination(findings, f"{'; '.join(covered)} ({why})")
 
 
 def _most_telling(programs: list[ConcurrentProgram], most: int) -> list[ConcurrentProgram]:
@@ -105,7 +142,17 @@ def _go_further(plan: Plan, examined: Examination) -> Examination:
 
 def find_interleaving_again(plan: Plan, token: dict[str, Any]) -> list[Finding]:
     """Run the program of a token under its schedule; return the finding, if it shows again."""
+    from collection_jobs.conformance.checks.interleavings.engine_runs import EngineRunner
+    from collection_jobs.conformance.checks.interleavings.schedules import Runner
     from collection_jobs.conformance.checks.interleavings.shrinking import rerun
 
-    found = rerun(plan.opening, plan.new_directory(), token)
+    handles = token.get("handles")
+    if handles is None:
+        found = rerun(Runner(plan.opening, plan.new_directory()), token)
+        return [] if found is None else [found]
+    runner = EngineRunner(plan.opening, plan.new_directory, int(handles))
+    try:
+        found = rerun(runner, token)
+    finally:
+        runner.close()
     return [] if found is None else [found]

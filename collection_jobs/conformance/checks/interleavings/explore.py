@@ -10,11 +10,12 @@ are free, and all of them are explored.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from collection_jobs.conformance.checks.interleavings.engine_runs import EngineRunner
 from collection_jobs.conformance.checks.interleavings.inert_loop import Unsupported
 from collection_jobs.conformance.checks.interleavings.pairs import pairs
 from collection_jobs.conformance.checks.interleavings.programs import (
@@ -22,7 +23,12 @@ from collection_jobs.conformance.checks.interleavings.programs import (
     OpenRepository,
 )
 from collection_jobs.conformance.checks.interleavings.random_programs import search_programs
-from collection_jobs.conformance.checks.interleavings.schedules import Frontier, Prefix, Runner
+from collection_jobs.conformance.checks.interleavings.schedules import (
+    Frontier,
+    Prefix,
+    Runner,
+    RunsPrograms,
+)
 from collection_jobs.conformance.checks.interleavings.shrinking import (
     Witness,
     present,
@@ -31,7 +37,13 @@ from collection_jobs.conformance.checks.interleavings.shrinking import (
 from collection_jobs.conformance.running.watchdog import Blocked, watched
 from collection_jobs.conformance.spec.findings import Finding
 
-__all__ = ["Exploration", "explore_pairs", "explore_random", "seconds_of_a_run"]
+__all__ = [
+    "Exploration",
+    "explore_on_engine",
+    "explore_pairs",
+    "explore_random",
+    "seconds_of_a_run",
+]
 
 _Progress = Callable[[int, int], None]
 
@@ -57,6 +69,7 @@ class Exploration:
         cut: How many programs had more schedules within that than were run.
         limit: Which limit ended the exploration of those.
         beyond: How many programs were run under every schedule of one preemption more.
+        at: Where the preemptions were, where they were not at every suspension.
     """
 
     findings: tuple[Finding, ...]
@@ -68,6 +81,7 @@ class Exploration:
     cut: int = 0
     limit: str = ""
     beyond: int = 0
+    at: str = ""
 
     @property
     def pairs(self) -> int:
@@ -83,7 +97,7 @@ class Exploration:
             many = "" if self.preemptions == 1 else "s"
             covered = (
                 f"{self.programs:,} {self.kind}, all schedules of up to"
-                f" {self.preemptions} preemption{many}"
+                f" {self.preemptions} preemption{many}{self.at}"
             )
             if self.beyond:
                 covered += f", {self.beyond:,} under those of {self.preemptions + 1}"
@@ -122,8 +136,48 @@ def explore_pairs(
         kind: What to call them in a report.
     """
     search = _Search(Runner(open_repository, directory), muted, max_runs)
-    frontiers = [Frontier(program) for program in (pairs() if programs is None else programs)]
-    explored = Exploration((), len(frontiers), 0, 0, kind=kind)
+    every = list(pairs() if programs is None else programs)
+    return _explore(
+        search, every, preemptions, progress, Exploration((), len(every), 0, 0, kind=kind)
+    )
+
+
+def explore_on_engine(
+    runner: EngineRunner,
+    programs: Sequence[ConcurrentProgram],
+    *,
+    preemptions: int,
+    muted: frozenset[str] = frozenset(),
+    progress: _Progress | None = None,
+    max_runs: int,
+) -> Exploration:
+    """Run programs on the adapter's real engine, under every schedule of few preemptions.
+
+    Args:
+        runner: Runs them; its store is closed at the end.
+        programs: The programs.
+        preemptions: The bound.
+        muted: Laws whose violations are known already.
+        progress: Told how many programs of how many are done.
+        max_runs: How many runs to make, beyond the first few of each program.
+    """
+    search = _Search(runner, muted, max_runs)
+    handles = "" if runner.handles == 1 else f" with {runner.handles} handles"
+    at = f" at the engine's statements{handles}"
+    explored = Exploration((), len(programs), 0, 0, at=at)
+    return _explore(search, programs, preemptions, progress, explored, closing=runner.close)
+
+
+def _explore(
+    search: _Search,
+    programs: Sequence[ConcurrentProgram],
+    preemptions: int,
+    progress: _Progress | None,
+    explored: Exploration,
+    closing: Callable[[], None] = lambda: None,
+) -> Exploration:
+    """Run every schedule of no preemption, then of one, and so on, up to the bound."""
+    frontiers = [Frontier(program) for program in programs]
 
     def tell(rounds: int, done: int) -> None:
         if progress is not None:
@@ -143,8 +197,8 @@ def explore_pairs(
                 break
         found = search.findings()
         limit = f"limit of {_MOST_SCHEDULES:,} schedules each"
-        if search.is_spent and max_runs is not None:
-            limit = f"limit of {max_runs:,} runs"
+        if search.is_spent and search.max_runs is not None:
+            limit = f"limit of {search.max_runs:,} runs"
         return replace(
             explored,
             findings=found,
@@ -154,14 +208,17 @@ def explore_pairs(
             beyond=beyond,
         )
 
-    return _watch(search, explore, explored)
+    def explore_and_close() -> Exploration:
+        try:
+            return explore()
+        finally:
+            closing()
+
+    return _watch(search, explore_and_close, explored)
 
 
-def seconds_of_a_run(
-    open_repository: OpenRepository, directory: Path, program: ConcurrentProgram
-) -> float:
+def seconds_of_a_run(runner: RunsPrograms, program: ConcurrentProgram) -> float:
     """Return the least seconds of a few runs of a program; 0 where it cannot be run."""
-    runner = Runner(open_repository, directory)
     seconds: list[float] = []
 
     def run() -> None:
@@ -169,6 +226,8 @@ def seconds_of_a_run(
             began = time.perf_counter()
             runner.run(program)
             seconds.append(time.perf_counter() - began)
+        if isinstance(runner, EngineRunner):
+            runner.close()
 
     try:
         watched(run, lambda: runner.runs)
@@ -279,7 +338,7 @@ def _round(
 class _Search:
     """The witnesses found so far, one for each law."""
 
-    runner: Runner
+    runner: RunsPrograms
     muted: frozenset[str]
     max_runs: int | None = None
     witnesses: dict[str, Witness] = field(default_factory=dict[str, Witness])
@@ -303,9 +362,10 @@ class _Search:
         last = self.runner.runs + most
         for prefix, execution in frontier.run(self.runner, bound):
             laws = execution.laws - self.muted
-            for law in laws:
-                witness = Witness(law, frontier.program, prefix, bound)
-                self.witnesses.setdefault(law, witness)
+            for found in execution.findings:
+                if found.law in laws:
+                    witness = Witness(found.law, frontier.program, prefix, bound, found.message)
+                    self.witnesses.setdefault(found.law, witness)
             if laws:
                 self.broken.add(id(frontier))
                 return

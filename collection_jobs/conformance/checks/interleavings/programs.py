@@ -28,12 +28,20 @@ from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
-__all__ = ["Choice", "ConcurrentProgram", "Execution", "OpenRepository", "Replay", "execute"]
+__all__ = [
+    "CLIENT_NAMES",
+    "Choice",
+    "ConcurrentProgram",
+    "Execution",
+    "OpenRepository",
+    "Replay",
+    "execute",
+]
 
 OpenRepository = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
 """Opens a store in a directory of its own; the same directory again opens the same store again."""
 
-_NAMES = ("A", "B", "C", "D")
+CLIENT_NAMES = ("A", "B", "C", "D")
 
 
 @dataclass(frozen=True)
@@ -69,10 +77,10 @@ class ConcurrentProgram:
     def lines(self) -> tuple[str, ...]:
         """Return the program as Python, client by client."""
         lines = [str(step) for step in self.setup]
-        for name, steps in zip(_NAMES, self.clients, strict=False):
+        for name, steps in zip(CLIENT_NAMES, self.clients, strict=False):
             lines.append(f"async def {name.lower()}():")
             lines += [f"    {step}" for step in steps]
-        names = ", ".join(f"{name.lower()}()" for name in _NAMES[: len(self.clients)])
+        names = ", ".join(f"{name.lower()}()" for name in CLIENT_NAMES[: len(self.clients)])
         return (*lines, f"await asyncio.gather({names})")
 
 
@@ -206,7 +214,7 @@ class _Run:
             self._loop.exploring = True
             tasks = [
                 self._loop.start(self._caller(name, repository, setup.held).run(steps), name)
-                for name, steps in zip(_NAMES, self._program.clients, strict=False)
+                for name, steps in zip(CLIENT_NAMES, self._program.clients, strict=False)
             ]
             await asyncio.wait(tasks)
             self._loop.exploring = False

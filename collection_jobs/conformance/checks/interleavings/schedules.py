@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from collection_jobs.conformance.checks.interleavings.programs import (
     Choice,
@@ -17,10 +18,28 @@ from collection_jobs.conformance.checks.interleavings.programs import (
 )
 from collection_jobs.conformance.checks.interleavings.trace import Trace
 
-__all__ = ["Frontier", "Prefix", "Runner"]
+__all__ = ["Frontier", "Prefix", "Runner", "RunsPrograms"]
 
 Prefix = tuple[int, ...]
 """The first choices of a schedule; after them, whoever ran last goes on."""
+
+
+class RunsPrograms(Protocol):
+    """Runs programs under schedules, counts the runs, and knows which program is run.
+
+    Attributes:
+        held: What a token holds, beside the program and the schedule, to run it again.
+    """
+
+    held: Mapping[str, object]
+    runs: int
+    program: ConcurrentProgram | None
+
+    def run(
+        self, program: ConcurrentProgram, prefix: Prefix = (), trace: Trace | None = None
+    ) -> tuple[Execution, list[Choice]]:
+        """Run a program under one schedule; return what came of it, and every choice there was."""
+        ...
 
 
 @dataclass(slots=True)
@@ -29,6 +48,7 @@ class Runner:
 
     open_repository: OpenRepository
     directory: Path
+    held: Mapping[str, object] = field(default_factory=dict[str, object])
     runs: int = 0
     program: ConcurrentProgram | None = None
     _used: int = 0
@@ -60,7 +80,7 @@ class Frontier:
         self._waiting: dict[int, deque[Prefix]] = {0: deque([()])}
         self._twins = len(set(program.clients)) == 1
 
-    def run(self, runner: Runner, preemptions: int) -> Iterator[tuple[Prefix, Execution]]:
+    def run(self, runner: RunsPrograms, preemptions: int) -> Iterator[tuple[Prefix, Execution]]:
         """Run every schedule of just so many preemptions; those of fewer must have been run."""
         waiting = self._waiting.setdefault(preemptions, deque())
         while waiting:

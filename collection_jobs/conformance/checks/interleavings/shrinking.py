@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from collection_jobs.conformance.checks.interleavings.programs import (
     ConcurrentProgram,
-    OpenRepository,
 )
-from collection_jobs.conformance.checks.interleavings.schedules import Frontier, Prefix, Runner
+from collection_jobs.conformance.checks.interleavings.schedules import (
+    Frontier,
+    Prefix,
+    RunsPrograms,
+)
 from collection_jobs.conformance.checks.interleavings.trace import Trace
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.spec.findings import Finding
 
 __all__ = ["Witness", "present", "rerun", "shrink_witness"]
 
+_TRIES = 4
+"""How often a schedule is run again that does not show its violation: a real engine takes time."""
 _RUNS = 2_000
 """How many runs to spend on one finding: a program that is a call shorter is not worth more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A program and a schedule that break a law."""
+    """A program and a schedule that break a law, and how that was told when it was seen first."""
 
     law: str
     program: ConcurrentProgram
     prefix: Prefix
     preemptions: int
+    told: str = ""
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -37,7 +42,7 @@ class Witness:
         return self.program.size, self.preemptions, len(self.prefix)
 
 
-def shrink_witness(witness: Witness, runner: Runner) -> Witness:
+def shrink_witness(witness: Witness, runner: RunsPrograms) -> Witness:
     """Take away calls as long as the law stays broken, then preemptions."""
     budget = runner.runs + _RUNS
     shrunk = True
@@ -53,14 +58,15 @@ def shrink_witness(witness: Witness, runner: Runner) -> Witness:
 
 
 def _break(
-    program: ConcurrentProgram, law: str, preemptions: int, runner: Runner, budget: int
+    program: ConcurrentProgram, law: str, preemptions: int, runner: RunsPrograms, budget: int
 ) -> Witness | None:
     """Return the schedule of fewest preemptions under which a program breaks a law."""
     frontier = Frontier(program)
     for bound in range(preemptions + 1):
         for prefix, execution in frontier.run(runner, bound):
-            if law in execution.laws:
-                return Witness(law, program, prefix, bound)
+            for found in execution.findings:
+                if found.law == law:
+                    return Witness(law, program, prefix, bound, found.message)
             if runner.runs >= budget:
                 return None
     return None
@@ -79,11 +85,17 @@ def _smaller(program: ConcurrentProgram) -> Iterator[ConcurrentProgram]:
                 yield replace(program, clients=clients)
 
 
-def present(witness: Witness, runner: Runner) -> Finding:
+def present(witness: Witness, runner: RunsPrograms) -> Finding:
     """Run it once more, and write down the program, the schedule and why the law is broken."""
-    trace = Trace()
-    execution, _ = runner.run(witness.program, witness.prefix, trace)
-    found = next(one for one in execution.findings if one.law == witness.law)
+    for _ in range(_TRIES):
+        trace = Trace()
+        execution, _ = runner.run(witness.program, witness.prefix, trace)
+        found = next((one for one in execution.findings if one.law == witness.law), None)
+        if found is not None:
+            break
+    else:
+        text = f"{witness.told} (seen once: the same schedule did not show it again)"
+        return Finding(witness.law, text, witness.program.lines(), token=_token(witness, runner))
     many = "" if witness.preemptions == 1 else "s"
     told = [
         f"One schedule that breaks the law, with {witness.preemptions} preemption{many}:",
@@ -92,20 +104,23 @@ def present(witness: Witness, runner: Runner) -> Finding:
         *found.history,
     ]
     history = (*witness.program.lines(), *(f"# {line}" for line in told))
-    return Finding(witness.law, found.message, history, found.timeline, _token(witness))
+    return Finding(witness.law, found.message, history, found.timeline, _token(witness, runner))
 
 
-def rerun(open_repository: OpenRepository, directory: Path, held: dict[str, Any]) -> Finding | None:
+def rerun(runner: RunsPrograms, held: dict[str, Any]) -> Finding | None:
     """Run what a token holds once more: the finding, if its law is broken again."""
     program = ConcurrentProgram(held["setup"], held["clients"])
     witness = Witness(held["law"], program, held["prefix"], held["preemptions"])
-    runner = Runner(open_repository, directory)
-    execution, _ = runner.run(program, witness.prefix)
-    return present(witness, runner) if witness.law in execution.laws else None
+    for _ in range(_TRIES):
+        execution, _ = runner.run(program, witness.prefix)
+        if witness.law in execution.laws:
+            return present(witness, runner)
+    return None
 
 
-def _token(witness: Witness) -> str:
+def _token(witness: Witness, runner: RunsPrograms) -> str:
     held = {
+        **runner.held,
         "check": "interleavings",
         "law": witness.law,
         "setup": witness.program.setup,

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collection_jobs.conformance.checks.interleavings.loop import DeterministicLoop
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
 from collection_jobs.conformance.running.places import where
 from collection_jobs.conformance.spec.calls import Call, Outcome
 
-__all__ = ["Trace"]
+__all__ = ["SteppedLoop", "Trace"]
+
+
+class SteppedLoop(Protocol):
+    """A loop whose steps are chosen."""
+
+    switched: Callable[[str, bool], None] | None
+
+    def task_of(self, owner: str) -> asyncio.Task[Any] | None:
+        """Return the first task of an owner that has not come to its end."""
+        ...
 
 
 class Trace:
@@ -19,16 +32,16 @@ class Trace:
     def __init__(self) -> None:
         """Start with no lines."""
         self.lines: list[str] = []
-        self._loop: DeterministicLoop | None = None
+        self._loop: SteppedLoop | None = None
         self._last = ""
         self._suspended: set[str] = set()
 
-    def begin(self, loop: DeterministicLoop) -> None:
+    def begin(self, loop: SteppedLoop) -> None:
         """Start to write: the clients begin."""
         self._loop = loop
         loop.switched = self._switched
 
-    def end(self, loop: DeterministicLoop) -> None:
+    def end(self, loop: SteppedLoop) -> None:
         """Stop: the clients are done."""
         self._loop = None
         loop.switched = None
