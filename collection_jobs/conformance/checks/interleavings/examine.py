@@ -17,6 +17,8 @@ __all__ = ["examine_interleavings", "find_interleaving_again"]
 
 _RUNS_OF_A_PAIR = 2
 """About how many runs a pair takes at least."""
+_PART = 6
+"""What part of the patience for one kind of work each number of handles has."""
 _RUNS_ON_THE_ENGINE = 12
 """About how many it takes there, where each call takes several statements."""
 
@@ -48,7 +50,7 @@ def examine_interleavings(plan: Plan) -> Examination:
         programs=programs,
     )
     if explored.unsupported is not None:
-        return _on_the_engine(plan, programs, str(explored))
+        return _on_the_engine(plan, programs, explored.unsupported)
     left_out = f" (of {every:,}; the others were left out, for a run takes long)"
     covered = f"{explored}{left_out if len(programs) < every else ''}"
     examined = Examination(list(explored.findings), covered)
@@ -74,7 +76,7 @@ def _on_the_engine(plan: Plan, programs: list[ConcurrentProgram], why: str) -> E
     for handles in (1, 2) if "shared" in plan.capabilities else (1,):
         runner = EngineRunner(plan.opening, plan.new_directory, handles)
         seconds = seconds_of_a_run(runner, programs[0])
-        runs = less_work(plan.profile.engine_runs, seconds, plan.profile.patience)
+        runs = less_work(plan.profile.engine_runs, seconds, plan.profile.patience / _PART)
         some = _most_telling(list(filter(can_conflict, programs)), runs // _RUNS_ON_THE_ENGINE)
         explored = explore_on_engine(
             EngineRunner(plan.opening, plan.new_directory, handles),
@@ -86,7 +88,7 @@ def _on_the_engine(plan: Plan, programs: list[ConcurrentProgram], why: str) -> E
         )
         findings += explored.findings
         covered.append(str(explored))
-    return Examination(findings, f"{'; '.join(covered)} ({why})")
+    return Examination(findings, f"{'; '.join(covered)} ({why}, so no loop of the kit's runs it)")
 
 
 def _most_telling(programs: list[ConcurrentProgram], most: int) -> list[ConcurrentProgram]:
