@@ -8,6 +8,7 @@ from collection_jobs.errors import (
     CollectionJobError,
     ForbiddenTransitionError,
     JobNotFoundError,
+    LeaseLostError,
     RepositoryClosedError,
     RepositoryError,
     StaleJobError,
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
         CheckedRepository,
         CheckedSavesMany,
     )
+    from collection_jobs.lease import Lease
     from collection_jobs.opening import open_repository
     from collection_jobs.protocol import (
+        AddsJobs,
         CollectionJobRepository,
+        LeasesJobs,
         PagesByKey,
         RecordsCompletedSymbols,
         SavesMany,
@@ -37,12 +41,15 @@ else:
     # Loaded when they are asked for: with typing_extensions, they take half as long as the rest of
     # the package and the standard library's modules together, and a service may need neither.
     _HOMES = {
+        "AddsJobs": "protocol",
         "CheckedCompletedSymbols": "base",
         "CheckedPagesByKey": "base",
         "CheckedRepository": "base",
         "CheckedSavesMany": "base",
         "CollectionJobRepository": "protocol",
         "InMemoryCollectionJobRepository": "adapters.memory",
+        "Lease": "lease",
+        "LeasesJobs": "protocol",
         "PagesByKey": "protocol",
         "RecordsCompletedSymbols": "protocol",
         "SavesMany": "protocol",
@@ -61,6 +68,7 @@ else:
 
 __all__ = [
     "TRANSITIONS",
+    "AddsJobs",
     "CheckedCompletedSymbols",
     "CheckedPagesByKey",
     "CheckedRepository",
@@ -74,6 +82,9 @@ __all__ = [
     "JobNotFoundError",
     "JobStats",
     "JobStatus",
+    "Lease",
+    "LeaseLostError",
+    "LeasesJobs",
     "PagesByKey",
     "RecordsCompletedSymbols",
     "RepositoryClosedError",
