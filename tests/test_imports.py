@@ -18,7 +18,7 @@ PACKAGE = Path(collection_jobs.__file__).parent
 DOMAIN = {
     *("status", "job", "fields", "stats", "errors", "validation", "documents", "free_text", "urls"),
 }
-CONTRACT = {"repository", "protocol", "owner", "openable", "base"}
+CONTRACT = {"repository", "protocol", "lease", "owner", "openable", "base"}
 
 # For each room, the rooms and the libraries beyond the standard library that it may import.
 ALLOWED: dict[str, set[str]] = {
