@@ -262,6 +262,21 @@ async def test_a_limit_of_0_and_no_jobs_at_all_ask_nothing_of_the_engine() -> No
         assert repository.called == []
 
 
+async def test_hooks_are_given_the_lease_and_refuse_one_that_was_lost() -> None:
+    calls: list[Call] = [
+        lambda it: it.update_status("a", JobStatus.FAILED, lease=LEASE),
+        lambda it: it.add_failed_symbol("a", "BTC", "x", lease=LEASE),
+        lambda it: it.add_completed_symbol("a", "BTC", 1, lease=LEASE),
+        lambda it: it.renew(LEASE, HOUR),
+    ]
+    async with DictRepositoryWithLeases() as repository:
+        for call in calls:
+            repository.jobs["a"], repository.leases["a"] = LEASE.job, replace(LEASE, token=2)
+            with pytest.raises(LeaseLostError, match="'w' no longer has job 'a'"):
+                await call(repository)
+            assert repository.jobs == {"a": LEASE.job}
+
+
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_repository_that_is_not_open_says_so_and_calls_no_hook(name: str) -> None:
     repository = DictRepositoryWithLeases()
