@@ -203,10 +203,11 @@ def test_selected_jobs_are_counted_and_asked_about(url: str) -> None:
 
 
 def test_named_jobs_are_changed_without_asking_but_deleted_after_it(url: str) -> None:
-    assert jobs("retry", url, "a", "b", "a").stdout.splitlines() == [
-        "a was failed and is pending",
-        "b was failed and is pending",
-    ]
+    result = jobs("retry", url, "a", "b", "a")
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        ["a was failed and is pending", "b was failed and is pending"],
+    )
     assert jobs("delete", url, "a", "b").exit_code == 1
     assert statuses(url, "ab") == {"pending"}
 

@@ -269,6 +269,24 @@ async def test_a_release_never_retries_a_job_that_failed_meanwhile(with_lease: b
         assert job.status is JobStatus.FAILED
 
 
+async def test_a_release_is_of_the_lease_that_it_saw() -> None:
+    class Ending(InMemoryCollectionJobRepository):
+        """The worker gives up while the command looks who it is."""
+
+        async def get_lease(self, job_id: str) -> Lease | None:
+            lease = await super().get_lease(job_id)
+            await self.update_status(job_id, JobStatus.FAILED, "no luck")
+            return lease
+
+    async with Ending() as repository:
+        stale, _ = await claimed(repository)
+        with pytest.raises(Refused, match="job 'a' is failed, but only a running job"):
+            await released(repository, stale)
+        job = await repository.get_by_id("a")
+        assert job is not None
+        assert (job.status, job.error_message) == (JobStatus.FAILED, "no luck")
+
+
 async def test_a_release_goes_on_although_the_worker_records_outcomes() -> None:
     async with InMemoryCollectionJobRepository() as repository:
         await repository.save(example_job("a").start_running())
@@ -299,7 +317,8 @@ def test_a_store_without_leases_releases_jobs_and_says_what_it_cannot(
     assert result.stdout == "a was running and is pending\nb was running and is pending\n"
     assert result.stderr.count("this store does not lease jobs: it is not known who worked") == 1
     assert [repository.jobs[name].status.value for name in "abc"] == ["pending"] * 2 + ["running"]
-    assert "worker" not in jobs("list", "pg://host/db", width=200).stdout
+    listed = jobs("list", "pg://host/db", width=200)
+    assert (listed.exit_code, "worker" in listed.stdout) == (0, False)
     result = jobs("release", "pg://host/db", "--expired", "--yes")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "does not lease jobs, so no lease of it can have expired: name the jobs" in result.stderr

@@ -24,13 +24,13 @@ from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 from collection_jobs.urls import shown_url
 
-__all__ = ["Action", "Told", "change_jobs"]
+__all__ = ["Action", "ChangeReport", "change_jobs"]
 
 _AT_ONCE = 50
 """How many jobs are changed side by side, which an engine may do in one transaction."""
 
 
-class Told(NamedTuple):
+class ChangeReport(NamedTuple):
     """What a change is told as.
 
     Attributes:
@@ -63,7 +63,7 @@ class Action:
     verb: str
     done: str
     statuses: tuple[JobStatus, ...]
-    change: Callable[[CollectionJobRepository, CollectionJob], Awaitable[Told]]
+    change: Callable[[CollectionJobRepository, CollectionJob], Awaitable[ChangeReport]]
     refusal: Callable[[CollectionJob], Refused] | None = None
     question: Callable[[Chosen, Selection], str] | None = None
     choose: Choose | None = None
@@ -131,7 +131,7 @@ class _Changes:
         self._action = action
         self._jobs = jobs
         self._as_json = as_json
-        self._made: list[Told] = []
+        self._made: list[ChangeReport] = []
         self._refused: dict[str, Refused] = {}
 
     async def make(self, repository: CollectionJobRepository, ids: Sequence[str]) -> None:
@@ -156,13 +156,13 @@ class _Changes:
             if failure is not None:
                 raise self._failed(failure)
 
-    async def _change(self, repository: CollectionJobRepository, job_id: str) -> Told:
+    async def _change(self, repository: CollectionJobRepository, job_id: str) -> ChangeReport:
         job = await repository.get_by_id(job_id)
         if job is None:
             raise Refused(f"job {job_id!r} was deleted in the meantime")
         return await self._action.change(repository, job)
 
-    def _add(self, told: Told) -> None:
+    def _add(self, told: ChangeReport) -> None:
         self._made.append(told)
         if not self._as_json:
             console().print(told.text, soft_wrap=True)

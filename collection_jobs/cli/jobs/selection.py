@@ -11,7 +11,7 @@ import click
 from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.failure import Failure
 from collection_jobs.cli.jobs.asking import counted
-from collection_jobs.cli.jobs.queries import StatusTotals, each
+from collection_jobs.cli.jobs.queries import StatusTotals, jobs_with
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
@@ -91,7 +91,7 @@ async def select(
     """Give the jobs that the options select, of the statuses that the command is for."""
     for status in statuses:
         if status in (selection.statuses or statuses):
-            async for job in each(repository, status):
+            async for job in jobs_with(repository, status):
                 if selection.source in (None, job.source):
                     yield job
 

@@ -10,7 +10,7 @@ import click
 from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.failure import URL_VARIABLE, Failure, Refused
 from collection_jobs.cli.jobs.arguments import Words
-from collection_jobs.cli.jobs.changing import Action, Told, change_jobs
+from collection_jobs.cli.jobs.changing import Action, ChangeReport, change_jobs
 from collection_jobs.cli.jobs.group import json_option, read_line, words_argument
 from collection_jobs.cli.jobs.leases import with_leases
 from collection_jobs.cli.jobs.selection import Chosen, Selection, select, selecting
@@ -37,17 +37,17 @@ _Transition = Callable[[CollectionJobRepository, CollectionJob], Awaitable[Statu
 
 def _told(
     transition: _Transition,
-) -> Callable[[CollectionJobRepository, CollectionJob], Awaitable[Told]]:
+) -> Callable[[CollectionJobRepository, CollectionJob], Awaitable[ChangeReport]]:
     """Make a change of status, and tell it."""
 
-    async def change(repository: CollectionJobRepository, job: CollectionJob) -> Told:
+    async def change(repository: CollectionJobRepository, job: CollectionJob) -> ChangeReport:
         former, changed, worker = await transition(repository, job)
         before, now = former.status.value, changed.status.value
         by = "" if worker is None else f" by {escaped(worker)}"
         shape = {"id": former.id, "former_status": before, "status": now}
         if worker is not None:
             shape["worker"] = worker
-        return Told(f"{escaped(former.id)} was {before}{by} and is {now}", shape)
+        return ChangeReport(f"{escaped(former.id)} was {before}{by} and is {now}", shape)
 
     return change
 
@@ -127,7 +127,7 @@ def release_command(
     selection = Selection.of(statuses, source, every, expired=expired)
     transition = _told(released_if_expired if expired else released)
 
-    async def release(repository: CollectionJobRepository, job: CollectionJob) -> Told:
+    async def release(repository: CollectionJobRepository, job: CollectionJob) -> ChangeReport:
         told = await transition(repository, job)
         if not isinstance(repository, LeasesJobs):
             warn_once()
@@ -202,10 +202,10 @@ def delete_command(
     change_jobs(_words(words, selection), selection, action, yes=yes, as_json=as_json)
 
 
-async def _delete(repository: CollectionJobRepository, job: CollectionJob) -> Told:
+async def _delete(repository: CollectionJobRepository, job: CollectionJob) -> ChangeReport:
     if not await repository.delete(job.id):
         raise Refused(f"job {job.id!r} was deleted in the meantime")
-    return Told(f"{escaped(job.id)} is deleted", {"id": job.id, "deleted": True})
+    return ChangeReport(f"{escaped(job.id)} is deleted", {"id": job.id, "deleted": True})
 
 
 def _question(chosen: Chosen, selection: Selection) -> str:
