@@ -51,6 +51,19 @@ async def lease(path: Path) -> None:
             assert await repository.update_status(mine.job.id, JobStatus.COMPLETED, lease=mine)
 
 
+async def limited(path: Path) -> None:
+    """Claim jobs while fewer than some run, and say the most that were seen to."""
+    limit, most = int(sys.argv[3]), 0
+    async with SQLiteCollectionJobRepository(path, busy_timeout=30) as repository:
+        wait_for_the_start()
+        while await repository.list_by_status(JobStatus.PENDING, limit=1):
+            mine = await repository.claim_next(f"{os.getpid()}", HOUR, most_running=limit)
+            if mine is not None:
+                most = max(most, len(await repository.get_running_jobs()))
+                assert await repository.update_status(mine.job.id, JobStatus.FAILED, lease=mine)
+    say(str(most))
+
+
 async def hold(path: Path) -> None:
     """Claim a job for some seconds, record a failure, and stop there."""
     async with SQLiteCollectionJobRepository(path, busy_timeout=30) as repository:
@@ -181,7 +194,20 @@ if __name__ == "__main__":
     commands = {
         command.__name__: command
         for command in (
-            *(claim, lease, hold, create, write, forget, migrate, halt, serve, visit, starve),
+            *(
+                claim,
+                lease,
+                limited,
+                hold,
+                create,
+                write,
+                forget,
+                migrate,
+                halt,
+                serve,
+                visit,
+                starve,
+            ),
         )
     }
     asyncio.run(commands[sys.argv[1]](Path(sys.argv[2])))

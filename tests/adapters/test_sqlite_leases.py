@@ -50,6 +50,14 @@ async def test_of_many_processes_each_claims_other_jobs(path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM leases").fetchone() == (0,)
 
 
+async def test_no_more_jobs_run_than_the_limit_whatever_processes_claim_them(path: Path) -> None:
+    async with SQLiteCollectionJobRepository(path) as repository:
+        await repository.add_many(a_job(f"{n:03}") for n in range(80))
+        said = await all_at_once([await a_process("limited", path, "2") for _ in range(4)])
+        assert max(map(int, said)) <= 2
+        assert len(await repository.list_by_status(JobStatus.FAILED)) == 80
+
+
 async def claimed_in_time(repository: SQLiteCollectionJobRepository, seconds: float) -> Lease:
     """Ask for a job again and again, as workers do, until there is one."""
     for _ in range(int(seconds * 100) + 1_000):

@@ -24,7 +24,7 @@ from collection_jobs import (
 )
 from collection_jobs.cli.failure import Refused
 from collection_jobs.cli.jobs import write_commands
-from collection_jobs.cli.jobs.transitions import released, released_if_expired
+from collection_jobs.cli.jobs.transitions import released, released_if_expired, retried
 from collection_jobs.conformance.spec.calls import example_job
 from tests.cli.support import NOW, fill, jobs, stored
 from tests.cli.test_jobs import opened_by
@@ -201,6 +201,25 @@ def test_a_retry_lets_the_attempts_be_counted_anew(tmp_path: Path) -> None:
     on(url, lambda it: it.update_status("a", JobStatus.FAILED, lease=lease))
     assert jobs("retry", url, "a").exit_code == 0
     assert asyncio.run(_claim(url, {"a": ("w", SHORT)}))["a"].attempt == 1
+
+
+async def test_a_retried_job_may_be_claimed_at_once() -> None:
+    class Busy(InMemoryCollectionJobRepository):
+        """A worker claims the job before the command does."""
+
+        async def save(self, job: CollectionJob) -> None:
+            await super().save(job)
+            if job.status is JobStatus.PENDING:
+                await super().claim(job.id, "w", HOUR)
+
+    async with Busy() as repository:
+        await repository.save(example_job("a").start_running().fail("no luck"))
+        stale = (await repository.list_by_status(JobStatus.FAILED))[0]
+        former, changed, _ = await retried(repository, stale)
+        assert (former.status, changed.status) == (JobStatus.FAILED, JobStatus.PENDING)
+        lease = await repository.get_lease("a")
+        assert lease is not None
+        assert lease.worker == "w"
 
 
 # Against workers
