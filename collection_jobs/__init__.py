@@ -8,6 +8,7 @@ from collection_jobs.errors import (
     CollectionJobError,
     ForbiddenTransitionError,
     JobNotFoundError,
+    LeaseLostError,
     RepositoryClosedError,
     RepositoryError,
     StaleJobError,
@@ -21,14 +22,19 @@ from collection_jobs.status import TRANSITIONS, JobStatus
 if TYPE_CHECKING:
     from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
     from collection_jobs.base import (
+        CheckedAddsJobs,
         CheckedCompletedSymbols,
+        CheckedLeasesJobs,
         CheckedPagesByKey,
         CheckedRepository,
         CheckedSavesMany,
     )
+    from collection_jobs.lease import Lease
     from collection_jobs.opening import open_repository
     from collection_jobs.protocol import (
+        AddsJobs,
         CollectionJobRepository,
+        LeasesJobs,
         PagesByKey,
         RecordsCompletedSymbols,
         SavesMany,
@@ -37,12 +43,17 @@ else:
     # Loaded when they are asked for: with typing_extensions, they take half as long as the rest of
     # the package and the standard library's modules together, and a service may need neither.
     _HOMES = {
+        "AddsJobs": "protocol",
+        "CheckedAddsJobs": "base",
         "CheckedCompletedSymbols": "base",
+        "CheckedLeasesJobs": "base",
         "CheckedPagesByKey": "base",
         "CheckedRepository": "base",
         "CheckedSavesMany": "base",
         "CollectionJobRepository": "protocol",
         "InMemoryCollectionJobRepository": "adapters.memory",
+        "Lease": "lease",
+        "LeasesJobs": "protocol",
         "PagesByKey": "protocol",
         "RecordsCompletedSymbols": "protocol",
         "SavesMany": "protocol",
@@ -61,7 +72,10 @@ else:
 
 __all__ = [
     "TRANSITIONS",
+    "AddsJobs",
+    "CheckedAddsJobs",
     "CheckedCompletedSymbols",
+    "CheckedLeasesJobs",
     "CheckedPagesByKey",
     "CheckedRepository",
     "CheckedSavesMany",
@@ -74,6 +88,9 @@ __all__ = [
     "JobNotFoundError",
     "JobStats",
     "JobStatus",
+    "Lease",
+    "LeaseLostError",
+    "LeasesJobs",
     "PagesByKey",
     "RecordsCompletedSymbols",
     "RepositoryClosedError",

@@ -6,6 +6,7 @@ __all__ = [
     "CollectionJobError",
     "ForbiddenTransitionError",
     "JobNotFoundError",
+    "LeaseLostError",
     "RepositoryClosedError",
     "RepositoryError",
     "StaleJobError",
@@ -68,6 +69,26 @@ class StaleJobError(CollectionJobError):
             else f"revision {self.found} is stored now"
         )
         return f"job {self.job_id!r} was read at revision {self.expected}, but {now}"
+
+
+class LeaseLostError(CollectionJobError):
+    """The lease is not current: the job was claimed again, left RUNNING, or was deleted.
+
+    The worker stops its work on the job; what it recorded before stays.
+    """
+
+    def __init__(self, job_id: str, worker: str) -> None:
+        """Remember the job and the worker that had leased it."""
+        super().__init__(job_id, worker)
+        self.job_id = job_id
+        self.worker = worker
+
+    def __str__(self) -> str:
+        """Say who lost which job."""
+        return (
+            f"worker {self.worker!r} no longer has job {self.job_id!r}: it was claimed again, left"
+            " RUNNING, or was deleted"
+        )
 
 
 class ForbiddenTransitionError(CollectionJobError, ValueError):

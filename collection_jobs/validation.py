@@ -33,6 +33,7 @@ __all__ = [
     "check_offset",
     "check_optional_datetime",
     "check_optional_text",
+    "check_positive",
     "check_revision",
     "check_status",
     "check_symbols",
@@ -251,6 +252,14 @@ def check_limit(value: int) -> int:
 def check_offset(value: int) -> int:
     """Accept the number of jobs that a listing skips: an int of 0 or more, however large."""
     return _check_count("offset", value)
+
+
+def check_positive(field: str, value: int) -> int:
+    """Accept an int of 1 or more."""
+    count = _check_count(field, value)
+    if not count:
+        raise ValueError(f"{field} must be 1 or more: 0")
+    return count
 
 
 def check_revision(value: int | None) -> int | None:

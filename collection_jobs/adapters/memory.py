@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from types import TracebackType
 from typing import ClassVar, Self
 
 from typing_extensions import override
 
+from collection_jobs.adapters.lease_table import LeaseTable
 from collection_jobs.adapters.sorted_keys import Key, SortedKeys
 from collection_jobs.errors import JobNotFoundError, RepositoryClosedError, StaleJobError
 from collection_jobs.job import CollectionJob, check_job, check_jobs
+from collection_jobs.lease import Lease, check_lease, check_ttl
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
@@ -24,6 +26,7 @@ from collection_jobs.validation import (
     check_name,
     check_offset,
     check_optional_text,
+    check_positive,
     check_status,
     check_text,
 )
@@ -56,12 +59,14 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         """Start empty.
 
         Args:
-            clock: Returns the time that update_status records, aware; a test may pass its own.
+            clock: Returns the time that update_status records and by which leases expire, aware; a
+                test may pass its own.
         """
         self._clock = clock
         self._jobs: dict[str, CollectionJob] = {}
         self._by_age = SortedKeys()
         self._by_status = {status: SortedKeys() for status in JobStatus}
+        self._leases = LeaseTable()
         self._revision = 0
         self._closed = False
 
@@ -85,6 +90,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         self._jobs.clear()
         self._by_age = SortedKeys()
         self._by_status = {status: SortedKeys() for status in JobStatus}
+        self._leases = LeaseTable()
 
     @override
     async def save(self, job: CollectionJob) -> None:
@@ -107,6 +113,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         if job is None:
             return False
         self._unindex(job)
+        self._leases.job_changed(job, None)
         return True
 
     @override
@@ -138,24 +145,33 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def update_status(
-        self, job_id: str, status: JobStatus, error_message: str | None = None
+        self,
+        job_id: str,
+        status: JobStatus,
+        error_message: str | None = None,
+        *,
+        lease: Lease | None = None,
     ) -> bool:
         job_id = check_name("job_id", job_id)
         check_status(status)
         error_message = check_optional_text("error_message", error_message)
-        self._check_open()
+        self._check_lease(lease, job_id)
         job = self._jobs.get(job_id)
         if job is None or not job.status.can_become(status):
             return False
         self._put(job.with_status(status, error_message=error_message, at=self._clock()))
+        if status is JobStatus.PENDING:
+            self._leases.given_back(job_id)
         return True
 
     @override
-    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+    async def add_failed_symbol(
+        self, job_id: str, symbol: str, error: str, *, lease: Lease | None = None
+    ) -> None:
         job_id = check_name("job_id", job_id)
         symbol = check_name("symbol", symbol)
         error = check_text("error", error)
-        self._check_open()
+        self._check_lease(lease, job_id)
         self._put(self._existing(job_id).with_failed_symbol(symbol, error))
 
     @override
@@ -165,12 +181,14 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         job = self._jobs.get(job_id)
         return None if job is None else JobStats.from_job(job)
 
-    async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
-        """Record that one symbol was collected, see RecordsCompletedSymbols."""
+    async def add_completed_symbol(
+        self, job_id: str, symbol: str, candles: int, *, lease: Lease | None = None
+    ) -> None:
+        """Record that one symbol was collected, see RecordsCompletedSymbols and LeasesJobs."""
         job_id = check_name("job_id", job_id)
         symbol = check_name("symbol", symbol)
         candles = check_candles(candles)
-        self._check_open()
+        self._check_lease(lease, job_id)
         self._put(self._existing(job_id).with_completed_symbol(symbol, candles))
 
     async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
@@ -196,6 +214,91 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         keys = self._by_status[status]
         return self._read(keys.ascending() if key is None else keys.after(key), limit)
 
+    async def add(self, job: CollectionJob) -> bool:
+        """Create a job, unless there is one of its id, see AddsJobs."""
+        check_job(job)
+        self._check_open()
+        return self._add(job)
+
+    async def add_many(self, jobs: Iterable[CollectionJob]) -> list[bool]:
+        """Add each of the jobs, see AddsJobs."""
+        checked = check_jobs(jobs)
+        self._check_open()
+        return [self._add(job) for job in checked]
+
+    async def claim_next(
+        self,
+        worker: str,
+        ttl: timedelta,
+        *,
+        source: str | None = None,
+        most_running: int | None = None,
+    ) -> Lease | None:
+        """Claim the oldest job that waits for a worker, see LeasesJobs."""
+        worker = check_name("worker", worker)
+        ttl = check_ttl(ttl)
+        source = None if source is None else check_name("source", source)
+        most = None if most_running is None else check_positive("most_running", most_running)
+        self._check_open()
+        now = self._expire_leases()
+        if most is not None and self._leases.running(source) >= most:
+            return None
+        job_id = self._leases.next_claimable(source)
+        return None if job_id is None else self._claim(self._jobs[job_id], worker, ttl, now)
+
+    async def claim(self, job_id: str, worker: str, ttl: timedelta) -> Lease | None:
+        """Claim one job, if it waits for a worker, see LeasesJobs."""
+        job_id = check_name("job_id", job_id)
+        worker = check_name("worker", worker)
+        ttl = check_ttl(ttl)
+        self._check_open()
+        now = self._expire_leases()
+        job = self._jobs.get(job_id)
+        if job is None or not self._leases.is_claimable(job):
+            return None
+        return self._claim(job, worker, ttl, now)
+
+    async def renew(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Move the expiry of a current lease, see LeasesJobs."""
+        check_lease(lease)
+        ttl = check_ttl(ttl)
+        self._check_open()
+        now = self._expire_leases()
+        self._leases.check_current(lease)
+        return self._leases.renewed(self._jobs[lease.job.id], now + ttl)
+
+    async def get_lease(self, job_id: str) -> Lease | None:
+        """Read the current lease of a job, see LeasesJobs."""
+        job_id = check_name("job_id", job_id)
+        self._check_open()
+        return self._leases.lease_of(self._jobs[job_id]) if self._leases.has(job_id) else None
+
+    def _add(self, job: CollectionJob) -> bool:
+        if job.id in self._jobs:
+            return False
+        self._put(job)
+        return True
+
+    def _claim(self, job: CollectionJob, worker: str, ttl: timedelta, now: datetime) -> Lease:
+        """Make a job RUNNING, whose former lease, if it has one, has expired."""
+        if job.status is JobStatus.RUNNING:
+            job = job.give_back()
+        self._put(job.with_status(JobStatus.RUNNING, at=now))
+        return self._leases.claimed(self._jobs[job.id], worker, self._revision, now + ttl)
+
+    def _expire_leases(self) -> datetime:
+        now = check_datetime("the clock", self._clock())
+        self._leases.expire(now, self._jobs)
+        return now
+
+    def _check_lease(self, lease: Lease | None, job_id: str) -> None:
+        """Refuse a closed repository, and a lease that is of another job or was lost."""
+        if lease is not None:
+            check_lease(lease, job_id)
+        self._check_open()
+        if lease is not None:
+            self._leases.check_current(lease)
+
     def _existing(self, job_id: str) -> CollectionJob:
         job = self._jobs.get(job_id)
         if job is None:
@@ -216,9 +319,12 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         self._revision += 1
         self._jobs[job.id] = job.with_revision(self._revision)
         if former is not None:
-            if former.created_at == job.created_at and former.status is job.status:
+            if (former.created_at, former.status, former.source) == (
+                job.created_at, job.status, job.source
+            ):  # fmt: skip
                 return
             self._unindex(former)
+        self._leases.job_changed(former, self._jobs[job.id])
         key = (job.created_at, job.id)
         self._by_age.add(key)
         self._by_status[job.status].add(key)

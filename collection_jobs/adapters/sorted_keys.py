@@ -25,6 +25,10 @@ class SortedKeys:
         self._blocks: list[list[Key]] = []
         self._lasts: list[Key] = []
 
+    def __bool__(self) -> bool:
+        """Return whether there is any key."""
+        return bool(self._blocks)
+
     def add(self, key: Key) -> None:
         """Insert a key that is not there yet."""
         if not self._blocks:
