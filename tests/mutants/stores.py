@@ -22,7 +22,6 @@ from typing_extensions import override
 from collection_jobs import (
     CollectionJob,
     ICollectionJobRepository,
-    InMemoryCollectionJobRepository,
     JobNotFoundError,
     JobStats,
     JobStatus,
@@ -42,11 +41,12 @@ from collection_jobs.validation import (
     check_status,
     check_text,
 )
+from tests.mutants.unleased import InMemory
 
 T = TypeVar("T")
 
 
-class Memory(InMemoryCollectionJobRepository):
+class Memory(InMemory):
     """The in-memory repository, made in a directory that it has no use for."""
 
     def __init__(self, directory: Path) -> None:

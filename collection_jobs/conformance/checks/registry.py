@@ -41,16 +41,18 @@ _ONE_CALLER = frozenset(
         *("LIST-1", "LIST-2", "RECENT-1", "RECENT-2", "RUNNING-1"),
         *("STATUS-1", "STATUS-3", "FAILED-1", "FAILED-3", "STATS-1"),
         *("COMPLETED-1", "COMPLETED-3", "MANY-1", "MANY-2", "KEY-1", "KEY-2"),
+        *("ADD-1", "ADD-3"),
     }
 )
-"""The laws that one caller alone can see broken."""
+"""The laws that one caller alone can see broken, but for those of leases."""
+_LEASES = frozenset({"LEASE-1", "LEASE-2", "LEASE-3", "LEASE-4", "LEASE-5", "LEASE-6"})
 
 CHECKS: tuple[Check, ...] = (
     Check("wrong inputs", frozenset({"INPUT-1"}), examine_wrong_inputs),
     Check("a closed repository", frozenset({"ERROR-1"}), examine_closing),
     Check(
         "one caller",
-        _ONE_CALLER,
+        _ONE_CALLER | _LEASES,
         examine_one_caller,
         again=find_one_caller_again,
         early=True,

@@ -3,7 +3,9 @@
 The law is found by asking what would explain the history, in this order:
 
 1. no two calls overlap: the law that the oracle names for the call that does not fit;
-2. one read alone had not been made, and later reads fit: ``view``, for it was torn, or late;
+2. a call that picks its job had not passed over this one: ``one_winner`` among rivals, else
+   ``view``; or one read alone had not been made, and later reads fit: ``view``, for it was torn,
+   or late;
 3. one of two calls for the same change had returned False: ``one_winner``;
 4. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
    was accepted though stale, or refused though fresh;
@@ -39,6 +41,7 @@ from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.model import JobState, Span
 from collection_jobs.conformance.spec.operations import OPERATIONS, Laws
+from collection_jobs.lease import Lease
 
 __all__ = ["Attribution", "attribute"]
 
@@ -126,6 +129,7 @@ def _violation(whole: list[JobOperation], case: _Case) -> Violation:
     if not _any_overlap(case.events):
         return says[0]
     rules = (
+        _left_out,
         _torn_read,
         _two_winners,
         _wrong_condition,
@@ -155,6 +159,25 @@ def _overlap(one: JobOperation | Event, other: JobOperation | Event) -> bool:
     return first.ended is None or first.ended >= second.began
 
 
+def _left_out(case: _Case) -> Violation | None:
+    """Tell of a claim that got nothing, or a younger job, beside one that was free."""
+    culprit = case.culprit
+    if not (culprit.reads and culprit.call.job_is_in_answer):
+        return None
+    if not case.is_explained([one for one in case.core if one is not culprit]):
+        return None
+    rivals = [
+        one
+        for one in case.events
+        if one is not culprit.event
+        and OPERATIONS[one.call.method].laws.one_winner == _laws(culprit).one_winner
+        and _overlap(one, culprit.event)
+    ]
+    law = _laws(culprit).one_winner if rivals else None
+    text = f"{culprit.event}; throughout the call there was an older job that nobody else was after"
+    return Violation(law or _laws(culprit).view, text)
+
+
 def _torn_read(case: _Case) -> Violation | None:
     culprit = case.culprit
     ended = culprit.ended
@@ -180,15 +203,9 @@ def _two_winners(case: _Case) -> Violation | None:
         if not (_overlap(one, other) and _same_change(one.event.call, other.event.call)):
             continue
         for loser in (one, other):
-            instead = [
-                _answered(each, value=False) if each is loser else each for each in case.core
-            ]
-            if case.is_explained(instead):
-                return Violation(
-                    _laws(one).one_winner or "ATOMIC-1",
-                    f"{one.event.client} and {other.event.client} both called {one.event.call},"
-                    " and both calls returned True: only one of them can have made the change",
-                )
+            instead = [_late(each) if each is loser else each for each in case.core]
+            if case.is_explained([each for each in instead if each is not None]):
+                return Violation(_laws(one).one_winner or "ATOMIC-1", _both_won(one, other))
     return None
 
 
@@ -198,18 +215,37 @@ def _laws(one: JobOperation) -> Laws:
 
 def _won(one: JobOperation) -> bool:
     outcome = one.event.outcome
-    return _laws(one).one_winner is not None and outcome is not None and outcome.value is True
+    if _laws(one).one_winner is None or outcome is None or outcome.error is not None:
+        return False
+    return not OPERATIONS[one.call.method].unchanged(outcome.value)
+
+
+def _both_won(one: JobOperation, other: JobOperation) -> str:
+    both = f"{one.event.client} and {other.event.client} both"
+    if isinstance(one.event.outcome and one.event.outcome.value, Lease):
+        return (
+            f"{both} got a lease of the job, by {one.event.call} and {other.event.call}: only one"
+            " of them can have claimed it"
+        )
+    return (
+        f"{both} called {one.event.call}, and both calls returned True: only one of them can have"
+        " made the change"
+    )
 
 
 def _same_change(call: Call, other: Call) -> bool:
-    return call.method == other.method and all(
+    laws, others = OPERATIONS[call.method].laws, OPERATIONS[other.method].laws
+    return laws.one_winner == others.one_winner and all(
         call.argument(name) == other.argument(name) for name in OPERATIONS[call.method].rivals
     )
 
 
-def _answered(one: JobOperation, *, value: object) -> JobOperation:
-    """Return the same call with another answer."""
+def _late(one: JobOperation) -> JobOperation | None:
+    """Return the same call with the answer of one that came too late; None where it is no call."""
     event, outcome = one.event, one.event.outcome
+    if one.call.job_is_in_answer:
+        return None
+    value = OPERATIONS[one.call.method].late
     assert outcome is not None  # noqa: S101 - it won, so it came back; this tells the type checker
     other = replace(event, outcome=replace(outcome, value=value, error=None))
     return operation(other, one.call.job_ids[0], Span(outcome.began, outcome.ended))
