@@ -16,7 +16,8 @@ import collection_jobs
 
 PACKAGE = Path(collection_jobs.__file__).parent
 DOMAIN = {
-    *("status", "job", "fields", "stats", "errors", "validation", "documents", "free_text", "urls"),
+    *("status", "job", "lease", "fields", "stats", "errors", "validation", "documents"),
+    *("free_text", "urls"),
 }
 CONTRACT = {"repository", "protocol", "owner", "openable", "base"}
 

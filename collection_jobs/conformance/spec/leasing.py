@@ -169,7 +169,7 @@ def _wrong_fields(
         yield Violation(
             "LEASE-1" if is_new else "LEASE-3", text, (call, lease.worker, known.worker)
         )
-    if known.token is None and lease.token <= known.highest:
+    if is_new and lease.token <= known.highest:
         text = "{} returned a lease with the token {}; an earlier one of that id had {}"
         yield Violation("LEASE-5", text, (call, lease.token, known.highest))
     elif known.token is not None and lease.token != known.token:

@@ -369,6 +369,10 @@ def _lingering(found: frozenset[_Item], due: frozenset[_Item]) -> frozenset[_Ite
     return frozenset(item for item in found - due if item[0] not in symbols)
 
 
+_NOTHING_CHANGES = frozenset({"MANY-2", "LEASE-3"})
+"""Laws by which a call that was refused changes nothing."""
+
+
 def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[Violation]:
     if not isinstance(revision, int):
         text = "{} returned a job of revision {}; a job read from the store carries its revision"
@@ -377,7 +381,7 @@ def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[V
         if revision != state.revision:
             text = "{} returned revision {}; nothing was applied since it was {}"
             # A job that was saved as it was differs in nothing else.
-            law = "MANY-2" if state.blame == "MANY-2" else "SAVE-4"
+            law = state.blame if state.blame in _NOTHING_CHANGES else "SAVE-4"
             return [Violation(law, text, (call, revision, state.revision))]
     elif state.least is not None and revision < state.least:
         text = "{} returned revision {} after an applied change; it should be {} or more"

@@ -150,7 +150,6 @@ _WORKER = Kind(
     "worker",
     lambda job_id, number: f"worker {number}",
     _NAMES,
-    is_incidental=True,
     few=("worker 0", "worker 1"),
 )
 _TTL = Kind("ttl", lambda job_id, number: timedelta(hours=1), _TTLS, few=(timedelta(hours=1),))

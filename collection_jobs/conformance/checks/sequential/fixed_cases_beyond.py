@@ -180,9 +180,9 @@ def _additions_of_many() -> Iterator[Step]:
     yield Step("add_many", (Once((rich_job("d"), a, rich_job("e"))),))
     yield Step("add_many", (Once(()),))
     yield from (*_look("d", "e"), Step("list_recent"))
-    many = tuple(example_job(f"job {number}") for number in range(60))
-    yield Step("add_many", (many[:40],))
-    yield Step("add_many", (many[20:],))
+    many = tuple(example_job(f"job {number}") for number in range(24))
+    yield Step("add_many", (many[:16],))
+    yield Step("add_many", (many[8:],))
     yield Step("list_recent")
 
 

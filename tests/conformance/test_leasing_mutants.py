@@ -1,0 +1,71 @@
+"""The kit on trial for additions and leases: planted bugs, races, and odd but right stores."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from collection_jobs import CollectionJobRepository
+from collection_jobs.conformance import verify
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import fixed_programs_beyond
+from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
+from collection_jobs.conformance.running.configuration import PROFILES
+from collection_jobs.conformance.spec.calls import Program
+from collection_jobs.conformance.spec.capabilities import LEASES
+from collection_jobs.conformance.spec.findings import Finding, LawBroken
+from tests.conformance.support import target_of
+from tests.mutants.leased_rows import Leased
+from tests.mutants.leasing import BUGS
+
+ABOUT = frozenset({"AddsJobs", LEASES})
+ONE_CALLER = [check for check in CHECKS if check.name == "one caller"]
+FIXED_ONLY = replace(PROFILES["quick"], walks=0)
+SHOWN = frozenset({"AddsByReplacing", "PendingFirst", "RenewsForAnybody", "AllowsOneMore"})
+"""Those that are judged as users judge an adapter, each time."""
+
+
+def seen_by_one_caller(new_store: Callable[[], CollectionJobRepository]) -> dict[str, Finding]:
+    """The laws that the fixed programs find broken, all of them at once: some wait for time."""
+    found = dict[str, Finding]()
+
+    async def visit(program: Program) -> None:
+        runner = OracleRunner(new_store(), found)
+        for step in program:
+            try:
+                await runner.run(step)
+            except LawBroken as error:
+                found.setdefault(error.finding.law, error.finding)
+
+    async def visit_all() -> None:
+        await asyncio.gather(*map(visit, fixed_programs_beyond(ABOUT)))
+
+    asyncio.run(visit_all())
+    return found
+
+
+@pytest.mark.parametrize("mutant", BUGS, ids=lambda mutant: mutant.__name__)
+def test_a_planted_bug_is_convicted_by_exactly_its_laws(mutant: type[Leased]) -> None:
+    found = seen_by_one_caller(mutant)
+    assert found.keys() == BUGS[mutant], found
+
+
+def shown(mutants: dict[type[Leased], frozenset[str]]) -> Iterator[object]:
+    for mutant in mutants:
+        marks = () if mutant.__name__ in SHOWN else pytest.mark.release
+        yield pytest.param(mutant, marks=marks, id=mutant.__name__)
+
+
+@pytest.mark.parametrize("mutant", [*shown(BUGS)])
+def test_a_planted_bug_is_told_in_few_calls(mutant: type[Leased]) -> None:
+    report = verify(target_of(mutant), profile=FIXED_ONLY, checks=ONE_CALLER)
+    assert {finding.law for finding in report.findings} == BUGS[mutant], report.findings
+    for finding in report.findings:
+        assert 1 <= len(finding.history) <= 9, finding
+
+
+def test_the_right_design_is_acquitted() -> None:
+    assert seen_by_one_caller(Leased) == {}
