@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from collection_jobs import CollectionJobRepository
-from collection_jobs.conformance import verify
+from collection_jobs.conformance import LAWS, verify
+from collection_jobs.conformance.checks.interleavings.claims import pairs_of_claims
+from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
+from collection_jobs.conformance.checks.interleavings.pairs import pairs
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import fixed_programs_beyond
 from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
@@ -20,6 +24,8 @@ from collection_jobs.conformance.spec.findings import Finding, LawBroken
 from tests.conformance.support import target_of
 from tests.mutants.leased_rows import Leased
 from tests.mutants.leasing import BUGS
+from tests.mutants.leasing_races import RACES
+from tests.mutants.leasing_right import RIGHT
 
 ABOUT = frozenset({"AddsJobs", LEASES})
 ONE_CALLER = [check for check in CHECKS if check.name == "one caller"]
@@ -67,5 +73,33 @@ def test_a_planted_bug_is_told_in_few_calls(mutant: type[Leased]) -> None:
         assert 1 <= len(finding.history) <= 9, finding
 
 
-def test_the_right_design_is_acquitted() -> None:
-    assert seen_by_one_caller(Leased) == {}
+@pytest.mark.parametrize("mutant", RACES, ids=lambda mutant: mutant.__name__)
+def test_a_race_is_convicted_by_exactly_its_laws(mutant: type[Leased], tmp_path: Path) -> None:
+    found = explored(mutant, tmp_path)
+    assert {finding.law for finding in found} == RACES[mutant], found
+    assert all(finding.history for finding in found)
+
+
+@pytest.mark.parametrize("odd", RIGHT, ids=lambda odd: odd.__name__)
+def test_an_odd_but_right_design_is_acquitted(odd: type[Leased], tmp_path: Path) -> None:
+    assert seen_by_one_caller(odd) == {}
+    assert explored(odd, tmp_path) == ()
+
+
+def explored(store: type[Leased], directory: Path) -> tuple[Finding, ...]:
+    additions = [
+        program
+        for program in pairs(("pending", "deleted"), frozenset({"AddsJobs"}))
+        if any(step.method in ("add", "add_many") for one in program.clients for step in one)
+    ]
+    return explore_pairs(
+        lambda directory: store(),
+        preemptions=2,
+        directory=directory,
+        programs=[*additions, *pairs_of_claims()],
+    ).findings
+
+
+def test_every_law_of_leases_and_additions_convicts_a_mutant() -> None:
+    convicting = frozenset[str]().union(*BUGS.values(), *RACES.values())
+    assert convicting >= {law.id for law in LAWS.values() if law.capability in ABOUT}

@@ -215,9 +215,7 @@ class Leased(Whole):
             job = await self.read(job_id)
             if job is None or not job.status.can_become(status):
                 return False
-            await self.write(
-                job.with_status(status, error_message=error_message, at=self.clock())
-            )
+            await self.write(job.with_status(status, error_message=error_message, at=self.clock()))
             if status is JobStatus.PENDING:
                 self.attempts.pop(job_id, None)
             return True

@@ -160,7 +160,7 @@ class NeverFindsTheDead(Leased):
 
 @breaks("LEASE-1")
 class TakesWhatHasNoLease(Leased):
-    """WHERE NOT (expires_at > now()): a job that runs without a lease is taken, for NULL is less."""
+    """ORDER BY expires_at NULLS FIRST: a job that runs without a lease is the first to be taken."""
 
     @override
     def has_expired(self, row: Row | None) -> bool:
@@ -403,7 +403,7 @@ class RenewsInTheAnswerOnly(Leased):
 
 @breaks("SAVE-4")
 class CountsHeartbeats(Leased):
-    """A trigger raises the revision with every UPDATE of the row: a heartbeat makes copies stale."""
+    """A trigger raises the revision with every UPDATE: a heartbeat makes copies stale."""
 
     @override
     async def renew(self, lease: Lease, ttl: timedelta) -> Lease:

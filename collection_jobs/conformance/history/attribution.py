@@ -4,18 +4,19 @@ The law is found by asking what would explain the history, in this order:
 
 1. no two calls overlap: the law that the oracle names for the call that does not fit;
 2. a call that picks its job had not passed over this one: ``one_winner`` among rivals, else
-   ``view``; or one read alone had not been made, and later reads fit: ``view``, for it was torn,
-   or late;
-3. one of two calls for the same change had returned False: ``one_winner``;
-4. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
+   ``view``;
+3. calls had been made without their leases: LEASE-3, for one was accepted though it was lost;
+4. one read alone had not been made, and later reads fit: ``view``, for it was torn, or late;
+5. one of two calls for the same change had come too late: ``one_winner``;
+6. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
    was accepted though stale, or refused though fresh;
-5. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
-6. the oracle finds that something of a deleted job came back: DELETE-2;
-7. one or two acknowledged changes had not been made, so they were lost to others, of this job or
+7. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
+8. the oracle finds that something of a deleted job came back: DELETE-2;
+9. one or two acknowledged changes had not been made, so they were lost to others, of this job or
    of another, that overlapped them: ``lost`` of those that were lost, then ``losing`` of those that
    overlapped them, else ATOMIC-1;
-8. the method of the call that does not fit had not been called: ``view``;
-9. nothing of the sort: ATOMIC-1.
+10. the method of the call that does not fit had not been called: ``view``;
+11. nothing of the sort: ATOMIC-1.
 
 What stands in double back-quotes is a law of the method's entry in the registry of operations.
 
@@ -130,6 +131,7 @@ def _violation(whole: list[JobOperation], case: _Case) -> Violation:
         return says[0]
     rules = (
         _left_out,
+        _unfenced,
         _torn_read,
         _two_winners,
         _wrong_condition,
@@ -249,6 +251,40 @@ def _late(one: JobOperation) -> JobOperation | None:
     assert outcome is not None  # noqa: S101 - it won, so it came back; this tells the type checker
     other = replace(event, outcome=replace(outcome, value=value, error=None))
     return operation(other, one.call.job_ids[0], Span(outcome.began, outcome.ended))
+
+
+def _unfenced(case: _Case) -> Violation | None:
+    """Tell of a call that was accepted under a lease which had been lost in every order."""
+    fenced = [one for one in case.core if _is_fenced(one)]
+    if not fenced:
+        return None
+    instead = [_without_lease(one) if one in fenced else one for one in case.core]
+    if not case.is_explained(instead):
+        return None
+    whom = " and ".join(str(one.event.call) for one in fenced)
+    text = f"{whom} succeeded; in every order of the calls a lease had been lost by then"
+    return Violation("LEASE-3", text)
+
+
+def _is_fenced(one: JobOperation) -> bool:
+    outcome = one.event.outcome
+    accepted = outcome is not None and outcome.error is None
+    return accepted and isinstance(one.call.argument("lease"), Lease)
+
+
+def _without_lease(one: JobOperation) -> JobOperation:
+    event, outcome = one.event, one.event.outcome
+    assert outcome is not None  # noqa: S101 - it was accepted; this tells the type checker
+    if OPERATIONS[event.call.method].needs_lease:
+        return one._replace(step=_same_state)
+    at = [each.name for each in OPERATIONS[event.call.method].parameters].index("lease")
+    call = Call(event.call.method, event.call.arguments[:at])
+    other = replace(event, call=call)
+    return operation(other, one.call.job_ids[0], Span(outcome.began, outcome.ended))
+
+
+def _same_state(state: JobState) -> JobState:
+    return state
 
 
 def _wrong_condition(case: _Case) -> Violation | None:

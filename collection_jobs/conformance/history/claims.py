@@ -70,11 +70,10 @@ def find_too_many(events: Sequence[Event]) -> Iterator[Finding]:
     limited = [event for event in events if _limit(event.call) is not None]
     if not limited:
         return
-    ended = {job_id: event for event in events for job_id in _may_end(event)}
     by_source: dict[object, list[Event]] = {}
     for event in limited:
         lease = None if event.outcome is None else event.outcome.value
-        if isinstance(lease, Lease) and lease.job.id not in ended and _is_long(event.call):
+        if isinstance(lease, Lease) and _is_long(event.call) and not _may_end(event, events):
             by_source.setdefault(event.call.argument("source"), []).append(event)
     for taken in by_source.values():
         most = max(_limit(event.call) or 0 for event in taken)
@@ -94,7 +93,12 @@ def _is_long(call: Call) -> bool:
     return bool(call.argument("ttl").total_seconds() >= _LONG)
 
 
-def _may_end(event: Event) -> Iterator[str]:
-    """Yield the jobs whose leases a call may have ended."""
-    if OPERATIONS[event.call.method].writes and not event.call.job_is_in_answer:
-        yield from event.call.job_ids
+def _may_end(claim: Event, events: Sequence[Event]) -> bool:
+    """Whether a call that was not done before a claim may have ended its lease."""
+    lease = None if claim.outcome is None else claim.outcome.value
+    return isinstance(lease, Lease) and any(
+        OPERATIONS[event.call.method].writes
+        and lease.job.id in event.call.job_ids
+        and (event.ended is None or event.ended >= claim.began)
+        for event in events
+    )

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
-from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.calls import UNSEEN, Call, Outcome
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.model import Facts, JobState, Judgement, facts_of, unexpected
 
-__all__ = ["UNSEEN", "judge_added_part", "judge_addition", "judge_all_added"]
-
-UNSEEN: Any = object()
-"""Stands for the answers that a call gave which never returned."""
+__all__ = ["judge_added_part", "judge_addition", "judge_all_added"]
 
 
 def judge_addition(state: JobState, call: Call, outcome: Outcome) -> Judgement:

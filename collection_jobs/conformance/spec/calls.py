@@ -28,6 +28,7 @@ from collection_jobs.validation import shown, type_name
 
 __all__ = [
     "SPOIL",
+    "UNSEEN",
     "WAIT",
     "Call",
     "Change",
@@ -190,6 +191,10 @@ def id_of(named: Any) -> str:
     if isinstance(named, Lease):
         return named.job.id
     return str(named.id if isinstance(named, CollectionJob) else named)
+
+
+UNSEEN: Any = object()
+"""Stands for what a call gave that never returned, and may have happened."""
 
 
 @dataclass(frozen=True, slots=True)

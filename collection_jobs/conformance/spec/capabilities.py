@@ -50,10 +50,10 @@ PROTOCOLS: Mapping[str, type] = MappingProxyType(
         for each in (RecordsCompletedSymbols, SavesMany, PagesByKey, AddsJobs, LeasesJobs)
     }
 )
-"""The optional Protocols by name, each behind those that it derives from. An adapter declares one
-by having its methods, and by nothing else: so none can have the methods and not declare it, and a
-method that an adapter inherits and does not mean to offer has to be hidden, as in
-``save_many = None``."""
+"""The optional Protocols by name. An adapter declares one by having its methods, and by nothing
+else: so none can have the methods and not declare it, and a method that an adapter inherits and
+does not mean to offer has to be hidden, as in ``save_many = None``. Each stands behind those that
+it derives from."""
 
 
 def _introduced() -> dict[str, str]:

@@ -312,7 +312,7 @@ _ALL = (
     ),
     Law(
         "ADD-3",
-        "many are added one by one, at one instant",
+        "many added one by one, at one instant",
         "add_many is to each of the jobs one add, in their order, all at one instant; the answers"
         " are in their order.",
         capability="AddsJobs",
@@ -346,7 +346,7 @@ _ALL = (
     ),
     Law(
         "LEASE-4",
-        "a lease lasts as long as it was asked for",
+        "a lease lasts as it was asked for",
         "renew moves the expiry to ttl from now, by the engine's clock; a lease that was renewed in"
         " time is never taken by another.",
         capability="LeasesJobs",

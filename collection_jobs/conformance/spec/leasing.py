@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
+from collection_jobs.conformance.spec.calls import UNSEEN, Call, NoAnswer, Outcome
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.judge import changed, with_status
 from collection_jobs.conformance.spec.listings import sort_key
@@ -30,7 +30,6 @@ from collection_jobs.errors import CollectionJobError, LeaseLostError
 from collection_jobs.lease import Lease
 
 __all__ = [
-    "UNSEEN",
     "is_claimable",
     "judge_claim",
     "judge_claim_next",
@@ -38,9 +37,6 @@ __all__ = [
     "judge_lease",
     "judge_renewal",
 ]
-
-UNSEEN: Any = object()
-"""Stands for the lease that a call gave which never returned."""
 
 _MARGIN = timedelta(milliseconds=20)
 """How far two clocks of one machine may be apart, and how coarsely an engine may count."""

@@ -13,12 +13,11 @@ from types import MappingProxyType
 from typing import Any, Literal, cast
 
 from collection_jobs.conformance.spec.additions import (
-    UNSEEN,
     judge_added_part,
     judge_addition,
     judge_all_added,
 )
-from collection_jobs.conformance.spec.calls import Call, Outcome, Step
+from collection_jobs.conformance.spec.calls import UNSEEN, Call, Outcome, Step
 from collection_jobs.conformance.spec.capabilities import LEASES, METHODS
 from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.judge import (
@@ -29,9 +28,6 @@ from collection_jobs.conformance.spec.judge import (
     judge_stats,
     judge_status,
     permits,
-)
-from collection_jobs.conformance.spec.leasing import (
-    UNSEEN as UNSEEN_LEASE,
 )
 from collection_jobs.conformance.spec.leasing import (
     judge_claim,
@@ -406,7 +402,7 @@ _ENTRIES = (
         Laws("LEASE-1", one_winner="LEASE-2", view="LEASE-1"),
         judge_claim,
         judge_among=judge_claim_next,
-        success=UNSEEN_LEASE,
+        success=UNSEEN,
         unchanged=_is_none,
         late=None,
         gives=_gives_running,
@@ -416,7 +412,7 @@ _ENTRIES = (
         "writes",
         Laws("LEASE-1", one_winner="LEASE-2", view="LEASE-1"),
         judge_claim,
-        success=UNSEEN_LEASE,
+        success=UNSEEN,
         unchanged=_is_none,
         late=None,
         gives=_gives_running,
@@ -426,7 +422,7 @@ _ENTRIES = (
         "writes",
         Laws("LEASE-4"),
         judge_renewal,
-        success=UNSEEN_LEASE,
+        success=UNSEEN,
         refusals=(LeaseLostError,),
     ),
     Operation("get_lease", "reads", Laws("LEASE-3", view="LEASE-3"), judge_lease),

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from collection_jobs.conformance.checks.interleavings.claims import pairs_of_claims
 from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
-from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job, id_of
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
 from collection_jobs.conformance.spec.signatures import jobs_named
@@ -82,9 +82,11 @@ _MANY_COPIES = Step(
         ),
     ),
 )
+_ADD_MANY = Step("add_many", ((example_job("a"), example_job("c", created_at=_LATER)),))
 _SPECIAL: Mapping[str, tuple[Step, ...]] = MappingProxyType(
     {
         "save_many": (_MANY, _MANY_COPIES),
+        "add_many": (_ADD_MANY,),
         "list_after": (OPERATIONS["list_after"].step(after=(_JOB.created_at, "a"), limit=1),),
     }
 )
@@ -105,11 +107,6 @@ jobs does nothing where there is one."""
 def _stages_of(operation: Operation) -> tuple[str, ...]:
     return _STAGE_OF_NONE if operation.creates else _STAGES_BEYOND
 
-
-_LOOKS = (
-    (Step("get_by_id", ("a",)), Step("get_by_id", ("b",))),
-    (Step("get_by_id", ("b",)), Step("get_by_id", ("a",))),
-)
 
 _FEW: tuple[Step, ...] = (
     _becomes(JobStatus.RUNNING),
@@ -143,13 +140,23 @@ def pairs(
         for first, second in combinations_with_replacement(calls, 2):
             yield ConcurrentProgram(setup, ((first,), (second,)))
         at_once = [call for call in calls if OPERATIONS[call.method].laws.one_instant]
-        for many, looks in product(at_once, _LOOKS):
-            yield ConcurrentProgram(setup, ((many,), looks))
+        for many in at_once:
+            ends = _ends_of(many)
+            for ids in (ends, ends[::-1]):
+                looks = tuple(Step("get_by_id", (id_,)) for id_ in ids)
+                yield ConcurrentProgram(setup, ((many,), looks))
     for one in beyond:
         if OPERATIONS[one.method].creates and "pending" in stages:
             yield ConcurrentProgram(STAGES["pending"], ((one,), (Step("delete", ("a",)),)))
     if LEASES in capabilities:
         yield from pairs_of_claims()
+
+
+def _ends_of(many: Step) -> tuple[str, str]:
+    """Return the ids of two jobs that a call changes; a copy that is held is of the first job."""
+    named = jobs_named(many.method, many.arguments)
+    first, *_, last = ("a" if isinstance(one, Held) else id_of(one) for one in named)
+    return first, last
 
 
 def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[ConcurrentProgram]:
