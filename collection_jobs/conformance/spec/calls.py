@@ -467,11 +467,13 @@ def _job_code(job: CollectionJob) -> str:
 
 
 def _lease_code(lease: Lease) -> str:
+    """Print a lease as Python: without when it expires, which has no meaning to a store."""
     plain = example_lease(lease.job.id)
     parts = [code(lease.job.id)]
     for item in fields(lease):
         value = getattr(lease, item.name)
-        if item.name != "job" and value != getattr(plain, item.name):
+        is_shown = item.name not in ("job", "expires_at")
+        if is_shown and value != getattr(plain, item.name):
             parts.append(f"{item.name}={code(value)}")
     return f"example_lease({', '.join(parts)})"
 

@@ -177,11 +177,15 @@ def _wrong_fields(
     due = known.expires_at
     if isinstance(due, Span):
         if not due.admits(lease.expires_at):
-            text = "{} returned a lease that expires at {}; it should be {}"
-            yield Violation("LEASE-4", text, (call, lease.expires_at, Verbatim(str(due))))
+            seconds = round((lease.expires_at - due.first).total_seconds())
+            wrong = f"{abs(seconds):,} s too {'late' if seconds > 0 else 'early'}"
+            text = "{} returned a lease that expires {}: ttl counts from the call"
+            yield Violation("LEASE-4", text, (call, Verbatim(wrong)))
     elif due is not None and lease.expires_at != due:
-        text = "{} returned a lease that expires at {}; it was to expire at {}"
-        yield Violation("LEASE-4", text, (call, lease.expires_at, due))
+        seconds = (lease.expires_at - due).total_seconds()
+        wrong = f"{abs(seconds):,.6g} s {'later' if seconds > 0 else 'earlier'}"
+        text = "{} returned a lease that expires {} than its holder was told"
+        yield Violation("LEASE-4", text, (call, Verbatim(wrong)))
 
 
 def judge_claim_next(

@@ -88,7 +88,7 @@ def _change(random: Random, id_: str, ids: list[str], beyond: list[Operation]) -
 
 def _leasing(random: Random, operation: Operation, id_: str, symbol: str) -> Step:
     """Claim a job, or do something under the lease of it, if there is one."""
-    lease, ttl = f"lease of {id_}", timedelta(hours=random.choice((1, 2)))
+    lease, ttl = f"lease_{id_}", timedelta(hours=random.choice((1, 2)))
     if not operation.needs_lease:
         return replace(operation.step(id_, random.randrange(3), ttl=ttl), keep=lease)
     match random.randrange(3):

@@ -27,7 +27,7 @@ __all__ = ["fixed_programs_of_leases"]
 _TTL, _LONGER, _SHORTER = timedelta(hours=1), timedelta(hours=3), timedelta(minutes=20)
 _UNTIL_EXPIRED = timedelta(milliseconds=95)
 """After so long a lease of `MIN_TTL` has expired, by any clock."""
-_LEASE, _OTHER = Held("lease"), Held("other lease")
+_LEASE, _OTHER = Held("lease"), Held("other_lease")
 _COPY = Held("job", (Change("with_failed_symbol", ("BTC", "late")),))
 
 
@@ -171,10 +171,10 @@ def _ends() -> Iterator[Step]:
         *((Step("update_status", ("a", status, "by hand")),) for status in JobStatus),
         (Step("delete", ("a",)),),
         (Step("delete", ("a",)), Step("save", (rich_job("a", status=JobStatus.RUNNING),))),
-        (Step("delete", ("a",)), Step("save", (rich_job("a"),)), _claim("a", "other lease")),
+        (Step("delete", ("a",)), Step("save", (rich_job("a"),)), _claim("a", "other_lease")),
         *((Step("save", (rich_job("a", status=status),)),) for status in JobStatus),
         (Step("get_by_id", ("a",), keep="job"), Step("save", (_COPY,))),
-        (Step("update_status", ("a", JobStatus.PENDING)), _claim("a", "other lease")),
+        (Step("update_status", ("a", JobStatus.PENDING)), _claim("a", "other_lease")),
         (Step("add_failed_symbol", ("a", "BTC", "by hand")),),
     )
     for ending in endings:
@@ -213,7 +213,7 @@ def _renewals() -> Iterator[Step]:
     """Renew a lease for longer and for shorter: it counts from now, by any lease got so far."""
     yield Step("save", (rich_job("a"),))
     yield _claim("a")
-    for ttl, kept in product((_LONGER, _SHORTER, _TTL), ("lease", "other lease")):
+    for ttl, kept in product((_LONGER, _SHORTER, _TTL), ("lease", "other_lease")):
         yield Step("renew", (_LEASE, ttl), keep=kept)
         yield from _look("a")
         yield Step("claim", ("a", "rival", _TTL))
@@ -234,7 +234,7 @@ def _tokens() -> Iterator[Step]:
         yield _claim("a")
         yield from _look("a")
         yield from between
-        yield _claim("a", "other lease")
+        yield _claim("a", "other_lease")
         yield from _look("a")
 
 
@@ -271,7 +271,7 @@ def _few_at_a_time() -> Iterator[Step]:
     yield _next(source="kraken", most=1)
     yield _next(source="kraken", most=1)
     yield _next(most=2)
-    yield _next("other lease", most=3)
+    yield _next("other_lease", most=3)
     yield _next(most=3)
     yield Step("update_status", ("job 0", JobStatus.COMPLETED, None, _LEASE))
     yield _next(most=2)
@@ -286,9 +286,10 @@ def _expired() -> Iterator[Step]:
         yield Step("save", (_aged(f"job {age}", age),))
     yield _next("lease", ttl=MIN_TTL)
     yield _next(ttl=MIN_TTL)
-    yield _next("other lease", ttl=_TTL)
+    yield _next("other_lease", ttl=_TTL)
     yield _claim("job 3", None, MIN_TTL)
     yield _next()
+    yield Step("save", (_aged("job 4", 4),))
     yield Step(WAIT, (_UNTIL_EXPIRED,))
     yield from _look("job 0", "job 1")
     yield _next(worker="rival")
@@ -309,12 +310,12 @@ def _expired_and_kept() -> Iterator[Step]:
     """Go on under a lease that has expired: it is current while nobody else took the job."""
     for job_id in ("a", "b", "c", "d"):
         yield Step("save", (rich_job(job_id),))
-        yield _claim(job_id, f"lease of {job_id}", MIN_TTL)
+        yield _claim(job_id, f"lease_{job_id}", MIN_TTL)
     yield Step(WAIT, (_UNTIL_EXPIRED,))
-    yield Step("add_failed_symbol", ("a", "BTC", "slow", Held("lease of a")))
-    yield Step("add_completed_symbol", ("b", "ETH", 7, Held("lease of b")))
-    yield Step("update_status", ("b", JobStatus.COMPLETED, None, Held("lease of b")))
-    yield Step("renew", (Held("lease of c"), _TTL))
+    yield Step("add_failed_symbol", ("a", "BTC", "slow", Held("lease_a")))
+    yield Step("add_completed_symbol", ("b", "ETH", 7, Held("lease_b")))
+    yield Step("update_status", ("b", JobStatus.COMPLETED, None, Held("lease_b")))
+    yield Step("renew", (Held("lease_c"), _TTL))
     yield from _look("a", "b", "c")
     yield Step("update_status", ("d", JobStatus.CANCELLED))
     yield Step("claim", ("c", "rival", _TTL))
@@ -330,7 +331,7 @@ def _renewed_in_time() -> Iterator[Step]:
         yield Step("save", (rich_job(job_id),))
     yield _claim("a", "lease", MIN_TTL)
     yield Step("renew", (_LEASE, _TTL))
-    yield _claim("b", "other lease", _TTL)
+    yield _claim("b", "other_lease", _TTL)
     yield Step("renew", (_OTHER, MIN_TTL))
     yield Step(WAIT, (_UNTIL_EXPIRED,))
     yield Step("claim", ("a", "rival", _TTL))

@@ -191,7 +191,7 @@ HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
         "ttl": st.sampled_from((timedelta(minutes=10), timedelta(hours=1), timedelta(days=7))),
         "source of a job": st.sampled_from(("binance", "kraken")),
         "most running": st.sampled_from((1, 2, 10**30)),
-        "lease": st.sampled_from(("lease", "other lease")),
+        "lease": st.sampled_from(("lease", "other_lease")),
     }
 )
 """For each kind of parameter, what stores get wrong; ids and jobs as `with_ids` completes them."""
