@@ -1,5 +1,5 @@
-"""`INSERT OR REPLACE`, which is right for `save`. A plan that is made twice resets what a worker has
-claimed meanwhile: the job is PENDING again, its outcomes are gone, and both planners hear True.
+"""`INSERT OR REPLACE`, which is right for `save`. A plan that is made twice resets what a worker
+has claimed meanwhile: the job is PENDING again, its outcomes are gone, and both planners hear True.
 
 Insert only where there is no such id (`INSERT ... ON CONFLICT DO NOTHING`), and answer by how many
 rows that made.

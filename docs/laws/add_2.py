@@ -1,5 +1,5 @@
-"""Look whether the job is there, then insert it, in a transaction each. Of two planners that look at
-the same time, both find nothing, and both say that they created the job.
+"""Look whether the job is there, then insert it, in a transaction each. Of two planners that look
+at the same time, both find nothing, and both say that they created the job.
 
 Look and insert in one transaction, or in one statement.
 """

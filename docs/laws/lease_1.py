@@ -1,5 +1,5 @@
-"""What waits comes first, and only when nothing waits is there a look at what has expired. While there
-is work, a job whose worker died stays RUNNING for ever, though it is the oldest of all.
+"""What waits comes first, and only when nothing waits is there a look at what has expired. While
+there is work, a job whose worker died stays RUNNING for ever, though it is the oldest of all.
 
 Take the older of the two: the oldest that is PENDING, and the oldest of those whose leases have
 expired.

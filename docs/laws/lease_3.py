@@ -1,8 +1,9 @@
-"""A lease that has expired is refused, though nobody else has claimed the job. A worker that was only
-slow is told that it lost the job, and what it downloaded is thrown away; the next worker downloads
-it again.
+"""A lease that has expired is refused, though nobody else has claimed the job. A worker that was
+only slow is told that it lost the job, and what it downloaded is thrown away; the next worker
+downloads it again.
 
-Compare the token, and leave the clock to the claims: a lease is lost when somebody else has the job.
+Compare the token, and leave the clock to the claims: a lease is lost when somebody else has the
+job.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Tokens are counted in the row of the lease, which goes with the job. When the job is deleted and made
-again, its first claim has token 1 again, and a worker of the deleted job writes into the new one.
+"""Tokens are counted in the row of the lease, which goes with the job. When the job is deleted and
+made again, its first claim has token 1 again, and a worker of the deleted job writes into the new
+one.
 
 Take tokens from a counter of the store, such as its revisions, which never gives out one twice.
 """
@@ -18,7 +19,7 @@ class Breach(Leased):
     @override
     def token(self, connection: Connection, job: CollectionJob) -> int | None:
         rows = connection.execute("SELECT attempt FROM leases WHERE job_id = ?", (job.id,))
-        return sum(attempt for (attempt,) in rows.fetchall()) + 1
+        return 1 + sum(int(attempt) for (attempt,) in rows.fetchall())
 
 
 FIX = (Leased.token,)

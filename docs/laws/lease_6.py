@@ -1,5 +1,5 @@
-"""Every job that is RUNNING counts, those whose workers died included. Once as many workers have died
-as may work at a time, nobody works for this source any more.
+"""Every job that is RUNNING counts, those whose workers died included. Once as many workers have
+died as may work at a time, nobody works for this source any more.
 
 Count those under leases that have not expired; and count in the transaction that claims.
 """

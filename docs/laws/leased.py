@@ -32,7 +32,7 @@ from collection_jobs.validation import (
     check_text,
 )
 from docs.laws.beyond import Beyond
-from docs.laws.table import from_column, mapped_errors, to_column
+from docs.laws.table import from_column, to_column
 
 T = TypeVar("T")
 
@@ -51,9 +51,7 @@ class Leased(Beyond):
     @override
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        assert self.connection is not None
-        with mapped_errors():
-            self.connection.executescript(LEASES)
+        await self.transaction(prepare)
         return self
 
     # AddsJobs
@@ -275,10 +273,8 @@ class Leased(Beyond):
         return next(iter(rows), None)
 
     def current(self, connection: Connection, job_id: str) -> Lease:
-        job, row = self.find(connection, job_id), self.row_of(connection, job_id)
-        assert job is not None
-        assert row is not None
-        worker, token, expires_at, attempt = row
+        (job,) = self.listed(connection, "WHERE id = ?", job_id)
+        worker, token, expires_at, attempt = self.row_of(connection, job_id) or ()
         return Lease(
             job=job,
             worker=worker,
@@ -299,6 +295,11 @@ class Leased(Beyond):
             "UPDATE leases SET worker = NULL, token = NULL, expires_at = NULL WHERE job_id = ?",
             (job.id,),
         )
+
+
+def prepare(connection: Connection) -> None:
+    for statement in LEASES.split(";"):
+        connection.execute(statement)
 
 
 def now() -> int | None:

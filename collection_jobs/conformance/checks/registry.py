@@ -6,6 +6,7 @@ from collection_jobs.conformance.checks.cancellation.examine import examine_canc
 from collection_jobs.conformance.checks.contention.examine import (
     examine_contention,
 )
+from collection_jobs.conformance.checks.crash.dead_workers import examine_dead_workers
 from collection_jobs.conformance.checks.crash.kill import examine_kills
 from collection_jobs.conformance.checks.faults.damage import examine_damage
 from collection_jobs.conformance.checks.faults.examine import examine_faults
@@ -80,6 +81,7 @@ CHECKS: tuple[Check, ...] = (
     Check("cancelled calls", frozenset({"CANCEL-1"}), examine_cancellation),
     Check("a failing network", frozenset({"TIME-1"}), examine_network),
     Check("killed processes", frozenset({"DURABLE-1"}), examine_kills),
+    Check("killed workers", frozenset({"LEASE-1", "LEASE-2"}), examine_dead_workers),
     Check("growing stores", frozenset({"SCALE-1", "KEY-3"}), examine_scaling),
 )
 """Every check, in the order in which they are made."""

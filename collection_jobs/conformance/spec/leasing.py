@@ -182,8 +182,8 @@ def _wrong_fields(
             text = "{} returned a lease that expires {}: ttl counts from the call"
             yield Violation("LEASE-4", text, (call, Verbatim(wrong)))
     elif due is not None and lease.expires_at != due:
-        seconds = (lease.expires_at - due).total_seconds()
-        wrong = f"{abs(seconds):,.6g} s {'later' if seconds > 0 else 'earlier'}"
+        off = (lease.expires_at - due).total_seconds()
+        wrong = f"{abs(off):,.6g} s {'later' if off > 0 else 'earlier'}"
         text = "{} returned a lease that expires {} than its holder was told"
         yield Violation("LEASE-4", text, (call, Verbatim(wrong)))
 
