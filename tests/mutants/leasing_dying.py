@@ -1,4 +1,4 @@
-"""Stores on a file that are wrong about the jobs of a worker that was killed, and one that is right.
+"""Stores on a file that are wrong about the jobs of a worker that was killed, and one that is not.
 
 Each derives from `Leased` of the page of laws, which keeps leases in a table.
 """
@@ -44,7 +44,7 @@ class FreesAllAtTheStart(Right):
 
 DYING = {
     "Right": frozenset[str](),
-    "KeepsLeasesInMemory": frozenset({"LEASE-1"}),
+    "KeepsLeasesInMemory": frozenset({"LEASE-3"}),
     "FreesAllAtTheStart": frozenset({"LEASE-2"}),
 }
 """Each with exactly the laws that are broken when a worker is killed."""
