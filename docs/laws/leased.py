@@ -268,13 +268,19 @@ class Leased(Beyond):
         )
 
     def row_of(self, connection: Connection, job_id: str) -> tuple[Any, ...] | None:
-        query = "SELECT worker, token, expires_at, attempt FROM leases WHERE job_id = ?"
-        rows = connection.execute(f"{query} AND worker IS NOT NULL", (job_id,)).fetchall()
-        return next(iter(rows), None)
+        return next(iter(self.rows_of(connection, job_id)), None)
+
+    def rows_of(self, connection: Connection, job_id: str) -> list[tuple[Any, ...]]:
+        """Read the row of a job's current lease, if there is one."""
+        query = (
+            "SELECT worker, token, expires_at, attempt FROM leases"
+            " WHERE job_id = ? AND worker IS NOT NULL"
+        )
+        return connection.execute(query, (job_id,)).fetchall()
 
     def current(self, connection: Connection, job_id: str) -> Lease:
         (job,) = self.listed(connection, "WHERE id = ?", job_id)
-        worker, token, expires_at, attempt = self.row_of(connection, job_id) or ()
+        ((worker, token, expires_at, attempt),) = self.rows_of(connection, job_id)
         return Lease(
             job=job,
             worker=worker,

@@ -493,9 +493,10 @@ def judge(state: JobState, call: Call, outcome: Outcome) -> Judgement:
 
 def part_of(call: Call, job_id: str, outcome: Outcome) -> Outcome:
     """Return what came of the part of a call that is about one of its jobs."""
-    if not OPERATIONS[call.method].answers_each or type(outcome.value) is not list:
+    value: Any = outcome.value
+    if not OPERATIONS[call.method].answers_each or type(value) is not list:
         return outcome
-    answers = cast("list[object]", outcome.value)
+    answers = cast("list[object]", value)
     mine = [each for each, job in zip(answers, call.jobs, strict=False) if job.id == job_id]
     return replace(outcome, value=mine)
 

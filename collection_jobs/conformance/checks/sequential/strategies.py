@@ -217,8 +217,9 @@ def with_ids(parameter: str, drawn: Any, ids: Sequence[str]) -> Any:
             for place, source, name, is_held in jobs
         )
     if kind == "job":
-        place, fields, name, chance = drawn
-        return Held(name) if chance == 0 else example_job(ids[place], **fields)
+        job: tuple[int, dict[str, Any], str, int] = drawn
+        number, given, name, chance = job
+        return Held(name) if chance == 0 else example_job(ids[number], **given)
     if kind not in ("id", "key") or drawn is None:
         return drawn
     at: int = drawn if kind == "id" else drawn[1]
