@@ -22,7 +22,6 @@ EXPIRED = "claim_next of expired"
 
 _TTL = timedelta(hours=1)
 _UNTIL_EXPIRED = timedelta(milliseconds=90)
-_LEASE = Held("lease")
 
 _Parts = tuple[str, Program, tuple[Program, ...]]
 """What it is about, what one caller does before, and what each client does."""
@@ -61,24 +60,22 @@ def _few(source: str, jobs: Sequence[CollectionJob], clients: int) -> _Parts:
 def _in_turn(source: str, jobs: Sequence[CollectionJob], clients: int) -> _Parts:
     """Each claims a job, works on it, and gives it back; some go on after that."""
     each = tuple(
-        tuple(
-            step
-            for job in jobs
-            for step in _turn(job.id, f"worker {number}", job.symbols[number], late=number % 2 == 0)
-        )
+        tuple(step for at, job in enumerate(jobs) for step in _turn(job, number, f"lease_{at}"))
         for number in range(clients)
     )
     return "a job that workers have in turn", _saved(source, jobs), each
 
 
-def _turn(job_id: str, worker: str, symbol: str, *, late: bool) -> Program:
-    back = (job_id, JobStatus.PENDING)
+def _turn(job: CollectionJob, number: int, name: str) -> Program:
+    """Have a worker claim a job and work on it; every other one is given back by an operator."""
+    symbol, lease = job.symbols[number], Held(name)
+    back = (job.id, JobStatus.PENDING)
     return (
-        Step("claim", (job_id, worker, _TTL), keep="lease"),
-        Step("add_completed_symbol", (job_id, symbol, 7, _LEASE)),
-        Step("renew", (_LEASE, _TTL)),
-        Step("update_status", back if late else (*back, None, _LEASE)),
-        Step("add_failed_symbol", (job_id, symbol, "late", _LEASE)),
+        Step("claim", (job.id, f"worker {number}", _TTL), keep=name),
+        Step("add_completed_symbol", (job.id, symbol, 7, lease)),
+        Step("renew", (lease, _TTL)),
+        Step("update_status", (*back, None, lease) if number % 2 else back),
+        Step("add_failed_symbol", (job.id, symbol, "late", lease)),
     )
 
 
