@@ -71,12 +71,13 @@ def example_job(id: str = "a", **fields: Any) -> CollectionJob:  # noqa: A002 - 
 def example_lease(id: str = "a", **fields: Any) -> Lease:  # noqa: A002 - the field's name
     """Return a valid lease that no store gave out, of which only what matters need be given."""
     usual: dict[str, Any] = {
+        "job": example_job(id, status=JobStatus.RUNNING),
         "worker": "nobody",
         "token": 2**62,
         "expires_at": datetime(2024, 3, 1, tzinfo=UTC),
         "attempt": 1,
     }
-    return Lease(job=example_job(id, status=JobStatus.RUNNING), **{**usual, **fields})
+    return Lease(**{**usual, **fields})
 
 
 SPOIL = "spoil"
