@@ -25,7 +25,7 @@ def after(seconds: float) -> datetime:
 
 
 def outcome(value: object = None, at: float = 0.0, lasts: float = 0.1, **more: object) -> Outcome:
-    return Outcome(after(at), after(at + lasts), value, **more)
+    return Outcome(after(at), after(at + lasts), value, **more)  # type: ignore[arg-type] # an error
 
 
 def leased(job_id: str = "a", revision: int = 2, at: float = 0.0, **fields: object) -> Lease:
@@ -38,7 +38,7 @@ def leased(job_id: str = "a", revision: int = 2, at: float = 0.0, **fields: obje
         "token": revision,
         "expires_at": after(at + 0.05) + TTL,
     }
-    return example_lease(job_id, **{**usual, **fields, "job": job})  # type: ignore[arg-type] # fields
+    return example_lease(job_id, **{**usual, **fields, "job": job})
 
 
 def claimed(job_id: str = "a") -> JobState:

@@ -29,6 +29,7 @@ from collection_jobs import (
     RepositoryError,
     StaleJobError,
 )
+from collection_jobs.adapters.lease_table import LeaseTable
 from collection_jobs.adapters.sorted_keys import SortedKeys
 from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.job import check_job
@@ -58,7 +59,9 @@ class Memory(InMemory):
         self._jobs, self._revision = jobs, revision
         self._by_age = SortedKeys()
         self._by_status = {status: SortedKeys() for status in JobStatus}
+        self._leases = LeaseTable()
         for job in jobs.values():
+            self._leases.job_changed(None, job)
             self._by_age.add((job.created_at, job.id))
             self._by_status[job.status].add((job.created_at, job.id))
 

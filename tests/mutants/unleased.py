@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import ClassVar, Self
 
     from collection_jobs import CollectionJob, ICollectionJobRepository, JobStats, JobStatus
+    from collection_jobs.adapters.lease_table import LeaseTable
     from collection_jobs.adapters.sorted_keys import Key, SortedKeys
 
     class InMemory(ICollectionJobRepository):
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         _jobs: dict[str, CollectionJob]
         _by_age: SortedKeys
         _by_status: dict[JobStatus, SortedKeys]
+        _leases: LeaseTable
         _revision: int
         _closed: bool
 
