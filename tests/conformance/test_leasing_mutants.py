@@ -19,19 +19,16 @@ from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import fixed_programs_beyond
 from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.running.configuration import PROFILES
-from collection_jobs.conformance.running.targets import find_target
 from collection_jobs.conformance.spec.calls import Program
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.findings import Finding, LawBroken
 from tests.conformance.support import target_of
 from tests.mutants.leased_rows import Leased
 from tests.mutants.leasing import BUGS
-from tests.mutants.leasing_dying import DYING
 from tests.mutants.leasing_races import RACES
 from tests.mutants.leasing_right import RIGHT
 
 ABOUT = frozenset({"AddsJobs", LEASES})
-KILLED_WORKERS = [check for check in CHECKS if check.name == "killed workers"]
 ONE_CALLER = [check for check in CHECKS if check.name == "one caller"]
 FIXED_ONLY = replace(PROFILES["quick"], walks=0)
 SHOWN = frozenset({"AddsByReplacing", "RenewsForAnybody"})
@@ -111,13 +108,6 @@ def explored(
     return explore_pairs(
         lambda directory: store(), preemptions=2, directory=directory, programs=programs
     ).findings
-
-
-@pytest.mark.parametrize("name", DYING)
-def test_what_a_killed_worker_leaves_is_seen(name: str) -> None:
-    target = find_target(f"tests.mutants.leasing_dying:{name}")
-    report = verify(target, profile="quick", checks=KILLED_WORKERS)
-    assert {finding.law for finding in report.findings} == DYING[name], report.findings
 
 
 def test_every_law_of_leases_and_additions_convicts_a_mutant() -> None:

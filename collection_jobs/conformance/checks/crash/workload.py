@@ -9,6 +9,7 @@ from random import Random
 
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Step, example_job
+from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.drawn_jobs import draw_job
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
@@ -115,11 +116,13 @@ def _job(random: Random, id_: str) -> CollectionJob:
     )
 
 
-def looks() -> Iterator[Call]:
-    """Yield what shows all that a store holds: every job, its stats, and every listing."""
+def looks(capabilities: frozenset[str] = frozenset()) -> Iterator[Call]:
+    """Yield what shows all that a store holds: jobs, their stats and leases, and every listing."""
     for id_ in IDS:
         yield Call("get_by_id", (id_,))
         yield Call("get_stats", (id_,))
+        if LEASES in capabilities:
+            yield Call("get_lease", (id_,))
     yield from (Call("list_by_status", (status, _ALL)) for status in JobStatus)
     yield Call("list_recent", (_ALL,))
     yield Call("get_running_jobs")
