@@ -19,6 +19,7 @@ LONGEST = (
     "test_sqlite_bounds.py",
     "test_readme.py",
     "test_beyond_mutants.py",
+    "test_leasing_mutants.py",
     "test_network.py",
     "test_new_adapter.py",
     "test_not_implemented.py",

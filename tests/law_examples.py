@@ -12,6 +12,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from importlib import import_module
 from io import StringIO
 from itertools import combinations_with_replacement
@@ -32,6 +33,7 @@ from tests.documentation import ROOT
 PAGE = ROOT / "docs" / "laws.md"
 TABLE = "docs.laws.table:Table"
 BEYOND = "docs.laws.beyond:Beyond"
+LEASED = "docs.laws.leased:Leased"
 
 _ALWAYS = frozenset({"wrong inputs", "a closed repository", "one caller"})
 _SAVE = Step("save", (example_job("a"),))
@@ -52,6 +54,9 @@ _COMPLETED = (
 )
 _MANY = Step("save_many", ((example_job("a", timeframe="4h"), example_job("b", timeframe="4h")),))
 _LOOKS = (Step("get_by_id", ("a",)), Step("get_by_id", ("b",)))
+_ADD = Step("add", (example_job("c"),))
+_ADD_MANY = Step("add_many", ((example_job("a"), example_job("b")),))
+_NEXT = Step("claim_next", ("worker", timedelta(hours=1)))
 
 
 def _programs(capabilities: frozenset[str]) -> list[ConcurrentProgram]:
@@ -63,6 +68,11 @@ def _programs(capabilities: frozenset[str]) -> list[ConcurrentProgram]:
     ]
     if "SavesMany" in capabilities:
         programs.append(ConcurrentProgram((_SAVE, _SAVE_OTHER), ((_MANY,), _LOOKS)))
+    if "AddsJobs" in capabilities:
+        programs.append(ConcurrentProgram((_SAVE,), ((_ADD,), (_ADD,))))
+        programs.append(ConcurrentProgram((), ((_ADD_MANY,), _LOOKS)))
+    if "LeasesJobs" in capabilities:
+        programs.append(ConcurrentProgram((_SAVE, _SAVE_OTHER), ((_NEXT,), (_NEXT,))))
     return programs
 
 
@@ -80,7 +90,12 @@ _LARGE = next(check for check in CHECKS if check.name == "large stores")
 """It finds what no few calls show, and no example needs it."""
 _CONCURRENT = Check(
     "interleavings",
-    frozenset({"STATUS-2", "FAILED-2", "ATOMIC-1", "COMPLETED-2", "MANY-3"}),
+    frozenset(
+        {
+            *("STATUS-2", "FAILED-2", "ATOMIC-1", "COMPLETED-2", "MANY-3"),
+            *("ADD-2", "ADD-3", "LEASE-2"),
+        }
+    ),
     _few_interleavings,
 )
 
@@ -164,9 +179,9 @@ _HEAD = """\
 
 For each law, this page shows an adapter that breaks it in a realistic way, what `collection-jobs
 verify` prints, and the fix. Each adapter derives from one small repository on SQLite,
-[`Table`](laws/table.py), which satisfies every law, or from [`Beyond`](laws/beyond.py), which also
-implements the optional Protocols. The [contract](contract.md) states the laws, and
-[why these laws](why-these-laws.md) gives the reasons for them.
+[`Table`](laws/table.py), which satisfies every law, or from [`Beyond`](laws/beyond.py) and
+[`Leased`](laws/leased.py), which also implement the optional Protocols. The [contract](contract.md)
+states the laws, and [why these laws](why-these-laws.md) gives the reasons for them.
 
 This page is generated from the modules in `docs/laws/` by `python -m tests.law_examples`. The tests
 run each breach, which must be convicted of its law and of no other, and each fix, which must be

@@ -9,7 +9,7 @@ import pytest
 
 from collection_jobs.conformance import LAWS
 from tests.documentation import steady
-from tests.law_examples import BEYOND, PAGE, TABLE, broken, examine, example, page, section
+from tests.law_examples import BEYOND, LEASED, PAGE, TABLE, broken, examine, example, page, section
 
 # What they show depends on where a kill falls, or on how fast the machine is.
 VARYING = {"DURABLE-1", "SCALE-1", "CANCEL-1", "KEY-3"}
@@ -59,6 +59,13 @@ def test_the_repository_that_all_derive_from_keeps_every_law(law: str) -> None:
 @pytest.mark.parametrize("law", ["MANY-3", "KEY-3"])
 def test_the_one_with_the_capabilities_beyond_the_nine_methods_keeps_their_laws(law: str) -> None:
     report = examine(law, BEYOND)
+    assert broken(report) == []
+    assert next(it for it in report.laws if it.id == law).verdict == "holds"
+
+
+@pytest.mark.parametrize("law", ["LEASE-2", pytest.param("LEASE-1", marks=pytest.mark.release)])
+def test_the_one_with_leases_keeps_their_laws(law: str) -> None:
+    report = examine(law, LEASED)
     assert broken(report) == []
     assert next(it for it in report.laws if it.id == law).verdict == "holds"
 

@@ -11,7 +11,18 @@ from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance import Target, find_target
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.protocol import CollectionJobRepository
-from tests.mutants import beyond, beyond_races, race_table, races, real, sequential, torn
+from tests.mutants import (
+    beyond,
+    beyond_races,
+    leasing,
+    leasing_races,
+    leasing_right,
+    race_table,
+    races,
+    real,
+    sequential,
+    torn,
+)
 from tests.mutants.right import RIGHT
 
 __all__ = ["Case", "bugs", "right_ones"]
@@ -44,11 +55,12 @@ class Case:
 
 def bugs() -> Iterator[Case]:
     """Every planted bug that the standard profile is to find."""
-    alone = {**sequential.BUGS, **beyond.BUGS}
+    alone = {**sequential.BUGS, **beyond.BUGS, **leasing.BUGS}
     known = {race: entry.laws for race, entry in race_table.RACES.items()}
     for mutant, laws in alone.items():
         yield Case(_named(mutant), _in_memory(mutant), _CALLER, laws)
-    for race, laws in (*known.items(), *beyond_races.RACES.items()):
+    beyond_the_nine = {**beyond_races.RACES, **leasing_races.RACES}
+    for race, laws in (*known.items(), *beyond_the_nine.items()):
         yield Case(_named(race), _in_memory(race), ("interleavings",), laws, by_chance=False)
     for bug in real.BUGS:
         yield Case(_named(bug.store), _by_name(bug.store), (bug.check,), bug.laws)
@@ -61,6 +73,8 @@ def right_ones() -> Iterator[Case]:
     for design in RIGHT:
         if design is not InMemoryCollectionJobRepository:
             yield Case(_named(design), _in_memory(design), _SCHEDULED)
+    for leased in leasing_right.RIGHT:
+        yield Case(_named(leased), _in_memory(leased), _SCHEDULED)
     for odd in real.ODD:
         yield Case(_named(odd), _by_name(odd), _EVERY)
     yield Case("SQLiteCollectionJobRepository", find_target(None), _EVERY)

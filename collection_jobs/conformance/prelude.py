@@ -3,19 +3,22 @@
 Inside ``async with your_factory(an_empty_directory) as repository:`` its lines run as they are.
 """
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-from collection_jobs.conformance.spec.calls import example_job, spoil
+from collection_jobs.conformance.spec.calls import example_job, example_lease, spoil
 from collection_jobs.status import JobStatus
 
 __all__ = [
     "UTC",
     "JobStatus",
     "ZoneInfo",
+    "asyncio",
     "datetime",
     "example_job",
+    "example_lease",
     "replace",
     "spoil",
     "timedelta",

@@ -54,7 +54,7 @@ class SetsSource(Protocol):
     """A repository that changes where a job is collected from."""
 
     @abstractmethod
-    def set_source(self, job_id: str, source: str) -> Coroutine[Any, Any, bool]:
+    def set_source(self, job_id: str, exchange: str) -> Coroutine[Any, Any, bool]:
         """Change the source of a job. Laws: SOURCE-1."""
         ...
 
@@ -95,7 +95,7 @@ PROTOCOLS = MappingProxyType({**PROTOCOLS, "SetsSource": SetsSource})
     facts = state.facts
     after = state.blaming("SOURCE-1") if state.blame == "GET-1" else state
     if facts is not None:
-        after = _changed(state, facts._replace(source=call.arguments[1]), "SOURCE-1")
+        after = changed(state, facts._replace(source=call.arguments[1]), "SOURCE-1")
     if outcome.value is not (facts is not None):
         return after, (Violation("SOURCE-1", "{} {}, which is wrong", (call, outcome)),)
     return after, ()
@@ -120,17 +120,17 @@ PROTOCOLS = MappingProxyType({**PROTOCOLS, "SetsSource": SetsSource})
     Edit(
         f"{KIT}/spec/parameters.py",
         '        "symbol": _SYMBOL,',
-        """        "source": Kind(
-            "source", lambda job_id, number: f"source {number}", _NAMES, few=("kraken", "coinbase")
+        """        "exchange": Kind(
+            "exchange", lambda job_id, number: f"no. {number}", _NAMES, few=("kraken", "coinbase")
         ),
 """,
-        ("source of set_source", "spec/parameters.py"),
+        ("exchange of set_source", "spec/parameters.py"),
     ),
     Edit(
         f"{KIT}/checks/sequential/strategies.py",
         '        "symbol": st.sampled_from(("BTC", "ETH", "XRP")),',
-        '        "source": st.sampled_from(("kraken", "A ", "x" * 255)),\n',
-        ("draws a source for set_source", "HOSTILE", "checks/sequential/strategies.py"),
+        '        "exchange": st.sampled_from(("kraken", "A ", "x" * 255)),\n',
+        ("draws a exchange for set_source", "HOSTILE", "checks/sequential/strategies.py"),
     ),
     Edit(
         f"{KIT}/checks/registry.py",
@@ -146,14 +146,14 @@ IMPORT = Edit(
     "    judge_source,\n",
 )
 
-RIGHT = '''    async def set_source(self, job_id: str, source: str) -> bool:
+RIGHT = '''    async def set_source(self, job_id: str, exchange: str) -> bool:
         """Change the source of a job, on the revision that was read."""
         from dataclasses import replace
 
         from collection_jobs.errors import StaleJobError
         from collection_jobs.validation import check_name
 
-        source = check_name("source", source)
+        source = check_name("exchange", exchange)
         while (job := await self.get_by_id(job_id)) is not None:
             try:
                 await self.save(replace(job, source=source))

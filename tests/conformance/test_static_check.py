@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
-from collection_jobs import CollectionJob, InMemoryCollectionJobRepository
+from collection_jobs import (
+    CollectionJob,
+    ICollectionJobRepository,
+    InMemoryCollectionJobRepository,
+    JobStatus,
+    Lease,
+)
 from collection_jobs.conformance.static import (
     CheckedClassError,
     CheckerRun,
@@ -228,6 +236,7 @@ class OffersNothing(InMemoryCollectionJobRepository):
     """Hides what it inherits."""
 
     add_completed_symbol = save_many = list_after = None  # type: ignore[assignment] # as the docs say
+    add = add_many = claim_next = claim = renew = get_lease = None  # type: ignore[assignment] # likewise
 
 
 def test_a_method_of_an_optional_protocol_is_held_against_it() -> None:
@@ -243,6 +252,87 @@ def test_what_a_class_does_not_have_beyond_the_nine_is_not_asked_for() -> None:
     report = check_class(OffersNothing, checkers=())
     assert not [method for method in report.methods if method.faults]
     assert len(report.methods) == 9
+
+
+class LeasesWithoutFences(InMemoryCollectionJobRepository):
+    """Has all that leases need, and changes that take none."""
+
+    async def update_status(  # type: ignore[override] # the fault
+        self, job_id: str, status: JobStatus, error_message: str | None = None
+    ) -> bool:
+        return True
+
+    async def add_failed_symbol(  # type: ignore[override] # the fault
+        self, job_id: str, symbol: str, error: str, lease: Lease | None
+    ) -> None:
+        return None
+
+    async def claim_next(  # type: ignore[override] # the fault
+        self, worker: str, ttl: timedelta, *, exchange: str | None = None
+    ) -> Lease | None:
+        return None
+
+
+class ClaimsOnly(ICollectionJobRepository):
+    """Has one method of leases, which is right, and so none of its changes need take a lease."""
+
+    async def claim(self, job_id: str, worker: str, ttl: timedelta) -> Lease | None:
+        return None
+
+
+class TakesMore(InMemoryCollectionJobRepository):
+    """Takes by position what needs to be taken by keyword only: a caller does not mind."""
+
+    @override
+    async def claim_next(
+        self,
+        worker: str,
+        ttl: timedelta,
+        source: str | None = None,
+        most_running: int | None = None,
+    ) -> Lease | None:
+        return None
+
+
+def test_a_method_that_leases_need_is_held_against_what_they_declare() -> None:
+    report = check_class(LeasesWithoutFences)
+    wrong = {method.name: method for method in report.methods if method.faults}
+    assert set(wrong) == {"update_status", "add_failed_symbol", "claim_next"}
+    assert all("mypy" in method.rejected_by for method in wrong.values())
+    assert [str(fault.message) for fault in wrong["update_status"].faults] == [
+        "it does not take lease"
+    ]
+    assert wrong["update_status"].faults[0].change == (
+        "add the parameter lease: Lease | None = None"
+    )
+    assert [fault.message for fault in wrong["add_failed_symbol"].faults] == [
+        "lease has no default"
+    ]
+    assert [fault.message for fault in wrong["claim_next"].faults] == [
+        "it does not take source",
+        "it does not take most_running",
+    ]
+    assert wrong["update_status"].expected == (
+        "async def update_status(self, job_id: str, status: JobStatus,"
+        " error_message: str | None = None, *, lease: Lease | None = None) -> bool"
+    )
+
+
+def test_a_part_of_a_protocol_asks_for_no_more_of_the_nine() -> None:
+    expected = {method.name: method.expected for method in check_class(ClaimsOnly).methods}
+    assert "lease" not in expected["update_status"]
+    assert "claim" in expected
+
+
+def test_a_parameter_by_keyword_may_be_taken_by_position() -> None:
+    report = check_class(TakesMore)
+    assert report.verdict == "conforms", str(report)
+
+
+def test_without_a_checker_leases_are_seen_at_run_time() -> None:
+    report = check_class(LeasesWithoutFences, checkers=())
+    wrong = {method.name for method in report.methods if method.faults}
+    assert wrong == {"update_status", "add_failed_symbol", "claim_next"}
 
 
 # What hides a method from a type checker: the checker accepts it, and the class itself decides.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from collection_jobs import CollectionJob, JobStatus
 from collection_jobs.conformance.report.tokens import pack, unpack
-from collection_jobs.conformance.spec.calls import Change, Held, Once, Step
+from collection_jobs.conformance.spec.calls import WAIT, Change, Held, Once, Step, example_lease
 from tests.jobs import jobs
 
 CHANGES = (
@@ -27,6 +27,10 @@ def test_what_was_packed_is_unpacked(job: CollectionJob, candles: int) -> None:
         Step("save", (Held("job", CHANGES),)),
         Step("save_many", (Once((job, Held("job", CHANGES))),)),
         Step("spoil", (Step("list_recent", (candles, None)),)),
+        Step("claim", (job.id, "worker", timedelta(days=1, seconds=2, microseconds=3)), keep="l"),
+        Step("update_status", (job.id, JobStatus.PENDING, None, Held("l"))),
+        Step("renew", (example_lease(job.id, token=7), timedelta(milliseconds=50))),
+        Step(WAIT, (timedelta(milliseconds=95),)),
     )
     payload = {"check": "one caller", "steps": steps, "muted": ("SAVE-1",), "seed": 3}
     assert unpack(pack(payload)) == payload

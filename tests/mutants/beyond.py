@@ -13,7 +13,6 @@ from typing_extensions import override
 
 from collection_jobs import (
     CollectionJob,
-    InMemoryCollectionJobRepository,
     JobNotFoundError,
     JobStatus,
     StaleJobError,
@@ -22,8 +21,9 @@ from collection_jobs import (
 from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.job import check_jobs
 from collection_jobs.validation import check_candles, check_key, check_name
+from tests.mutants.unleased import InMemory
 
-Full = InMemoryCollectionJobRepository
+Full = InMemory
 Key = tuple[datetime, str]
 BUGS: dict[type[Full], frozenset[str]] = {}
 ODD: list[type[Full]] = []

@@ -15,14 +15,15 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from collection_jobs import CollectionJob, InMemoryCollectionJobRepository, JobStats, JobStatus
+from collection_jobs import CollectionJob, JobStats, JobStatus
 from tests.mutants.stores import LogStore
 from tests.mutants.table import breaks
+from tests.mutants.unleased import InMemory
 
 LARGE = "large stores"
 
 
-class Large(InMemoryCollectionJobRepository):
+class Large(InMemory):
     """The in-memory repository with all its methods, made in a directory."""
 
     def __init__(self, directory: Path) -> None:

@@ -17,12 +17,13 @@ from typing import Any, Self
 
 from typing_extensions import override
 
-from collection_jobs import InMemoryCollectionJobRepository, JobStats
+from collection_jobs import JobStats
+from tests.mutants.unleased import InMemory
 
 HOURS = 3600.0
 
 
-class _Does(InMemoryCollectionJobRepository):
+class _Does(InMemory):
     """Does something of its own each time that statistics are asked for."""
 
     def __init__(self, do: Callable[[], Any]) -> None:
@@ -153,7 +154,7 @@ replaces_stdout = _store(_replace_stdout)
 own_handlers = _store(_ignore_signals)
 
 
-class _Stuck(InMemoryCollectionJobRepository):
+class _Stuck(InMemory):
     """Does something of its own when it is opened, and when it is closed."""
 
     def __init__(self, opening: Callable[[], Any], closing: Callable[[], Any]) -> None:

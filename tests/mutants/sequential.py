@@ -19,7 +19,6 @@ from typing_extensions import override
 
 from collection_jobs import (
     CollectionJob,
-    InMemoryCollectionJobRepository,
     JobNotFoundError,
     JobStats,
     JobStatus,
@@ -39,9 +38,10 @@ from collection_jobs.validation import (
     check_status,
     check_text,
 )
+from tests.mutants.unleased import InMemory
 
 
-class Memory(InMemoryCollectionJobRepository):
+class Memory(InMemory):
     """The in-memory repository with nothing beyond the nine: one bug, not one in each method."""
 
 

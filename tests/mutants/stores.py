@@ -22,7 +22,6 @@ from typing_extensions import override
 from collection_jobs import (
     CollectionJob,
     ICollectionJobRepository,
-    InMemoryCollectionJobRepository,
     JobNotFoundError,
     JobStats,
     JobStatus,
@@ -30,6 +29,7 @@ from collection_jobs import (
     RepositoryError,
     StaleJobError,
 )
+from collection_jobs.adapters.lease_table import LeaseTable
 from collection_jobs.adapters.sorted_keys import SortedKeys
 from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.job import check_job
@@ -42,11 +42,12 @@ from collection_jobs.validation import (
     check_status,
     check_text,
 )
+from tests.mutants.unleased import InMemory
 
 T = TypeVar("T")
 
 
-class Memory(InMemoryCollectionJobRepository):
+class Memory(InMemory):
     """The in-memory repository, made in a directory that it has no use for."""
 
     def __init__(self, directory: Path) -> None:
@@ -58,7 +59,9 @@ class Memory(InMemoryCollectionJobRepository):
         self._jobs, self._revision = jobs, revision
         self._by_age = SortedKeys()
         self._by_status = {status: SortedKeys() for status in JobStatus}
+        self._leases = LeaseTable()
         for job in jobs.values():
+            self._leases.job_changed(None, job)
             self._by_age.add((job.created_at, job.id))
             self._by_status[job.status].add((job.created_at, job.id))
 

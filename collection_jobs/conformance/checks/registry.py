@@ -6,6 +6,7 @@ from collection_jobs.conformance.checks.cancellation.examine import examine_canc
 from collection_jobs.conformance.checks.contention.examine import (
     examine_contention,
 )
+from collection_jobs.conformance.checks.crash.dead_workers import examine_dead_workers
 from collection_jobs.conformance.checks.crash.kill import examine_kills
 from collection_jobs.conformance.checks.faults.damage import examine_damage
 from collection_jobs.conformance.checks.faults.examine import examine_faults
@@ -41,16 +42,18 @@ _ONE_CALLER = frozenset(
         *("LIST-1", "LIST-2", "RECENT-1", "RECENT-2", "RUNNING-1"),
         *("STATUS-1", "STATUS-3", "FAILED-1", "FAILED-3", "STATS-1"),
         *("COMPLETED-1", "COMPLETED-3", "MANY-1", "MANY-2", "KEY-1", "KEY-2"),
+        *("ADD-1", "ADD-3"),
     }
 )
-"""The laws that one caller alone can see broken."""
+"""The laws that one caller alone can see broken, but for those of leases."""
+_LEASES = frozenset({"LEASE-1", "LEASE-2", "LEASE-3", "LEASE-4", "LEASE-5", "LEASE-6"})
 
 CHECKS: tuple[Check, ...] = (
     Check("wrong inputs", frozenset({"INPUT-1"}), examine_wrong_inputs),
     Check("a closed repository", frozenset({"ERROR-1"}), examine_closing),
     Check(
         "one caller",
-        _ONE_CALLER,
+        _ONE_CALLER | _LEASES,
         examine_one_caller,
         again=find_one_caller_again,
         early=True,
@@ -79,6 +82,7 @@ CHECKS: tuple[Check, ...] = (
     Check("cancelled calls", frozenset({"CANCEL-1"}), examine_cancellation),
     Check("a failing network", frozenset({"TIME-1"}), examine_network),
     Check("killed processes", frozenset({"DURABLE-1"}), examine_kills, beside=True),
+    Check("killed workers", _LEASES - {"LEASE-5", "LEASE-6"}, examine_dead_workers),
     Check("growing stores", frozenset({"SCALE-1", "KEY-3"}), examine_scaling),
 )
 """Every check, in the order in which they are made."""

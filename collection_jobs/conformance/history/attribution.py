@@ -3,17 +3,20 @@
 The law is found by asking what would explain the history, in this order:
 
 1. no two calls overlap: the law that the oracle names for the call that does not fit;
-2. one read alone had not been made, and later reads fit: ``view``, for it was torn, or late;
-3. one of two calls for the same change had returned False: ``one_winner``;
-4. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
+2. a call that picks its job had not passed over this one: ``one_winner`` among rivals, else
+   ``view``;
+3. calls had been made without their leases: LEASE-3, for one was accepted though it was lost;
+4. one read alone had not been made, and later reads fit: ``view``, for it was torn, or late;
+5. one of two calls for the same change had come too late: ``one_winner``;
+6. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
    was accepted though stale, or refused though fresh;
-5. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
-6. the oracle finds that something of a deleted job came back: DELETE-2;
-7. one or two acknowledged changes had not been made, so they were lost to others, of this job or
+7. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
+8. the oracle finds that something of a deleted job came back: DELETE-2;
+9. one or two acknowledged changes had not been made, so they were lost to others, of this job or
    of another, that overlapped them: ``lost`` of those that were lost, then ``losing`` of those that
    overlapped them, else ATOMIC-1;
-8. the method of the call that does not fit had not been called: ``view``;
-9. nothing of the sort: ATOMIC-1.
+10. the method of the call that does not fit had not been called: ``view``;
+11. nothing of the sort: ATOMIC-1.
 
 What stands in double back-quotes is a law of the method's entry in the registry of operations.
 
@@ -39,6 +42,7 @@ from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.model import JobState, Span
 from collection_jobs.conformance.spec.operations import OPERATIONS, Laws
+from collection_jobs.lease import Lease
 
 __all__ = ["Attribution", "attribute"]
 
@@ -126,6 +130,8 @@ def _violation(whole: list[JobOperation], case: _Case) -> Violation:
     if not _any_overlap(case.events):
         return says[0]
     rules = (
+        _left_out,
+        _unfenced,
         _torn_read,
         _two_winners,
         _wrong_condition,
@@ -155,6 +161,25 @@ def _overlap(one: JobOperation | Event, other: JobOperation | Event) -> bool:
     return first.ended is None or first.ended >= second.began
 
 
+def _left_out(case: _Case) -> Violation | None:
+    """Tell of a claim that got nothing, or a younger job, beside one that was free."""
+    culprit = case.culprit
+    if not (culprit.reads and culprit.call.job_is_in_answer):
+        return None
+    if not case.is_explained([one for one in case.core if one is not culprit]):
+        return None
+    rivals = [
+        one
+        for one in case.events
+        if one is not culprit.event
+        and OPERATIONS[one.call.method].laws.one_winner == _laws(culprit).one_winner
+        and _overlap(one, culprit.event)
+    ]
+    law = _laws(culprit).one_winner if rivals else None
+    text = f"{culprit.event}; throughout the call there was an older job that nobody else was after"
+    return Violation(law or _laws(culprit).view, text)
+
+
 def _torn_read(case: _Case) -> Violation | None:
     culprit = case.culprit
     ended = culprit.ended
@@ -180,15 +205,9 @@ def _two_winners(case: _Case) -> Violation | None:
         if not (_overlap(one, other) and _same_change(one.event.call, other.event.call)):
             continue
         for loser in (one, other):
-            instead = [
-                _answered(each, value=False) if each is loser else each for each in case.core
-            ]
-            if case.is_explained(instead):
-                return Violation(
-                    _laws(one).one_winner or "ATOMIC-1",
-                    f"{one.event.client} and {other.event.client} both called {one.event.call},"
-                    " and both calls returned True: only one of them can have made the change",
-                )
+            instead = [_late(each) if each is loser else each for each in case.core]
+            if case.is_explained([each for each in instead if each is not None]):
+                return Violation(_laws(one).one_winner or "ATOMIC-1", _both_won(one, other))
     return None
 
 
@@ -198,21 +217,74 @@ def _laws(one: JobOperation) -> Laws:
 
 def _won(one: JobOperation) -> bool:
     outcome = one.event.outcome
-    return _laws(one).one_winner is not None and outcome is not None and outcome.value is True
+    if _laws(one).one_winner is None or outcome is None or outcome.error is not None:
+        return False
+    return not OPERATIONS[one.call.method].unchanged(outcome.value)
+
+
+def _both_won(one: JobOperation, other: JobOperation) -> str:
+    both = f"{one.event.client} and {other.event.client} both"
+    if isinstance(one.event.outcome and one.event.outcome.value, Lease):
+        return (
+            f"{both} got a lease of the job, by {one.event.call} and {other.event.call}: only one"
+            " of them can have claimed it"
+        )
+    return (
+        f"{both} called {one.event.call}, and both calls returned True: only one of them can have"
+        " made the change"
+    )
 
 
 def _same_change(call: Call, other: Call) -> bool:
-    return call.method == other.method and all(
+    laws, others = OPERATIONS[call.method].laws, OPERATIONS[other.method].laws
+    return laws.one_winner == others.one_winner and all(
         call.argument(name) == other.argument(name) for name in OPERATIONS[call.method].rivals
     )
 
 
-def _answered(one: JobOperation, *, value: object) -> JobOperation:
-    """Return the same call with another answer."""
+def _late(one: JobOperation) -> JobOperation | None:
+    """Return the same call with the answer of one that came too late; None where it is no call."""
     event, outcome = one.event, one.event.outcome
+    if one.call.job_is_in_answer:
+        return None
+    value = OPERATIONS[one.call.method].late
     assert outcome is not None  # noqa: S101 - it won, so it came back; this tells the type checker
     other = replace(event, outcome=replace(outcome, value=value, error=None))
     return operation(other, one.call.job_ids[0], Span(outcome.began, outcome.ended))
+
+
+def _unfenced(case: _Case) -> Violation | None:
+    """Tell of a call that was accepted under a lease which had been lost in every order."""
+    fenced = [one for one in case.core if _is_fenced(one)]
+    if not fenced:
+        return None
+    instead = [_without_lease(one) if one in fenced else one for one in case.core]
+    if not case.is_explained(instead):
+        return None
+    whom = " and ".join(str(one.event.call) for one in fenced)
+    text = f"{whom} succeeded; in every order of the calls a lease had been lost by then"
+    return Violation("LEASE-3", text)
+
+
+def _is_fenced(one: JobOperation) -> bool:
+    outcome = one.event.outcome
+    accepted = outcome is not None and outcome.error is None
+    return accepted and isinstance(one.call.argument("lease"), Lease)
+
+
+def _without_lease(one: JobOperation) -> JobOperation:
+    event, outcome = one.event, one.event.outcome
+    assert outcome is not None  # noqa: S101 - it was accepted; this tells the type checker
+    if OPERATIONS[event.call.method].needs_lease:
+        return one._replace(step=_same_state)
+    at = [each.name for each in OPERATIONS[event.call.method].parameters].index("lease")
+    call = Call(event.call.method, event.call.arguments[:at])
+    other = replace(event, call=call)
+    return operation(other, one.call.job_ids[0], Span(outcome.began, outcome.ended))
+
+
+def _same_state(state: JobState) -> JobState:
+    return state
 
 
 def _wrong_condition(case: _Case) -> Violation | None:

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import cast
 
 from collection_jobs.conformance.history.attribution import attribute
+from collection_jobs.conformance.history.claims import add_claims, find_too_many
 from collection_jobs.conformance.history.history import Event, is_hung
 from collection_jobs.conformance.history.listings import (
     Ages,
@@ -68,7 +69,9 @@ def check_among(ids: Collection[str], events: Sequence[Event]) -> list[Finding]:
         What no order of the calls explains; first of all, calls that gave no answer.
     """
     hung = [event for event in events if is_hung(event)]
-    findings = check([_only(ids, event) for event in events])
+    told = [_only(ids, event) for event in events]
+    with _collector_paused(len(events)):
+        findings = _check(told, _NOTHING, frozenset(ids))
     if hung:
         text = f"{hung[0].call} gave no answer while the others ran"
         findings.insert(0, Finding("ATOMIC-1", text, tuple(map(str, hung))))
@@ -101,7 +104,11 @@ def _collector_paused(size: int) -> Generator[None]:
             gc.enable()
 
 
-def _check(events: Sequence[Event], initial: Mapping[str, JobState]) -> list[Finding]:
+def _check(
+    events: Sequence[Event],
+    initial: Mapping[str, JobState],
+    among: frozenset[str] | None = None,
+) -> list[Finding]:
     findings: list[Finding] = []
     believed: list[Event] = []
     for event in events:
@@ -113,6 +120,7 @@ def _check(events: Sequence[Event], initial: Mapping[str, JobState]) -> list[Fin
             # What it did before it raised is anybody's guess, and no longer the question.
             believed.append(Event(event.client, event.call, event.began))
     jobs, listings = _by_job(believed, initial)
+    add_claims(believed, jobs, among, _wall(believed))
     ages = Ages(believed if listings else (), initial)
     ids = tuple(jobs)
     for event in listings:
@@ -126,7 +134,7 @@ def _check(events: Sequence[Event], initial: Mapping[str, JobState]) -> list[Fin
             law, message = found.violation.law, found.violation.message
             drawn = bars(found.operations)
             findings.append(Finding(law, message, draw(found), drawn, job_id=job_id))
-    return findings or list(find_partial_save(jobs, initial))
+    return findings or [*find_partial_save(jobs, initial), *find_too_many(believed)]
 
 
 def _wrong_error(event: Event) -> Violation | None:

@@ -12,7 +12,7 @@ from collection_jobs.conformance.spec.operations import OPERATIONS
 
 __all__ = ["Event", "History", "Recording", "is_change", "is_hung"]
 
-_CHANGING = frozenset(name for name, one in OPERATIONS.items() if one.writes)
+_CHANGING = {name: one.unchanged for name, one in OPERATIONS.items() if one.writes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,9 @@ def is_change(event: Event) -> bool:
     if event.call.method not in _CHANGING:
         return False
     outcome = event.outcome
-    return outcome is None or (outcome.error is None and outcome.value is not False)
+    if outcome is None:
+        return True
+    return outcome.error is None and not _CHANGING[event.call.method](outcome.value)
 
 
 def is_hung(event: Event) -> bool:

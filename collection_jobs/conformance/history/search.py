@@ -77,7 +77,8 @@ class _Node:
         The revisions that reads have shown are not in it, for they follow from what was placed.
         """
         state = self.state
-        return self.base, self.mask, self.maybe, state.facts, state.revision, state.least
+        known = state.facts, state.revision, state.least, state.lease
+        return self.base, self.mask, self.maybe, *known
 
 
 class Stuck:
@@ -272,4 +273,8 @@ def _ended(operation: JobOperation) -> int:
 
 def _same(after: JobState, before: JobState) -> bool:
     """Whether nothing is known after an operation that was not known before it."""
-    return after.facts is before.facts and after.revision == before.revision
+    return (
+        after.facts is before.facts
+        and after.revision == before.revision
+        and after.lease is before.lease
+    )

@@ -12,9 +12,19 @@ from typing import NamedTuple
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Violation
-from collection_jobs.conformance.spec.model import Facts, JobState, Span, admitted, facts_of, seen
-from collection_jobs.conformance.spec.operations import OPERATIONS, judge, listing_of
+from collection_jobs.conformance.spec.leasing import is_claimable
+from collection_jobs.conformance.spec.listings import sort_key
+from collection_jobs.conformance.spec.model import (
+    Facts,
+    JobState,
+    Span,
+    admitted,
+    facts_of,
+    seen,
+)
+from collection_jobs.conformance.spec.operations import OPERATIONS, judge, listing_of, part_of
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 
 __all__ = [
     "JobOperation",
@@ -22,6 +32,7 @@ __all__ = [
     "listed",
     "missed",
     "operation",
+    "passed_over",
     "why",
     "without_revision",
 ]
@@ -64,11 +75,12 @@ def operation(event: Event, job_id: str, wall: Span) -> JobOperation:
     if isinstance(job, CollectionJob):
         return listed(event, job)
     part = event.call.of(job_id)
+    outcome = None if event.outcome is None else part_of(event.call, job_id, event.outcome)
     return JobOperation(
         event,
         event.began,
         event.ended,
-        _step(part, event.outcome, wall),
+        _step(part, outcome, wall),
         reads=not is_change(event),
         part=None if part is event.call or part == event.call else part,
     )
@@ -94,6 +106,21 @@ def missed(event: Event) -> JobOperation:
     return JobOperation(event, event.began, event.ended, step, reads=True)
 
 
+def passed_over(event: Event) -> JobOperation:
+    """Return what a call that picked no job, or a younger one, tells of a job: it was not free."""
+    call, outcome = event.call, event.outcome
+    assert outcome is not None  # noqa: S101 - only such calls tell anything; this tells the type checker
+    taken = outcome.value.job if isinstance(outcome.value, Lease) else None
+    first = None if taken is None else (taken.created_at, taken.id)
+
+    def step(state: JobState) -> JobState | None:
+        if is_claimable(state, call, outcome) is not True or state.facts is None:
+            return state
+        return state if first is not None and sort_key(state.facts) > first else None
+
+    return JobOperation(event, event.began, event.ended, step, reads=True)
+
+
 def without_revision(operation: JobOperation) -> JobOperation:
     """Return the same operation, of which only the job's fields are believed."""
     found = operation.facts
@@ -115,14 +142,21 @@ def why(operation: JobOperation, state: JobState) -> tuple[Violation, ...]:
     call, outcome = operation.call, operation.event.outcome
     if outcome is None:
         return ()
+    if call.job_is_in_answer and operation.reads:
+        text = "{} {}; an older job that could be taken was passed over"
+        return (Violation("LEASE-1", text, (call, outcome)),)
     if not call.is_listing:
-        return judge(state, call, outcome)[1]
+        return judge(state, call, part_of(operation.event.call, _only_id(call), outcome))[1]
     law = listing_of(call).law
     if operation.shown is None:
         return (Violation(law, "{} left out a job that matches", (call,)),)
     if state.facts is None:
         return (Violation(law, "{} showed a job that is not stored", (call,)),)
     return seen(state._replace(former=None), operation.shown, call, law)[1]
+
+
+def _only_id(call: Call) -> str:
+    return next(iter(call.job_ids), "")
 
 
 def _step(call: Call, outcome: Outcome | None, wall: Span) -> Transition:

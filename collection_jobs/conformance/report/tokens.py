@@ -11,12 +11,20 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from collection_jobs.conformance.spec.calls import Change, Held, Once, Step, example_job
+from collection_jobs.conformance.spec.calls import (
+    Change,
+    Held,
+    Kept,
+    Once,
+    Step,
+    example_job,
+)
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
@@ -50,14 +58,10 @@ def _plain(value: object) -> object:
     match value:
         case JobStatus():
             return ["status", value.value]
-        case datetime():
+        case datetime() | timedelta():
             return _plain_time(value)
-        case CollectionJob():
-            usual = example_job(value.id)
-            given = {item.name: getattr(value, item.name) for item in fields(value)}
-            odd = {name: it for name, it in given.items() if it != getattr(usual, name)}
-            odd["revision"] = value.revision
-            return ["job", value.id, _plain(odd)]
+        case Lease() | CollectionJob():
+            return _plain_value(value)
         case Held():
             return ["held", value.name, _plain(value.changes)]
         case Change():
@@ -74,7 +78,19 @@ def _plain(value: object) -> object:
             return value
 
 
-def _plain_time(value: datetime) -> list[str | None]:
+def _plain_value(value: Kept) -> list[object]:
+    given = {item.name: getattr(value, item.name) for item in fields(value)}
+    if isinstance(value, Lease):
+        return ["lease", _plain(given)]
+    usual = example_job(value.id)
+    odd = {name: it for name, it in given.items() if it != getattr(usual, name)}
+    odd["revision"] = value.revision
+    return ["job", value.id, _plain(odd)]
+
+
+def _plain_time(value: datetime | timedelta) -> list[str | int | None]:
+    if isinstance(value, timedelta):
+        return ["duration", value.days, value.seconds, value.microseconds]
     if isinstance(value.tzinfo, ZoneInfo):
         return ["zoned", value.astimezone(UTC).isoformat(), value.tzinfo.key]
     return ["time", value.isoformat()]
@@ -89,6 +105,8 @@ def _value(plain: Any) -> Any:
             return JobStatus(value)
         case ["time", text]:
             return datetime.fromisoformat(text)
+        case ["duration", days, seconds, microseconds]:
+            return timedelta(days, seconds, microseconds)
         case ["zoned", text, key]:
             return datetime.fromisoformat(text).astimezone(ZoneInfo(key))
         case ["many", *items]:
@@ -105,6 +123,8 @@ def _part_of_a_step(plain: Any) -> Any:
     match plain:
         case ["job", name, odd]:
             return example_job(name, **_value(odd))
+        case ["lease", given]:
+            return Lease(**_value(given))
         case ["held", name, changes]:
             return Held(name, _value(changes))
         case ["change", method, arguments, keywords]:

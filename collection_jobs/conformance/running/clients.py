@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from collection_jobs.conformance.running.runner import ProgramRunner, Recorder, make
-from collection_jobs.conformance.spec.calls import Call, Outcome, Program
-from collection_jobs.job import CollectionJob
+from collection_jobs.conformance.spec.calls import Call, Kept, Outcome, Program
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["Answering", "Client", "run_answered", "run_clients"]
@@ -30,7 +29,7 @@ class Client:
     name: str
     steps: Program
     handle: int = 0
-    held: Mapping[str, CollectionJob] = field(default_factory=dict[str, CollectionJob])
+    held: Mapping[str, Kept] = field(default_factory=dict[str, Kept])
 
 
 Answering = Callable[[Client, Call], Awaitable[Outcome] | None]

@@ -25,11 +25,15 @@ class _Registered:
         return call
 
     async def _call(
-        self, method: str, call: Callable[..., Awaitable[Any]], *arguments: object
+        self,
+        method: str,
+        call: Callable[..., Awaitable[Any]],
+        *arguments: object,
+        **by_name: object,
     ) -> object:
         number = begin_call(Call(method, arguments))
         try:
-            return await call(*arguments)
+            return await call(*arguments, **by_name)
         finally:
             end_call(number)
 

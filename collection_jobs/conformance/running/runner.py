@@ -1,4 +1,4 @@
-"""The runner of programs: steps made one after another, with the jobs that their caller holds."""
+"""The runner of programs: steps made one after another, with the jobs and leases held."""
 
 from __future__ import annotations
 
@@ -12,9 +12,20 @@ from typing import Any, Protocol
 from collection_jobs.conformance.running.deadline import begin_call, deadline, end_call
 from collection_jobs.conformance.running.early_endings import Abandoned, Overdue
 from collection_jobs.conformance.running.places import where_raised
-from collection_jobs.conformance.spec.calls import Call, NoAnswer, Once, Outcome, Step, error_text
+from collection_jobs.conformance.spec.calls import (
+    WAIT,
+    Call,
+    Kept,
+    NoAnswer,
+    Once,
+    Outcome,
+    Step,
+    error_text,
+)
+from collection_jobs.conformance.spec.signatures import as_given
 from collection_jobs.errors import CollectionJobError, RepositoryClosedError, RepositoryError
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = [
@@ -46,10 +57,10 @@ class Recorder(Protocol):
 
 
 class ProgramRunner:
-    """One caller: makes the steps of programs, and holds the jobs that they keep.
+    """One caller: makes the steps of programs, and holds the jobs and leases that they keep.
 
     Attributes:
-        held: The jobs that are held, by the names under which steps keep them.
+        held: What is held, by the names under which steps keep it.
     """
 
     def __init__(
@@ -57,7 +68,7 @@ class ProgramRunner:
         client: str,
         answer: Answer,
         recorder: Recorder,
-        held: Mapping[str, CollectionJob] | None = None,
+        held: Mapping[str, Kept] | None = None,
     ) -> None:
         """Prepare a caller.
 
@@ -67,7 +78,7 @@ class ProgramRunner:
             recorder: Told of every call.
             held: What it holds when it starts.
         """
-        self.held: dict[str, CollectionJob] = dict(held or {})
+        self.held: dict[str, Kept] = dict(held or {})
         self._client = client
         self._answer = answer
         self._recorder = recorder
@@ -85,6 +96,9 @@ class ProgramRunner:
 
         A step is passed over that needs a held job which is not there, or whose call nothing makes.
         """
+        if step.method == WAIT:
+            await asyncio.sleep(step.arguments[0].total_seconds())
+            return None
         call = step.call(self.held)
         outcome = None if call is None else await self.ask(call)
         if outcome is not None:
@@ -105,9 +119,9 @@ class ProgramRunner:
         return outcome
 
 
-def keep(held: dict[str, CollectionJob], step: Step, outcome: Outcome) -> bool:
-    """Hold the job that a step returned, if it is to be kept; return whether it was."""
-    if step.keep is None or not isinstance(outcome.value, CollectionJob):
+def keep(held: dict[str, Kept], step: Step, outcome: Outcome) -> bool:
+    """Hold the job or lease that a step returned, if it is to be kept; return whether it was."""
+    if step.keep is None or not isinstance(outcome.value, CollectionJob | Lease):
         return False
     held[step.keep] = outcome.value
     return True
@@ -139,10 +153,11 @@ async def answered(
 
 async def invoke(call: Call, repository: CollectionJobRepository) -> object:
     """Make a call and return what it returns; whatever is raised is the adapter's."""
-    given = (iter(value) if isinstance(value, Once) else value for value in call.arguments)
+    given, by_name = as_given(call.method, call.arguments)
+    given = tuple(iter(value) if isinstance(value, Once) else value for value in given)
     number = begin_call(call)
     try:
-        called: Awaitable[Any] = getattr(repository, call.method)(*given)
+        called: Awaitable[Any] = getattr(repository, call.method)(*given, **by_name)
         return await called
     finally:
         end_call(number)

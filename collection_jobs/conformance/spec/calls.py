@@ -8,26 +8,32 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from collection_jobs.conformance.spec.signatures import (
     NAMES_ONE_JOB,
     NAMES_SEVERAL_JOBS,
     SIGNATURES,
+    TAKES_A_JOB,
     argument_of,
+    as_given,
     jobs_named,
     with_jobs_named,
 )
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown, type_name
 
 __all__ = [
     "SPOIL",
+    "UNSEEN",
+    "WAIT",
     "Call",
     "Change",
     "Held",
+    "Kept",
     "NoAnswer",
     "Once",
     "Outcome",
@@ -37,11 +43,13 @@ __all__ = [
     "code",
     "error_text",
     "example_job",
+    "example_lease",
+    "id_of",
     "numbered_template",
     "spoil",
 ]
 
-_LISTINGS = SIGNATURES.keys() - NAMES_ONE_JOB.keys() - NAMES_SEVERAL_JOBS.keys()
+_LISTINGS = SIGNATURES.keys() - NAMES_ONE_JOB.keys() - NAMES_SEVERAL_JOBS.keys() - TAKES_A_JOB
 _LONG_RUNS = re.compile(r"(.)\1{40,}", re.DOTALL)
 """A character more than 40 times in a row: it is written as a product."""
 
@@ -60,14 +68,32 @@ def example_job(id: str = "a", **fields: Any) -> CollectionJob:  # noqa: A002 - 
     return CollectionJob(id=id, **{**_EXAMPLE, **fields})
 
 
+def example_lease(id: str = "a", **fields: Any) -> Lease:  # noqa: A002 - the field's name
+    """Return a valid lease that no store gave out, of which only what matters need be given."""
+    usual: dict[str, Any] = {
+        "job": example_job(id, status=JobStatus.RUNNING),
+        "worker": "nobody",
+        "token": 2**62,
+        "expires_at": datetime(2024, 3, 1, tzinfo=UTC),
+        "attempt": 1,
+    }
+    return Lease(**{**usual, **fields})
+
+
 SPOIL = "spoil"
 """The pseudo-method of a step in which the caller misuses what it was given (GET-2)."""
+
+
+WAIT = "wait"
+"""The pseudo-method of a step in which the caller lets time pass, so that leases expire."""
 
 
 def spoil(value: object) -> None:
     """Misuse a job or a list that a repository gave out, as a careless caller might."""
     if isinstance(value, list):
         value.clear()
+    if isinstance(value, Lease):
+        value = value.job
     if isinstance(value, CollectionJob):
         for outcomes in (value.completed_symbols, value.failed_symbols, value.metadata):
             with suppress(AttributeError, TypeError):  # read-only, as it should be
@@ -103,10 +129,10 @@ class Call:
         """The ids of the jobs that the call names, each once; none for a listing."""
         at = NAMES_ONE_JOB.get(self.method)
         if at is not None:
-            return (_id_of(self.arguments[at]),)
+            return (id_of(self.arguments[at]),)
         if self.method not in NAMES_SEVERAL_JOBS:
             return ()
-        return tuple(dict.fromkeys(map(_id_of, jobs_named(self.method, self.arguments))))
+        return tuple(dict.fromkeys(map(id_of, jobs_named(self.method, self.arguments))))
 
     @property
     def job_id(self) -> str | None:
@@ -119,9 +145,9 @@ class Call:
         if self.method not in NAMES_SEVERAL_JOBS:
             return self
         named = jobs_named(self.method, self.arguments)
-        if all(_id_of(one) == job_id for one in named):
+        if all(id_of(one) == job_id for one in named):
             return self
-        return self.with_jobs(one for one in named if _id_of(one) == job_id)
+        return self.with_jobs(one for one in named if id_of(one) == job_id)
 
     def parts(self) -> dict[str, Call]:
         """Return by the id of each of its jobs the part that is about it, in one pass."""
@@ -129,7 +155,7 @@ class Call:
         if self.method not in NAMES_SEVERAL_JOBS:
             return dict.fromkeys(self.job_ids, self)
         for one in jobs_named(self.method, self.arguments):
-            named.setdefault(_id_of(one), []).append(one)
+            named.setdefault(id_of(one), []).append(one)
         if len(named) == 1:
             return dict.fromkeys(named, self)
         return {job_id: self.with_jobs(jobs) for job_id, jobs in named.items()}
@@ -142,15 +168,34 @@ class Call:
         """Return what a parameter is given, or its default; ``absent`` where there is none."""
         return argument_of(self.method, self.arguments, name, absent)
 
+    @property
+    def job_is_in_answer(self) -> bool:
+        """Whether it picks its job itself, so that the answer tells which one it is about."""
+        return self.method in TAKES_A_JOB
+
     def __str__(self) -> str:
         """Return the call as Python."""
-        return f"repository.{self.method}({', '.join(map(code, self.arguments))})"
+        return f"repository.{self.method}({_arguments_code(self.method, self.arguments)})"
 
 
-def _id_of(named: Any) -> str:
+def _arguments_code(method: str, arguments: tuple[Any, ...]) -> str:
+    by_position, by_name = as_given(method, arguments)
+    parts = [code(value) for value in by_position]
+    parts += [f"{name}={code(value)}" for name, value in by_name.items()]
+    return ", ".join(parts)
+
+
+def id_of(named: Any) -> str:
+    """Return the id of the job that a call names: by its id, by itself or by a lease of it."""
     if type(named) is str:
         return named
+    if isinstance(named, Lease):
+        return named.job.id
     return str(named.id if isinstance(named, CollectionJob) else named)
+
+
+UNSEEN: Any = object()
+"""Stands for what a call gave that never returned, and may have happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +216,11 @@ class Outcome:
         return f"returned {brief(self.value)}"
 
 
+Kept = CollectionJob | Lease
+"""What a caller may hold: a job that a call returned, or a lease."""
+_Kept = TypeVar("_Kept", bound=Kept)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A change of a held job before it is saved: a method of the job, or dataclasses.replace."""
@@ -179,12 +229,12 @@ class Change:
     arguments: tuple[Any, ...] = ()
     keywords: tuple[tuple[str, Any], ...] = ()
 
-    def apply(self, job: CollectionJob) -> CollectionJob:
-        """Return the changed job; ValueError where this job does not permit the change."""
+    def apply(self, job: _Kept) -> _Kept:
+        """Return the changed job or lease; ValueError where it does not permit the change."""
         if self.method == "replace":
             return replace(job, **dict(self.keywords))
         changed = getattr(job, self.method)(*self.arguments, **dict(self.keywords))
-        return cast("CollectionJob", changed)
+        return cast("_Kept", changed)
 
     def of(self, name: str) -> str:
         """Return the change of the job called ``name``, as Python."""
@@ -197,13 +247,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A job that an earlier step read and kept under a name, with the changes made to it since."""
+    """A job or lease that an earlier step got and kept, with the changes made to it since."""
 
     name: str
     changes: tuple[Change, ...] = ()
 
-    def resolve(self, held: Mapping[str, CollectionJob]) -> CollectionJob | None:
-        """Return the changed job, or None where none is held or it does not permit the change."""
+    def resolve(self, held: Mapping[str, Kept]) -> Kept | None:
+        """Return the changed value; None where none is held or it does not permit the change."""
         job = held.get(self.name)
         if job is None:
             return None
@@ -230,7 +280,7 @@ class Step:
     arguments: tuple[Any, ...] = ()
     keep: str | None = None
 
-    def call(self, held: Mapping[str, CollectionJob]) -> Call | None:
+    def call(self, held: Mapping[str, Kept]) -> Call | None:
         """Return the call with its very arguments, or None where a held job is missing."""
         try:
             return Call(self.method, tuple(_resolved(self.arguments, held)))
@@ -242,11 +292,13 @@ class Step:
         if self.method == SPOIL:
             spoilt = self.arguments[0]
             return f"spoil({spoilt})"
-        line = f"await repository.{self.method}({', '.join(map(code, self.arguments))})"
+        if self.method == WAIT:
+            return f"await asyncio.sleep({self.arguments[0].total_seconds():g})"
+        line = f"await repository.{self.method}({_arguments_code(self.method, self.arguments)})"
         return line if self.keep is None else f"{self.keep} = {line}"
 
 
-def _resolved(arguments: Iterable[Any], held: Mapping[str, CollectionJob]) -> Iterator[Any]:
+def _resolved(arguments: Iterable[Any], held: Mapping[str, Kept]) -> Iterator[Any]:
     """Yield the arguments with held jobs in their place; LookupError where one is missing."""
     for argument in arguments:
         if isinstance(argument, tuple):
@@ -280,10 +332,10 @@ def code(value: object) -> str:
     match value:
         case JobStatus():
             return f"JobStatus.{value.name}"
-        case datetime():
-            return _datetime_code(value)
-        case CollectionJob():
-            return _job_code(value)
+        case datetime() | timedelta():
+            return _datetime_code(value) if isinstance(value, datetime) else _duration_code(value)
+        case CollectionJob() | Lease():
+            return _lease_code(value) if isinstance(value, Lease) else _job_code(value)
         case Held():
             return str(value)
         case str():
@@ -415,6 +467,26 @@ def _job_code(job: CollectionJob) -> str:
     return f"example_job({', '.join(parts)})"
 
 
+def _lease_code(lease: Lease) -> str:
+    """Print a lease as Python: without when it expires, which has no meaning to a store."""
+    plain = example_lease(lease.job.id)
+    parts = [code(lease.job.id)]
+    for item in fields(lease):
+        value = getattr(lease, item.name)
+        is_shown = item.name not in ("job", "expires_at")
+        if is_shown and value != getattr(plain, item.name):
+            parts.append(f"{item.name}={code(value)}")
+    return f"example_lease({', '.join(parts)})"
+
+
+def _duration_code(value: timedelta) -> str:
+    for unit in ("days", "hours", "minutes", "seconds", "milliseconds"):
+        count, rest = divmod(value, timedelta(**{unit: 1}))
+        if not rest:
+            return f"timedelta({unit}={count})"
+    return repr(value).removeprefix("datetime.")
+
+
 def error_text(error: BaseException) -> str:
     """Return an error as Python words it, whatever its own text does, and no more than a page."""
     try:
@@ -431,8 +503,13 @@ def brief(value: object) -> str:
     """Show a returned value in a message: jobs by their ids and revisions, the rest as Python."""
     if isinstance(value, CollectionJob):
         return f"the job {code(value.id)} at revision {value.revision}"
+    if isinstance(value, Lease):
+        return (
+            f"the lease of {brief(value.job)}, worker {code(value.worker)}, token {value.token},"
+            f" attempt {value.attempt}"
+        )
     if isinstance(value, list):
         return f"[{', '.join(map(brief, cast('list[object]', value)))}]"
-    if isinstance(value, datetime | JobStatus):
+    if isinstance(value, datetime | timedelta | JobStatus):
         return code(value)
     return shown(value)

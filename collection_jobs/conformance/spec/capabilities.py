@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from collection_jobs.protocol import (
+    AddsJobs,
     CollectionJobRepository,
+    LeasesJobs,
     PagesByKey,
     RecordsCompletedSymbols,
     SavesMany,
@@ -14,10 +16,12 @@ from collection_jobs.protocol import (
 
 __all__ = [
     "DECLARED",
+    "LEASES",
     "METHODS",
     "NETWORK",
     "NINE",
     "PROTOCOLS",
+    "REDECLARED",
     "not_declared",
     "protocols_of",
 ]
@@ -37,22 +41,42 @@ NINE = tuple(name for name in vars(CollectionJobRepository) if not name.startswi
 NETWORK = "network"
 """What a target has, rather than its adapter: a server that a proxy can be put in front of."""
 
-PROTOCOLS: Mapping[str, type] = MappingProxyType(
-    {each.__name__: each for each in (RecordsCompletedSymbols, SavesMany, PagesByKey)}
-)
-"""The optional Protocols by name. An adapter declares one by having its method, and by nothing
-else: so none can have the method and not declare it, and a method that an adapter inherits and
-does not mean to offer has to be hidden, as in ``save_many = None``."""
+LEASES = LeasesJobs.__name__
+"""The Protocol whose methods make sense one after another only: they have programs of their own."""
 
-METHODS: Mapping[str, str] = MappingProxyType(
+PROTOCOLS: Mapping[str, type] = MappingProxyType(
+    {
+        each.__name__: each
+        for each in (RecordsCompletedSymbols, SavesMany, PagesByKey, AddsJobs, LeasesJobs)
+    }
+)
+"""The optional Protocols by name. An adapter declares one by having its methods, and by nothing
+else: so none can have the methods and not declare it, and a method that an adapter inherits and
+does not mean to offer has to be hidden, as in ``save_many = None``. Each stands behind those that
+it derives from."""
+
+
+def _introduced() -> dict[str, str]:
+    introduced = dict[str, str]()
+    for name, protocol in PROTOCOLS.items():
+        for method in vars(protocol):
+            if not method.startswith("_") and method not in NINE:
+                introduced.setdefault(method, name)
+    return introduced
+
+
+METHODS: Mapping[str, str] = MappingProxyType(_introduced())
+"""For each method that an optional Protocol introduces, the Protocol."""
+
+REDECLARED: Mapping[str, str] = MappingProxyType(
     {
         method: name
         for name, protocol in PROTOCOLS.items()
         for method in vars(protocol)
-        if not method.startswith("_")
+        if not method.startswith("_") and METHODS.get(method) != name
     }
 )
-"""For the method of each optional Protocol, the Protocol."""
+"""For each method that takes more where an adapter has an optional Protocol, the Protocol."""
 
 
 def not_declared(name: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.model import (
+    NO_LEASE,
     Facts,
     JobState,
     Judgement,
@@ -28,6 +29,7 @@ from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 
 __all__ = [
+    "changed",
     "judge_completion",
     "judge_deletion",
     "judge_failure",
@@ -35,6 +37,7 @@ __all__ = [
     "judge_stats",
     "judge_status",
     "permits",
+    "with_status",
 ]
 
 _PERMITTED = frozenset(
@@ -78,8 +81,8 @@ def judge_deletion(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     there = state.facts is not None
     after = state
     if there:
-        spent = state.spent | state.given
-        after = JobState(spent=spent, blame="DELETE-1", former=state.facts)
+        spent, lease = state.spent | state.given, state.lease.anew()
+        after = JobState(spent=spent, blame="DELETE-1", former=state.facts, lease=lease)
     if outcome.value is not there:
         text = "{} {}; it should have returned {}, because the job was {}stored"
         values = (call, outcome, there, Verbatim("" if there else "not "))
@@ -98,7 +101,9 @@ def judge_status(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     after = state.blaming("STATUS-1") if state.blame == "GET-1" else state
     if permitted and facts is not None:
         span = Span(outcome.began, outcome.ended)
-        after = _changed(state, _with_status(facts, status, error_message, span), "STATUS-3")
+        after = changed(state, with_status(facts, status, error_message, span), "STATUS-3")
+        if status == "pending" and after.lease is not NO_LEASE:
+            after = after._replace(lease=after.lease.anew())
     if outcome.value is not permitted:
         text = "{} {}; it should have returned {}, because the job was {}"
         values = (call, outcome, permitted, Verbatim(facts.status if facts else "not stored"))
@@ -111,7 +116,8 @@ def permits(facts: Facts | None, status: str) -> bool:
     return facts is not None and (facts.status, status) in _PERMITTED
 
 
-def _with_status(facts: Facts, status: str, error_message: str | None, span: Span) -> Facts:
+def with_status(facts: Facts, status: str, error_message: str | None, span: Span) -> Facts:
+    """Return the facts after a change of status that was made at some time."""
     started_at, finished_at = facts.started_at, facts.finished_at
     if status == "running":
         started_at, finished_at = span, None
@@ -125,23 +131,34 @@ def _with_status(facts: Facts, status: str, error_message: str | None, span: Spa
     return Facts(*facts[:7], *lifecycle, *facts[11:])
 
 
-def _changed(state: JobState, facts: Facts, blame: str) -> JobState:
-    """Return the state after a change that took effect."""
+def changed(state: JobState, facts: Facts, blame: str, *, surely: bool = False) -> JobState:
+    """Return the state after a change that took effect.
+
+    Args:
+        state: The state before.
+        facts: The job's fields afterwards.
+        blame: The law that is broken when the next read shows other ones.
+        surely: Whether it raises the revision also where the fields are the same.
+    """
     least = state.least if state.revision is None else state.revision
-    if least is not None and facts != state.facts:
+    if least is not None and (surely or facts != state.facts):
         least += 1
-    return JobState(facts, None, least, state.given, state.spent, blame, tainted=state.tainted)
+    lease = state.lease
+    if facts.status != "running" and lease.may_be_held:
+        lease = lease.ended()
+    given, spent = state.given, state.spent
+    return JobState(facts, None, least, given, spent, blame, tainted=state.tainted, lease=lease)
 
 
 def judge_failure(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge an ``add_failed_symbol``."""
-    _, symbol, error = call.arguments
+    _, symbol, error = call.arguments[:3]
     return _add_outcome(state, call, outcome, "FAILED", failed={(symbol, storable(error))})
 
 
 def judge_completion(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge an ``add_completed_symbol``."""
-    _, symbol, candles = call.arguments
+    _, symbol, candles = call.arguments[:3]
     return _add_outcome(state, call, outcome, "COMPLETED", completed={(symbol, candles)})
 
 
@@ -164,8 +181,8 @@ def _add_outcome(
         return state, unexpected(call, outcome, law)
     completed |= {item for item in facts.completed_symbols if item[0] != symbol}
     failed |= {item for item in facts.failed_symbols if item[0] != symbol}
-    changed = Facts(*facts[:11], frozenset(completed), frozenset(failed), *facts[13:])
-    after = _changed(state, changed, law)
+    recorded = Facts(*facts[:11], frozenset(completed), frozenset(failed), *facts[13:])
+    after = changed(state, recorded, law)
     if outcome.value is not None:
         text = "{} {}; {} returns None"
         return after, (Violation(law, text, (call, outcome, Verbatim(call.method))),)

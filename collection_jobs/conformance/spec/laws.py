@@ -295,6 +295,80 @@ _ALL = (
         "The cost of a page does not grow with the number of jobs before it.",
         capability="PagesByKey",
     ),
+    Law(
+        "ADD-1",
+        "creates, and never replaces",
+        "True when this call created the job, with its first revision; False when there is a job of"
+        " that id, and then nothing changes, whatever job.revision says.",
+        capability="AddsJobs",
+        methods=_DELETED,
+    ),
+    Law(
+        "ADD-2",
+        "one creator among many",
+        "Of any number of concurrent calls for one id, from any number of processes, exactly one"
+        " returns True.",
+        capability="AddsJobs",
+    ),
+    Law(
+        "ADD-3",
+        "many added one by one, at one instant",
+        "add_many is to each of the jobs one add, in their order, all at one instant; the answers"
+        " are in their order.",
+        capability="AddsJobs",
+        methods=_DELETED,
+    ),
+    Law(
+        "LEASE-1",
+        "the oldest job that may be claimed",
+        "claim_next takes the oldest job, by created_at and id, that is PENDING, or RUNNING under a"
+        " lease that has expired (of that source, if one is named), and makes it RUNNING as"
+        " update_status does; None when there is none. claim does so with the job that it names. A"
+        " job that became RUNNING without a lease is never taken.",
+        capability="LeasesJobs",
+        methods=_WRITTEN,
+    ),
+    Law(
+        "LEASE-2",
+        "no job is claimed twice",
+        "No two claims take the same job while the lease of the first has not expired; N callers of"
+        " claim_next beside N claimable jobs all get one, and a different one.",
+        capability="LeasesJobs",
+    ),
+    Law(
+        "LEASE-3",
+        "only a current lease may write",
+        "A call with a lease that is not current raises LeaseLostError with the job and the worker,"
+        " and changes nothing; with a current one it does what it does without. A lease is current"
+        " until its job is claimed again, leaves RUNNING or is deleted, also when it has expired.",
+        capability="LeasesJobs",
+        methods=_WRITTEN,
+    ),
+    Law(
+        "LEASE-4",
+        "a lease lasts as it was asked for",
+        "renew moves the expiry to ttl from now, by the engine's clock; a lease that was renewed in"
+        " time is never taken by another.",
+        capability="LeasesJobs",
+        methods=_WRITTEN,
+    ),
+    Law(
+        "LEASE-5",
+        "tokens grow, attempts count",
+        "Tokens of one id only grow, also across its deletion; attempt counts the leases of the job"
+        " since it was last PENDING by update_status, or made.",
+        capability="LeasesJobs",
+        methods=_WRITTEN,
+    ),
+    Law(
+        "LEASE-6",
+        "never more at a time than asked for",
+        "With most_running, claim_next takes no job while so many jobs of that source (of all, if"
+        " none is named) are RUNNING under leases that have not expired; at no instant are there"
+        " more.",
+        capability="LeasesJobs",
+        methods=_WRITTEN,
+    ),
 )
 
 LAWS: Mapping[str, Law] = MappingProxyType({law.id: law for law in _ALL})

@@ -23,9 +23,11 @@ from collection_jobs.validation import shown
 __all__ = [
     "ABSENT",
     "CLOCK_TOLERANCE",
+    "NO_LEASE",
     "Facts",
     "JobState",
     "Judgement",
+    "LeaseState",
     "Revisions",
     "Span",
     "admitted",
@@ -118,6 +120,52 @@ class Revisions:
         return revisions.union(self)
 
 
+class LeaseState(NamedTuple):
+    """What is known of the leases of one id."""
+
+    worker: str | None = None
+    """Who has the current lease; None: nobody."""
+    token: int | None = None
+    """Its token; None while no answer has shown it."""
+    expires_at: datetime | Span | None = None
+    """When it expires by the engine's clock; None: nobody knows."""
+    first_end: datetime | None = None
+    """When it expires at the earliest, by the kit's clock; None: nobody knows."""
+    last_end: datetime | None = None
+    """When it expires at the latest, by the kit's clock; None: nobody knows."""
+    renewed: bool = False
+    """Whether it was renewed."""
+    attempts: int | None = 0
+    """How many leases the job had since it was made, or last made PENDING by ``update_status``;
+    None: nobody knows."""
+    highest: int = 0
+    """The greatest token that was shown of this id, also of jobs that were deleted."""
+
+    is_known: bool = True
+    """Whether it is known who has a lease, if anybody has."""
+
+    @property
+    def may_be_held(self) -> bool:
+        """Whether there may be a current lease."""
+        return self.worker is not None or not self.is_known
+
+    def ended(self) -> LeaseState:
+        """Return the same where the current lease is over, and the attempts are counted on."""
+        return LeaseState(attempts=self.attempts, highest=self.highest)
+
+    def anew(self) -> LeaseState:
+        """Return the same where there is no lease, and attempts are counted from the start."""
+        return LeaseState(highest=self.highest)
+
+    def unknown(self) -> LeaseState:
+        """Return what is left where a store is taken as it is, which broke a law."""
+        return LeaseState(attempts=None, highest=self.highest, is_known=False)
+
+
+NO_LEASE = LeaseState()
+"""The state of an id that was never leased."""
+
+
 class JobState(NamedTuple):
     """What is known of one id at one instant."""
 
@@ -141,6 +189,8 @@ class JobState(NamedTuple):
     """Whether the facts of the former job are unreliable."""
     tainted: bool = False
     """Whether a violation that is already known makes the facts unreliable."""
+    lease: LeaseState = NO_LEASE
+    """What is known of its leases."""
 
     def blaming(self, law: str) -> JobState:
         """Return the same state, in which a read of other facts breaks another law."""
@@ -279,7 +329,8 @@ def admitted(state: JobState, found: Facts, revision: object) -> JobState | None
         return None
     if found != state.facts and _differences(state.facts, found):
         return None
-    return JobState(found, revision, revision, state.given | (revision,), state.spent)
+    given = state.given | (revision,)
+    return JobState(found, revision, revision, given, state.spent, lease=state.lease)
 
 
 def _differences(due: Facts, found: Facts) -> list[str]:
@@ -318,6 +369,10 @@ def _lingering(found: frozenset[_Item], due: frozenset[_Item]) -> frozenset[_Ite
     return frozenset(item for item in found - due if item[0] not in symbols)
 
 
+_NOTHING_CHANGES = frozenset({"MANY-2", "LEASE-3"})
+"""Laws by which a call that was refused changes nothing."""
+
+
 def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[Violation]:
     if not isinstance(revision, int):
         text = "{} returned a job of revision {}; a job read from the store carries its revision"
@@ -326,7 +381,7 @@ def _judge_revision(state: JobState, revision: int | None, call: Call) -> list[V
         if revision != state.revision:
             text = "{} returned revision {}; nothing was applied since it was {}"
             # A job that was saved as it was differs in nothing else.
-            law = "MANY-2" if state.blame == "MANY-2" else "SAVE-4"
+            law = state.blame if state.blame in _NOTHING_CHANGES else "SAVE-4"
             return [Violation(law, text, (call, revision, state.revision))]
     elif state.least is not None and revision < state.least:
         text = "{} returned revision {} after an applied change; it should be {} or more"

@@ -8,12 +8,17 @@ its parameters (`parameters`).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from collection_jobs.conformance.spec.calls import Call, Outcome, Step
-from collection_jobs.conformance.spec.capabilities import METHODS
+from collection_jobs.conformance.spec.additions import (
+    judge_added_part,
+    judge_addition,
+    judge_all_added,
+)
+from collection_jobs.conformance.spec.calls import UNSEEN, Call, Outcome, Step
+from collection_jobs.conformance.spec.capabilities import LEASES, METHODS
 from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.judge import (
     judge_completion,
@@ -23,6 +28,13 @@ from collection_jobs.conformance.spec.judge import (
     judge_stats,
     judge_status,
     permits,
+)
+from collection_jobs.conformance.spec.leasing import (
+    judge_claim,
+    judge_claim_next,
+    judge_fenced,
+    judge_lease,
+    judge_renewal,
 )
 from collection_jobs.conformance.spec.listings import (
     BEHIND_A_KEY,
@@ -41,8 +53,13 @@ from collection_jobs.conformance.spec.model import (
 )
 from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.conformance.spec.saves import judge_part, judge_save, judge_whole
-from collection_jobs.conformance.spec.signatures import SIGNATURES, CallParameter
-from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
+from collection_jobs.conformance.spec.signatures import SIGNATURES, TAKES_A_JOB, CallParameter
+from collection_jobs.errors import (
+    JobNotFoundError,
+    LeaseLostError,
+    StaleJobError,
+    UnknownSymbolError,
+)
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 
@@ -56,12 +73,16 @@ __all__ = [
     "judge_call",
     "listing_of",
     "operations",
+    "part_of",
 ]
 
 DELETION = "a deletion"
 """What a call gives that may remove a job."""
 
 Judge = Callable[[JobState, Call, Outcome], Judgement]
+JudgeAmong = Callable[
+    [Mapping[str, JobState], Call, Outcome], tuple[dict[str, JobState], list[Violation]]
+]
 Possible = Callable[[Facts | None], bool]
 
 
@@ -100,6 +121,18 @@ def _undecided(call: Call, outcome: Outcome) -> Possible | None:
     return None
 
 
+def _is_false(value: object) -> bool:
+    return value is False
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+def _none_is_true(value: object) -> bool:
+    return isinstance(value, list) and True not in cast("list[object]", value)
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of the contract, or of an optional Protocol.
@@ -111,7 +144,12 @@ class Operation:
         judge: Judges its part for one job that it names; None for a listing.
         listing: What it shows where it is a listing.
         judge_whole: Judges what of a call is about none of the jobs that it names.
+        judge_among: Judges a call that picks its job, by all the jobs that it could have picked.
         success: What it returns when it changes something.
+        unchanged: Tells whether an answer says that nothing was changed.
+        late: What it returns to the one of two rivals that comes second.
+        creates: Whether it does something only where there is no such job yet.
+        answers_each: Whether it returns an answer for each of the jobs that it is given.
         refusals: The errors that the contract has it raise.
         rivals: The parameters, beside those that name jobs, in which two calls agree that are
             after the same change.
@@ -127,7 +165,12 @@ class Operation:
     judge: Judge | None = None
     listing: Listing | None = None
     judge_whole: Callable[[Call, Outcome], tuple[Violation, ...]] = _no_whole
+    judge_among: JudgeAmong | None = None
     success: object = None
+    unchanged: Callable[[object], bool] = _is_false
+    late: object = False
+    creates: bool = False
+    answers_each: bool = False
     refusals: tuple[type[Exception], ...] = ()
     rivals: tuple[str, ...] = ()
     usual: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -143,6 +186,29 @@ class Operation:
     def parameters(self) -> tuple[CallParameter, ...]:
         """Its parameters, in their order."""
         return SIGNATURES[self.name]
+
+    def parameters_of(self, capabilities: Collection[str]) -> tuple[CallParameter, ...]:
+        """Return those of its parameters that an adapter with these capabilities takes."""
+        return tuple(
+            one
+            for one in self.parameters
+            if one.capability is None or one.capability in capabilities
+        )
+
+    @property
+    def picks(self) -> bool:
+        """Whether it picks its job itself, so that only its answer names it."""
+        return self.name in TAKES_A_JOB
+
+    @property
+    def needs_lease(self) -> bool:
+        """Whether it does nothing without a lease, which an earlier call has to give."""
+        return any(one.name == "lease" and one.is_required for one in self.parameters)
+
+    @property
+    def is_of_leases(self) -> bool:
+        """Whether it is about leases, which programs of their own try."""
+        return self.capability == LEASES
 
     @property
     def writes(self) -> bool:
@@ -188,6 +254,10 @@ def _gives_deletion(call: Call) -> Iterator[object]:
     yield DELETION
 
 
+def _gives_running(call: Call) -> Iterator[object]:
+    yield "running"
+
+
 def _gives_status(call: Call) -> Iterator[object]:
     yield str(call.arguments[1].value)
 
@@ -207,7 +277,9 @@ def _gives_jobs(call: Call) -> Iterator[object]:
         yield from facts.completed_symbols
 
 
-def _if_permitted(call: Call, outcome: Outcome) -> Possible:
+def _if_permitted(call: Call, outcome: Outcome) -> Possible | None:
+    if outcome.error is not None:
+        return None  # its lease was lost
     status, value = str(call.arguments[1].value), outcome.value
     return lambda facts: permits(facts, status) is value
 
@@ -217,9 +289,16 @@ def _if_stored(call: Call, outcome: Outcome) -> Possible:
     return lambda facts: (facts is not None) is value
 
 
-def _if_found(call: Call, outcome: Outcome) -> Possible:
+def _if_found(call: Call, outcome: Outcome) -> Possible | None:
+    if isinstance(outcome.error, LeaseLostError):
+        return None
     absent = isinstance(outcome.error, JobNotFoundError)
     return lambda facts: (facts is None) is absent
+
+
+def _if_absent(call: Call, outcome: Outcome) -> Possible:
+    value = outcome.value
+    return lambda facts: (facts is None) is value
 
 
 def _if_counted(call: Call, outcome: Outcome) -> Possible | None:
@@ -229,7 +308,7 @@ def _if_counted(call: Call, outcome: Outcome) -> Possible | None:
     return lambda facts: facts is not None and len(facts.failed_symbols) == stats.failed
 
 
-_UNKNOWN = (JobNotFoundError, UnknownSymbolError)
+_UNKNOWN = (JobNotFoundError, UnknownSymbolError, LeaseLostError)
 _ENTRIES = (
     Operation(
         "save",
@@ -258,6 +337,7 @@ _ENTRIES = (
         Laws("STATUS-1", one_winner="STATUS-2"),
         judge_status,
         success=True,
+        refusals=(LeaseLostError,),
         rivals=("status",),
         usual={"status": JobStatus.RUNNING},
         gives=_gives_status,
@@ -294,6 +374,58 @@ _ENTRIES = (
         gives=_gives_jobs,
     ),
     Operation("list_after", "lists", Laws("KEY-1"), listing=BEHIND_A_KEY),
+    Operation(
+        "add",
+        "writes",
+        Laws("ADD-1", one_winner="ADD-2"),
+        judge_addition,
+        success=True,
+        creates=True,
+        gives=_gives_jobs,
+        possible=_if_absent,
+    ),
+    Operation(
+        "add_many",
+        "writes",
+        Laws("ADD-3", lost="ADD-2", one_instant="ADD-3"),
+        judge_added_part,
+        judge_whole=judge_all_added,
+        success=UNSEEN,
+        unchanged=_none_is_true,
+        creates=True,
+        answers_each=True,
+        gives=_gives_jobs,
+    ),
+    Operation(
+        "claim_next",
+        "writes",
+        Laws("LEASE-1", one_winner="LEASE-2", view="LEASE-1"),
+        judge_claim,
+        judge_among=judge_claim_next,
+        success=UNSEEN,
+        unchanged=_is_none,
+        late=None,
+        gives=_gives_running,
+    ),
+    Operation(
+        "claim",
+        "writes",
+        Laws("LEASE-1", one_winner="LEASE-2", view="LEASE-1"),
+        judge_claim,
+        success=UNSEEN,
+        unchanged=_is_none,
+        late=None,
+        gives=_gives_running,
+    ),
+    Operation(
+        "renew",
+        "writes",
+        Laws("LEASE-4"),
+        judge_renewal,
+        success=UNSEEN,
+        refusals=(LeaseLostError,),
+    ),
+    Operation("get_lease", "reads", Laws("LEASE-3", view="LEASE-3"), judge_lease),
 )
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({one.name: one for one in _ENTRIES})
@@ -325,6 +457,13 @@ def operations(capabilities: Collection[str] = frozenset()) -> tuple[Operation, 
 # By method at once, for long histories ask at every call.
 _LISTINGS = {one.name: one.listing for one in _ENTRIES if one.listing is not None}
 _JUDGES = {one.name: one.judge for one in _ENTRIES if one.judge is not None}
+_FENCES = {
+    method: at
+    for method, parameters in SIGNATURES.items()
+    for at, one in enumerate(parameters)
+    if one.name == "lease" and not one.is_required
+}
+"""For each method that takes a lease if it is given one, the place of that argument."""
 
 
 def listing_of(call: Call) -> Listing:
@@ -344,7 +483,22 @@ def judge(state: JobState, call: Call, outcome: Outcome) -> Judgement:
         The state afterwards, and the laws that were broken (none: the call kept the contract).
         After a violation the state is what the contract asks for, not what the store then holds.
     """
+    at = _FENCES.get(call.method)
+    if at is not None and len(call.arguments) > at:
+        fenced = judge_fenced(state, call.arguments[at], call, outcome)
+        if fenced is not None:
+            return fenced
     return _JUDGES[call.method](state, call, outcome)
+
+
+def part_of(call: Call, job_id: str, outcome: Outcome) -> Outcome:
+    """Return what came of the part of a call that is about one of its jobs."""
+    value: Any = outcome.value
+    if not OPERATIONS[call.method].answers_each or type(value) is not list:
+        return outcome
+    answers = cast("list[object]", value)
+    mine = [each for each, job in zip(answers, call.jobs, strict=False) if job.id == job_id]
+    return replace(outcome, value=mine)
 
 
 def judge_call(
@@ -363,13 +517,24 @@ def judge_call(
     operation = OPERATIONS[call.method]
     if operation.listing is not None:
         return {}, list(operation.listing.judge(states, call, outcome))
+    if operation.judge_among is not None:
+        return operation.judge_among(states, call, outcome)
     after = dict[str, JobState]()
     violations = list(operation.judge_whole(call, outcome))
     for job_id, part in call.parts().items():
-        after[job_id], found = judge(states.get(job_id, ABSENT), part, outcome)
+        told = part_of(call, job_id, outcome)
+        after[job_id], found = judge(states.get(job_id, ABSENT), part, told)
         # A person is told of the whole call, not of the part.
         violations += [
-            one._replace(values=tuple(call if it is part else it for it in one.values))
+            one._replace(
+                values=tuple(_of_whole(it, part, call, told, outcome) for it in one.values)
+            )
             for one in found
         ]
     return after, violations
+
+
+def _of_whole(it: object, part: Call, call: Call, told: Outcome, outcome: Outcome) -> object:
+    if it is part:
+        return call
+    return outcome if it is told else it

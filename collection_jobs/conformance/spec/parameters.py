@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from collection_jobs.conformance.spec.calls import example_job
+from collection_jobs.conformance.spec.calls import example_job, example_lease
 from collection_jobs.conformance.spec.signatures import CallParameter
 from collection_jobs.fields import FieldKind
 from collection_jobs.job import CollectionJob
@@ -51,6 +51,7 @@ class Kind:
         holds_ids: Whether ids of jobs are in it.
         few: So few values that concurrent calls meet; of what holds ids they are drawn otherwise.
         domain: The kind of fields whose domain its values are of; None where they have none.
+        beside: The values that it refuses beside the plain id of a job.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Kind:
     holds_ids: bool = False
     few: tuple[Any, ...] = ()
     domain: FieldKind | None = None
+    beside: tuple[Wrong, ...] = ()
 
 
 def _wrong(due: type[Exception], values: Iterable[Any]) -> Iterator[Wrong]:
@@ -137,6 +139,30 @@ _OFFSET = Kind("offset", lambda job_id, number: 0, _COUNTS, is_incidental=True)
 _TIME = Kind("time", lambda job_id, number: None, _TIMES, domain=FieldKind.INSTANT)
 _KEY = Kind("key", lambda job_id, number: None, _KEYS, holds_ids=True)
 
+_TTLS = (
+    *_wrong(ValueError, (timedelta(), timedelta(milliseconds=49), timedelta(seconds=-20))),
+    *_wrong(ValueError, (timedelta(days=7, microseconds=1),)),
+    *_wrong(TypeError, (20, 1.5, "20")),
+)
+_MOST = (*_wrong(ValueError, (0, -1)), *_wrong(TypeError, ("5", 1.5)))
+_STRANGER = example_lease("another job")
+_WORKER = Kind(
+    "worker",
+    lambda job_id, number: f"worker {number}",
+    _NAMES,
+    few=("worker 0", "worker 1"),
+)
+_TTL = Kind("ttl", lambda job_id, number: timedelta(hours=1), _TTLS, few=(timedelta(hours=1),))
+_SOURCE = Kind("source of a job", lambda job_id, number: "binance", _NAMES, few=("binance",))
+_MOST_RUNNING = Kind("most running", lambda job_id, number: 1, _MOST, few=(1, 2))
+_LEASE = Kind(
+    "lease",
+    lambda job_id, number: example_lease(job_id),
+    tuple(_wrong(TypeError, ("a", 7, example_job("a")))),
+    holds_ids=True,
+    beside=(Wrong(_STRANGER, "another job", ValueError),),
+)
+
 _KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "job_id": _JOB_ID,
@@ -151,6 +177,11 @@ _KINDS: Mapping[str, Kind] = MappingProxyType(
         "offset": _OFFSET,
         "since": _TIME,
         "after": _KEY,
+        "worker": _WORKER,
+        "ttl": _TTL,
+        "source": _SOURCE,
+        "most_running": _MOST_RUNNING,
+        "lease": _LEASE,
     }
 )
 """The kind of each parameter, by its name."""
@@ -172,7 +203,8 @@ def kind_of(parameter: str) -> Kind:
 
 def wrong_values(parameter: CallParameter) -> tuple[Wrong, ...]:
     """Return the values that a parameter refuses: None is one, unless it is its default."""
-    wrong = kind_of(parameter.name).wrong
+    kind = kind_of(parameter.name)
+    wrong = kind.wrong
     if not parameter.is_required and parameter.default is None:
-        return wrong
+        return (*wrong, *kind.beside)
     return (*wrong, Wrong(None, None, TypeError))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.model import (
+    NO_LEASE,
     Facts,
     JobState,
     Judgement,
@@ -84,8 +85,11 @@ def _written(state: JobState, facts: Facts, *, conditional: bool) -> JobState:
         former, law = state.former, "DELETE-2"
     else:
         former, law = replaced, "SAVE-3" if conditional else "SAVE-2"
-    given, spent = state.given, state.spent
-    return JobState(facts, None, least, given, spent, "SAVE-1", former, law, state.tainted)
+    given, spent, lease = state.given, state.spent, state.lease
+    if facts.status != "running" and lease.may_be_held:
+        lease = lease.ended()
+    after = JobState(facts, None, least, given, spent, "SAVE-1", former, law, state.tainted)
+    return after if lease is NO_LEASE else after._replace(lease=lease)
 
 
 def judge_whole(call: Call, outcome: Outcome) -> tuple[Violation, ...]:

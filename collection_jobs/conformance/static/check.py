@@ -18,6 +18,7 @@ from collection_jobs.conformance.static.contract import (
     ContractMethod,
     contract_methods,
     methods_beyond,
+    methods_due,
 )
 from collection_jobs.conformance.static.diagnosis import method_faults, near_misses
 from collection_jobs.conformance.static.diagnostics import Diagnostic
@@ -78,12 +79,11 @@ def check_class(
             raise ValueError(f"there is no checker {name!r}; known are {', '.join(CHECKERS)}")
     _refuse_unknown_methods(allowed)
     checked = CheckedClass.of(subject)
-    beyond = _beyond(checked.cls)
-    probe = _probe(checked, beyond)
+    due = _due(checked.cls)
+    probe = _probe(checked, due)
     said = [_ask(name, checked, probe) for name in dict.fromkeys(checkers)]
     methods = tuple(
-        _method_report(checked.cls, method, said, allowed.get(method.name))
-        for method in (*contract_methods(), *beyond)
+        _method_report(checked.cls, method, said, allowed.get(method.name)) for method in due
     )
     return StaticReport(
         target=str(checked),
@@ -105,12 +105,12 @@ def probe_text(subject: type | str) -> str:
         CheckedClassError: The name leads nowhere, or to something that is no class.
     """
     checked = CheckedClass.of(subject)
-    return _probe(checked, _beyond(checked.cls)).text
+    return _probe(checked, _due(checked.cls)).text
 
 
-def _probe(checked: CheckedClass, beyond: tuple[ContractMethod, ...]) -> Probe:
+def _probe(checked: CheckedClass, due: tuple[ContractMethod, ...]) -> Probe:
     is_variable = checked.cls.__qualname__ != checked.qualname
-    return make_probe([(checked.module, checked.qualname)], beyond, are_variables=is_variable)
+    return make_probe([(checked.module, checked.qualname)], due, are_variables=is_variable)
 
 
 def _refuse_unknown_methods(allowed: Iterable[str]) -> None:
@@ -130,9 +130,9 @@ def _needless(allowed: Iterable[str], methods: Sequence[MethodReport]) -> Iterat
             yield f"{name} has no fault: it need not be allowed"
 
 
-def _beyond(cls: type) -> tuple[ContractMethod, ...]:
-    """Return the methods of the optional Protocols that a class has."""
-    return tuple(method for method in methods_beyond() if _offers(cls, method.name))
+def _due(cls: type) -> tuple[ContractMethod, ...]:
+    """Return the nine methods, and those of the optional Protocols that a class has."""
+    return methods_due([one.name for one in methods_beyond() if _offers(cls, one.name)])
 
 
 def _offers(cls: type, method: str) -> bool:

@@ -1,21 +1,32 @@
-"""What the contract says of each method: its name, parameters and result, read from the ABC."""
+"""What the contract says of each method: its name, parameters and result.
+
+They are read from the ABC, and beyond its nine methods from the optional Protocols.
+"""
 
 from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from types import FunctionType
 from typing import Any
 
-from collection_jobs.conformance.spec.capabilities import METHODS, PROTOCOLS
+from collection_jobs.conformance.spec.capabilities import METHODS, PROTOCOLS, REDECLARED
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.validation import shown
 
-__all__ = ["ContractMethod", "Parameter", "contract_methods", "methods_beyond", "render"]
+__all__ = [
+    "ContractMethod",
+    "Parameter",
+    "contract_methods",
+    "methods_beyond",
+    "methods_due",
+    "methods_redeclared",
+    "render",
+]
 
 _P = inspect.Parameter
 _COROUTINE = "Coroutine[Any, Any, "
@@ -79,7 +90,8 @@ class ContractMethod:
 
     Attributes:
         name: The method's name.
-        parameters: Its parameters after ``self``; all can be given by position and by name.
+        parameters: Its parameters after ``self``; all can be given by name, and by position unless
+            they are behind a star.
         returns: What awaiting it gives, as Python text.
         types: The evaluated annotations by parameter name, and ``return``.
     """
@@ -128,6 +140,31 @@ def methods_beyond() -> tuple[ContractMethod, ...]:
         _contract_method(name, vars(PROTOCOLS[protocol])[name])
         for name, protocol in METHODS.items()
     )
+
+
+@cache
+def methods_redeclared() -> tuple[ContractMethod, ...]:
+    """Return the methods that take more where a class has an optional Protocol."""
+    return tuple(
+        _contract_method(name, vars(PROTOCOLS[protocol])[name])
+        for name, protocol in REDECLARED.items()
+    )
+
+
+def methods_due(offered: Collection[str]) -> tuple[ContractMethod, ...]:
+    """Return the methods that a class must have right.
+
+    Args:
+        offered: The methods beyond the nine that it has.
+    """
+    has = {
+        protocol
+        for protocol in METHODS.values()
+        if all(name in offered for name, owner in METHODS.items() if owner == protocol)
+    }
+    known = (*contract_methods(), *(one for one in methods_beyond() if one.name in offered))
+    more = {one.name: one for one in methods_redeclared() if REDECLARED[one.name] in has}
+    return tuple(more.get(one.name, one) for one in known)
 
 
 def _contract_method(name: str, function: FunctionType) -> ContractMethod:

@@ -43,7 +43,7 @@ def parameter_faults(
                 certain,
             )
     if not misnamed and wanted <= by_name.keys() and not _in_order(method, found):
-        names = ", ".join(parameter.name for parameter in method.parameters)
+        names = ", ".join(one.name for one in method.parameters if one.by_position)
         yield Fault(
             FaultKind.PARAMETERS,
             f"its parameters are in the order {', '.join(own.name for own in found)}",
@@ -57,15 +57,16 @@ def _misnamed(method: ContractMethod, found: tuple[Parameter, ...]) -> dict[str,
     wanted = {parameter.name for parameter in method.parameters}
     names = {own.name for own in found}
     places = [own for own in found if own.by_position]
+    wanted_places = [parameter for parameter in method.parameters if parameter.by_position]
     return {
         parameter.name: own
-        for parameter, own in zip(method.parameters, places, strict=False)
+        for parameter, own in zip(wanted_places, places, strict=False)
         if parameter.name not in names and own.name not in wanted
     }
 
 
 def _in_order(method: ContractMethod, found: tuple[Parameter, ...]) -> bool:
-    wanted = [parameter.name for parameter in method.parameters]
+    wanted = [parameter.name for parameter in method.parameters if parameter.by_position]
     by_position = [own.name for own in found if own.by_position]
     if not set(wanted) <= set(by_position):
         return True  # what cannot be passed by position is another fault
@@ -81,7 +82,7 @@ def _compared(parameter: Parameter, own: Parameter, *, certain: bool) -> Iterato
             f"remove the / after {name}",
             certain,
         )
-    elif not own.by_position:
+    elif parameter.by_position and not own.by_position:
         yield Fault(
             FaultKind.PARAMETERS,
             f"{name} cannot be passed by position",

@@ -32,9 +32,9 @@ PARTS: tuple[Part, ...] = ("parameters", "result")
 _HEADER = """\
 from __future__ import annotations
 from collections.abc import Coroutine, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
-from collection_jobs import CollectionJob, CollectionJobRepository, JobStats, JobStatus
+from collection_jobs import CollectionJob, CollectionJobRepository, JobStats, JobStatus, Lease
 class Nothing: nothing: int
 class TakesNothing(Protocol):
     def __call__(self, *, nothing: Nothing) -> Any: ...
@@ -75,7 +75,7 @@ class Probe:
 
 def make_probe(
     classes: Iterable[tuple[str, str]],
-    beyond: tuple[ContractMethod, ...] = (),
+    methods: tuple[ContractMethod, ...] = (),
     *,
     are_variables: bool = False,
 ) -> Probe:
@@ -83,10 +83,10 @@ def make_probe(
 
     Args:
         classes: The module and the dotted name of each.
-        beyond: What they have of the optional Protocols.
+        methods: What they must have; by default the nine methods.
         are_variables: Whether the names are of variables that hold a class, as a factory gives it.
     """
-    methods = (*contract_methods(), *beyond)
+    methods = methods or contract_methods()
     written = [(text, ProbeLine(None, imports=True)) for text in _HEADER.splitlines()]
     for method in methods:
         written += [(text, ProbeLine(None, method.name)) for text in _callback(method)]

@@ -17,6 +17,7 @@ from typing import Any
 
 from collection_jobs.conformance.static.contract import Parameter, render
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
@@ -226,9 +227,11 @@ _USUAL_NAMES: dict[str, Any] = {
     "CollectionJob": CollectionJob,
     "JobStats": JobStats,
     "JobStatus": JobStatus,
+    "Lease": Lease,
     "Any": Any,
     "Optional": typing.Optional,
     "datetime": datetime.datetime,
+    "timedelta": datetime.timedelta,
 }
 
 

@@ -8,7 +8,7 @@ import functools
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from types import CoroutineType, TracebackType
 from typing import (
     TYPE_CHECKING,
@@ -34,6 +34,7 @@ from collection_jobs import (
     InMemoryCollectionJobRepository,
     JobStats,
     JobStatus,
+    Lease,
 )
 
 if TYPE_CHECKING:
@@ -298,6 +299,30 @@ class OverridesAnAdapter(InMemoryCollectionJobRepository):  # only as written: h
     @override
     async def save(self, job: CollectionJob) -> None:
         await super().save(job)
+
+
+class Leases(InMemoryCollectionJobRepository):  # only as written: has all nine
+    @override
+    async def update_status(
+        self,
+        job_id: str,
+        status: JobStatus,
+        error_message: str | None = None,
+        *,
+        lease: Lease | None = None,
+    ) -> bool:
+        return await super().update_status(job_id, status, error_message, lease=lease)
+
+    @override
+    async def claim_next(
+        self,
+        worker: str,
+        ttl: timedelta,
+        *,
+        source: str | None = None,
+        most_running: int | None = None,
+    ) -> Lease | None:
+        return await super().claim_next(worker, ttl, source=source, most_running=most_running)
 
 
 class DerivedFromTheProtocol(CollectionJobRepository):  # only structural: it has its base

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.operations import OPERATIONS, operations
 from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.job import CollectionJob
@@ -13,6 +14,8 @@ from collection_jobs.status import JobStatus
 
 __all__ = ["Scene", "scene", "scenes"]
 
+_TTL = timedelta(hours=1)
+_LEASE = Held("lease")
 _SYMBOLS = ("S0", "S1", "S2", "S3", "S4")
 _ALL = 1_000_000
 
@@ -46,6 +49,16 @@ class Scene:
         return frozenset({self.id, self.other, *more})
 
     @property
+    def leases(self) -> bool:
+        """Whether it is about leases."""
+        return self.has_lease or OPERATIONS[self.victim.method].is_of_leases
+
+    @property
+    def has_lease(self) -> bool:
+        """Whether the victim is called under a lease."""
+        return _LEASE in self.victim.arguments
+
+    @property
     def follow_ups(self) -> tuple[Call, ...]:
         """What is asked of the same repository afterwards; it must answer all of it."""
         named = jobs_named(self.victim.method, self.victim.arguments)
@@ -53,6 +66,7 @@ class Scene:
         return (
             *(Call("get_by_id", (job.id,)) for job in several if isinstance(job, CollectionJob)),
             Call("get_by_id", (self.id,)),
+            *(Call("get_lease", (id_,)) for id_ in (self.id, self.other) if self.leases),
             Call("get_stats", (self.id,)),
             Call("list_by_status", (JobStatus.PENDING, _ALL)),
             Call("list_by_status", (JobStatus.RUNNING, _ALL)),
@@ -110,6 +124,16 @@ def _victims(id_: str) -> dict[str, Step]:
         "save_many": {
             "save_many": Step("save_many", ((_job(f"{id_} new"), changed, _job(f"{id_} more")),)),
         },
+        "add": {"add of a new job": Step("add", (_job(f"{id_} new"),))},
+        "add_many": {
+            "add_many": Step("add_many", ((_job(f"{id_} new"), _job(id_), _job(f"{id_} more")),)),
+        },
+        "renew": {
+            "renew": Step("renew", (_LEASE, 2 * _TTL)),
+            "add_failed_symbol under a lease": Step(
+                "add_failed_symbol", (id_, "S2", "timeout", _LEASE)
+            ),
+        },
     }
     victims = dict[str, Step]()
     for one in OPERATIONS.values():
@@ -133,7 +157,11 @@ def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
         capabilities: What the adapter can do beyond the nine methods.
     """
     methods = {one.name for one in operations(capabilities)}
-    known = {name: one for name, one in _victims("a").items() if one.method in methods}
+    known = {
+        name: one
+        for name, one in _victims("a").items()
+        if one.method in methods and (_LEASE not in one.arguments or LEASES in capabilities)
+    }
     return tuple(
         f"{name}{company}"
         for company in _COMPANIES
@@ -145,11 +173,14 @@ def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
 def scene(name: str, id_: str) -> Scene:
     """Return the scene of that name, about a job of that id and some whose ids begin with it."""
     other = f"{id_} other"
-    setup = (
+    setup: Program = (
         Step("save", (_job(id_),)),
         Step("save", (_job(other),)),
         Step("get_by_id", (id_,), keep="copy"),
     )
+    what = name.partition(",")[0]
+    if _LEASE in _victims(id_)[what].arguments:
+        setup = (*setup, Step("claim", (id_, "worker", _TTL), keep="lease"))
     if name.endswith(_ALONE):
         return Scene(name, id_, other, setup, _victims(id_)[name.removesuffix(_ALONE)])
     before = (

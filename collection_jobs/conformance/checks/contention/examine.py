@@ -25,10 +25,9 @@ from collection_jobs.conformance.running.processes import WorkerDied, WorkerFail
 from collection_jobs.conformance.running.runner import keep
 from collection_jobs.conformance.running.topologies import Topology, in_one_process, in_processes
 from collection_jobs.conformance.running.watchdog import Blocked, watched
-from collection_jobs.conformance.spec.calls import Call, Step
+from collection_jobs.conformance.spec.calls import Call, Kept, Step
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.operations import CONCURRENT_LAWS
-from collection_jobs.job import CollectionJob
 
 __all__ = ["examine_contention"]
 
@@ -291,7 +290,7 @@ def _play_alone(topology: Topology, round_: Round, *, in_turns: bool) -> list[Ev
     if not in_turns:
         for number, steps in enumerate(programs):
             events += topology.run([Client(str(number), tuple(steps))])
-    held: dict[int, dict[str, CollectionJob]] = {}
+    held: dict[int, dict[str, Kept]] = {}
     while in_turns and any(programs):
         for number, steps in enumerate(programs):
             if steps:
@@ -307,7 +306,7 @@ def _hand_over(topology: Topology, capabilities: frozenset[str]) -> tuple[Round,
     """Make calls one after another, each on another handle than the one before."""
     round_, steps = hand_over(topology.handles, capabilities)
     events: list[Event] = []
-    held: dict[str, CollectionJob] = {}
+    held: dict[str, Kept] = {}
     for handle, step in steps:
         made = topology.run([Client(f"handle {handle + 1}", (step,), handle, held)])
         _hold(held, step, made)
@@ -324,7 +323,7 @@ def _in_one_go(round_: Round, events: Sequence[Event]) -> Round:
     return replace(round_, clients=(steps,))
 
 
-def _hold(held: dict[str, CollectionJob], step: Step, made: Iterable[Event]) -> None:
+def _hold(held: dict[str, Kept], step: Step, made: Iterable[Event]) -> None:
     for event in made:
         if event.outcome is not None:
             keep(held, step, event.outcome)

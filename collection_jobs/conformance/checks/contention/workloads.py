@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from types import MappingProxyType
 
+from collection_jobs.conformance.checks.contention.claims import EXPIRED as _EXPIRED
+from collection_jobs.conformance.checks.contention.claims import KINDS_OF_LEASES
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Program, Step, example_job
-from collection_jobs.conformance.spec.capabilities import PROTOCOLS
+from collection_jobs.conformance.spec.capabilities import LEASES, PROTOCOLS
 from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
@@ -36,6 +38,7 @@ class Round:
         ids: The jobs that it is about; no other round is about them.
         setup: What is done before, by one caller.
         clients: What each of the clients does.
+        leases: Whether it is about leases.
     """
 
     kind: str
@@ -43,6 +46,7 @@ class Round:
     ids: tuple[str, ...]
     setup: Program
     clients: tuple[Program, ...]
+    leases: bool = False
 
     @property
     def law(self) -> str | None:
@@ -58,7 +62,9 @@ class Round:
     def looks(self) -> tuple[Call, ...]:
         """What shows the jobs afterwards."""
         of_jobs = [
-            Call(method, (id_,)) for id_ in self.ids for method in ("get_by_id", "get_stats")
+            Call(method, (id_,))
+            for id_ in self.ids
+            for method in ("get_by_id", "get_stats", *(("get_lease",) if self.leases else ()))
         ]
         listings = [Call("list_by_status", (status, _ALL)) for status in JobStatus]
         return (*of_jobs, *listings, Call("list_recent", (_ALL,)), Call("get_running_jobs"))
@@ -163,7 +169,7 @@ def _by_each(operation: Operation) -> _Maker:
 
     def make(id_: str, random: Random, jobs: int) -> Round:
         ids = _ids(id_, jobs)
-        setup = tuple(Step("save", (_job(one),)) for one in ids)
+        setup = () if operation.creates else tuple(Step("save", (_job(one),)) for one in ids)
         clients = tuple(
             tuple(_changes(operation, one, number) for one in ids) for number in range(CLIENTS)
         )
@@ -201,10 +207,12 @@ def _by_all(operation: Operation) -> _Maker:
 
     def make(id_: str, random: Random, jobs: int) -> Round:
         ids = _ids(id_, jobs)
-        setup = tuple(Step("save", (_job(one),)) for one in ids)
+        setup = () if operation.creates else tuple(Step("save", (_job(one),)) for one in ids)
         calls = tuple(operation.step(one) for one in ids)
         kind = f"{operation.name}{_BY_ALL}"
-        return Round(kind, f"{operation.name} called by all", ids, setup, (calls,) * CLIENTS)
+        leases = operation.is_of_leases
+        about = f"{operation.name} called by all"
+        return Round(kind, about, ids, setup, (calls,) * CLIENTS, leases)
 
     return make
 
@@ -214,7 +222,8 @@ def _together(operation: Operation) -> _Maker:
 
     def make(id_: str, random: Random, jobs: int) -> Round:
         ids = _ids(id_, _JOBS)
-        setup = tuple(Step("save", (_job(one, age),)) for age, one in enumerate(ids))
+        saves = tuple(Step("save", (_job(one, age),)) for age, one in enumerate(ids))
+        setup = () if operation.creates else saves
         savers = tuple(
             tuple(_changes_all(operation, ids, f"{saver} {number}") for number in range(3))
             for saver in range(2)
@@ -232,6 +241,17 @@ def _together(operation: Operation) -> _Maker:
 def _changes_all(operation: Operation, ids: Iterable[str], source: str) -> Step:
     jobs = tuple(replace(_job(one, age), source=source) for age, one in enumerate(ids))
     return operation.step(jobs=jobs)
+
+
+def _of_leases(kind: str) -> _Maker:
+    """Workers are after the same jobs, of a source of their own."""
+
+    def make(id_: str, random: Random, jobs: int) -> Round:
+        ids = _ids(id_, jobs)
+        about, setup, clients = KINDS_OF_LEASES[kind](id_, [_job(one) for one in ids], CLIENTS)
+        return Round(kind, about, ids, setup, clients, leases=True)
+
+    return make
 
 
 def _menu(id_: str, age: int) -> Iterator[Step]:
@@ -262,7 +282,15 @@ _BY_ALL, _TOGETHER = " by all", " together"
 _IN_TURN = (_BY_EACH, _BESIDE_FAILURES)
 """Kinds that are so much alike that each time only one of them is run."""
 
-_LAWS = {"claim": "STATUS-2", "failures": "FAILED-2", "copies": "SAVE-3"}
+_LAWS = {
+    "claim": "STATUS-2",
+    "failures": "FAILED-2",
+    "copies": "SAVE-3",
+    "claim_next of several": "LEASE-2",
+    "claim_next of expired": "LEASE-2",
+    "claim_next of few": "LEASE-6",
+    "claims in turn": "LEASE-3",
+}
 
 
 def kinds(capabilities: frozenset[str]) -> dict[str, _Maker]:
@@ -273,11 +301,14 @@ def kinds(capabilities: frozenset[str]) -> dict[str, _Maker]:
             continue
         if one.laws.lost is not None:
             makers[f"{one.name}{_BY_EACH}"] = _by_each(one)
-            makers[f"{one.name}{_BESIDE_FAILURES}"] = _beside_failures(one)
-        if one.laws.one_winner is not None:
+            if not one.creates:
+                makers[f"{one.name}{_BESIDE_FAILURES}"] = _beside_failures(one)
+        if one.laws.one_winner is not None and not one.picks:
             makers[f"{one.name}{_BY_ALL}"] = _by_all(one)
         if one.laws.one_instant is not None:
             makers[f"{one.name}{_TOGETHER}"] = _together(one)
+    if LEASES in capabilities:
+        makers |= {name: _of_leases(name) for name in KINDS_OF_LEASES}
     return makers
 
 
@@ -287,6 +318,8 @@ def rounds(seed: int, count: int, capabilities: frozenset[str] = frozenset()) ->
     makers = kinds(capabilities)
     for number in range(count):
         for name, maker in makers.items():
+            if name == _EXPIRED and number:
+                continue  # it takes time, and there is nothing else to draw
             if name.endswith(_IN_TURN) and not name.endswith(_IN_TURN[number % len(_IN_TURN)]):
                 continue
             yield maker(f"{name} {number}", random, _JOBS)
@@ -328,9 +361,14 @@ def hand_over(
         Step("delete", (id_,)),
         Step("save", (_job(id_, age=1),)),
         *(
-            one.step(id_, symbol="S2", jobs=(replace(_job(id_, age=1), source="kraken"),))
+            one.step(
+                id_,
+                symbol="S2",
+                job=_job(id_, age=1),
+                jobs=(replace(_job(id_, age=1), source="kraken"),),
+            )
             for one in beyond
-            if one.writes
+            if one.writes and not one.needs_lease
         ),
     )
     pages = [one.step(id_, limit=_ALL) for one in beyond if not one.writes]

@@ -15,7 +15,12 @@ from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.conformance.spec.model import ABSENT, JobState, facts_of
-from collection_jobs.conformance.spec.operations import OPERATIONS, judge, judge_call
+from collection_jobs.conformance.spec.operations import (
+    OPERATIONS,
+    judge,
+    judge_call,
+    part_of,
+)
 from collection_jobs.job import CollectionJob
 
 __all__ = ["DurabilityChecker"]
@@ -83,7 +88,8 @@ class DurabilityChecker:
         page.under_way = None
         page.lines.append(f"await {call}  # {outcome}")
         before = page.state
-        page.state, violations = judge(page.state, call.of(job_id), outcome)
+        told = part_of(call, job_id, outcome)
+        page.state, violations = judge(page.state, call.of(job_id), told)
         finding = self._blame_reopening(page, violations, first_life=first_life)
         if violations:
             # From now on nothing is concluded from what this method should have done.
@@ -114,11 +120,12 @@ class DurabilityChecker:
         """Take what the store shows for what it holds."""
         job = outcome.value
         if not isinstance(job, CollectionJob):
-            page.state = JobState(spent=before.spent | before.given)
+            page.state = JobState(spent=before.spent | before.given, lease=before.lease.anew())
             return
         revision = job.revision if isinstance(job.revision, int) else None
         given = before.given if revision is None else before.given | {revision}
-        page.state = JobState(facts_of(job), revision, revision, given, before.spent)
+        lease = before.lease.unknown()
+        page.state = JobState(facts_of(job), revision, revision, given, before.spent, lease=lease)
 
     def reopened(self, events: Iterable[Event]) -> Iterator[Finding]:
         """Hold what a store shows after it was opened again against what it acknowledged."""
@@ -162,6 +169,8 @@ class DurabilityChecker:
             if not others:
                 # Where both are possible, nothing is known.
                 page.happened = True if violations else None
+                if not violations and happened.lease != before.lease:
+                    page.state = page.state._replace(lease=before.lease.unknown())
                 page.state, violations = after if violations else page.state, ()
             elif not violations:
                 page.happened = False

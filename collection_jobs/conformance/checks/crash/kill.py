@@ -46,7 +46,6 @@ _WITHIN_MANY = 0.6
 """How many of the others are killed within a ``save_many``, where the adapter has it."""
 _GLANCE = 4
 """Kills for an adapter that does not declare to be durable."""
-_LOOK = (Client("kit", tuple(Step(call.method, call.arguments) for call in looks())),)
 
 
 def examine_kills(plan: Plan) -> Examination:
@@ -127,7 +126,7 @@ class _History:
             worker.order(Work(life(self._random, _CHANGES, self._capabilities), told=True))
             self._sites = self._follow(worker)
             self._seconds = time.monotonic() - began
-            self._checker.note_wrong(_look(worker))
+            self._checker.note_wrong(_look(worker, self._capabilities))
             worker.ask(Close())
         self._first = False
 
@@ -138,7 +137,7 @@ class _History:
         if worker is None:
             return
         with worker, suppress(WorkerDied):
-            self.findings += self._checker.reopened(_look(worker))
+            self.findings += self._checker.reopened(_look(worker, self._capabilities))
             worker.order(Work(life(self._long_random, changes, self._capabilities), told=True))
             sites = self._follow(worker)
             self._rare = {site: count for site, count in sites.items() if site not in self._sites}
@@ -153,7 +152,7 @@ class _History:
             return False
         with worker:
             try:
-                self.findings += self._checker.reopened(_look(worker))
+                self.findings += self._checker.reopened(_look(worker, self._capabilities))
             except (WorkerDied, WorkerFailed) as error:
                 self._cannot("read", str(error))
                 return False
@@ -242,5 +241,6 @@ class _History:
         return {}
 
 
-def _look(worker: Worker) -> tuple[Event, ...]:
-    return worker.ask(Work(_LOOK)).events
+def _look(worker: Worker, capabilities: frozenset[str]) -> tuple[Event, ...]:
+    steps = tuple(Step(call.method, call.arguments) for call in looks(capabilities))
+    return worker.ask(Work((Client("kit", steps),))).events

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Step, example_job
+from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.drawn_jobs import draw_job
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
@@ -41,7 +43,8 @@ def life(
     beyond = [
         one
         for one in operations(capabilities)
-        if one.capability is not None and one.writes
+        # Which job a call picks is another client's business, too.
+        if one.capability is not None and one.writes and not one.picks
         for _ in range(_HALF_DONE_IN_MORE_WAYS if one.laws.one_instant else 1)
     ]
     return tuple(
@@ -66,6 +69,8 @@ def _change(random: Random, id_: str, ids: list[str], beyond: list[Operation]) -
     kind = random.randrange(8 + len(beyond))
     if kind >= 8:
         operation = beyond[kind - 8]
+        if operation.is_of_leases:
+            return _leasing(random, operation, id_, symbol)
         jobs = tuple(_job(random, one) for one in ids if operation.takes("jobs"))
         return operation.step(id_, random.randrange(1_000), symbol=symbol, jobs=jobs)
     match kind:
@@ -80,6 +85,20 @@ def _change(random: Random, id_: str, ids: list[str], beyond: list[Operation]) -
             return Step("update_status", (id_, random.choice(list(JobStatus)), text))
         case _:
             return Step("add_failed_symbol", (id_, symbol, text))
+
+
+def _leasing(random: Random, operation: Operation, id_: str, symbol: str) -> Step:
+    """Claim a job, or do something under the lease of it, if there is one."""
+    lease, ttl = f"lease_{id_}", timedelta(hours=random.choice((1, 2)))
+    if not operation.needs_lease:
+        return replace(operation.step(id_, random.randrange(3), ttl=ttl), keep=lease)
+    match random.randrange(3):
+        case 0:
+            return Step("renew", (Held(lease), ttl))
+        case 1:
+            return Step("add_failed_symbol", (id_, symbol, "under lease", Held(lease)))
+        case _:
+            return Step("update_status", (id_, JobStatus.PENDING, None, Held(lease)))
 
 
 def _job(random: Random, id_: str) -> CollectionJob:
@@ -97,11 +116,13 @@ def _job(random: Random, id_: str) -> CollectionJob:
     )
 
 
-def looks() -> Iterator[Call]:
-    """Yield what shows all that a store holds: every job, its stats, and every listing."""
+def looks(capabilities: frozenset[str] = frozenset()) -> Iterator[Call]:
+    """Yield what shows all that a store holds: jobs, their stats and leases, and every listing."""
     for id_ in IDS:
         yield Call("get_by_id", (id_,))
         yield Call("get_stats", (id_,))
+        if LEASES in capabilities:
+            yield Call("get_lease", (id_,))
     yield from (Call("list_by_status", (status, _ALL)) for status in JobStatus)
     yield Call("list_recent", (_ALL,))
     yield Call("get_running_jobs")

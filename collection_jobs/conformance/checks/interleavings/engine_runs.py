@@ -22,10 +22,10 @@ from collection_jobs.conformance.history.history import Event, History
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.open_store import OpenStore, open_with_timeout
 from collection_jobs.conformance.running.runner import ProgramRunner, invoke, make, observe
-from collection_jobs.conformance.spec.calls import Call, Held, NoAnswer, Outcome, Step
+from collection_jobs.conformance.spec.calls import Call, Held, Kept, NoAnswer, Outcome, Step, id_of
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.operations import OPERATIONS
-from collection_jobs.conformance.spec.signatures import jobs_named
+from collection_jobs.conformance.spec.signatures import TAKES_A_JOB, jobs_named
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
@@ -166,7 +166,7 @@ class _Run:
         return await self._emptied(after)
 
     def _caller(
-        self, name: str, number: int, held: Mapping[str, CollectionJob] | None = None
+        self, name: str, number: int, held: Mapping[str, Kept] | None = None
     ) -> ProgramRunner:
         repository = self._repositories[number % len(self._repositories)]
         if name not in CLIENT_NAMES:
@@ -220,6 +220,8 @@ def can_conflict(program: ConcurrentProgram) -> bool:
     status = _status_after(program.setup)
     if any(_is_forbidden(step, status) for step in steps):
         return False
+    if any(step.method in TAKES_A_JOB for step in steps):
+        return True  # whichever it is
     ids = [{one for step in client for one in _ids_of(step)} for client in program.clients]
     return all(ids) and bool(set[str].intersection(*ids))
 
@@ -253,8 +255,3 @@ def _ids_of(step: Step) -> set[str]:
         "a" if isinstance(one, Held) else id_of(one)
         for one in jobs_named(step.method, step.arguments)
     }
-
-
-def id_of(job: object) -> str:
-    """Return the id of a job, or of what is an id."""
-    return job.id if isinstance(job, CollectionJob) else str(job)

@@ -7,9 +7,11 @@ from datetime import timedelta
 from itertools import combinations_with_replacement, product
 from types import MappingProxyType
 
+from collection_jobs.conformance.checks.interleavings.claims import pairs_of_claims
 from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
-from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
-from collection_jobs.conformance.spec.operations import OPERATIONS, operations
+from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job, id_of
+from collection_jobs.conformance.spec.capabilities import LEASES
+from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
 from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.status import JobStatus
 
@@ -80,9 +82,11 @@ _MANY_COPIES = Step(
         ),
     ),
 )
+_ADD_MANY = Step("add_many", ((example_job("a"), example_job("c", created_at=_LATER)),))
 _SPECIAL: Mapping[str, tuple[Step, ...]] = MappingProxyType(
     {
         "save_many": (_MANY, _MANY_COPIES),
+        "add_many": (_ADD_MANY,),
         "list_after": (OPERATIONS["list_after"].step(after=(_JOB.created_at, "a"), limit=1),),
     }
 )
@@ -91,17 +95,18 @@ _SPECIAL: Mapping[str, tuple[Step, ...]] = MappingProxyType(
 
 def calls_beyond(capabilities: Collection[str]) -> tuple[Step, ...]:
     """Return what is made beside all of these on an adapter that has the methods."""
-    beyond = (one for one in operations(capabilities) if one.capability is not None)
+    beyond = (one for one in operations(capabilities) if one.capability not in (None, LEASES))
     return tuple(step for one in beyond for step in _SPECIAL.get(one.name, (one.step("a"),)))
 
 
-_STAGES_BEYOND = ("pending", "running", "deleted")
-"""At which stages: at the others they do nothing that they do not do at one of these."""
+_STAGES_BEYOND, _STAGE_OF_NONE = ("pending", "running", "deleted"), ("deleted",)
+"""At which stages: at the others they do nothing that they do not do at one of these. What creates
+jobs does nothing where there is one."""
 
-_LOOKS = (
-    (Step("get_by_id", ("a",)), Step("get_by_id", ("b",))),
-    (Step("get_by_id", ("b",)), Step("get_by_id", ("a",))),
-)
+
+def _stages_of(operation: Operation) -> tuple[str, ...]:
+    return _STAGE_OF_NONE if operation.creates else _STAGES_BEYOND
+
 
 _FEW: tuple[Step, ...] = (
     _becomes(JobStatus.RUNNING),
@@ -129,13 +134,29 @@ def pairs(
     beyond = calls_beyond(capabilities)
     for stage in stages:
         setup = STAGES[stage]
-        every = (*CALLS, *beyond) if stage in _STAGES_BEYOND else CALLS
+        more = [one for one in beyond if stage in _stages_of(OPERATIONS[one.method])]
+        every = (*CALLS, *more)
         calls = [call for call in every if _HOLD in setup or not _needs_held(call)]
         for first, second in combinations_with_replacement(calls, 2):
             yield ConcurrentProgram(setup, ((first,), (second,)))
         at_once = [call for call in calls if OPERATIONS[call.method].laws.one_instant]
-        for many, looks in product(at_once, _LOOKS):
-            yield ConcurrentProgram(setup, ((many,), looks))
+        for many in at_once:
+            ends = _ends_of(many)
+            for ids in (ends, ends[::-1]):
+                looks = tuple(Step("get_by_id", (id_,)) for id_ in ids)
+                yield ConcurrentProgram(setup, ((many,), looks))
+    for one in beyond:
+        if OPERATIONS[one.method].creates and "pending" in stages:
+            yield ConcurrentProgram(STAGES["pending"], ((one,), (Step("delete", ("a",)),)))
+    if LEASES in capabilities:
+        yield from pairs_of_claims()
+
+
+def _ends_of(many: Step) -> tuple[str, str]:
+    """Return the ids of two jobs that a call changes; a copy that is held is of the first job."""
+    named = jobs_named(many.method, many.arguments)
+    first, *_, last = ("a" if isinstance(one, Held) else id_of(one) for one in named)
+    return first, last
 
 
 def triples(stages: Sequence[str] = ("pending", "running")) -> Iterator[ConcurrentProgram]:

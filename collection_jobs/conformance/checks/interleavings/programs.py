@@ -21,10 +21,10 @@ from collection_jobs.conformance.checks.interleavings.trace import Trace
 from collection_jobs.conformance.history.checker import check
 from collection_jobs.conformance.history.history import Event, History
 from collection_jobs.conformance.running.runner import ProgramRunner, invoke, observe
-from collection_jobs.conformance.spec.calls import Call, Held, Outcome, Step
+from collection_jobs.conformance.spec.calls import Call, Held, Kept, Outcome, Step, id_of
 from collection_jobs.conformance.spec.findings import Finding
-from collection_jobs.conformance.spec.signatures import jobs_named
-from collection_jobs.job import CollectionJob
+from collection_jobs.conformance.spec.operations import OPERATIONS
+from collection_jobs.conformance.spec.signatures import NAMES_ONE_JOB, TAKES_A_JOB, jobs_named
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
@@ -61,12 +61,21 @@ class ConcurrentProgram:
         """What shows the jobs that the clients can have changed: reads of each, and listings."""
         steps = [step for client in self.clients for step in client]
         everything = (*self.setup, *steps)
-        held = {step.keep: str(step.arguments[0]) for step in everything if step.keep}
-        ids = sorted({job_id for step in steps for job_id in _job_ids(step, held)})
+        held = {
+            step.keep: str(step.arguments[0])
+            for step in everything
+            if step.keep and step.method in NAMES_ONE_JOB and isinstance(step.arguments[0], str)
+        }
+        picks = any(step.method in TAKES_A_JOB for step in steps)
+        about = everything if picks else steps
+        ids = sorted({job_id for step in about for job_id in _job_ids(step, held)})
+        looks: tuple[str, ...] = ("get_by_id", "get_stats")
+        if any(_is_of_leases(step.method) for step in everything):
+            looks = (*looks, "get_lease")
         statuses = {JobStatus.PENDING}
         statuses |= {a for step in everything for a in step.arguments if _is_status(a)}
         return (
-            tuple(Call(method, (id_,)) for id_ in ids for method in ("get_by_id", "get_stats")),
+            tuple(Call(method, (id_,)) for id_ in ids for method in looks),
             (
                 Call("list_recent"),
                 Call("get_running_jobs"),
@@ -84,6 +93,11 @@ class ConcurrentProgram:
         return (*lines, f"await asyncio.gather({names})")
 
 
+def _is_of_leases(method: str) -> bool:
+    """Whether a method is about leases; one of a program alone is none."""
+    return method in OPERATIONS and OPERATIONS[method].is_of_leases
+
+
 def _is_status(argument: object) -> TypeGuard[JobStatus]:
     return isinstance(argument, JobStatus)
 
@@ -94,7 +108,7 @@ def _job_ids(step: Step, held: Mapping[str, str]) -> Iterator[str]:
         if isinstance(one, Held):
             yield from (held[name] for name in (one.name,) if name in held)
         else:
-            yield one.id if isinstance(one, CollectionJob) else str(one)
+            yield id_of(one)
 
 
 class Choice(NamedTuple):
@@ -226,7 +240,7 @@ class _Run:
         self,
         name: str,
         repository: CollectionJobRepository,
-        held: Mapping[str, CollectionJob] | None = None,
+        held: Mapping[str, Kept] | None = None,
     ) -> ProgramRunner:
         # Without a time-out: the deterministic loop sees to it that none is waited for in vain.
         return ProgramRunner(name, lambda call: observe(invoke(call, repository)), self, held)

@@ -15,6 +15,7 @@ from hypothesis.errors import HypothesisException
 from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.checks.interleavings.schedules import Prefix
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.findings import Finding, LawBroken
 from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
 from collection_jobs.conformance.spec.parameters import kind_of
@@ -24,6 +25,7 @@ from collection_jobs.status import JobStatus
 __all__ = ["programs", "search_programs"]
 
 _MOST_CHOICES = 40
+_TTL = timedelta(hours=1)
 _IDS = st.sampled_from(["a", "a", "a", "b", "c"])
 _CHANGES = st.sampled_from(
     [
@@ -65,7 +67,9 @@ _WITH_IDS: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
 def _arguments(draw: st.DrawFn, operation: Operation) -> tuple[Any, ...]:
     """Draw arguments; what a change can do without is left out, for schedules do not mind."""
     kinds = (
-        kind_of(one.name) for one in operation.parameters if one.is_required or not operation.writes
+        kind_of(one.name)
+        for one in operation.parameters_of(())
+        if one.is_required or not operation.writes
     )
     return tuple(
         draw(_WITH_IDS[kind.name] if kind.holds_ids else st.sampled_from(kind.few))
@@ -90,6 +94,33 @@ _METHODS = (
 """What a client may do; the last is a listing."""
 
 
+_FENCED: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("update_status", (JobStatus.COMPLETED, None)),
+    ("update_status", (JobStatus.PENDING, None)),
+    ("add_failed_symbol", ("BTC", "timeout")),
+    ("add_completed_symbol", ("ETH", 7)),
+)
+
+
+@st.composite
+def _leasing(draw: st.DrawFn) -> Step:
+    """Claim a job, or do something under a lease of one."""
+    job_id = draw(_IDS)
+    lease = f"lease_{job_id}"
+    match draw(st.integers(0, 4)):
+        case 0:
+            return Step("claim_next", ("worker", _TTL, None, draw(st.sampled_from((None, 1, 2)))))
+        case 1:
+            return Step("claim", (job_id, "worker", _TTL), keep=lease)
+        case 2:
+            return Step("renew", (Held(lease), _TTL))
+        case 3:
+            return Step("get_lease", (job_id,))
+        case _:
+            method, arguments = draw(st.sampled_from(_FENCED))
+            return Step(method, (job_id, *arguments, Held(lease)))
+
+
 @st.composite
 def _steps(draw: st.DrawFn, methods: tuple[str, ...]) -> Step:
     method = draw(st.sampled_from(methods))
@@ -99,6 +130,8 @@ def _steps(draw: st.DrawFn, methods: tuple[str, ...]) -> Step:
         case "hold":
             job_id = draw(_IDS)
             return Step("get_by_id", (job_id,), keep=f"held_{job_id}")
+        case "lease":
+            return draw(_leasing())
         case "save held":
             return Step("save", (Held(f"held_{draw(_IDS)}", (draw(_CHANGES),)),))
         case _:
@@ -113,7 +146,8 @@ def programs(draw: st.DrawFn, capabilities: frozenset[str] = frozenset()) -> Con
         draw: Draws.
         capabilities: What the adapter can do beyond the nine methods.
     """
-    beyond = (one.name for one in operations(capabilities) if one.capability is not None)
+    beyond = [one.name for one in operations(capabilities) if one.capability not in (None, LEASES)]
+    beyond += ["lease"] if LEASES in capabilities else []
     steps = _steps((*_METHODS, *beyond))
     save = Step("save", draw(_arguments(OPERATIONS["save"])))
     setup = (save, *draw(st.lists(steps, max_size=4)))

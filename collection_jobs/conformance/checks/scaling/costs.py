@@ -13,6 +13,7 @@ from typing import Any
 
 from collection_jobs.conformance.checks.scaling.filling import DELETED, NEWEST, OLD, RARE
 from collection_jobs.conformance.spec.calls import example_job
+from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
@@ -29,6 +30,7 @@ _FEW = 5
 _DEEP = NEWEST - timedelta(minutes=30), "job"
 """The key of a page near the end, behind which there are still some jobs."""
 _CHANGED_JOBS, _CALLERS = 100, 8
+_TTL = timedelta(hours=1)
 _LONG = 0.03
 """Seconds after which a call that takes long is not made any more."""
 
@@ -139,8 +141,10 @@ def _calls(
     yield from _more_listings(repository)
     yield from _on_an_old_job(repository)
     for operation in operations(capabilities):
-        if operation.capability is not None:
+        if operation.capability not in (None, LEASES):
             yield from _calls_beyond(operation, repository, others)
+    if LEASES in capabilities:
+        yield from _on_leases(repository)
     yield from _on_no_job(repository)
     yield "delete(id)", lambda at, job: repository.delete(job.id)
 
@@ -206,6 +210,33 @@ def _calls_beyond(
             *operation.arguments(job.id, jobs=(job, others[at - 1]), symbol="ETH")
         ),
     )
+
+
+def _on_leases(repository: Any) -> Iterator[tuple[str, _Call]]:
+    """Yield what workers do: claim jobs, and work on them under their leases."""
+    leases = dict[int, Any]()
+
+    async def claim(at: int, job: CollectionJob) -> None:
+        leases[at] = await repository.claim(job.id, "worker", _TTL)
+
+    # Each takes a job and gives it back, or a second measurement would find other ones.
+    async def claim_next(at: int, job: CollectionJob) -> None:
+        taken = await repository.claim_next("worker", _TTL)
+        if taken is not None:
+            await repository.update_status(taken.job.id, JobStatus.PENDING, lease=taken)
+
+    async def few(at: int, job: CollectionJob) -> None:
+        await repository.claim_next("worker", _TTL, source="no such source", most_running=3)
+
+    yield "claim(id, worker, ttl)", claim
+    yield "get_lease(id)", lambda at, job: repository.get_lease(job.id)
+    yield "renew(lease, ttl)", lambda at, job: repository.renew(leases[at], _TTL)
+    yield (
+        "add_completed_symbol(id, symbol, candles, lease=lease)",
+        lambda at, job: repository.add_completed_symbol(job.id, "ETH", 7, lease=leases[at]),
+    )
+    yield "claim_next(worker, ttl)", claim_next
+    yield "claim_next(worker, ttl, source=source, most_running=3)", few
 
 
 _SHOWN = {"job_id": "id", "jobs": "(job, other)"}

@@ -6,8 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
+from collection_jobs.conformance.checks.sequential.fixed_cases_leases import (
+    fixed_programs_of_leases,
+)
 from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import Change, Held, Once, Program, Step, example_job
+from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.domain_texts import POOLS
 from collection_jobs.conformance.spec.domains import FEW_COUNTS, FEW_INSTANTS
 from collection_jobs.conformance.spec.operations import Operation, operations
@@ -27,8 +31,10 @@ def fixed_programs_beyond(capabilities: Collection[str]) -> Iterator[Program]:
     A method of which nothing is special is given a plain program, made from its entry.
     """
     for operation in operations(capabilities):
-        if operation.capability is not None:
+        if operation.capability not in (None, LEASES):
             yield from _CASES.get(operation.name, _plain_cases)(operation)
+    if LEASES in capabilities:
+        yield from fixed_programs_of_leases()
 
 
 def _look(*ids: str) -> Iterator[Step]:
@@ -134,6 +140,52 @@ def _twice_the_same() -> Iterator[Step]:
         yield from _look("a", "b")
 
 
+def _additions(operation: Operation) -> Iterator[Step]:
+    """Add jobs that are there in every status, at every revision, and that were deleted."""
+    for status in JobStatus:
+        job = rich_job("a", status=status)
+        yield Step("add", (job,))
+        yield from _look("a")
+        yield Step("get_by_id", ("a",), keep="job")
+        for again in (job, example_job("a", source="kraken"), Held("job"), _COPY):
+            yield Step("add", (again,))
+            yield from _look("a")
+        yield Step("save", (_COPY,))
+        yield Step("add", (Held("job"),))
+        yield from _look("a")
+        yield Step("delete", ("a",))
+        yield Step("add", (_COPY,))  # at the revision of the job that was deleted
+        yield from (*_look("a"), Step("list_recent"), Step("list_by_status", (status,)))
+        yield Step("save", (Held("job"),))
+        yield Step("delete", ("a",))
+    for name in (name for pool in POOLS for name in pool):
+        yield Step("add", (rich_job(name),))
+        yield from _look(name)
+
+
+def _additions_of_many() -> Iterator[Step]:
+    """Add several jobs, of which some are there, some come twice, and some are copies."""
+    a, b, c = (rich_job(job_id) for job_id in "abc")
+    other = example_job("a", source="kraken")
+    yield Step("add_many", ((),))
+    yield Step("save", (b,))
+    yield Step("update_status", ("b", JobStatus.RUNNING))
+    yield Step("get_by_id", ("b",), keep="job")
+    for jobs in ((a, b, c), (c, b, a), (other, a), (_COPY, other), (Held("job"), b)):
+        yield Step("add_many", (jobs,))
+        yield from (*_look("a", "b", "c"), Step("list_recent"))
+    yield Step("delete", ("a",))
+    yield Step("add_many", ((other, b, a),))
+    yield from _look("a", "b", "c")
+    yield Step("add_many", (Once((rich_job("d"), a, rich_job("e"))),))
+    yield Step("add_many", (Once(()),))
+    yield from (*_look("d", "e"), Step("list_recent"))
+    many = tuple(example_job(f"job {number}") for number in range(24))
+    yield Step("add_many", (many[:16],))
+    yield Step("add_many", (many[8:],))
+    yield Step("list_recent")
+
+
 def _pages(pool: tuple[str, ...]) -> Iterator[Step]:
     """Pages behind every job, behind jobs that are gone, and behind keys that no job ever had."""
     names = [*pool, *(f"{name[:250]} x" for name in pool)]
@@ -194,6 +246,8 @@ _CASES: Mapping[str, Callable[[Operation], Iterable[Program]]] = MappingProxyTyp
         "add_completed_symbol": lambda operation: (tuple(_completions()),),
         "save_many": lambda operation: (tuple(_many_cases()),),
         "list_after": lambda operation: (tuple(_pages(pool)) for pool in POOLS),
+        "add": lambda operation: (tuple(_additions(operation)), *_plain_cases(operation)),
+        "add_many": lambda operation: (tuple(_additions_of_many()), *_plain_cases(operation)),
     }
 )
 """The programs for methods of which something is special."""

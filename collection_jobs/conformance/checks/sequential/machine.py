@@ -15,6 +15,8 @@ from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Step, ex
 from collection_jobs.conformance.spec.findings import LawBroken
 from collection_jobs.conformance.spec.operations import OPERATIONS, Operation
 from collection_jobs.conformance.spec.signatures import jobs_named
+from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.status import JobStatus
 
 __all__ = ["LifecycleMachine"]
@@ -85,7 +87,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         """Save a held job, changed or not: it may be stale by now."""
         held = self._runner.held.get(name)
         self._do(Step("save", (Held(name, tuple(changes)),)))
-        if held is not None:
+        if isinstance(held, CollectionJob):
             self._do(Step("get_by_id", (held.id,)))
 
     @rule(name=strategies.NAMES)
@@ -117,6 +119,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         arguments = (
             strategies.with_ids(one.name, drawn[one.name], self._ids)
             for one in operation.parameters
+            if one.name in drawn
         )
         step = Step(operation.name, tuple(arguments))
         if misused:
@@ -129,6 +132,8 @@ class LifecycleMachine(RuleBasedStateMachine):
         ids = dict[str, None]()
         for one in jobs_named(step.method, step.arguments):
             job = self._runner.held.get(one.name) if isinstance(one, Held) else one
+            if isinstance(job, Lease):
+                job = job.job
             if job is not None:
                 ids[job if isinstance(job, str) else job.id] = None
         return list(ids)
@@ -156,5 +161,8 @@ def _rule_of(operation: Operation) -> Any:
 
 for _operation in OPERATIONS.values():
     # `hold` reads a job, in order to keep it.
-    if _operation.name not in (*vars(LifecycleMachine), "get_by_id"):
+    if (
+        _operation.name not in (*vars(LifecycleMachine), "get_by_id")
+        and not _operation.is_of_leases
+    ):
         setattr(LifecycleMachine, _operation.name, _rule_of(_operation))

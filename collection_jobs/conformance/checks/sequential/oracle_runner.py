@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable
 
 from collection_jobs.conformance.running.runner import answered, keep
-from collection_jobs.conformance.spec.calls import SPOIL, Call, Outcome, Step, spoil
+from collection_jobs.conformance.spec.calls import (
+    SPOIL,
+    WAIT,
+    Call,
+    Kept,
+    Outcome,
+    Step,
+    spoil,
+)
 from collection_jobs.conformance.spec.findings import Finding, LawBroken, Violation
 from collection_jobs.conformance.spec.listings import whole_of
 from collection_jobs.conformance.spec.model import ABSENT, Facts, JobState, facts_of
@@ -42,7 +51,7 @@ class OracleRunner:
     ) -> None:
         """Start with the empty store."""
         self.repository = repository
-        self.held: dict[str, CollectionJob] = {}
+        self.held: dict[str, Kept] = {}
         self.program: list[Step] = []
         self._muted = muted
         self._unwritten = unwritten
@@ -57,6 +66,10 @@ class OracleRunner:
             LawBroken: A law that is not muted was broken; it carries the steps made so far.
         """
         if self._over:
+            return
+        if step.method == WAIT:
+            self.program.append(step)
+            await asyncio.sleep(step.arguments[0].total_seconds())
             return
         spoilt = step.arguments[0] if step.method == SPOIL else None
         if isinstance(spoilt, Step):
@@ -88,7 +101,7 @@ class OracleRunner:
             await self._follow(call)
             self._raise_unmuted(violations)
         if keep(self.held, step, outcome) and step.keep is not None:
-            self._facts_held[step.keep] = facts_of(self.held[step.keep])
+            self._facts_held[step.keep] = _facts_held(self.held[step.keep])
         return outcome, not violations
 
     async def _spoil_listing(self, step: Step, listing: Step) -> None:
@@ -105,9 +118,9 @@ class OracleRunner:
             return
         self.program.append(step)
         spoil(job)
-        self._facts_held[name] = facts_of(job)
-        confirmed = self._states.get(job.id, ABSENT).blame == "GET-1"
-        look = Step("get_by_id", (job.id,))
+        self._facts_held[name] = facts = _facts_held(job)
+        confirmed = self._states.get(facts.id, ABSENT).blame == "GET-1"
+        look = Step("get_by_id", (facts.id,))
         await self._make(look, look, blame="GET-2" if confirmed else None)
 
     def _judge(self, call: Call, outcome: Outcome) -> Iterable[Violation]:
@@ -127,8 +140,8 @@ class OracleRunner:
 
     def _judge_held(self) -> Iterable[Violation]:
         for name, facts in self._facts_held.items():
-            if facts_of(self.held[name]) != facts:
-                self._facts_held[name] = facts_of(self.held[name])
+            if (now := _facts_held(self.held[name])) != facts:
+                self._facts_held[name] = now
                 yield Violation("GET-2", "the job that the caller holds as {} changed", (name,))
 
     def _raise_unmuted(self, violations: Iterable[Violation]) -> None:
@@ -140,7 +153,7 @@ class OracleRunner:
 
     async def _follow(self, call: Call) -> None:
         """After a known violation, take the store as it says it is."""
-        ids = list(self._states) if call.is_listing else call.job_ids
+        ids = call.job_ids or list(self._states)
         for job_id in ids:
             outcome = await answered(Call("get_by_id", (job_id,)), self.repository)
             state = self._states.get(job_id, ABSENT)
@@ -153,7 +166,8 @@ class OracleRunner:
                 return
             if not isinstance(job, CollectionJob):
                 spent = state.spent | state.given
-                self._states[job_id] = JobState(spent=spent, blame=state.blame)
+                lease = state.lease.anew()
+                self._states[job_id] = JobState(spent=spent, blame=state.blame, lease=lease)
                 continue
             revision = job.revision if isinstance(job.revision, int) else None
             self._states[job_id] = JobState(
@@ -163,4 +177,9 @@ class OracleRunner:
                 given=state.given if revision is None else state.given | {revision},
                 spent=state.spent,
                 tainted=True,
+                lease=state.lease.unknown(),
             )
+
+
+def _facts_held(value: Kept) -> Facts:
+    return facts_of(value if isinstance(value, CollectionJob) else value.job)

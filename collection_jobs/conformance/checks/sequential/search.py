@@ -9,12 +9,14 @@ from itertools import count
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from collection_jobs.conformance.checks.sequential.leasing_machine import LeasingMachine
 from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
 from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.checks.sequential.shrinking import shrink_program
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.spec.calls import Program, Step
+from collection_jobs.conformance.spec.calls import Held, Program, Step, id_of
+from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.findings import Finding, LawBroken
 from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
 
@@ -102,10 +104,10 @@ def _walk(
     seed_number: int,
     the_settings: settings,
 ) -> None:
-    class Machine(LifecycleMachine):
-        muted = violations.known
-        unwritten = violations.unwritten
-        capabilities = can_do
+    class Walk:
+        muted: Collection[str] = violations.known
+        unwritten: Collection[str] = violations.unwritten
+        capabilities: Collection[str] = can_do
 
         def new_store(self) -> OpenStore:
             return new_store()
@@ -113,8 +115,15 @@ def _walk(
         def broke(self, error: LawBroken) -> None:
             violations.note(error)
 
-    seed(seed_number)(Machine)
-    run_state_machine_as_test(Machine, settings=the_settings)
+    class Machine(Walk, LifecycleMachine):
+        pass
+
+    class LeasesToo(Walk, LeasingMachine):
+        pass
+
+    machine = LeasesToo if LEASES in can_do else Machine
+    seed(seed_number)(machine)
+    run_state_machine_as_test(machine, settings=the_settings)
 
 
 def _settings(walks: int, steps: int) -> settings:
@@ -171,7 +180,7 @@ def _seen_once(error: LawBroken) -> Finding:
 
 def _ids_named(step: Step) -> list[str]:
     named = jobs_named(step.method, step.arguments) if step.method in SIGNATURES else ()
-    return [str(getattr(one, "id", one)) for one in named]
+    return [str(one) if isinstance(one, Held) else id_of(one) for one in named]
 
 
 def replay(

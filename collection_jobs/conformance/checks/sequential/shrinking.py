@@ -6,14 +6,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.calls import (
+    SPOIL,
+    WAIT,
+    Change,
+    Held,
+    Program,
+    Step,
+    example_job,
+)
 from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
 from collection_jobs.job import CollectionJob
 
 __all__ = ["shrink_program"]
 
-_MOST_REPLAYS = 600
+_MOST_REPLAYS, _FEW_REPLAYS = 600, 60
+"""How often a program is made again at most; the few for one in which time has to pass."""
 _PLAIN_IDS = ("a", "b", "c", "d", "e")
 _PLAIN_TEXTS = ("", "boom")
 _PLAIN_COUNTS = (0, 1, 2, 3)
@@ -37,7 +46,7 @@ def shrink_program(program: Program, still_breaks: Callable[[Program], bool]) ->
     before, so this ends; it gives up early after a number of replays, for the sake of slow
     engines.
     """
-    left = _MOST_REPLAYS
+    left = _FEW_REPLAYS if any(step.method == WAIT for step in program) else _MOST_REPLAYS
     printed = _Printed()
     seen: set[str] = set()
     improved = True
@@ -100,7 +109,7 @@ def _renamed(program: Program) -> Iterator[Program]:
 
 def _new_jobs(step: Step) -> list[CollectionJob]:
     """Return the jobs that a step saves, those that are held left out."""
-    named = jobs_named(step.method, step.arguments)
+    named = jobs_named(step.method, step.arguments) if step.method in SIGNATURES else ()
     return [job for job in named if isinstance(job, CollectionJob)]
 
 

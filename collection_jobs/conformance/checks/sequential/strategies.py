@@ -7,7 +7,7 @@ what stores get wrong: `HOSTILE`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -182,10 +182,16 @@ HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
         "offset": st.sampled_from(_COUNTS),
         "time": _asked_instants(),
         "key": st.tuples(_asked_instants(), PLACES),
+        "job": st.tuples(PLACES, fields(), NAMES, st.integers(0, 3)),
         "jobs": st.lists(
             st.tuples(PLACES, st.sampled_from(("binance", "kraken")), NAMES, st.booleans()),
             max_size=4,
         ),
+        "worker": st.sampled_from(("worker 0", "worker 1", "W\u00f6rker \U0001f600", "w" * 255)),
+        "ttl": st.sampled_from((timedelta(minutes=10), timedelta(hours=1), timedelta(days=7))),
+        "source of a job": st.sampled_from(("binance", "kraken")),
+        "most running": st.sampled_from((1, 2, 10**30)),
+        "lease": st.sampled_from(("lease", "other_lease")),
     }
 )
 """For each kind of parameter, what stores get wrong; ids and jobs as `with_ids` completes them."""
@@ -194,7 +200,7 @@ HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
 def hostile_arguments(operation: Operation) -> dict[str, st.SearchStrategy[Any]]:
     """Return what draws each argument of a call, by the parameter's name."""
     drawn = dict[str, st.SearchStrategy[Any]]()
-    for one in operation.parameters:
+    for one in operation.parameters_of(()):
         values = HOSTILE[kind_of(one.name).name]
         is_optional = not one.is_required and one.default is None
         drawn[one.name] = st.none() | values if is_optional else values
@@ -210,7 +216,11 @@ def with_ids(parameter: str, drawn: Any, ids: Sequence[str]) -> Any:
             Held(name) if is_held else example_job(ids[place], source=source)
             for place, source, name, is_held in jobs
         )
+    if kind == "job":
+        job: tuple[int, dict[str, Any], str, int] = drawn
+        number, given, name, chance = job
+        return Held(name) if chance == 0 else example_job(ids[number], **given)
     if kind not in ("id", "key") or drawn is None:
         return drawn
-    place: int = drawn if kind == "id" else drawn[1]
-    return ids[place] if kind == "id" else (drawn[0], ids[place])
+    at: int = drawn if kind == "id" else drawn[1]
+    return ids[at] if kind == "id" else (drawn[0], ids[at])

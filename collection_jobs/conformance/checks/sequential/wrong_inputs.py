@@ -34,7 +34,7 @@ def wrong_calls(capabilities: Collection[str] = frozenset()) -> Iterator[WrongCa
         capabilities: What the adapter can do beyond the nine methods.
     """
     for operation in operations(capabilities):
-        for parameter in operation.parameters:
+        for parameter in operation.parameters_of(capabilities):
             for wrong in wrong_values(parameter):
                 call = operation.call("a", **{parameter.name: wrong.argument})
                 yield call, wrong.value, wrong.due

@@ -46,8 +46,8 @@ class Drawing:
 
     @property
     def writes(self) -> list[Operation]:
-        """The methods that change jobs."""
-        return [one for one in operations(self.capabilities) if one.writes]
+        """The methods that change jobs, but for those of leases."""
+        return [one for one in operations(self.capabilities) if one.writes and not one.is_of_leases]
 
     def changes(self, ids: Sequence[str], count: int) -> Iterator[Step]:
         """Yield so many changes of some jobs, each with a look at what came of it."""
@@ -84,7 +84,8 @@ class Drawing:
 
     def step(self, operation: Operation, job_id: str) -> Step:
         """Return a call with drawn arguments, about one job where it names jobs."""
-        given = {one.name: self._argument(one.name, job_id) for one in operation.parameters}
+        parameters = operation.parameters_of(())
+        given = {one.name: self._argument(one.name, job_id) for one in parameters}
         return operation.step(job_id, self.random.randrange(1_000), **given)
 
     def _argument(self, parameter: str, job_id: str) -> Any:

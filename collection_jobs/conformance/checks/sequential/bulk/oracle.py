@@ -151,7 +151,8 @@ class BulkOracle:
             self._astray.add(job_id)
             return
         if not isinstance(job, CollectionJob):
-            self.states[job_id] = JobState(spent=state.spent | state.given)
+            spent = state.spent | state.given
+            self.states[job_id] = JobState(spent=spent, lease=state.lease.anew())
             return
         revision = job.revision if isinstance(job.revision, int) else None
         self.states[job_id] = JobState(
@@ -161,6 +162,7 @@ class BulkOracle:
             given=state.given if revision is None else state.given | {revision},
             spent=state.spent,
             tainted=True,
+            lease=state.lease.unknown(),
         )
 
     # What was done with which values

@@ -160,7 +160,7 @@ def _copies(jobs: list[CollectionJob]) -> Iterator[Step]:
 def _arguments(setting: Setting) -> Iterator[Step]:
     """Give each method that changes jobs every value of each of its arguments."""
     for operation in setting.drawing.writes:
-        for parameter in operation.parameters:
+        for parameter in operation.parameters_of(()):
             domain = kind_of(parameter.name).domain
             if domain is None:
                 continue

@@ -21,10 +21,9 @@ from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.processes import Worker, WorkerDied, WorkerFailed
 from collection_jobs.conformance.running.runner import keep, make
 from collection_jobs.conformance.running.zones import ZONES
-from collection_jobs.conformance.spec.calls import Call, Outcome, Step
+from collection_jobs.conformance.spec.calls import Call, Kept, Outcome, Step
 from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.operations import OPERATIONS
-from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["HANDLE", "HERE", "REOPEN", "KeepsNothing", "Processes", "Stages", "reopen"]
@@ -120,7 +119,7 @@ class Stages:
         self._processes = processes
         self._found = found
         self._handles = handles
-        self._held: dict[str, CollectionJob] = {}
+        self._held: dict[str, Kept] = {}
         self._program: list[Step] = []
         self._unwritten: Collection[str] = plan.unwritten
         self._began = False
@@ -266,7 +265,7 @@ class Stages:
 
 
 def _answers(
-    worker: Worker, steps: Iterable[Step], held: dict[str, CollectionJob] | None = None
+    worker: Worker, steps: Iterable[Step], held: dict[str, Kept] | None = None
 ) -> list[Outcome]:
     client = Client("kit", tuple(steps), 0, held or {})
     # Each call has its own deadline there; this one ends only what stands still as a whole.
