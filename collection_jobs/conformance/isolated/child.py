@@ -125,13 +125,11 @@ def _answer(request: ExaminationRequest, teller: _Teller, status: StatusWriter) 
     if target.discard is not None:
         target = replace(target, factory=_telling(target, teller))
     # Here, for it takes longer to load than the target mostly does.
-    from hypothesis.configuration import set_hypothesis_home_dir
-
     from collection_jobs.conformance.checks.registry import CHECKS
     from collection_jobs.conformance.run import examine, reproduce
     from collection_jobs.conformance.static.check import signatures_of
 
-    set_hypothesis_home_dir(request.cache)
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(request.cache)  # of the second process, too
     if request.token is not None:
         found = reproduce(
             target,

@@ -234,6 +234,8 @@ def _status_after(setup: Sequence[Step]) -> JobStatus | None:
             continue
         if step.method == "delete":
             status = None
+        elif step.method == "claim":
+            status = JobStatus.RUNNING
         for argument in step.arguments:
             if isinstance(argument, JobStatus):
                 status = argument
