@@ -260,11 +260,22 @@ def one_status(setting: Setting) -> Iterator[Step]:
             yield from (Step("save", (job,)) for job in jobs)
         yield from reads.each(job.id for job in jobs)
     yield from reads.listings(setting.oracle, setting.capabilities, setting.sizes.marks[-1:])
+    yield from _beside_many(setting)
     # The greatest revision of all is that of a job that is gone.
     for job_id in ("new", setting.oracle.stored[0]):
         yield from _saved(example_job(job_id))
         yield Step("delete", (job_id,))
         yield from _saved(example_job(job_id))
+
+
+def _beside_many(setting: Setting) -> Iterator[Step]:
+    """Change one job as often as there are others, which stay as they are, deleted ones too."""
+    busy, *others = setting.oracle.stored
+    for job_id in others[:: max(1, len(others) // 20)]:
+        yield Step("delete", (job_id,))
+    for number in range(setting.sizes.jobs):
+        yield Step("add_failed_symbol", (busy, "BTC", f"error {number}"))
+    yield from reads.each(list(setting.oracle.states))
 
 
 def _in_blocks(count: int, source: str) -> Iterator[CollectionJob]:
