@@ -39,6 +39,42 @@ class CountsFromTheGreatest(Memory):
         return deleted
 
 
+@tried(LARGE, "GET-1", "DURABLE-1", "SAVE-2")
+class ForgetsTheEldest(Memory):
+    """Writes a cache back every 1,500 changes, and drops the job that was changed longest ago."""
+
+    changes = 0
+
+    @override
+    def _put(self, job: CollectionJob) -> None:
+        super()._put(job)
+        self.changes += 1
+        if self.changes % 1_500 == 0:
+            eldest = min(self._jobs.values(), key=lambda job: job.revision or 0)
+            self._unindex(self._jobs.pop(eldest.id))
+
+
+@tried(LARGE, "DELETE-1", "DELETE-2")
+class CompactsWithoutTombstones(Memory):
+    """Compacts its log every 1,000 changes: what was deleted first is there again."""
+
+    changes = 0
+    first: CollectionJob | None = None
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        job = await self.get_by_id(job_id)
+        self.first = self.first or job
+        return await super().delete(job_id)
+
+    @override
+    def _put(self, job: CollectionJob) -> None:
+        super()._put(job)
+        self.changes += 1
+        if self.changes % 1_000 == 0 and self.first and self.first.id not in self._jobs:
+            super()._put(self.first)
+
+
 @tried(ONE, "SAVE-4", "SAVE-5", "SAVE-3")
 class RevisionsOfTheClock(Memory):
     """Takes the milliseconds of the clock for a revision."""
