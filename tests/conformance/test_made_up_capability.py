@@ -142,7 +142,7 @@ PROTOCOLS = MappingProxyType({**PROTOCOLS, "SetsSource": SetsSource})
 # The import stands with the entry, as one change of that file.
 IMPORT = Edit(
     f"{KIT}/spec/operations.py",
-    "    judge_stats,\n    judge_status,\n    permits,",
+    "    judge_stats,\n    judge_status,\n)",
     "    judge_source,\n",
 )
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from collection_jobs import CollectionJobRepository, JobStatus, protocol
+from collection_jobs.conformance.spec.answers import DELETION
 from collection_jobs.conformance.spec.calls import (
     Call,
     Outcome,
@@ -33,7 +34,6 @@ from collection_jobs.conformance.spec.model import (
     facts_of,
 )
 from collection_jobs.conformance.spec.operations import (
-    DELETION,
     OPERATIONS,
     Laws,
     Operation,

@@ -11,8 +11,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
 from collection_jobs.conformance.history.sequential_spec import JobOperation
+from collection_jobs.conformance.spec.answers import DELETION
 from collection_jobs.conformance.spec.model import Facts, JobState
-from collection_jobs.conformance.spec.operations import DELETION, OPERATIONS
+from collection_jobs.conformance.spec.operations import OPERATIONS
 
 __all__ = ["Prospects"]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, TypeVar, cast
-from zoneinfo import ZoneInfo
 
+from collection_jobs.conformance.spec.plain_code import (
+    datetime_code,
+    duration_code,
+    numbered_template,
+    range_code,
+    text_code,
+)
 from collection_jobs.conformance.spec.signatures import (
     NAMES_ONE_JOB,
     NAMES_SEVERAL_JOBS,
@@ -45,13 +49,10 @@ __all__ = [
     "example_job",
     "example_lease",
     "id_of",
-    "numbered_template",
     "spoil",
 ]
 
 _LISTINGS = SIGNATURES.keys() - NAMES_ONE_JOB.keys() - NAMES_SEVERAL_JOBS.keys() - TAKES_A_JOB
-_LONG_RUNS = re.compile(r"(.)\1{40,}", re.DOTALL)
-"""A character more than 40 times in a row: it is written as a product."""
 
 _EXAMPLE: dict[str, Any] = {
     "source": "binance",
@@ -333,13 +334,13 @@ def code(value: object) -> str:
         case JobStatus():
             return f"JobStatus.{value.name}"
         case datetime() | timedelta():
-            return _datetime_code(value) if isinstance(value, datetime) else _duration_code(value)
+            return datetime_code(value) if isinstance(value, datetime) else duration_code(value)
         case CollectionJob() | Lease():
             return _lease_code(value) if isinstance(value, Lease) else _job_code(value)
         case Held():
             return str(value)
         case str():
-            return _text_code(value)
+            return text_code(value)
         case Once():
             return f"iter({code(tuple(value))})"
         case tuple():
@@ -373,40 +374,7 @@ def _numbered(items: Sequence[object]) -> str | None:
     if template is None:
         return None
     text, first, step = template
-    return f"tuple({text} for number in {_range_code(first, len(items), step)})"
-
-
-def _range_code(first: int, count: int, step: int) -> str:
-    if step == 1:
-        return f"range({count})" if first == 0 else f"range({first}, {first + count})"
-    return f"range({first}, {first + count * step}, {step})"
-
-
-def numbered_template(texts: Sequence[str]) -> tuple[str, int, int] | None:
-    """Find what prints each of several texts from one number.
-
-    Args:
-        texts: Expressions that may differ in a number within one text, such as ``'job 7'``.
-
-    Returns:
-        The expression with ``number`` in its place, the first number and the step between them;
-        None where there is no such expression.
-    """
-    if len(texts) < 2:
-        return None
-    for found in re.finditer(r"'([^'\\{}]*?)(\d+)'", texts[0]):
-        start, end = found.span()
-        head, tail = texts[0][:start], texts[0][end:]
-        second = re.fullmatch(
-            re.escape(f"{head}'{found[1]}") + r"(\d+)" + re.escape(f"'{tail}"), texts[1]
-        )
-        if second is None:
-            continue
-        first, step = int(found[2]), int(second[1]) - int(found[2])
-        numbers = range(first, first + step * len(texts), step) if step > 0 else ()
-        if [f"{head}'{found[1]}{number}'{tail}" for number in numbers] == list(texts):
-            return f"{head}f'{found[1]}{{number}}'{tail}", first, step
-    return None
+    return f"tuple({text} for number in {range_code(first, len(items), step)})"
 
 
 def _mapping_code(mapping: Mapping[object, object]) -> str:
@@ -415,46 +383,9 @@ def _mapping_code(mapping: Mapping[object, object]) -> str:
         template = numbered_template([code(key) for key, _ in items])
         if template is not None:
             text, first, step = template
-            numbers = _range_code(first, len(items), step)
+            numbers = range_code(first, len(items), step)
             return f"{{{text}: {code(items[0][1])} for number in {numbers}}}"
     return f"{{{', '.join(f'{code(key)}: {code(item)}' for key, item in items)}}}"
-
-
-def _datetime_code(value: datetime) -> str:
-    zone = value.tzinfo
-    if zone is None or zone is UTC:
-        return _plain_datetime_code(value)
-    instant = _plain_datetime_code(value.astimezone(UTC))
-    if isinstance(zone, ZoneInfo):
-        return f"{instant}.astimezone(ZoneInfo({zone.key!r}))"
-    seconds = (value.utcoffset() or timedelta()).total_seconds()
-    return f"{instant}.astimezone(timezone(timedelta(seconds={seconds:g})))"
-
-
-def _plain_datetime_code(value: datetime) -> str:
-    parts = [value.year, value.month, value.day, value.hour, value.minute]
-    parts += [value.second, value.microsecond]
-    while len(parts) > 3 and parts[-1] == 0:
-        parts.pop()
-    zone = "" if value.tzinfo is None else ", tzinfo=UTC"
-    return f"datetime({', '.join(map(str, parts))}{zone})"
-
-
-@lru_cache(maxsize=1024)  # a search prints the same calls again and again
-def _text_code(value: str) -> str:
-    """Print a text as Python; a long run of one character, which hides the rest, by its length."""
-    parts, end = list[str](), 0
-    for run in _LONG_RUNS.finditer(value):
-        parts += [_plain_text_code(value[end : run.start()])] if run.start() > end else []
-        parts.append(f"{run[1]!a} * {len(run[0])}")
-        end = run.end()
-    if end < len(value) or not parts:
-        parts.append(_plain_text_code(value[end:]))
-    return " + ".join(parts)
-
-
-def _plain_text_code(value: str) -> str:
-    return repr(value) if value.isprintable() and value.isascii() else ascii(value)
 
 
 def _job_code(job: CollectionJob) -> str:
@@ -477,14 +408,6 @@ def _lease_code(lease: Lease) -> str:
         if is_shown and value != getattr(plain, item.name):
             parts.append(f"{item.name}={code(value)}")
     return f"example_lease({', '.join(parts)})"
-
-
-def _duration_code(value: timedelta) -> str:
-    for unit in ("days", "hours", "minutes", "seconds", "milliseconds"):
-        count, rest = divmod(value, timedelta(**{unit: 1}))
-        if not rest:
-            return f"timedelta({unit}={count})"
-    return repr(value).removeprefix("datetime.")
 
 
 def error_text(error: BaseException) -> str:

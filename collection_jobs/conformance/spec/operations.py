@@ -17,6 +17,20 @@ from collection_jobs.conformance.spec.additions import (
     judge_addition,
     judge_all_added,
 )
+from collection_jobs.conformance.spec.answers import (
+    Possible,
+    gives_completion,
+    gives_deletion,
+    gives_failure,
+    gives_jobs,
+    gives_running,
+    gives_status,
+    if_absent,
+    if_counted,
+    if_found,
+    if_permitted,
+    if_stored,
+)
 from collection_jobs.conformance.spec.calls import UNSEEN, Call, Outcome, Step
 from collection_jobs.conformance.spec.capabilities import LEASES, METHODS
 from collection_jobs.conformance.spec.findings import Violation
@@ -27,7 +41,6 @@ from collection_jobs.conformance.spec.judge import (
     judge_read,
     judge_stats,
     judge_status,
-    permits,
 )
 from collection_jobs.conformance.spec.leasing import (
     judge_claim,
@@ -45,11 +58,8 @@ from collection_jobs.conformance.spec.listings import (
 )
 from collection_jobs.conformance.spec.model import (
     ABSENT,
-    Facts,
     JobState,
     Judgement,
-    facts_of,
-    storable,
 )
 from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.conformance.spec.saves import judge_part, judge_save, judge_whole
@@ -60,12 +70,10 @@ from collection_jobs.errors import (
     StaleJobError,
     UnknownSymbolError,
 )
-from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 
 __all__ = [
     "CONCURRENT_LAWS",
-    "DELETION",
     "OPERATIONS",
     "Laws",
     "Operation",
@@ -76,14 +84,10 @@ __all__ = [
     "part_of",
 ]
 
-DELETION = "a deletion"
-"""What a call gives that may remove a job."""
-
 Judge = Callable[[JobState, Call, Outcome], Judgement]
 JudgeAmong = Callable[
     [Mapping[str, JobState], Call, Outcome], tuple[dict[str, JobState], list[Violation]]
 ]
-Possible = Callable[[Facts | None], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,64 +254,6 @@ class Operation:
         return Step(self.name, self.arguments(job_id, number, **given))
 
 
-def _gives_deletion(call: Call) -> Iterator[object]:
-    yield DELETION
-
-
-def _gives_running(call: Call) -> Iterator[object]:
-    yield "running"
-
-
-def _gives_status(call: Call) -> Iterator[object]:
-    yield str(call.arguments[1].value)
-
-
-def _gives_failure(call: Call) -> Iterator[object]:
-    yield call.arguments[1], storable(call.arguments[2])
-
-
-def _gives_completion(call: Call) -> Iterator[object]:
-    yield call.arguments[1], call.arguments[2]
-
-
-def _gives_jobs(call: Call) -> Iterator[object]:
-    for facts in map(facts_of, call.jobs):
-        yield facts.status
-        yield from facts.failed_symbols
-        yield from facts.completed_symbols
-
-
-def _if_permitted(call: Call, outcome: Outcome) -> Possible | None:
-    if outcome.error is not None:
-        return None  # its lease was lost
-    status, value = str(call.arguments[1].value), outcome.value
-    return lambda facts: permits(facts, status) is value
-
-
-def _if_stored(call: Call, outcome: Outcome) -> Possible:
-    value = outcome.value
-    return lambda facts: (facts is not None) is value
-
-
-def _if_found(call: Call, outcome: Outcome) -> Possible | None:
-    if isinstance(outcome.error, LeaseLostError):
-        return None
-    absent = isinstance(outcome.error, JobNotFoundError)
-    return lambda facts: (facts is None) is absent
-
-
-def _if_absent(call: Call, outcome: Outcome) -> Possible:
-    value = outcome.value
-    return lambda facts: (facts is None) is value
-
-
-def _if_counted(call: Call, outcome: Outcome) -> Possible | None:
-    stats = outcome.value
-    if type(stats) is not JobStats:
-        return None
-    return lambda facts: facts is not None and len(facts.failed_symbols) == stats.failed
-
-
 _UNKNOWN = (JobNotFoundError, UnknownSymbolError, LeaseLostError)
 _ENTRIES = (
     Operation(
@@ -316,7 +262,7 @@ _ENTRIES = (
         Laws("SAVE-2", condition="SAVE-3"),
         judge_save,
         refusals=(StaleJobError,),
-        gives=_gives_jobs,
+        gives=gives_jobs,
     ),
     Operation("get_by_id", "reads", Laws("GET-1"), judge_read),
     Operation(
@@ -325,8 +271,8 @@ _ENTRIES = (
         Laws("DELETE-1", one_winner="DELETE-1", lost="DELETE-1"),
         judge_deletion,
         success=True,
-        gives=_gives_deletion,
-        possible=_if_stored,
+        gives=gives_deletion,
+        possible=if_stored,
     ),
     Operation("list_by_status", "lists", Laws("LIST-1"), listing=OF_A_STATUS),
     Operation("list_recent", "lists", Laws("RECENT-1"), listing=MOST_RECENT),
@@ -340,8 +286,8 @@ _ENTRIES = (
         refusals=(LeaseLostError,),
         rivals=("status",),
         usual={"status": JobStatus.RUNNING},
-        gives=_gives_status,
-        possible=_if_permitted,
+        gives=gives_status,
+        possible=if_permitted,
     ),
     Operation(
         "add_failed_symbol",
@@ -349,11 +295,11 @@ _ENTRIES = (
         Laws("FAILED-1", lost="FAILED-2", losing="FAILED-2"),
         judge_failure,
         refusals=_UNKNOWN,
-        gives=_gives_failure,
-        possible=_if_found,
+        gives=gives_failure,
+        possible=if_found,
     ),
     Operation(
-        "get_stats", "reads", Laws("STATS-1", view="STATS-1"), judge_stats, possible=_if_counted
+        "get_stats", "reads", Laws("STATS-1", view="STATS-1"), judge_stats, possible=if_counted
     ),
     Operation(
         "add_completed_symbol",
@@ -361,8 +307,8 @@ _ENTRIES = (
         Laws("COMPLETED-1", lost="COMPLETED-2", losing="COMPLETED-2"),
         judge_completion,
         refusals=_UNKNOWN,
-        gives=_gives_completion,
-        possible=_if_found,
+        gives=gives_completion,
+        possible=if_found,
     ),
     Operation(
         "save_many",
@@ -371,7 +317,7 @@ _ENTRIES = (
         judge_part,
         judge_whole=judge_whole,
         refusals=(StaleJobError,),
-        gives=_gives_jobs,
+        gives=gives_jobs,
     ),
     Operation("list_after", "lists", Laws("KEY-1"), listing=BEHIND_A_KEY),
     Operation(
@@ -381,8 +327,8 @@ _ENTRIES = (
         judge_addition,
         success=True,
         creates=True,
-        gives=_gives_jobs,
-        possible=_if_absent,
+        gives=gives_jobs,
+        possible=if_absent,
     ),
     Operation(
         "add_many",
@@ -394,7 +340,7 @@ _ENTRIES = (
         unchanged=_none_is_true,
         creates=True,
         answers_each=True,
-        gives=_gives_jobs,
+        gives=gives_jobs,
     ),
     Operation(
         "claim_next",
@@ -405,7 +351,7 @@ _ENTRIES = (
         success=UNSEEN,
         unchanged=_is_none,
         late=None,
-        gives=_gives_running,
+        gives=gives_running,
     ),
     Operation(
         "claim",
@@ -415,7 +361,7 @@ _ENTRIES = (
         success=UNSEEN,
         unchanged=_is_none,
         late=None,
-        gives=_gives_running,
+        gives=gives_running,
     ),
     Operation(
         "renew",

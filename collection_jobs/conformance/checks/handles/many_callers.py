@@ -15,9 +15,10 @@ from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.open_store import Pulse
 from collection_jobs.conformance.running.topologies import Topology, in_one_process
 from collection_jobs.conformance.running.watchdog import Blocked, watched
+from collection_jobs.conformance.spec.answers import DELETION
 from collection_jobs.conformance.spec.calls import Step, example_job
 from collection_jobs.conformance.spec.findings import Finding
-from collection_jobs.conformance.spec.operations import DELETION, Operation, operations
+from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.errors import RepositoryError
 
 __all__ = ["examine_many_callers"]

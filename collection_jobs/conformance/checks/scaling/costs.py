@@ -140,11 +140,7 @@ def _calls(
     )
     yield from _more_listings(repository)
     yield from _on_an_old_job(repository)
-    for operation in operations(capabilities):
-        if operation.capability not in (None, LEASES):
-            yield from _calls_beyond(operation, repository, others)
-    if LEASES in capabilities:
-        yield from _on_leases(repository)
+    yield from _beyond(repository, others, capabilities)
     yield from _on_no_job(repository)
     yield "delete(id)", lambda at, job: repository.delete(job.id)
 
@@ -192,6 +188,18 @@ def _on_no_job(repository: CollectionJobRepository) -> Iterator[tuple[str, _Call
     )
     yield "delete(unknown)", lambda at, job: repository.delete(f"{job.id}?")
     yield "delete(deleted)", lambda at, job: repository.delete(DELETED)
+
+
+def _beyond(
+    repository: CollectionJobRepository,
+    others: Sequence[CollectionJob],
+    capabilities: frozenset[str],
+) -> Iterator[tuple[str, _Call]]:
+    for operation in operations(capabilities):
+        if operation.capability not in (None, LEASES):
+            yield from _calls_beyond(operation, repository, others)
+    if LEASES in capabilities:
+        yield from _on_leases(repository)
 
 
 def _calls_beyond(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from collection_jobs.conformance.checks.sequential.bulk.stages import HANDLE, HERE, REOPEN
-from collection_jobs.conformance.spec.calls import Program, Step, numbered_template
+from collection_jobs.conformance.spec.calls import Program, Step
+from collection_jobs.conformance.spec.plain_code import numbered_template
 
 __all__ = ["lines_of", "shows_reopening"]
 
