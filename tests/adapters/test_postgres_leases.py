@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -86,11 +87,13 @@ async def a_session(
 
 
 @asynccontextmanager
-async def locked(database: Database, schema: str, job_id: str) -> AsyncGenerator[None]:
+async def locked(
+    database: Database, schema: str, job_id: str
+) -> AsyncGenerator[asyncpg.Connection[asyncpg.Record]]:
     """Hold a job's row, as the transaction of another writer does."""
     async with a_session(database) as other, other.transaction():
         await other.execute(f"SELECT FROM {schema}.jobs WHERE id = $1 FOR NO KEY UPDATE", job_id)
-        yield
+        yield other
 
 
 async def waits_for_a_lock(database: Database, schema: str) -> None:
@@ -225,6 +228,29 @@ async def test_where_a_job_became_older_than_the_one_waited_for_it_is_claimed(
     lease = await claim
     assert lease is not None
     assert lease.job.id == "older"
+
+
+@pytest.mark.parametrize("call", ["claim_next", "claim", "renew"])
+async def test_what_was_recorded_while_a_call_waited_is_in_its_answer(
+    repository: Repository, database: Database, schema: str, call: str
+) -> None:
+    await repository.save(aged("a", 0))
+    former = await expired(repository, database, schema, "a")
+    async with locked(database, schema, "a") as other:
+        calls: dict[str, Callable[[], Coroutine[Any, Any, Lease | None]]] = {
+            "claim_next": lambda: repository.claim_next("w", HOUR),
+            "claim": lambda: repository.claim("a", "w", HOUR),
+            "renew": lambda: repository.renew(former, HOUR),
+        }
+        asked = asyncio.create_task(calls[call]())
+        await waits_for_a_lock(database, schema)
+        await other.execute(
+            f"INSERT INTO {schema}.outcomes SELECT key, generation, 'ETH', 5 FROM {schema}.jobs"
+        )
+    lease = await asked
+    assert lease is not None
+    assert lease.job == await read(repository, "a")
+    assert lease.job.completed_symbols == {"ETH": 5}
 
 
 @pytest.mark.parametrize("together", [1, 3])

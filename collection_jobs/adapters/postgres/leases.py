@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -31,6 +32,7 @@ __all__ = [
     "FencedChanges",
     "FencedOutcomes",
     "GetLeases",
+    "LeaseKinds",
     "RenewLeases",
 ]
 
@@ -239,6 +241,30 @@ class FencedOutcomes:
         # Rows number from 1 what was refused, and say whether its lease is current.
         refused: dict[tuple[str, str, int], bool] = {places[row[0] - 1]: row[1] for row in rows}
         return [_refusal(request, refused.get(_place(request))) for request in requests]
+
+
+class LeaseKinds:
+    """The kinds of calls about leases of one repository.
+
+    Attributes:
+        claim_next: Gives the kind of claims of one source and under one limit, for those share a
+            statement that ask for the same.
+    """
+
+    _REMEMBERED = 1_000
+
+    def __init__(self, schema: str, cursors: Cursors) -> None:
+        """Make one of each."""
+        statements = LeaseStatements.on(schema)
+        self.get = GetLeases(statements, cursors)
+        self.claim = ClaimJobs(statements, cursors)
+        self.renew = RenewLeases(statements, cursors)
+        self.change_status = FencedChanges(statements.update_status)
+        self.record_outcome = FencedOutcomes(statements.put_outcomes)
+        kind = partial(ClaimNextJobs, statements, cursors)
+        self.claim_next: Callable[[str | None, int | None], ClaimNextJobs] = lru_cache(
+            self._REMEMBERED
+        )(kind)
 
 
 def _place(request: FencedOutcome) -> tuple[str, str, int]:

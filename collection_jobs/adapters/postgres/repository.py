@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -20,7 +19,6 @@ from collection_jobs.adapters.postgres.lease_requests import (
     FencedOutcome,
     RenewLease,
 )
-from collection_jobs.adapters.postgres.lease_statements import LeaseStatements
 from collection_jobs.adapters.postgres.parts import Cursors
 from collection_jobs.adapters.postgres.requests import (
     ChangeStatus,
@@ -55,8 +53,6 @@ __all__ = ["PostgresCollectionJobRepository"]
 _FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 _BEFORE_ALL = (_FIRST_INSTANT, "")
 _MAX_COUNT = 2**63 - 1
-_LIMITS = 1_000
-"""Sources and limits of claims that are remembered; a claim under another one is as good."""
 
 
 class PostgresCollectionJobRepository(ICollectionJobRepository):
@@ -154,14 +150,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         self._record_outcome = writes.RecordOutcomes(statements.put_outcomes)
         self._add_together = adds.AddJobs(statements)
         self._add_many = adds.AddManyJobs(statements)
-        of_leases = LeaseStatements.on(self._settings.schema)
-        self._get_lease = leases.GetLeases(of_leases, cursors)
-        self._claim = leases.ClaimJobs(of_leases, cursors)
-        self._renew = leases.RenewLeases(of_leases, cursors)
-        self._change_fenced = leases.FencedChanges(of_leases.update_status)
-        self._record_fenced = leases.FencedOutcomes(of_leases.put_outcomes)
-        # Those that ask for the same share a statement.
-        self._claim_next = lru_cache(_LIMITS)(partial(leases.ClaimNextJobs, of_leases, cursors))
+        self._leases = leases.LeaseKinds(self._settings.schema, cursors)
 
     @classmethod
     def from_url(cls, url: str, *, create: bool = True) -> Self:
@@ -291,7 +280,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         if lease is None:
             return await self._opened().write(self._change_status, change)
         fenced = FencedChange(change, check_lease(lease, key))
-        return await self._opened().write(self._change_fenced, fenced)
+        return await self._opened().write(self._leases.change_status, fenced)
 
     @override
     async def add_failed_symbol(
@@ -392,29 +381,29 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         ttl = check_ttl(ttl)
         source = None if source is None else check_name("source", source)
         if most_running is None:
-            kind = self._claim_next(source, None)
+            kind = self._leases.claim_next(source, None)
             return await self._opened().write(kind, ClaimNextJob(worker, ttl, None))
         most = min(check_positive("most_running", most_running), _MAX_COUNT)
         limit = f"\0{'' if source is None else source}"
         return await self._opened().write(
-            self._claim_next(source, most), ClaimNextJob(worker, ttl, limit)
+            self._leases.claim_next(source, most), ClaimNextJob(worker, ttl, limit)
         )
 
     async def claim(self, job_id: str, worker: str, ttl: timedelta) -> Lease | None:
         """Claim one job, if it waits for a worker, see LeasesJobs; the clock is the server's."""
         key = check_name("job_id", job_id)
         request = ClaimJob(key, check_name("worker", worker), check_ttl(ttl))
-        return await self._opened().write(self._claim, request)
+        return await self._opened().write(self._leases.claim, request)
 
     async def renew(self, lease: Lease, ttl: timedelta) -> Lease:
         """Move the expiry of a current lease, see LeasesJobs; the clock is the server's."""
         request = RenewLease(check_lease(lease), check_ttl(ttl))
-        return await self._opened().write(self._renew, request)
+        return await self._opened().write(self._leases.renew, request)
 
     async def get_lease(self, job_id: str) -> Lease | None:
         """Read the current lease of a job, see LeasesJobs."""
         key = check_name("job_id", job_id)
-        lease: Lease | None = await self._opened().read(self._get_lease, key)
+        lease: Lease | None = await self._opened().read(self._leases.get, key)
         return lease
 
     async def _record(self, outcome: RecordOutcome, lease: Lease | None) -> None:
@@ -422,7 +411,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             await self._opened().write(self._record_outcome, outcome)
         else:
             fenced = FencedOutcome(outcome, check_lease(lease, outcome.job_id))
-            await self._opened().write(self._record_fenced, fenced)
+            await self._opened().write(self._leases.record_outcome, fenced)
 
     async def _add(self, request: SaveJobs) -> list[bool]:
         if len(request.jobs) == 1 and saves.fits_one_statement(request):
