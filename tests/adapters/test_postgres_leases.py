@@ -98,11 +98,12 @@ async def locked(
 
 async def waits_for_a_lock(database: Database, schema: str) -> None:
     """Return when a call on the schema waits."""
-    while not await database.fetch(
-        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0",
-        schema,
-    ):
-        pass
+    async with asyncio.timeout(20):
+        while not await database.fetch(
+            "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND strpos(query, $1) > 0",
+            schema,
+        ):
+            pass
 
 
 def test_it_has_both_capabilities(url: str) -> None:
@@ -607,12 +608,40 @@ async def test_a_limit_counts_the_leases_that_have_not_expired(
         f"UPDATE {schema}.jobs SET lease_expires_at = clock_timestamp() WHERE id = '2'"
     )
     assert [await claim("x", 2), await claim("x", 2)] == ["2", None]
+    await database.execute(
+        f"UPDATE {schema}.jobs SET lease_expires_at = clock_timestamp() WHERE id = '0'"
+    )
+    assert [await claim(None, 4), await claim(None, 4)] == ["0", None]
     # Only claims are held to it.
     assert await repository.claim("4", "w", HOUR) is not None
     assert await claim("x", 3) is None
     assert await claim("x", 10**30) == "6"
     got = await asyncio.gather(*(claim("y", 3) for _ in range(5)))
     assert got == ["5", None, None, None, None]
+
+
+@pytest.mark.parametrize("first", ["binance", None])
+@pytest.mark.parametrize("second", ["binance", None])
+async def test_a_claim_under_a_limit_waits_for_one_that_is_not_committed_yet(
+    repository: Repository,
+    database: Database,
+    schema: str,
+    first: str | None,
+    second: str | None,
+) -> None:
+    """It could not see it: not even where it would take another job, which has come since."""
+    await repository.save(aged("old", 1))
+    statement = LeaseStatements.on(schema).claim_next
+    async with a_session(database) as other:
+        async with other.transaction():
+            rows = await other.fetch(statement, ["w"], [HOUR], first, 1, True, "5000")
+            assert [row[0] for row in rows] == ["old"]
+            await repository.save(aged("older", 0))
+            claim = asyncio.create_task(
+                repository.claim_next("w", HOUR, source=second, most_running=1)
+            )
+            await waits_for_a_lock(database, schema)
+        assert await claim is None
 
 
 async def test_limits_of_one_source_and_of_all_are_kept_at_once(url: str) -> None:
