@@ -190,7 +190,38 @@ CREATE FUNCTION former.to_claim(most bigint, reach integer, OUT keys bigint[], O
     AS $$
         DECLARE
             instant timestamptz := clock_timestamp();
+            others boolean;
         BEGIN
+            -- As nearly always, there are none but those that wait.
+            SELECT ARRAY(
+                    SELECT j.key FROM "former".jobs AS j
+                    WHERE (j.status, j.created_at, j.id) > ('pending', '-infinity', '')
+                        AND j.status <= 'pending'
+                    ORDER BY j.status, j.created_at, j.id LIMIT reach),
+                coalesce(
+                    (SELECT true FROM "former".jobs AS j
+                    WHERE (j.lease_lapsed, j.created_at, j.id) > (true, '-infinity', '')
+                        AND j.lease_lapsed >= true AND j.status = 'running'
+                    ORDER BY j.lease_lapsed, j.created_at, j.id LIMIT 1),
+                    (SELECT true FROM "former".jobs AS j
+                    WHERE j.lease_lapsed <= false AND j.lease_expires_at <= instant
+                        AND j.status = 'running'
+                    ORDER BY j.lease_expires_at LIMIT 1),
+                    false),
+                CASE WHEN most IS NOT NULL THEN most - (
+                    SELECT count(*) FROM (
+                        SELECT FROM "former".jobs AS j
+                        WHERE j.lease_lapsed <= false AND j.lease_expires_at > instant
+                            AND j.status = 'running'
+                        ORDER BY j.lease_expires_at LIMIT most
+                    ) AS held)
+                END
+            INTO keys, others, room;
+            IF NOT others THEN
+                keys := nullif(keys, '{}');
+                unmarked := 0;
+                RETURN;
+            END IF;
             WITH expired AS MATERIALIZED (
                 SELECT j.key, j.created_at, j.id FROM "former".jobs AS j
                 WHERE j.lease_lapsed <= false AND j.lease_expires_at <= instant
@@ -229,7 +260,40 @@ CREATE FUNCTION former.to_claim_of(of_source text, most bigint, reach integer, O
     AS $$
         DECLARE
             instant timestamptz := clock_timestamp();
+            others boolean;
         BEGIN
+            SELECT ARRAY(
+                    SELECT j.key FROM "former".jobs AS j
+                    WHERE (j.source, j.created_at, j.id) > (of_source, '-infinity', '')
+                        AND j.source <= of_source AND j.status = 'pending'
+                    ORDER BY j.source, j.created_at, j.id LIMIT reach),
+                coalesce(
+                    (SELECT true FROM "former".jobs AS j
+                    WHERE (j.source, j.created_at, j.id) > (of_source, '-infinity', '')
+                        AND j.source <= of_source AND j.lease_lapsed >= true
+                        AND j.status = 'running'
+                    ORDER BY j.source, j.created_at, j.id LIMIT 1),
+                    (SELECT true FROM "former".jobs AS j
+                    WHERE j.source >= of_source
+                        AND (j.source, j.lease_expires_at) <= (of_source, instant)
+                        AND j.lease_lapsed <= false AND j.status = 'running'
+                    ORDER BY j.source, j.lease_expires_at LIMIT 1),
+                    false),
+                CASE WHEN most IS NOT NULL THEN most - (
+                    SELECT count(*) FROM (
+                        SELECT FROM "former".jobs AS j
+                        WHERE (j.source, j.lease_expires_at) > (of_source, instant)
+                            AND j.source <= of_source
+                            AND j.lease_lapsed <= false AND j.status = 'running'
+                        ORDER BY j.source, j.lease_expires_at LIMIT most
+                    ) AS held)
+                END
+            INTO keys, others, room;
+            IF NOT others THEN
+                keys := nullif(keys, '{}');
+                unmarked := 0;
+                RETURN;
+            END IF;
             WITH expired AS MATERIALIZED (
                 SELECT j.key, j.created_at, j.id FROM "former".jobs AS j
                 WHERE j.source >= of_source
