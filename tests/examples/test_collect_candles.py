@@ -70,8 +70,11 @@ class Crew:
     """A run that goes on while the test looks at what it says."""
 
     def __init__(self, url: str, out: Path, *options: str) -> None:
-        command = [sys.executable, SCRIPT, "run", url, out, "--pace=0.1", f"--ttl={TTL}", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [sys.executable, SCRIPT, "run", url, out, "--pace=0.1", f"--ttl={TTL}", *options],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.lines: list[str] = []
 
     def __iter__(self) -> Iterator[re.Match[str]]:
