@@ -22,7 +22,9 @@ from collection_jobs.status import TRANSITIONS, JobStatus
 if TYPE_CHECKING:
     from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
     from collection_jobs.base import (
+        CheckedAddsJobs,
         CheckedCompletedSymbols,
+        CheckedLeasesJobs,
         CheckedPagesByKey,
         CheckedRepository,
         CheckedSavesMany,
@@ -42,7 +44,9 @@ else:
     # the package and the standard library's modules together, and a service may need neither.
     _HOMES = {
         "AddsJobs": "protocol",
+        "CheckedAddsJobs": "base",
         "CheckedCompletedSymbols": "base",
+        "CheckedLeasesJobs": "base",
         "CheckedPagesByKey": "base",
         "CheckedRepository": "base",
         "CheckedSavesMany": "base",
@@ -69,7 +73,9 @@ else:
 __all__ = [
     "TRANSITIONS",
     "AddsJobs",
+    "CheckedAddsJobs",
     "CheckedCompletedSymbols",
+    "CheckedLeasesJobs",
     "CheckedPagesByKey",
     "CheckedRepository",
     "CheckedSavesMany",

@@ -11,10 +11,10 @@ from collection_jobs.validation import check_datetime, check_name, check_positiv
 
 __all__ = ["MAX_TTL", "MIN_TTL", "Lease", "check_lease", "check_ttl"]
 
-MIN_TTL = timedelta(milliseconds=50)
+MIN_TTL: timedelta = timedelta(milliseconds=50)
 """The shortest time that a lease can be taken for."""
 
-MAX_TTL = timedelta(days=7)
+MAX_TTL: timedelta = timedelta(days=7)
 """The longest time that a lease can be taken for, or renewed for at once."""
 
 

@@ -52,13 +52,29 @@ class LyingList(list[Any]):
     """A list that answers nothing."""
 
 
+class LyingTimedelta(timedelta):
+    """A duration that answers nothing, and says that it is another one."""
+
+
+for _name in ("days", "seconds", "microseconds"):
+    setattr(LyingTimedelta, _name, None)
+
+
 class LyingDatetime(datetime):
     """A time that answers nothing, and says that it is another one."""
 
 
 for _name in ("year", "month", "day", "hour", "minute", "second", "microsecond", "fold", "tzinfo"):
     setattr(LyingDatetime, _name, None)
-for _kind in (LyingStr, LyingInt, LyingDict, LyingTuple, LyingList, LyingDatetime):
+for _kind in (
+    LyingStr,
+    LyingInt,
+    LyingDict,
+    LyingTuple,
+    LyingList,
+    LyingTimedelta,
+    LyingDatetime,
+):
     for _trap in TRAPS:
         if hasattr(_kind.__base__, _trap):
             setattr(_kind, _trap, _lies)

@@ -6,6 +6,7 @@ import asyncio
 import os
 from abc import ABC
 from collections.abc import Awaitable, Callable, Generator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, ClassVar
 
@@ -13,6 +14,9 @@ import pytest
 from typing_extensions import override
 
 from collection_jobs import (
+    AddsJobs,
+    CheckedAddsJobs,
+    CheckedLeasesJobs,
     CheckedPagesByKey,
     CheckedRepository,
     CheckedSavesMany,
@@ -22,6 +26,9 @@ from collection_jobs import (
     JobNotFoundError,
     JobStats,
     JobStatus,
+    Lease,
+    LeaseLostError,
+    LeasesJobs,
     PagesByKey,
     RecordsCompletedSymbols,
     RepositoryClosedError,
@@ -36,11 +43,37 @@ from collection_jobs.conformance.static import check_class
 from collection_jobs.free_text import MAX_TEXT_BYTES
 from collection_jobs.openable import run_to_end
 from tests.conformance.support import target_of
-from tests.dict_repository import DictRepository, DictRepositoryWithAll, EngineError
-from tests.liars import LyingDatetime, LyingInt, LyingStr, LyingTuple
+from tests.dict_repository import (
+    DictRepository,
+    DictRepositoryWithAll,
+    DictRepositoryWithLeases,
+    EngineError,
+)
+from tests.liars import LyingDatetime, LyingInt, LyingStr, LyingTimedelta, LyingTuple
 
 BORN = datetime(2024, 3, 1, tzinfo=UTC)
 Call = Callable[[Any], Awaitable[Any]]
+
+HOUR = timedelta(hours=1)
+LEASE = Lease(
+    job=example_job("a", status=JobStatus.RUNNING).with_revision(1),
+    worker="w",
+    token=1,
+    expires_at=BORN,
+    attempt=1,
+)
+OTHERS = replace(LEASE, job=example_job("b", status=JobStatus.RUNNING))
+
+
+def leased(call: Call) -> Call:
+    """The job a is RUNNING under LEASE before the call."""
+
+    def prepared(repository: DictRepositoryWithLeases) -> Awaitable[Any]:
+        repository.jobs["a"], repository.leases["a"] = LEASE.job, LEASE
+        return call(repository)
+
+    return prepared
+
 
 CALLS: dict[str, Call] = {
     "save": lambda repository: repository.save(example_job("a")),
@@ -59,6 +92,22 @@ CALLS: dict[str, Call] = {
     "save_many, none": lambda repository: repository.save_many([]),
     "list_after": lambda repository: repository.list_after(JobStatus.PENDING),
     "list_after, none": lambda repository: repository.list_after(JobStatus.PENDING, None, 0),
+    "add": lambda repository: repository.add(example_job("a")),
+    "add_many": lambda repository: repository.add_many([example_job("a"), example_job("b")]),
+    "add_many, none": lambda repository: repository.add_many([]),
+    "claim_next": lambda repository: repository.claim_next("w", HOUR),
+    "claim": lambda repository: repository.claim("a", "w", HOUR),
+    "get_lease": lambda repository: repository.get_lease("a"),
+    "renew": leased(lambda repository: repository.renew(LEASE, HOUR)),
+    "update_status, lease": leased(
+        lambda repository: repository.update_status("a", JobStatus.COMPLETED, lease=LEASE)
+    ),
+    "add_failed_symbol, lease": leased(
+        lambda repository: repository.add_failed_symbol("a", "BTC", "boom", lease=LEASE)
+    ),
+    "add_completed_symbol, lease": leased(
+        lambda repository: repository.add_completed_symbol("a", "BTC", 1, lease=LEASE)
+    ),
 }
 REACHING = [name for name in CALLS if "none" not in name]
 
@@ -91,6 +140,41 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
     "among jobs": (lambda it: it.save_many([example_job("a"), 1]), TypeError, "not int: 1"),
     "page": (lambda it: it.list_after("pending"), TypeError, "status must be"),
     "key": (lambda it: it.list_after(JobStatus.PENDING, ("a",)), TypeError, "after must be a tup"),
+    "added": (lambda it: it.add({}), TypeError, "job must be a CollectionJob"),
+    "many added": (lambda it: it.add_many(7), TypeError, "jobs must be an iterable"),
+    "worker": (lambda it: it.claim_next("", HOUR), ValueError, "worker must have 1 to 255"),
+    "ttl": (lambda it: it.claim_next("w", 5), TypeError, "ttl must be a timedelta, not int: 5"),
+    "short ttl": (lambda it: it.claim("a", "w", HOUR * 0), ValueError, "ttl must be 50 millisec"),
+    "long ttl": (lambda it: it.renew(LEASE, HOUR * 169), ValueError, "ttl must be 50 milliseconds"),
+    "source": (lambda it: it.claim_next("w", HOUR, source=1), TypeError, "source must be a str"),
+    "no running": (
+        lambda it: it.claim_next("w", HOUR, most_running=0),
+        ValueError,
+        "most_running must be 1 or more: 0",
+    ),
+    "claimed id": (lambda it: it.claim(7, "w", HOUR), TypeError, "job_id must be a str, not int"),
+    "leased id": (lambda it: it.get_lease(""), ValueError, "job_id must have 1 to 255"),
+    "no lease": (lambda it: it.renew("a", HOUR), TypeError, "lease must be a Lease, not str: 'a'"),
+    "status without lease": (
+        lambda it: it.update_status("a", JobStatus.FAILED, lease=1),
+        TypeError,
+        "lease must be a Lease, not int: 1",
+    ),
+    "status of another": (
+        lambda it: it.update_status("a", JobStatus.FAILED, lease=OTHERS),
+        ValueError,
+        "lease must be one of job 'a', not of job 'b'",
+    ),
+    "failure of another": (
+        lambda it: it.add_failed_symbol("a", "BTC", "x", lease=OTHERS),
+        ValueError,
+        "lease must be one of job 'a', not of job 'b'",
+    ),
+    "completion of another": (
+        lambda it: it.add_completed_symbol("a", "BTC", 1, lease=OTHERS),
+        ValueError,
+        "lease must be one of job 'a', not of job 'b'",
+    ),
     "page limit": (lambda it: it.list_after(JobStatus.PENDING, None, -1), ValueError, "limit"),
 }
 
@@ -98,7 +182,7 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
 @pytest.mark.parametrize("name", WRONG)
 async def test_a_wrong_argument_is_refused_before_any_hook_is_called(name: str) -> None:
     call, kind, message = WRONG[name]
-    async with DictRepositoryWithAll() as repository:
+    async with DictRepositoryWithLeases() as repository:
         repository.called.clear()
         with pytest.raises(kind, match=message):
             await call(repository)
@@ -109,7 +193,7 @@ async def test_hooks_are_given_what_the_checks_return() -> None:
     name, huge = LyingStr("a"), LyingInt(10**30)
     east = datetime(2024, 3, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     long = "é" * MAX_TEXT_BYTES
-    async with DictRepositoryWithAll() as repository:
+    async with DictRepositoryWithLeases() as repository:
         await repository.save(example_job("a", symbols=("BTC",)))
         repository.called.clear()
         await repository.get_by_id(name)
@@ -123,9 +207,21 @@ async def test_hooks_are_given_what_the_checks_return() -> None:
         await repository.add_failed_symbol(name, LyingStr("BTC"), long)
         await repository.add_completed_symbol(name, LyingStr("BTC"), LyingInt(3))
         await repository.delete(name)
-    *called, (failed, failed_id, failed_symbol, error), completed, deleted, closed = (
-        repository.called
-    )
+        await repository.add(example_job("b"))
+        hour = LyingTimedelta(hours=1)
+        lease = await repository.claim_next(name, hour, source=LyingStr("x"), most_running=huge)
+        assert lease is None
+        lease = await repository.claim(LyingStr("b"), name, hour)
+        assert lease is not None
+        await repository.renew(lease, hour)
+    *called, (failed, failed_id, failed_symbol, error), completed, deleted = repository.called[:-5]
+    assert repository.called[-5:] == [
+        ("_add_many", example_job("b")),
+        ("_claim_next", "a", HOUR, "x", MOST_JOBS),
+        ("_claim", "b", "a", HOUR),
+        ("_renew", lease, HOUR),
+        ("_close",),
+    ]
     assert called == [
         ("_get", "a"),
         ("_get", "a"),
@@ -143,8 +239,8 @@ async def test_hooks_are_given_what_the_checks_return() -> None:
     assert isinstance(error, str)
     assert len(error.encode()) <= MAX_TEXT_BYTES
     assert completed == ("_add_completed_symbol", "a", "BTC", 3)
-    assert (deleted, closed) == (("_delete", "a"), ("_close",))
-    plain = {str, int, datetime, tuple, frozenset, JobStatus}
+    assert deleted == ("_delete", "a")
+    plain = {str, int, datetime, timedelta, tuple, frozenset, JobStatus, CollectionJob, Lease}
     assert {type(value) for _, *values in repository.called for value in values} <= plain
 
 
@@ -158,7 +254,7 @@ async def test_former_is_for_every_status_what_the_lifecycle_permits_and_never_e
 
 async def test_a_limit_of_0_and_no_jobs_at_all_ask_nothing_of_the_engine() -> None:
     """0 is no limit at all to some engines, and an empty list of values an error to others."""
-    async with DictRepositoryWithAll() as repository:
+    async with DictRepositoryWithLeases() as repository:
         repository.called.clear()
         for name in CALLS:
             if "none" in name:
@@ -166,12 +262,27 @@ async def test_a_limit_of_0_and_no_jobs_at_all_ask_nothing_of_the_engine() -> No
         assert repository.called == []
 
 
+async def test_hooks_are_given_the_lease_and_refuse_one_that_was_lost() -> None:
+    calls: list[Call] = [
+        lambda it: it.update_status("a", JobStatus.FAILED, lease=LEASE),
+        lambda it: it.add_failed_symbol("a", "BTC", "x", lease=LEASE),
+        lambda it: it.add_completed_symbol("a", "BTC", 1, lease=LEASE),
+        lambda it: it.renew(LEASE, HOUR),
+    ]
+    async with DictRepositoryWithLeases() as repository:
+        for call in calls:
+            repository.jobs["a"], repository.leases["a"] = LEASE.job, replace(LEASE, token=2)
+            with pytest.raises(LeaseLostError, match="'w' no longer has job 'a'"):
+                await call(repository)
+            assert repository.jobs == {"a": LEASE.job}
+
+
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_repository_that_is_not_open_says_so_and_calls_no_hook(name: str) -> None:
-    repository = DictRepositoryWithAll()
+    repository = DictRepositoryWithLeases()
     for _ in range(2):
         repository.called.clear()
-        with pytest.raises(RepositoryClosedError, match="the DictRepositoryWithAll is not open"):
+        with pytest.raises(RepositoryClosedError, match="the DictRepositoryWithLeases is not open"):
             await CALLS[name](repository)
         assert repository.called == []
         async with repository:
@@ -179,7 +290,7 @@ async def test_a_repository_that_is_not_open_says_so_and_calls_no_hook(name: str
             await CALLS[name](repository)
 
 
-async def _refusals(repository: DictRepositoryWithAll) -> set[str]:
+async def _refusals(repository: DictRepositoryWithLeases) -> set[str]:
     said: set[str] = set()
     closing: Call = lambda it: it.close()  # noqa: E731 - a call as those of the table
     opening: Call = lambda it: it.__aenter__()  # noqa: E731 - likewise
@@ -191,7 +302,7 @@ async def _refusals(repository: DictRepositoryWithAll) -> set[str]:
 
 
 async def test_another_thread_is_refused_and_calls_no_hook() -> None:
-    async with DictRepositoryWithAll() as repository:
+    async with DictRepositoryWithLeases() as repository:
         said = await asyncio.to_thread(lambda: asyncio.run(_refusals(repository)))
         assert said == {"the repository was opened in another thread"}
         assert repository.called == [("_open",)]
@@ -199,7 +310,7 @@ async def test_another_thread_is_refused_and_calls_no_hook() -> None:
 
 def test_another_event_loop_is_refused_and_calls_no_hook() -> None:
     with asyncio.Runner() as owner, asyncio.Runner() as other:
-        repository = owner.run(DictRepositoryWithAll().__aenter__())
+        repository = owner.run(DictRepositoryWithLeases().__aenter__())
         assert other.run(_refusals(repository)) == {
             "the repository was opened in another event loop"
         }
@@ -211,7 +322,7 @@ def test_another_event_loop_is_refused_and_calls_no_hook() -> None:
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_is_refused_and_calls_no_hook() -> None:
     with asyncio.Runner() as owner:
-        repository = owner.run(DictRepositoryWithAll().__aenter__())
+        repository = owner.run(DictRepositoryWithLeases().__aenter__())
         child = os.fork()
         if not child:
             try:
@@ -230,7 +341,7 @@ def test_a_forked_child_is_refused_and_calls_no_hook() -> None:
 async def test_the_drivers_error_becomes_the_contracts_with_its_cause(
     name: str, error: Exception
 ) -> None:
-    async with DictRepositoryWithAll() as repository:
+    async with DictRepositoryWithLeases() as repository:
         repository.fail = error
         with pytest.raises(RepositoryError) as caught:
             await CALLS[name](repository)
@@ -239,7 +350,7 @@ async def test_the_drivers_error_becomes_the_contracts_with_its_cause(
         assert caught.value.__cause__ is error
         assert (
             str(caught.value)
-            == f"the DictRepositoryWithAll failed: {type(error).__name__}: {error}"
+            == f"the DictRepositoryWithLeases failed: {type(error).__name__}: {error}"
         )
         await CALLS["save"](repository)
 
@@ -249,13 +360,14 @@ async def test_the_drivers_error_becomes_the_contracts_with_its_cause(
     [
         JobNotFoundError("a"),  # a LookupError, as some of the driver's are
         UnknownSymbolError("a", "BTC"),
+        LeaseLostError("a", "w"),
         RepositoryError("the store is damaged"),
         ZeroDivisionError("a bug of the adapter"),
     ],
 )
 @pytest.mark.parametrize("name", REACHING)
 async def test_any_other_error_passes_as_it_is(name: str, error: Exception) -> None:
-    async with DictRepositoryWithAll() as repository:
+    async with DictRepositoryWithLeases() as repository:
         repository.fail = error
         with pytest.raises(type(error)) as caught:
             await CALLS[name](repository)
@@ -523,11 +635,12 @@ def test_it_has_what_lies_beyond_the_nine_exactly_where_it_derives_from_it() -> 
         ) -> list[CollectionJob]:
             return []
 
-    beyond = (RecordsCompletedSymbols, SavesMany, PagesByKey)
+    beyond = (RecordsCompletedSymbols, SavesMany, PagesByKey, AddsJobs, LeasesJobs)
     for kind, has in (
         (DictRepository, ()),
         (Pages, (PagesByKey,)),
-        (DictRepositoryWithAll, beyond),
+        (DictRepositoryWithAll, beyond[:3]),
+        (DictRepositoryWithLeases, beyond),
     ):
         repository = kind()
         assert isinstance(repository, CollectionJobRepository)
@@ -540,6 +653,9 @@ def _abstract() -> Generator[tuple[type[ABC], set[str]]]:
     yield CheckedRepository, {*seven, "_add_failed_symbol"}
     yield type("Many", (DictRepository, CheckedSavesMany), {}), {"_save_many"}
     yield type("Turned", (CheckedSavesMany, DictRepository), {}), {"_save_many"}
+    yield type("Adding", (DictRepository, CheckedAddsJobs), {}), {"_add_many"}
+    leasing = {"_claim_next", "_claim", "_renew", "_get_lease", "_add_completed_symbol"}
+    yield type("Leasing", (DictRepository, CheckedLeasesJobs), {}), leasing
 
 
 def test_an_adapter_without_a_hook_cannot_be_built() -> None:
@@ -588,8 +704,9 @@ def test_a_short_adapter_keeps_every_law() -> None:
     assert {"INPUT-1", "ERROR-1", "CANCEL-1", "COMPLETED-1", "MANY-1", "KEY-1"} <= held
 
 
-def test_type_checkers_find_the_contracts_signatures_in_it() -> None:
-    report = check_class("tests.dict_repository:DictRepositoryWithAll")
+@pytest.mark.parametrize("name", ["DictRepositoryWithAll", "DictRepositoryWithLeases"])
+def test_type_checkers_find_the_contracts_signatures_in_it(name: str) -> None:
+    report = check_class(f"tests.dict_repository:{name}")
     assert report.conforms, report
 
 

@@ -11,6 +11,7 @@ from collection_jobs import (
     CollectionJobError,
     ForbiddenTransitionError,
     JobNotFoundError,
+    LeaseLostError,
     RepositoryClosedError,
     RepositoryError,
     StaleJobError,
@@ -39,6 +40,14 @@ ERRORS: list[tuple[CollectionJobError, dict[str, object], str]] = [
         {"job_id": "a", "current": "completed", "wanted": "running"},
         "job 'a' is completed and cannot become running",
     ),
+    (
+        LeaseLostError("a b", "w'1"),
+        {"job_id": "a b", "worker": "w'1"},
+        (
+            "worker \"w'1\" no longer has job 'a b': it was claimed again, left RUNNING,"
+            " or was deleted"
+        ),
+    ),
     (RepositoryError("the disk is full"), {}, "the disk is full"),
     (RepositoryClosedError("closed"), {}, "closed"),
 ]
@@ -65,7 +74,7 @@ def test_an_error_survives_pickling(
 def test_every_public_error_has_the_one_root() -> None:
     public = [getattr(collection_jobs, name) for name in collection_jobs.__all__]
     errors = [item for item in public if isinstance(item, type) and issubclass(item, Exception)]
-    assert len(errors) == 7
+    assert len(errors) == 8
     assert all(issubclass(error, CollectionJobError) for error in errors)
 
 

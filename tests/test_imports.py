@@ -18,7 +18,7 @@ PACKAGE = Path(collection_jobs.__file__).parent
 DOMAIN = {
     *("status", "job", "fields", "stats", "errors", "validation", "documents", "free_text", "urls"),
 }
-CONTRACT = {"repository", "protocol", "owner", "openable", "base"}
+CONTRACT = {"repository", "protocol", "lease", "owner", "openable", "base"}
 
 # For each room, the rooms and the libraries beyond the standard library that it may import.
 ALLOWED: dict[str, set[str]] = {
@@ -99,7 +99,7 @@ def test_no_engine_imports_another_nor_its_driver() -> None:
     drivers = {"sqlite3": "sqlite", "asyncpg": "postgres"}
     for path in adapters.rglob("*.py"):
         engine = path.relative_to(adapters).parts[0].removesuffix(".py")
-        shared = {"sorted_keys"}
+        shared = {"sorted_keys", "lease_table"}
         for module in imports(path):
             if module.startswith("collection_jobs.adapters."):
                 assert module.split(".")[2] in {engine, *shared}

@@ -4,6 +4,7 @@ from collection_jobs.errors import (
     CollectionJobError,
     ForbiddenTransitionError,
     JobNotFoundError,
+    LeaseLostError,
     RepositoryClosedError,
     RepositoryError,
     StaleJobError,
@@ -15,17 +16,22 @@ from collection_jobs.stats import JobStats
 from collection_jobs.status import TRANSITIONS, JobStatus
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.base import (
+    CheckedAddsJobs,
     CheckedCompletedSymbols,
+    CheckedLeasesJobs,
     CheckedPagesByKey,
     CheckedRepository,
     CheckedSavesMany,
 )
+from collection_jobs.lease import Lease
 from collection_jobs.opening import open_repository
 from collection_jobs.protocol import (
+    AddsJobs,
     CollectionJobRepository,
+    LeasesJobs,
     PagesByKey,
     RecordsCompletedSymbols,
     SavesMany,
 )
 
-__all__ = ['TRANSITIONS', 'CheckedCompletedSymbols', 'CheckedPagesByKey', 'CheckedRepository', 'CheckedSavesMany', 'CollectionJob', 'CollectionJobError', 'CollectionJobRepository', 'ForbiddenTransitionError', 'ICollectionJobRepository', 'InMemoryCollectionJobRepository', 'JobNotFoundError', 'JobStats', 'JobStatus', 'PagesByKey', 'RecordsCompletedSymbols', 'RepositoryClosedError', 'RepositoryError', 'SavesMany', 'StaleJobError', 'UnknownSymbolError', 'open_repository']
+__all__ = ['TRANSITIONS', 'AddsJobs', 'CheckedAddsJobs', 'CheckedCompletedSymbols', 'CheckedLeasesJobs', 'CheckedPagesByKey', 'CheckedRepository', 'CheckedSavesMany', 'CollectionJob', 'CollectionJobError', 'CollectionJobRepository', 'ForbiddenTransitionError', 'ICollectionJobRepository', 'InMemoryCollectionJobRepository', 'JobNotFoundError', 'JobStats', 'JobStatus', 'Lease', 'LeaseLostError', 'LeasesJobs', 'PagesByKey', 'RecordsCompletedSymbols', 'RepositoryClosedError', 'RepositoryError', 'SavesMany', 'StaleJobError', 'UnknownSymbolError', 'open_repository']

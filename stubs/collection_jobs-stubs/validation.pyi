@@ -3,7 +3,7 @@
 from datetime import datetime
 from collection_jobs.status import JobStatus
 
-__all__ = ['MAX_CANDLES', 'MAX_NAME_LENGTH', 'MAX_SYMBOLS', 'check_candles', 'check_datetime', 'check_key', 'check_limit', 'check_name', 'check_offset', 'check_optional_datetime', 'check_optional_text', 'check_revision', 'check_status', 'check_symbols', 'check_text', 'shown', 'type_name']
+__all__ = ['MAX_CANDLES', 'MAX_NAME_LENGTH', 'MAX_SYMBOLS', 'check_candles', 'check_datetime', 'check_key', 'check_limit', 'check_name', 'check_offset', 'check_optional_datetime', 'check_optional_text', 'check_positive', 'check_revision', 'check_status', 'check_symbols', 'check_text', 'shown', 'type_name']
 
 MAX_NAME_LENGTH: int
 
@@ -47,6 +47,9 @@ def check_limit(value: int) -> int:
 
 def check_offset(value: int) -> int:
     """Accept the number of jobs that a listing skips: an int of 0 or more, however large."""
+
+def check_positive(field: str, value: int) -> int:
+    """Accept an int of 1 or more."""
 
 def check_revision(value: int | None) -> int | None:
     """Accept a revision: None or any int, because a store may count as it likes."""

@@ -11,11 +11,14 @@ import resource
 import sys
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from collection_jobs import JobStatus, RepositoryError
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
 from tests.adapters.sqlite_support import a_job, know_another_version
+
+HOUR = timedelta(hours=1)
 
 
 def say(text: str) -> None:
@@ -37,6 +40,25 @@ async def claim(path: Path) -> None:
             *(repository.update_status(job.id, JobStatus.RUNNING) for job in jobs)
         )
         say(" ".join(job.id for job, mine in zip(jobs, won, strict=True) if mine))
+
+
+async def lease(path: Path) -> None:
+    """Claim one job after the other until none is left, and say which."""
+    async with SQLiteCollectionJobRepository(path, busy_timeout=30) as repository:
+        wait_for_the_start()
+        while (mine := await repository.claim_next(f"{os.getpid()}", HOUR)) is not None:
+            say(mine.job.id)
+            assert await repository.update_status(mine.job.id, JobStatus.COMPLETED, lease=mine)
+
+
+async def hold(path: Path) -> None:
+    """Claim a job for some seconds, record a failure, and stop there."""
+    async with SQLiteCollectionJobRepository(path, busy_timeout=30) as repository:
+        mine = await repository.claim_next("mortal", timedelta(seconds=float(sys.argv[3])))
+        assert mine is not None
+        await repository.add_failed_symbol(mine.job.id, "BTC/USDT", "boom", lease=mine)
+        say(f"{mine.job.id} {mine.token} {mine.expires_at.isoformat()}")
+        sys.stdin.readline()
 
 
 async def create(path: Path) -> None:
@@ -158,6 +180,8 @@ kept: list[SQLiteCollectionJobRepository] = []
 if __name__ == "__main__":
     commands = {
         command.__name__: command
-        for command in (claim, create, write, forget, migrate, halt, serve, visit, starve)
+        for command in (
+            *(claim, lease, hold, create, write, forget, migrate, halt, serve, visit, starve),
+        )
     }
     asyncio.run(commands[sys.argv[1]](Path(sys.argv[2])))

@@ -7,19 +7,30 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from collection_jobs import CollectionJob, JobStatus, open_repository
 from collection_jobs.cli.app import app
+from collection_jobs.cli.jobs import asking
 from collection_jobs.conformance.spec.calls import example_job
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 
 
 def jobs(*arguments: str, width: int = 100, url: str = "", answer: str | None = None) -> Result:
-    """Run `collection-jobs jobs` in this process, on a terminal of some width."""
+    """Run `collection-jobs jobs` in this process, on a terminal of some width.
+
+    Args:
+        arguments: The command line behind `jobs`.
+        width: Of the terminal.
+        url: The store that the environment names.
+        answer: What is typed; None: there is no terminal to type on.
+    """
     environment = {"COLUMNS": str(width), "COLLECTION_JOBS_URL": url}
-    return CliRunner().invoke(app, ["jobs", *arguments], env=environment, input=answer)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asking, "on_a_terminal", lambda: answer is not None)
+        return CliRunner().invoke(app, ["jobs", *arguments], env=environment, input=answer)
 
 
 def fill(directory: Path, made: Iterable[CollectionJob]) -> str:

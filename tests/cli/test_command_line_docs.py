@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 
 
 def test_every_command_and_option_of_jobs_is_told() -> None:
-    told = re.findall(r"^\| `jobs (\w+) (\[URL\](?: \[?ID\]?)?)`", PAGE, re.MULTILINE)
+    told = re.findall(r"^\| `jobs (\w+) (\[URL\](?: \[?ID\]?(?:\.\.\.)?)?)`", PAGE, re.MULTILINE)
     forms: list[tuple[str, str]] = []
     for name, command in jobs_command.commands.items():
         (words,) = (it for it in command.params if isinstance(it, click.Argument))

@@ -42,9 +42,9 @@ def url(tmp_path: Path) -> str:
 def test_commands_are_completed() -> None:
     assert complete("") == ["check", "jobs", "new-adapter", "verify"]
     assert complete("jobs", "") == [
-        *("list", "show", "stats", "watch", "retry", "cancel", "delete"),
+        *("list", "show", "stats", "watch", "retry", "cancel", "release", "delete"),
     ]
-    assert complete("jobs", "re") == ["retry"]
+    assert complete("jobs", "re") == ["retry", "release"]
 
 
 def test_options_and_statuses_are_completed(url: str) -> None:
@@ -61,6 +61,8 @@ def test_ids_are_completed_as_far_as_the_command_can_be_used_on_them(url: str) -
     assert complete("jobs", "show", "c", url=url) == ["completed", "cancelled"]
     assert complete("jobs", "retry", "", url=url) == ["failed"]
     assert complete("jobs", "cancel", "", url=url) == ["running", "pending"]
+    assert complete("jobs", "release", url, "") == ["running"]
+    assert complete("jobs", "cancel", url, "running", "") == ["pending"]
 
 
 def test_what_cannot_be_read_completes_to_nothing(tmp_path: Path) -> None:

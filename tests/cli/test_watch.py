@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
@@ -14,10 +15,12 @@ import time
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from collection_jobs import LeasesJobs, open_repository
 from collection_jobs.conformance.spec.calls import example_job
 from tests.cli.support import fill, jobs, one_of_each
 from tests.environment import of_a_reader
@@ -172,3 +175,26 @@ def test_one_job_is_watched_until_it_ends(tmp_path: Path) -> None:
         assert terminal.process.wait(PATIENCE) == 0
         terminal.read_to_the_end()
     assert "cancelled" in terminal.written
+
+
+def test_a_picture_shows_the_worker_and_the_lease_and_a_renewal_is_no_change(
+    tmp_path: Path,
+) -> None:
+    url = fill(tmp_path, [example_job("a")])
+
+    async def claim() -> None:
+        async with open_repository(url) as repository:
+            assert isinstance(repository, LeasesJobs)
+            lease = await repository.claim("a", "worker 7", timedelta(hours=1))
+            assert lease is not None
+            await repository.renew(lease, timedelta(hours=3))
+
+    with closing(Terminal(url)) as terminal, closing(Pipe(url)) as pipe:
+        assert "a  pending" in pipe.next_line()
+        terminal.read_until("pending")
+        asyncio.run(claim())
+        terminal.read_until("worker 7")
+        terminal.read_until("in 2h 59m")
+        assert "a  running" in pipe.next_line()
+        assert jobs("cancel", url, "a").exit_code == 0
+        assert "a  cancelled" in pipe.next_line()

@@ -104,12 +104,101 @@ _VERSION_3 = (
     """,
 )
 
-STEPS: dict[int, Sequence[str]] = {0: _VERSION_1, 1: _VERSION_2, 2: _VERSION_3}
+# A lease has a row while it is current. Triggers end it where the job leaves RUNNING, whoever makes
+# it, so the statements for jobs without leases are as before (a new job 1.03, a change of status
+# 1.03, a deletion 1.05 of the work). What a claim asks for is in indexes: a lease whose time has
+# come is marked once, and so enters those of the expired ones, which hold the keys of its job.
+# `leased` counts those that are not marked, by source; the empty one stands for all.
+_VERSION_4 = (
+    """
+    ALTER TABLE jobs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0
+        CONSTRAINT attempts_are_counted CHECK (attempts >= 0)
+    """,
+    """
+    CREATE INDEX jobs_pending_by_source ON jobs (source, created_at, id) WHERE status = 'pending'
+    """,
+    """
+    CREATE TABLE leases (
+        job INTEGER PRIMARY KEY REFERENCES jobs (key) ON DELETE CASCADE,
+        worker TEXT NOT NULL CONSTRAINT worker_is_a_name
+            CHECK (length(worker) BETWEEN 1 AND 255 AND instr(worker, char(0)) = 0),
+        token INTEGER NOT NULL CONSTRAINT token_is_positive CHECK (token > 0),
+        expires_at INTEGER NOT NULL CONSTRAINT expires_at_is_within_the_years_1_to_9999
+            CHECK (expires_at BETWEEN -62135596800000000 AND 253402300799999999),
+        has_expired INTEGER NOT NULL DEFAULT 0 CONSTRAINT has_expired_is_0_or_1
+            CHECK (has_expired IN (0, 1)),
+        source TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        id TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX leases_by_expiry ON leases (expires_at) WHERE has_expired = 0",
+    "CREATE INDEX expired_leases ON leases (created_at, id) WHERE has_expired = 1",
+    """
+    CREATE INDEX expired_leases_by_source ON leases (source, created_at, id) WHERE has_expired = 1
+    """,
+    """
+    CREATE TABLE leased (
+        source TEXT NOT NULL PRIMARY KEY,
+        jobs INTEGER NOT NULL CONSTRAINT jobs_are_counted CHECK (jobs >= 0)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TRIGGER end_lease AFTER UPDATE OF status ON jobs
+    WHEN old.attempts > 0 AND old.status = 'running' AND new.status <> 'running' BEGIN
+        DELETE FROM leases WHERE job = old.key;
+    END
+    """,
+    """
+    CREATE TRIGGER move_lease AFTER UPDATE OF source, created_at ON jobs
+    WHEN old.source <> new.source OR old.created_at <> new.created_at BEGIN
+        UPDATE leases SET source = new.source, created_at = new.created_at WHERE job = new.key;
+    END
+    """,
+    """
+    CREATE TRIGGER count_lease AFTER INSERT ON leases WHEN new.has_expired = 0 BEGIN
+        INSERT INTO leased VALUES ('', 1), (new.source, 1)
+        ON CONFLICT (source) DO UPDATE SET jobs = jobs + 1;
+    END
+    """,
+    """
+    CREATE TRIGGER count_ended_lease AFTER DELETE ON leases WHEN old.has_expired = 0 BEGIN
+        UPDATE leased SET jobs = jobs - 1 WHERE source IN ('', old.source);
+        DELETE FROM leased WHERE source = old.source AND jobs = 0;
+    END
+    """,
+    """
+    CREATE TRIGGER count_expired_lease AFTER UPDATE OF has_expired ON leases
+    WHEN old.has_expired < new.has_expired BEGIN
+        UPDATE leased SET jobs = jobs - 1 WHERE source IN ('', old.source);
+        DELETE FROM leased WHERE source = old.source AND jobs = 0;
+    END
+    """,
+    """
+    CREATE TRIGGER count_renewed_lease AFTER UPDATE OF has_expired ON leases
+    WHEN old.has_expired > new.has_expired BEGIN
+        INSERT INTO leased VALUES ('', 1), (new.source, 1)
+        ON CONFLICT (source) DO UPDATE SET jobs = jobs + 1;
+    END
+    """,
+    """
+    CREATE TRIGGER count_moved_lease AFTER UPDATE OF source ON leases
+    WHEN old.has_expired = 0 AND old.source <> new.source BEGIN
+        UPDATE leased SET jobs = jobs - 1 WHERE source = old.source;
+        DELETE FROM leased WHERE source = old.source AND jobs = 0;
+        INSERT INTO leased VALUES (new.source, 1)
+        ON CONFLICT (source) DO UPDATE SET jobs = jobs + 1;
+    END
+    """,
+)
+
+STEPS: dict[int, Sequence[str]] = {0: _VERSION_1, 1: _VERSION_2, 2: _VERSION_3, 3: _VERSION_4}
 """The statements that make version n + 1 of version n, by n; 0 is an empty file.
 
 A release keeps the steps from every former version. A process of an older release may have the file
 open meanwhile: after a step its statements either work as they did or fail as a whole. They do not
-know of what came later: a job that a release before version 3 replaces keeps its former metadata.
+know of what came later: a job that a release before version 3 replaces keeps its former metadata,
+and one that a release before version 4 gives back keeps its count of attempts (its lease ends).
 So close the processes of older releases before a newer one opens the file.
 
 ``python -m benchmarks.schema`` measures what other indexes would be worth, in the process's own

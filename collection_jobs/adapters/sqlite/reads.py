@@ -36,8 +36,10 @@ __all__ = [
     "find",
     "find_stored",
     "find_whole",
+    "find_within",
     "list_all",
     "list_few",
+    "snapshot",
     "stats",
 ]
 
@@ -106,24 +108,35 @@ def _job_of(document: str) -> CollectionJob:
 
 def find_whole(connection: sqlite3.Connection, job_id: str) -> CollectionJob | None:
     """One job, however long."""
-    with _snapshot(connection):
+    with snapshot(connection):
         document = _in_parts(connection, "id = ?", job_id)
+    return None if document is None else decoded(job_from_document, document)
+
+
+def find_within(connection: sqlite3.Connection, job_id: str) -> CollectionJob | None:
+    """One job, however long, within a transaction."""
+    document = _find_document(connection, job_id)
     return None if document is None else decoded(job_from_document, document)
 
 
 def find_stored(connection: sqlite3.Connection, job_id: str) -> Stored | None:
     """Return what a save compares with, within its transaction."""
+    document = _find_document(connection, job_id)
+    return None if document is None else decoded(stored_from, document)
+
+
+def _find_document(connection: sqlite3.Connection, job_id: str) -> list[Any] | None:
     try:
         with _limited(connection):
             rows = connection.execute(_FIND, (job_id,)).fetchall()
     except sqlite3.DataError as error:
-        document = _in_parts_if_too_long(error, connection, "id = ?", job_id)
-        return None if document is None else decoded(stored_from, document)
-    return decoded(_stored_of, rows[0][0]) if rows else None
+        return _in_parts_if_too_long(error, connection, "id = ?", job_id)
+    return decoded(_document_of, rows[0][0]) if rows else None
 
 
-def _stored_of(document: str) -> Stored:
-    return stored_from(decode_json(document)[0])
+def _document_of(document: str) -> list[Any]:
+    found: list[Any] = decode_json(document)[0]
+    return found
 
 
 def list_few(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
@@ -135,7 +148,7 @@ def list_few(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
 def list_all(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
     """Return any number of jobs, however long: within one transaction, some at a time."""
     statement, parameters = keys
-    with _snapshot(connection):
+    with snapshot(connection):
         ((selected,),) = connection.execute(
             f"SELECT json_group_array(key) FROM ({statement}) AS wanted",  # noqa: S608 - constant text
             parameters,
@@ -275,7 +288,7 @@ def stats(connection: sqlite3.Connection, job_id: str) -> JobStats | None:
 
 
 @contextmanager
-def _snapshot(connection: sqlite3.Connection) -> Generator[None]:
+def snapshot(connection: sqlite3.Connection) -> Generator[None]:
     """Read several statements from one snapshot."""
     if connection.in_transaction:  # of a call that lacked the memory even to end it
         connection.execute("ROLLBACK")

@@ -125,6 +125,7 @@ class Stored(NamedTuple):
 
     Attributes:
         revision: The stored revision.
+        source: The source.
         created_at: In microseconds since 1970.
         status: The status, as stored.
         outcomes: The rows of `symbols`.
@@ -132,6 +133,7 @@ class Stored(NamedTuple):
     """
 
     revision: int
+    source: str
     created_at: int
     status: str
     outcomes: set[OutcomeRow]
@@ -200,7 +202,8 @@ _DECODED, _DECODED_UNLESS_NULL = _decoded_fields(optional=False), _decoded_field
 _row_values = attrgetter(*ROW_COLUMNS)
 
 _START, _END, _SYMBOLS = POSITIONS["start"], POSITIONS["end"], POSITIONS["symbols"]
-_CREATED_AT, _STATUS, _REVISION = (
+_SOURCE, _CREATED_AT, _STATUS, _REVISION = (
+    POSITIONS["source"],
     POSITIONS["created_at"],
     POSITIONS["status"],
     POSITIONS["revision"],
@@ -235,6 +238,7 @@ def stored_from(document: Sequence[Any]) -> Stored:
     }
     return Stored(
         document[_REVISION],
+        document[_SOURCE],
         document[_CREATED_AT],
         document[_STATUS],
         outcomes,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from collection_jobs.adapters.sqlite.leases import check_current, now_micros
 from collection_jobs.adapters.sqlite.reads import find_stored
 from collection_jobs.adapters.sqlite.rows import (
     ROW_COLUMNS,
@@ -27,9 +27,10 @@ from collection_jobs.errors import (
     UnknownSymbolError,
 )
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.status import TRANSITIONS, JobStatus
 
-__all__ = ["add_outcome", "delete", "save", "save_many", "update_status"]
+__all__ = ["add", "add_many", "add_outcome", "delete", "save", "save_many", "update_status"]
 
 _INSERT_JOB = f"""
     INSERT INTO jobs ({", ".join(ROW_COLUMNS.values())}, revision)
@@ -42,8 +43,9 @@ def _set(*fields: str) -> str:
     return ", ".join(f"{ROW_COLUMNS[name]} = ?{places[name]}" for name in fields)
 
 
-# The indexes on these columns are rewritten when they are set, even to what they were.
-_INDEXED = ("created_at", "status")
+# The indexes on these columns are rewritten when they are set, even to what they were; and what a
+# lease keeps of its job follows them.
+_INDEXED = ("source", "created_at", "status")
 _REPLACE_JOB = f"""
     UPDATE jobs SET {_set(*(name for name in ROW_COLUMNS if name not in ("id", *_INDEXED)))},
         revision = revision + 1"""  # noqa: S608 - constant text
@@ -98,12 +100,12 @@ def _change_of_status(status: JobStatus) -> str:
     # The former status is part of the statement that changes it, so of many callers one wins.
     former = ", ".join(f"'{old.value}'" for old in JobStatus if old.can_become(status))
     instants = {
-        JobStatus.RUNNING: "started_at = :now, finished_at = NULL",
-        JobStatus.PENDING: "started_at = NULL, finished_at = NULL",
-    }.get(status, "finished_at = :now")
+        JobStatus.RUNNING: "started_at = ?3, finished_at = NULL",
+        JobStatus.PENDING: "started_at = ?3, finished_at = ?3, attempts = 0",
+    }.get(status, "finished_at = ?3")
     return (
-        f"UPDATE jobs SET status = :status, error_message = :error_message, {instants}, "  # noqa: S608 - constant text
-        f"revision = revision + 1 WHERE id = :id AND status IN ({former})"
+        f"UPDATE jobs SET status = '{status.value}', error_message = ?2, {instants}, "  # noqa: S608 - constant text
+        f"revision = revision + 1 WHERE id = ?1 AND status IN ({former})"
     )
 
 
@@ -113,14 +115,7 @@ _UPDATE_STATUS = {status: _change_of_status(status) for status in TRANSITIONS}
 def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
     """Create or replace a job."""
     columns = row_values(job)
-    if job.revision is None and connection.execute(_INSERT_JOB, columns).rowcount:
-        for first in range(0, len(job.symbols), _NAMES_PER_PART):
-            names = job.symbols[first : first + _NAMES_PER_PART]
-            connection.execute(_INSERT_SYMBOLS, (job.id, encode_json(names), first))
-        if job.completed_symbols or job.failed_symbols:
-            _put(connection, job.id, outcomes_of(job), _PUT_OUTCOMES, _PUT_OUTCOME)
-        if job.metadata:
-            _put(connection, job.id, job.metadata.items(), _PUT_ENTRIES, _PUT_ENTRY)
+    if job.revision is None and _insert(connection, job, columns):
         return
     stored = find_stored(connection, job.id)
     found = None if stored is None else stored.revision
@@ -129,11 +124,26 @@ def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
         raise StaleJobError(job.id, job.revision, found)
     if stored is None:  # without a revision, the insertion has just met it
         raise sqlite3.DatabaseError("the table store has lost its row")
-    stays = stored.created_at == to_micros(job.created_at) and stored.status == job.status.value
+    keys = (job.source, to_micros(job.created_at), job.status.value)
+    stays = (stored.source, stored.created_at, stored.status) == keys
     connection.execute(_REPLACE_JOB + ("" if stays else _AND_MOVE_JOB) + _WITH_ID, columns)
     _replace_outcomes(connection, job, stored.outcomes)
     if stored.metadata != job.metadata:
         _replace_metadata(connection, job, stored.metadata)
+
+
+def _insert(connection: sqlite3.Connection, job: CollectionJob, columns: list[Any]) -> bool:
+    """Create a job, unless there is one of its id."""
+    if not connection.execute(_INSERT_JOB, columns).rowcount:
+        return False
+    for first in range(0, len(job.symbols), _NAMES_PER_PART):
+        names = job.symbols[first : first + _NAMES_PER_PART]
+        connection.execute(_INSERT_SYMBOLS, (job.id, encode_json(names), first))
+    if job.completed_symbols or job.failed_symbols:
+        _put(connection, job.id, outcomes_of(job), _PUT_OUTCOMES, _PUT_OUTCOME)
+    if job.metadata:
+        _put(connection, job.id, job.metadata.items(), _PUT_ENTRIES, _PUT_ENTRY)
+    return True
 
 
 def _replace_outcomes(
@@ -200,22 +210,33 @@ def save_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> 
     connection.execute("RELEASE many")
 
 
+def add(connection: sqlite3.Connection, job: CollectionJob) -> bool:
+    """Create a job, unless there is one of its id; return whether this call did."""
+    return _insert(connection, job, row_values(job))
+
+
+def add_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> list[bool]:
+    """Add each of the jobs; return for each whether it was created."""
+    return [add(connection, job) for job in jobs]
+
+
 def delete(connection: sqlite3.Connection, job_id: str) -> bool:
-    """Remove a job; its symbols go by the foreign key."""
+    """Remove a job; its symbols and its lease go by the foreign key."""
     return connection.execute(_DELETE, (job_id,)).rowcount > 0
 
 
 def update_status(
-    connection: sqlite3.Connection, job_id: str, status: JobStatus, error_message: str | None
+    connection: sqlite3.Connection,
+    job_id: str,
+    status: JobStatus,
+    error_message: str | None,
+    lease: Lease | None = None,
 ) -> bool:
     """Change the status if the lifecycle permits it from the stored one."""
-    values = {
-        "id": job_id,
-        "status": status.value,
-        "error_message": error_message,
-        "now": to_micros(datetime.now(UTC)),
-    }
-    return connection.execute(_UPDATE_STATUS[status], values).rowcount > 0
+    if lease is not None:
+        check_current(connection, lease)
+    at = None if status is JobStatus.PENDING else now_micros()
+    return connection.execute(_UPDATE_STATUS[status], (job_id, error_message, at)).rowcount > 0
 
 
 def add_outcome(
@@ -224,8 +245,11 @@ def add_outcome(
     symbol: str,
     candles: int | None,
     error: str | None,
+    lease: Lease | None = None,
 ) -> None:
     """Record what became of one symbol."""
+    if lease is not None:
+        check_current(connection, lease)
     if not connection.execute(_SET_OUTCOME, (job_id, symbol, candles, error)).rowcount:
         if connection.execute(_EXISTS, (job_id,)).fetchall():
             raise UnknownSymbolError(job_id, symbol)

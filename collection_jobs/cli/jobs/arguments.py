@@ -1,4 +1,4 @@
-"""The words behind a command of `jobs`: which is the URL of the store, and which the job's id."""
+"""The words behind a command of `jobs`: which is the URL of the store, and which are jobs' ids."""
 
 from __future__ import annotations
 
@@ -24,20 +24,25 @@ class Words(NamedTuple):
 
     Attributes:
         url: The store.
-        job_id: The job; empty where none is named.
+        ids: The jobs, each once.
     """
 
     url: str
-    job_id: str
+    ids: tuple[str, ...] = ()
+
+    @property
+    def job_id(self) -> str:
+        """The job; empty where none is named."""
+        return self.ids[0] if self.ids else ""
 
 
 def read_words(words: Sequence[str], command: str, job: str, commands: Sequence[str]) -> Words:
-    """Read ``[URL] [ID]``; the URL may come from the environment instead.
+    """Read ``[URL] [ID]...``; the URL may come from the environment instead.
 
     Args:
         words: The words.
         command: What is done with the job.
-        job: Whether it takes a job: ``none``, ``one`` or ``maybe``.
+        job: Whether it takes a job: ``none``, ``one``, ``maybe``, or ``many`` (one or more).
         commands: All the commands, to tell a misspelt one.
 
     Raises:
@@ -47,7 +52,7 @@ def read_words(words: Sequence[str], command: str, job: str, commands: Sequence[
     form = f"collection-jobs jobs {command} [URL]{_FORMS[job]}"
     if job == "none" and words and scheme_of_url(words[0]) is None:
         raise Failure(_no_url(words[0], commands))
-    if len(words) > (1 if job == "none" else 2):
+    if job != "many" and len(words) > (1 if job == "none" else 2):
         raise Failure(_too_many(words, form, commands))
     urls, ids = _parted(words, job, usual)
     if not urls:
@@ -56,25 +61,33 @@ def read_words(words: Sequence[str], command: str, job: str, commands: Sequence[
         )
     if job == "one" and not ids:
         raise Failure(f"which job? {_EXAMPLES[job]}".format(command))
+    if job == "many" and not ids:
+        raise Failure(f"which jobs? Name them, or use --all: {_EXAMPLES[job]}".format(command))
     url = urls[0]
     if scheme_of_url(url) is None:
         raise Failure(_no_url(url, commands))
-    return Words(url, ids[0] if ids else "")
+    return Words(url, tuple(dict.fromkeys(ids)))
 
 
-_FORMS = {"none": "", "one": " ID", "maybe": " [ID]"}
+_FORMS = {"none": "", "one": " ID", "maybe": " [ID]", "many": " [ID]..."}
 _EXAMPLES = {
     "none": "collection-jobs jobs {} sqlite:///jobs.db",
     "one": "collection-jobs jobs {} sqlite:///jobs.db ID",
     "maybe": "collection-jobs jobs {} sqlite:///jobs.db",
+    "many": "collection-jobs jobs {} sqlite:///jobs.db ID",
 }
 
 
 def _parted(words: Sequence[str], job: str, usual: str) -> tuple[list[str], list[str]]:
-    """Return the URL and the id, as far as there are such."""
+    """Return the URL and the ids, as far as there are such."""
     given = [usual] if usual else []
     if not words:
         return given, []
+    if job == "many" and len(words) > 1:
+        # With a usual store, the first word is another one only where it looks like one.
+        if usual and not looks_like_url(words[0]):
+            return given, list(words)
+        return [words[0]], list(words[1:])
     if len(words) == 2:
         return [words[0]], [words[1]]
     (word,) = words

@@ -17,6 +17,7 @@ for _command in (
     read_commands.watch_command,
     write_commands.retry_command,
     write_commands.cancel_command,
+    write_commands.release_command,
     write_commands.delete_command,
 ):
     jobs_group.add_command(_command)

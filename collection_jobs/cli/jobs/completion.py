@@ -39,7 +39,11 @@ def complete_ids(*statuses: JobStatus) -> _Complete:
             jobs = asyncio.run(_read(url, statuses))
         except Exception:  # noqa: BLE001 - a shell asks, and nobody could read an error here
             return []
-        begun = [job for job in jobs if job.id.startswith(incomplete) and job.id.isprintable()]
+        begun = [
+            job
+            for job in jobs
+            if job.id.startswith(incomplete) and job.id.isprintable() and job.id not in words
+        ]
         return [CompletionItem(job.id, help=_described(job)) for job in begun]
 
     return complete

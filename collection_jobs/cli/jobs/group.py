@@ -56,7 +56,7 @@ class _Jobs(click.Group):
 
 @click.group("jobs", cls=_Jobs, options_metavar="", subcommand_metavar="[COMMAND] [URL] [ID] ...")
 def jobs_group() -> None:
-    """List and inspect the jobs of a store; retry, cancel or delete them.
+    """List and inspect the jobs of a store; retry, cancel, release or delete them.
 
     URL names the store, as in sqlite:///jobs.db; it may have any scheme that an installed package
     opens. It defaults to the environment variable COLLECTION_JOBS_URL. Without a COMMAND, the jobs
@@ -72,10 +72,13 @@ def jobs_group() -> None:
 
 
 def words_argument(job: str, *statuses: JobStatus) -> Callable[[_F], _F]:
-    """Add the argument ``[URL] [ID]``; a shell completes ids of jobs in these ``statuses``."""
-    metavar = {"none": "[URL]", "one": "[URL] ID", "maybe": "[URL] [ID]"}[job]
+    """Add the argument ``[URL] [ID]...``; a shell completes ids of jobs in these ``statuses``."""
+    metavar = _METAVARS[job]
     complete = None if job == "none" else complete_ids(*statuses)
     return click.argument("words", nargs=-1, metavar=metavar, shell_complete=complete)
+
+
+_METAVARS = {"none": "[URL]", "one": "[URL] ID", "maybe": "[URL] [ID]", "many": "[URL] [ID]..."}
 
 
 def filters(function: _F) -> _F:
@@ -114,7 +117,7 @@ def json_option(function: _F) -> _F:
 
 
 def read_line(words: Sequence[str], job: str) -> Words:
-    """Return the store and the job that the words of the running command name."""
+    """Return the store and the jobs that the words of the running command name."""
     command = click.get_current_context().info_name or ""
     return read_words(words, command, job, tuple(jobs_group.commands))
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from collection_jobs.cli.jobs.leases import lease_json
 from collection_jobs.cli.jobs.queries import StatusTotals
 from collection_jobs.documents import to_document
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 
 __all__ = ["job_json", "stats_json", "totals_json"]
 
 
-def job_json(job: CollectionJob) -> dict[str, Any]:
-    """Describe a job: its fields in their order, the version of that, and the job's stats."""
-    return {**to_document(job), "stats": stats_json(JobStats.from_job(job))}
+def job_json(job: CollectionJob, lease: Lease | None = None) -> dict[str, Any]:
+    """Describe a job: its fields in their order, the version of that, its stats, and its lease."""
+    described = {**to_document(job), "stats": stats_json(JobStats.from_job(job))}
+    return described if lease is None else {**described, "lease": lease_json(lease)}
 
 
 def stats_json(stats: JobStats) -> dict[str, Any]:

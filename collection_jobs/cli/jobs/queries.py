@@ -11,7 +11,7 @@ from collection_jobs.protocol import CollectionJobRepository, PagesByKey
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 
-__all__ = ["StatusTotals", "recent", "totals"]
+__all__ = ["StatusTotals", "jobs_with", "recent", "totals"]
 
 _PAGE = 500
 _NOTHING = JobStats(total=0, completed=0, failed=0, total_candles=0)
@@ -74,14 +74,15 @@ async def totals(repository: CollectionJobRepository) -> dict[JobStatus, StatusT
     """Sum up every status, page by page: a job that changes meanwhile may be missed."""
     sums = dict.fromkeys(JobStatus, StatusTotals())
     for status in JobStatus:
-        async for job in _each(repository, status):
+        async for job in jobs_with(repository, status):
             sums[status] = sums[status].plus(job)
     return sums
 
 
-async def _each(
+async def jobs_with(
     repository: CollectionJobRepository, status: JobStatus
 ) -> AsyncIterator[CollectionJob]:
+    """Give every job with one status, oldest first, page by page."""
     after: tuple[datetime, str] | None = None
     offset = 0
     while True:

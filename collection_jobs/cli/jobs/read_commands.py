@@ -23,10 +23,12 @@ from collection_jobs.cli.jobs.group import (
     words_argument,
 )
 from collection_jobs.cli.jobs.json_output import job_json, stats_json, totals_json
+from collection_jobs.cli.jobs.leases import Leased, with_leases
 from collection_jobs.cli.jobs.queries import recent, totals
 from collection_jobs.cli.jobs.store import existing, on_store
 from collection_jobs.cli.jobs.table import jobs_table
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
@@ -49,18 +51,18 @@ def list_command(
     """List jobs, newest first."""
     url = read_line(words, "none").url
 
-    async def read(repository: CollectionJobRepository) -> list[CollectionJob]:
+    async def read(repository: CollectionJobRepository) -> tuple[Leased, bool]:
         chosen = tuple(map(JobStatus, statuses))
-        return await recent(repository, limit + 1, statuses=chosen, since=since)
+        found = await recent(repository, limit + 1, statuses=chosen, since=since)
+        return await with_leases(repository, found[:limit]), len(found) > limit
 
-    found = on_store(url, read)
-    jobs, more = found[:limit], len(found) > limit
+    (jobs, leases), more = on_store(url, read)
     if as_json:
-        print_json({"jobs": [job_json(job) for job in jobs], "more": more})
+        print_json({"jobs": [job_json(job, leases.get(job.id)) for job in jobs], "more": more})
         return
     if jobs:
         screen = console()
-        screen.print(jobs_table(jobs, screen))
+        screen.print(jobs_table(jobs, screen, leases=leases))
     else:
         kind = " like these" if statuses or since else ""
         console(stderr=True).print(f"no jobs{kind} in {escaped(shown_url(url))}")
@@ -73,17 +75,18 @@ def list_command(
 @words_argument("one")
 @json_option
 def show_command(words: Sequence[str], as_json: bool) -> None:
-    """Show one job: progress, times, and each symbol."""
+    """Show one job: progress, times, its worker, and each symbol."""
 
-    async def read(_: CollectionJobRepository, job: CollectionJob) -> CollectionJob:
-        return job
+    async def read(repository: CollectionJobRepository, job: CollectionJob) -> Leased:
+        return await with_leases(repository, [job])
 
-    job = on_job(read_line(words, "one"), read)
+    (job,), leases = on_job(read_line(words, "one"), read)
+    lease = leases.get(job.id)
     if as_json:
-        print_json(job_json(job))
+        print_json(job_json(job, lease))
     else:
         screen = console()
-        screen.print(render.job_view(job, screen))
+        screen.print(render.job_view(job, screen, lease=lease))
 
 
 @click.command("stats")
@@ -143,19 +146,27 @@ def watch_command(
     if live:
         limit = min(limit, max(screen.height - 4, 1))
 
+    leases: dict[str, Lease] = {}  # as of the last look
+
     def draw(jobs: Sequence[CollectionJob], now: datetime) -> RenderableType:
         if read.job_id:
-            return render.job_view(jobs[0], screen, now)
-        return jobs_table(jobs, screen, now) if jobs else Text("no jobs yet", "dim")
+            return render.job_view(jobs[0], screen, now, leases.get(read.job_id))
+        return jobs_table(jobs, screen, now, leases) if jobs else Text("no jobs yet", "dim")
 
     def ended(jobs: Sequence[CollectionJob]) -> bool:
         return bool(read.job_id) and jobs[0].finished_at is not None
 
     async def work(repository: CollectionJobRepository) -> None:
         async def look() -> Sequence[CollectionJob]:
-            if read.job_id:
-                return [await existing(repository, read.job_id)]
-            return await recent(repository, limit, statuses=chosen, since=since)
+            nonlocal leases
+            jobs = (
+                [await existing(repository, read.job_id)]
+                if read.job_id
+                else await recent(repository, limit, statuses=chosen, since=since)
+            )
+            if live:  # a line is for a change of the job, and a renewal is none
+                jobs, leases = await with_leases(repository, jobs)
+            return jobs
 
         if live:
             await watch.show_live(look, ended, draw, screen, interval)

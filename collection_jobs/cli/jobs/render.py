@@ -13,8 +13,10 @@ from rich.text import Text
 
 from collection_jobs.cli.escape import escaped, escaped_lines
 from collection_jobs.cli.jobs.formatting import STATUS_STYLES, ago, bar, instant, span, status, took
+from collection_jobs.cli.jobs.leases import expiry
 from collection_jobs.cli.jobs.queries import StatusTotals
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 
@@ -23,7 +25,12 @@ __all__ = ["job_view", "stats_view", "totals_view"]
 _WIDEST_BAR = 60
 
 
-def job_view(job: CollectionJob, console: Console, now: datetime | None = None) -> RenderableType:
+def job_view(
+    job: CollectionJob,
+    console: Console,
+    now: datetime | None = None,
+    lease: Lease | None = None,
+) -> RenderableType:
     """Everything about a job: what it collects, how far it is, when, and each outcome."""
     now = now or datetime.now(UTC)
     stats = JobStats.from_job(job)
@@ -37,7 +44,7 @@ def job_view(job: CollectionJob, console: Console, now: datetime | None = None) 
         Text(),
         _progress(stats, console),
         Text(),
-        _facts(job, now),
+        _facts(job, now, lease),
     ]
     if job.completed_symbols or job.failed_symbols:
         parts += [Text(), _outcomes(job)]
@@ -95,12 +102,16 @@ def _progress(stats: JobStats, console: Console) -> RenderableType:
     return Group(drawn, numbers)
 
 
-def _facts(job: CollectionJob, now: datetime) -> Table:
+def _facts(job: CollectionJob, now: datetime, lease: Lease | None) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, text in _times(job, now):
         table.add_row(name, text)
+    if lease is not None:
+        attempt = Text.assemble(escaped(lease.worker), (f"  attempt {lease.attempt:,}", "dim"))
+        table.add_row("worker", attempt)
+        table.add_row("lease", _when(lease.expires_at, expiry(lease, now)))
     if job.error_message is not None:
         table.add_row("error", Text("\n".join(escaped_lines(job.error_message)), "red"))
     if job.metadata:

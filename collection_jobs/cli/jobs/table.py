@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
@@ -15,13 +16,16 @@ from rich.text import Text
 
 from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.jobs.formatting import bar, instant, span, status, took
+from collection_jobs.cli.jobs.leases import expiry
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.stats import JobStats
 
 __all__ = ["jobs_table"]
 
 _GAP = 2
 _LEAST_ERROR = 16
+_LEAST_WORKER = 12
 
 
 class _Column(NamedTuple):
@@ -42,33 +46,49 @@ class _Column(NamedTuple):
 _COLUMNS = {
     "id": _Column("id", 0),
     "status": _Column("status", 0),
-    "bar": _Column("", 3),
+    "bar": _Column("", 4),
     "done": _Column("done", 0, right=True),
-    "failed": _Column("failed", 1, right=True),
-    "candles": _Column("candles", 1, right=True),
-    "took": _Column("took", 2, right=True),
-    "created": _Column("created (UTC)", 4),
-    "source": _Column("source", 5),
-    "timeframe": _Column("timeframe", 6),
-    "range": _Column("candles of", 8),
-    "error": _Column("error", 7),
+    "failed": _Column("failed", 2, right=True),
+    "candles": _Column("candles", 2, right=True),
+    "took": _Column("took", 3, right=True),
+    "worker": _Column("worker", 1),
+    "lease": _Column("lease ends", 1),
+    "created": _Column("created (UTC)", 5),
+    "source": _Column("source", 6),
+    "timeframe": _Column("timeframe", 7),
+    "range": _Column("candles of", 9),
+    "error": _Column("error", 8),
 }
+# Left out where no job has such a thing.
+_RARE = ("worker", "lease", "error")
 _Row = dict[str, Text]
 
 
 def jobs_table(
-    jobs: Sequence[CollectionJob], console: Console, now: datetime | None = None
+    jobs: Sequence[CollectionJob],
+    console: Console,
+    now: datetime | None = None,
+    leases: Mapping[str, Lease] = MappingProxyType({}),
 ) -> Table:
     """Return the jobs as a table for this console.
 
     On a terminal it is as wide as that, at most: columns that do not fit are left out, and what
     is too long ends in an ellipsis. Elsewhere nothing is cut, and there is one line per job.
+
+    Args:
+        jobs: The jobs.
+        console: Where the table is shown.
+        now: The time; None takes the machine's.
+        leases: The leases of the jobs that have one, by the jobs' ids.
     """
     fits = console.is_terminal or "COLUMNS" in os.environ
-    rows = [_row(job, console, now) for job in jobs]
-    widths = {name: _natural(name, rows) for name in _COLUMNS}
-    if not any(row["error"] for row in rows):
-        del widths["error"]
+    now = now or datetime.now(UTC)
+    rows = [_row(job, console, now, leases.get(job.id)) for job in jobs]
+    widths = {
+        name: _natural(name, rows)
+        for name in _COLUMNS
+        if name not in _RARE or any(row[name] for row in rows)
+    }
     if fits:
         widths = _fitting(widths, console.width)
     else:
@@ -86,12 +106,14 @@ def jobs_table(
             overflow="ellipsis",
         )
     for row in rows:
-        row["id"] = _cut(row["id"], widths["id"])
+        for name in ("id", "worker"):
+            if name in widths:
+                row[name] = _cut(row[name], widths[name])
         table.add_row(*(row[name] for name in _COLUMNS if name in widths))
     return table
 
 
-def _row(job: CollectionJob, console: Console, now: datetime | None) -> _Row:
+def _row(job: CollectionJob, console: Console, now: datetime, lease: Lease | None) -> _Row:
     stats = JobStats.from_job(job)
     width = 10 if console.width < 100 else 16
     return {
@@ -102,12 +124,20 @@ def _row(job: CollectionJob, console: Console, now: datetime | None) -> _Row:
         "failed": Text(f"{stats.failed:,}" if stats.failed else "", "bold red"),
         "candles": Text(f"{stats.total_candles:,}"),
         "took": Text(took(job, now)),
+        "worker": Text("" if lease is None else escaped(lease.worker)),
+        "lease": _lease_end(lease, now),
         "created": Text(instant(job.created_at), "dim"),
         "source": Text(escaped(job.source)),
         "timeframe": Text(escaped(job.timeframe)),
         "range": Text(span(job.start, job.end), "dim"),
         "error": Text(_first_error(job), "red"),
     }
+
+
+def _lease_end(lease: Lease | None, now: datetime) -> Text:
+    if lease is None:
+        return Text()
+    return Text(expiry(lease, now), "" if lease.expires_at > now else "bold red")
 
 
 def _first_error(job: CollectionJob) -> str:
@@ -121,14 +151,14 @@ def _natural(name: str, rows: Sequence[_Row]) -> int:
 
 def _fitting(natural: dict[str, int], width: int) -> dict[str, int]:
     """Return the widths of the columns that fit, by their ranks; ids and errors give way."""
-    shortest = {"id": width // 3, "error": _LEAST_ERROR}
+    shortest = {"id": width // 3, "worker": _LEAST_WORKER, "error": _LEAST_ERROR}
     least = {name: min(cells, shortest.get(name, cells)) for name, cells in natural.items()}
     chosen: dict[str, int] = {}
     for name in sorted(least, key=lambda name: _COLUMNS[name].rank):
         if _total({**chosen, name: least[name]}) <= width or _COLUMNS[name].rank == 0:
             chosen[name] = least[name]
     spare = width - _total(chosen)
-    for name in ("id", "error"):
+    for name in ("id", "worker", "error"):
         if name in chosen and spare > 0:
             more = min(spare, natural[name] - chosen[name])
             chosen[name], spare = chosen[name] + more, spare - more

@@ -1,93 +1,223 @@
-"""The commands of `jobs` that change: retry, cancel, delete."""
+"""The commands of `jobs` that change: retry, cancel, release, delete."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Awaitable, Callable, Sequence
 
 import click
 
 from collection_jobs.cli.escape import escaped
-from collection_jobs.cli.failure import Refused
-from collection_jobs.cli.jobs.formatting import console
-from collection_jobs.cli.jobs.group import (
-    json_option,
-    on_job,
-    print_json,
-    read_line,
-    words_argument,
+from collection_jobs.cli.failure import URL_VARIABLE, Failure, Refused
+from collection_jobs.cli.jobs.arguments import Words
+from collection_jobs.cli.jobs.changing import Action, ChangeReport, change_jobs
+from collection_jobs.cli.jobs.group import json_option, read_line, words_argument
+from collection_jobs.cli.jobs.leases import with_leases
+from collection_jobs.cli.jobs.selection import Chosen, Selection, select, selecting
+from collection_jobs.cli.jobs.transitions import (
+    StatusChange,
+    cancelled,
+    has_expired,
+    not_cancelled,
+    not_released,
+    not_retried,
+    released,
+    released_if_expired,
+    retried,
 )
-from collection_jobs.cli.jobs.transitions import cancelled, retried
 from collection_jobs.job import CollectionJob
-from collection_jobs.protocol import CollectionJobRepository
-from collection_jobs.stats import JobStats
+from collection_jobs.protocol import CollectionJobRepository, LeasesJobs
 from collection_jobs.status import JobStatus
+from collection_jobs.urls import scheme_of_url
 
-__all__ = ["cancel_command", "delete_command", "retry_command"]
+__all__ = ["cancel_command", "delete_command", "release_command", "retry_command"]
+
+_Transition = Callable[[CollectionJobRepository, CollectionJob], Awaitable[StatusChange]]
 
 
-def _tell_change(former: CollectionJob, changed: CollectionJob, as_json: bool) -> None:
-    before, now = former.status.value, changed.status.value
-    if as_json:
-        print_json({"id": former.id, "former_status": before, "status": now})
-    else:
-        console().print(f"{escaped(former.id)} was {before} and is {now}")
+def _told(
+    transition: _Transition,
+) -> Callable[[CollectionJobRepository, CollectionJob], Awaitable[ChangeReport]]:
+    """Make a change of status, and tell it."""
+
+    async def change(repository: CollectionJobRepository, job: CollectionJob) -> ChangeReport:
+        former, changed, worker = await transition(repository, job)
+        before, now = former.status.value, changed.status.value
+        by = "" if worker is None else f" by {escaped(worker)}"
+        shape = {"id": former.id, "former_status": before, "status": now}
+        if worker is not None:
+            shape["worker"] = worker
+        return ChangeReport(f"{escaped(former.id)} was {before}{by} and is {now}", shape)
+
+    return change
+
+
+def _words(words: Sequence[str], selection: Selection) -> Words:
+    """Read the line; where jobs are selected by options, it names the store at most."""
+    if not selection.is_given:
+        return read_line(words, "many")
+    usual = os.environ.get(URL_VARIABLE)
+    named_too = bool(words and usual) and scheme_of_url(words[0]) is None
+    if len(words) > 1 or named_too:
+        raise Failure("name the jobs, or select them by options, but not both")
+    return read_line(words, "none")
 
 
 @click.command("retry")
-@words_argument("one", JobStatus.FAILED)
+@words_argument("many", JobStatus.FAILED)
+@selecting(JobStatus.FAILED)
 @json_option
-def retry_command(words: Sequence[str], as_json: bool) -> None:
-    """Make a failed job pending again; its outcomes stay."""
-    _tell_change(*on_job(read_line(words, "one"), retried), as_json)
+def retry_command(
+    words: Sequence[str],
+    statuses: Sequence[str],
+    source: str | None,
+    every: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Make failed jobs pending again; their outcomes stay."""
+    selection = Selection.of(statuses, source, every)
+    action = Action("retry", "retried", (JobStatus.FAILED,), _told(retried), not_retried)
+    change_jobs(_words(words, selection), selection, action, yes=yes, as_json=as_json)
 
 
 @click.command("cancel")
-@words_argument("one", JobStatus.PENDING, JobStatus.RUNNING)
-@click.option("--reason", metavar="TEXT", help="The error message to store with the job.")
+@words_argument("many", JobStatus.PENDING, JobStatus.RUNNING)
+@selecting(JobStatus.PENDING, JobStatus.RUNNING)
+@click.option("--reason", metavar="TEXT", help="The error message to store with the jobs.")
 @json_option
-def cancel_command(words: Sequence[str], reason: str | None, as_json: bool) -> None:
-    """Cancel a pending or running job permanently; its outcomes stay."""
+def cancel_command(
+    words: Sequence[str],
+    statuses: Sequence[str],
+    source: str | None,
+    every: bool,
+    yes: bool,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Cancel pending or running jobs permanently; their outcomes stay."""
 
-    async def cancel(
-        repository: CollectionJobRepository, job: CollectionJob
-    ) -> tuple[CollectionJob, CollectionJob]:
+    async def cancel(repository: CollectionJobRepository, job: CollectionJob) -> StatusChange:
         return await cancelled(repository, job, reason)
 
-    _tell_change(*on_job(read_line(words, "one"), cancel), as_json)
+    selection = Selection.of(statuses, source, every)
+    live = (JobStatus.PENDING, JobStatus.RUNNING)
+    action = Action("cancel", "cancelled", live, _told(cancel), not_cancelled)
+    change_jobs(_words(words, selection), selection, action, yes=yes, as_json=as_json)
+
+
+@click.command("release")
+@words_argument("many", JobStatus.RUNNING)
+@selecting(JobStatus.RUNNING)
+@click.option("--expired", is_flag=True, help="All running jobs whose leases have expired.")
+@json_option
+def release_command(
+    words: Sequence[str],
+    statuses: Sequence[str],
+    source: str | None,
+    every: bool,
+    expired: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Make running jobs pending again, and end their leases; their outcomes stay.
+
+    A worker that still works on such a job is refused at its next change if it works under a lease.
+    """
+    selection = Selection.of(statuses, source, every, expired=expired)
+    transition = _told(released_if_expired if expired else released)
+
+    async def release(repository: CollectionJobRepository, job: CollectionJob) -> ChangeReport:
+        told = await transition(repository, job)
+        if not isinstance(repository, LeasesJobs):
+            warn_once()
+        return told
+
+    warned = False
+
+    def warn_once() -> None:
+        nonlocal warned
+        if not warned:
+            warned = True
+            click.echo(_NO_LEASES, err=True)
+
+    action = Action(
+        "release",
+        "released",
+        (JobStatus.RUNNING,),
+        release,
+        not_released,
+        choose=_expired if expired else None,
+    )
+    change_jobs(_words(words, selection), selection, action, yes=yes, as_json=as_json)
+
+
+_NO_LEASES = (
+    "this store does not lease jobs: it is not known who worked on them, and a worker that still"
+    " does is not stopped"
+)
+
+
+async def _expired(repository: CollectionJobRepository, selection: Selection) -> Chosen:
+    """Find the jobs whose leases have expired, by the clock of this machine."""
+    if not isinstance(repository, LeasesJobs):
+        raise Refused(
+            "this store does not lease jobs, so no lease of it can have expired: name the jobs, or"
+            " use --all"
+        )
+    chosen, part = Chosen(), list[CollectionJob]()
+
+    async def look() -> None:
+        for lease in (await with_leases(repository, part)).leases.values():
+            if has_expired(lease):
+                chosen.add(lease.job)
+        part.clear()
+
+    async for job in select(repository, selection, (JobStatus.RUNNING,)):
+        part.append(job)
+        if len(part) == _PART:
+            await look()
+    await look()
+    return chosen
+
+
+_PART = 500
 
 
 @click.command("delete")
-@words_argument("one", JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.FAILED)
-@click.option("--yes", is_flag=True, help="Delete without asking for confirmation.")
+@words_argument("many", JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.FAILED)
+@selecting(*JobStatus)
 @json_option
-def delete_command(words: Sequence[str], yes: bool, as_json: bool) -> None:
-    """Delete a job and its outcomes, after asking for confirmation."""
-
-    async def delete(repository: CollectionJobRepository, job: CollectionJob) -> bool:
-        if not yes:
-            _ask(job)
-        return await repository.delete(job.id)
-
-    read = read_line(words, "one")
-    if not on_job(read, delete):
-        raise Refused(f"job {read.job_id!r} was deleted in the meantime")
-    if as_json:
-        print_json({"id": read.job_id, "deleted": True})
-    else:
-        console().print(f"{escaped(read.job_id)} is deleted")
+def delete_command(
+    words: Sequence[str],
+    statuses: Sequence[str],
+    source: str | None,
+    every: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Delete jobs and their outcomes, after asking for confirmation."""
+    selection = Selection.of(statuses, source, every)
+    action = Action("delete", "deleted", tuple(JobStatus), _delete, question=_question)
+    change_jobs(_words(words, selection), selection, action, yes=yes, as_json=as_json)
 
 
-def _ask(job: CollectionJob) -> None:
-    stats = JobStats.from_job(job)
-    running = ", although a worker is processing it" if job.status is JobStatus.RUNNING else ""
-    question = (
-        f"Delete {escaped(job.id)}, which is {job.status.value}, with the outcomes of"
-        f" {stats.completed + stats.failed:,} of {stats.total:,} symbols{running}?"
+async def _delete(repository: CollectionJobRepository, job: CollectionJob) -> ChangeReport:
+    if not await repository.delete(job.id):
+        raise Refused(f"job {job.id!r} was deleted in the meantime")
+    return ChangeReport(f"{escaped(job.id)} is deleted", {"id": job.id, "deleted": True})
+
+
+def _question(chosen: Chosen, selection: Selection) -> str:
+    symbols = [sums.symbols for sums in chosen.totals.values()]
+    outcomes = (
+        f"with the outcomes of {sum(one.completed + one.failed for one in symbols):,} of"
+        f" {sum(one.total for one in symbols):,} symbols"
     )
-    try:
-        agreed = click.confirm(question, err=True)
-    except click.Abort:
-        click.echo(err=True)  # the question still stands on its line
-        raise Refused("nothing was deleted: use --yes to delete without asking") from None
-    if not agreed:
-        raise Refused("nothing was deleted")
+    running = JobStatus.RUNNING in chosen.totals
+    if len(chosen.ids) == 1 and not selection.is_given:
+        warning = ", although a worker is processing it" if running else ""
+        ((job_id,), (status,)) = chosen.ids, chosen.totals
+        return f"Delete {escaped(job_id)}, which is {status.value}, {outcomes}{warning}?"
+    warning = ", although workers are processing those that run" if running else ""
+    return f"Delete {chosen.described(selection.source)}, {outcomes}{warning}?"

@@ -7,15 +7,22 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from collection_jobs import JobStatus
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
 from collection_jobs.adapters.sqlite.schema import SQLITE_SCHEMA_VERSION
+from collection_jobs.lease import MAX_TTL
 from tests.adapters.schemas import DELETED, FOLDER, JOBS, text
 
 
 async def fill(path: Path) -> None:
-    """Save every job, and delete one."""
+    """Save every job, the running one under a lease, and delete one."""
     async with SQLiteCollectionJobRepository(path) as repository:
         await repository.save_many((DELETED, DELETED, DELETED, *JOBS))
+        for job in JOBS:
+            if job.status is JobStatus.RUNNING:
+                await repository.save(job.give_back())
+                await repository.claim(job.id, "it's a worker", MAX_TTL)
+                await repository.save(job)
         await repository.delete(DELETED.id)
 
 

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import ClassVar, Self
 from typing_extensions import override
 from collection_jobs.adapters.sqlite.settings import Synchronous
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
@@ -58,6 +59,10 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     most a few milliseconds. Reads that turn out longer, listings with a limit above 100 and
     ``get_running_jobs`` run on a second thread. A caller that only reads still yields to other
     tasks, after about 60 jobs. Up to 64 MB of a large store are cached in memory.
+
+    Leases expire by the machine's clock, which all processes on the file share. A claim costs the
+    same however many jobs are stored, run or have expired; each lease that expires costs the next
+    ``claim_next`` about a third of a claim, once.
 
     Any method raises RepositoryClosedError while the repository is not open, and RepositoryError
     when SQLite fails, for example because another connection held the file's lock for longer than
@@ -154,12 +159,28 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         job_id: str,
         status: JobStatus,
         error_message: str | None=None,
+        *,
+        lease: Lease | None=None,
     ) -> bool: ...
     @override
-    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None: ...
+    async def add_failed_symbol(
+        self,
+        job_id: str,
+        symbol: str,
+        error: str,
+        *,
+        lease: Lease | None=None,
+    ) -> None: ...
     @override
     async def get_stats(self, job_id: str) -> JobStats | None: ...
-    async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
+    async def add_completed_symbol(
+        self,
+        job_id: str,
+        symbol: str,
+        candles: int,
+        *,
+        lease: Lease | None=None,
+    ) -> None:
         """Record that one symbol of a job was collected; the counterpart of add_failed_symbol.
 
         The last outcome of a symbol counts. Concurrent calls all take effect. A cancelled call
@@ -169,9 +190,11 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
             candles: The number of candles collected, 0 or more, and below 2**63.
+            lease: The caller's lease of this job; None records it whoever holds the job.
 
         Raises:
-            JobNotFoundError: There is no such job; nothing changed.
+            LeaseLostError: The lease is not current; nothing changed.
+            JobNotFoundError: There is no such job, and no lease was given; nothing changed.
             UnknownSymbolError: The job does not collect this symbol; nothing changed.
             RepositoryError: SQLite failed.
         """
@@ -203,6 +226,104 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
 
         Returns:
             The jobs by ``created_at``, then by ``id`` in code-point order, as in list_by_status.
+
+        Raises:
+            RepositoryError: SQLite failed.
+        """
+    async def add(self, job: CollectionJob) -> bool:
+        """Create a job, unless there is one of its id.
+
+        A cancelled call created the job or nothing. May be repeated.
+
+        Args:
+            job: The job to store; its ``revision`` has no meaning here.
+
+        Returns:
+            Whether this call created the job; if not, nothing changed.
+
+        Raises:
+            RepositoryError: SQLite failed.
+        """
+    async def add_many(self, jobs: Iterable[CollectionJob]) -> list[bool]:
+        """Add each of the jobs, in order, at one instant.
+
+        A cancelled call added all that were new, or none. May be repeated.
+
+        Args:
+            jobs: The jobs, each as for add.
+
+        Returns:
+            For each job, in order, whether it was created.
+
+        Raises:
+            RepositoryError: SQLite failed; nothing changed.
+        """
+    async def claim_next(
+        self,
+        worker: str,
+        ttl: timedelta,
+        *,
+        source: str | None=None,
+        most_running: int | None=None,
+    ) -> Lease | None:
+        """Claim the oldest job that is PENDING, or RUNNING under a lease that has expired.
+
+        The clock is the machine's. A cancelled call claimed a job or none; the lease of a claim
+        that nobody heard of expires.
+
+        Args:
+            worker: Who claims, as an id.
+            ttl: For how long, 50 milliseconds to 7 days.
+            source: Take only jobs of this source; None takes those of any.
+            most_running: Take no job while so many jobs of ``source`` (of all, if it is None) are
+                RUNNING under leases that have not expired; 1 or more. None sets no limit.
+
+        Returns:
+            The lease, or None if there is no such job.
+
+        Raises:
+            RepositoryError: SQLite failed.
+        """
+    async def claim(self, job_id: str, worker: str, ttl: timedelta) -> Lease | None:
+        """Claim one job, if it is PENDING, or RUNNING under a lease that has expired.
+
+        A cancelled call claimed the job or nothing.
+
+        Args:
+            job_id: The job's id, compared exactly.
+            worker: Who claims, as an id.
+            ttl: For how long, 50 milliseconds to 7 days.
+
+        Returns:
+            The lease, or None if the job is unknown or not to be had; then nothing changed.
+
+        Raises:
+            RepositoryError: SQLite failed.
+        """
+    async def renew(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Move the expiry of a current lease to ``ttl`` from now, also if it has expired.
+
+        A cancelled call moved the expiry or nothing. May be repeated.
+
+        Args:
+            lease: The lease, as it was claimed or last renewed.
+            ttl: For how long, 50 milliseconds to 7 days; it may be less than was left.
+
+        Returns:
+            The lease with its new expiry, the same token, and the job as it is stored now.
+
+        Raises:
+            LeaseLostError: The lease is not current; nothing changed.
+            RepositoryError: SQLite failed.
+        """
+    async def get_lease(self, job_id: str) -> Lease | None:
+        """Read the current lease of a job, whether or not it has expired.
+
+        Args:
+            job_id: The job's id, compared exactly.
+
+        Returns:
+            The lease; None if the job is unknown, or not RUNNING under a lease.
 
         Raises:
             RepositoryError: SQLite failed.
