@@ -22,7 +22,6 @@ from candle_worker import take_over
 from collect_candles import every, open_store
 
 from collection_jobs import CollectionJob, JobStatus, Lease, open_repository
-from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
 from tests.adapters.postgres_server import Database, a_database, a_schema
 
 SCRIPT = Path(__file__).parent.parent.parent / "examples" / "collect_candles.py"
@@ -154,10 +153,6 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_repeats_nothing(
     assert_all_is_there_once(url, out)
 
 
-@pytest.mark.skipif(
-    not hasattr(SQLiteCollectionJobRepository, "claim_next"),
-    reason="the SQLite adapter has no leases yet",
-)
 def test_on_sqlite_nothing_but_the_url_is_another(out: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/jobs.db"
     plan(url)
