@@ -34,8 +34,8 @@ EDITS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "adapters/sqlite/migrations.py",
-        "2: _VERSION_3",
-        ', 3: ("ALTER TABLE jobs ADD COLUMN desk TEXT",)',
+        "3: _VERSION_4",
+        ', 4: ("ALTER TABLE jobs ADD COLUMN desk TEXT",)',
     ),
     (
         "adapters/postgres/migrations.py",
