@@ -26,8 +26,10 @@ from tests.adapters.postgres_server import Database, a_database, a_schema
 
 SCRIPT = Path(__file__).parent.parent.parent / "examples" / "collect_candles.py"
 START, END = datetime(2017, 5, 1, tzinfo=UTC), datetime(2017, 8, 1, tzinfo=UTC)
-PLAN = ("--start", f"{START:%Y-%m-%d}", "--end", f"{END:%Y-%m-%d}", "--days", "3")
-JOBS = 31
+PLAN = ("--start", f"{START:%Y-%m-%d}", "--end", f"{END:%Y-%m-%d}")
+JOBS, FEW = 31, 12
+DAYS = {JOBS: "3", FEW: "8"}
+"""How many days of the range make one job, for so many jobs."""
 TTL = 2.0
 """Seconds of a lease: the shorter, the sooner a dead worker's job is claimed by another."""
 LINE = re.compile(r"(\d+): (given back|given up|\w+) (.*?)(?:, \d+ candles)?$")
@@ -60,8 +62,9 @@ def collect(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def plan(url: str, source: str = "sample", *, symbol: str = "EURUSD") -> None:
-    planned = collect("plan", url, source, "--timeframe", "1h", "--symbol", symbol, *PLAN)
+def plan(url: str, number: int = JOBS) -> None:
+    chosen = ("--timeframe", "1h", "--symbol", "EURUSD", "--days", DAYS[number])
+    planned = collect("plan", url, "sample", *chosen, *PLAN)
     assert planned.returncode == 0, planned.stderr
 
 
@@ -129,7 +132,7 @@ def counted(*folders: Path) -> dict[str, Path]:
     return {start: path for start, (_, path) in sorted(found.items())}
 
 
-def assert_all_is_there_once(url: str, *folders: Path) -> None:
+def assert_all_is_there_once(url: str, *folders: Path, number: int = JOBS) -> None:
     """Every candle of the source is in one file, and every job knows how many it has."""
     due = list(open_source("sample").candles("EURUSD", "1h", START, END))
     files = list(counted(*folders).values())
@@ -137,7 +140,7 @@ def assert_all_is_there_once(url: str, *folders: Path) -> None:
     found = [row["time"] for file in rows for row in file]
     assert found == [one.at.isoformat() for one in due]
     completed = jobs(url, JobStatus.COMPLETED)
-    assert len(completed) == len(files) == JOBS
+    assert len(completed) == len(files) == number
     assert sum(sum(job.completed_symbols.values()) for job in completed) == len(due)
 
 
@@ -248,8 +251,8 @@ def test_a_worker_that_is_stopped_past_its_lease_and_wakes_up_changes_nothing(
 
 
 def test_a_job_that_ends_its_workers_is_given_up_after_the_third(url: str, out: Path) -> None:
-    plan(url)
-    poisoned = "sample 1h 2017-05-07"
+    plan(url, FEW)
+    poisoned = "sample 1h 2017-05-09"
     crew = Crew(url, out)
     for said in crew:
         if said[2] == "claimed" and said[3] == poisoned and crew.told("claimed")[poisoned] <= 3:
@@ -260,11 +263,11 @@ def test_a_job_that_ends_its_workers_is_given_up_after_the_third(url: str, out: 
     assert (job.id, job.error_message) == (poisoned, "given up: it has ended 3 workers")
     assert collect("retry", url).stdout == "1 jobs will be tried again\n"
     assert Crew(url, out).end() == 0
-    assert_all_is_there_once(url, out)
+    assert_all_is_there_once(url, out, number=FEW)
 
 
 def test_all_workers_together_keep_to_the_limit_of_a_source(url: str, tmp_path: Path) -> None:
-    plan(url)
+    plan(url, FEW)
     crews = [Crew(url, tmp_path / f"{n}", "--workers=3", "--per-source=2") for n in range(2)]
 
     async def watch() -> list[int]:
@@ -277,22 +280,22 @@ def test_all_workers_together_keep_to_the_limit_of_a_source(url: str, tmp_path: 
 
     assert max(asyncio.run(watch())) == 2
     assert [crew.end() for crew in crews] == [0, 0]
-    assert_all_is_there_once(url, *(tmp_path / f"{n}" for n in range(2)))
+    assert_all_is_there_once(url, *(tmp_path / f"{n}" for n in range(2)), number=FEW)
 
 
 def test_a_plan_that_is_made_again_meanwhile_resets_nothing(url: str, out: Path) -> None:
-    plan(url)
+    plan(url, FEW)
     crew = Crew(url, out)
-    for _ in range(3):
-        crew.until(4)
-        plan(url)
+    for _ in range(2):
+        crew.until(3)
+        plan(url, FEW)
     assert crew.end() == 0
     assert set(crew.told("claimed").values()) == set(crew.told("collected").values()) == {1}
-    assert_all_is_there_once(url, out)
+    assert_all_is_there_once(url, out, number=FEW)
 
 
 def test_after_all_were_killed_another_run_goes_on(url: str, out: Path) -> None:
-    plan(url)
+    plan(url, FEW)
     crew = Crew(url, out)
     workers = crew.until(8)
     crew.process.kill()
@@ -304,24 +307,24 @@ def test_after_all_were_killed_another_run_goes_on(url: str, out: Path) -> None:
     again = Crew(url, out)
     assert again.end() == 0
     assert set((crew.told("collected") + again.told("collected")).values()) == {1}
-    assert_all_is_there_once(url, out)
+    assert_all_is_there_once(url, out, number=FEW)
 
 
 def test_who_is_asked_to_end_gives_the_jobs_back(url: str, out: Path) -> None:
-    plan(url)
+    plan(url, FEW)
     crew = Crew(url, out)
     crew.until(4)
     crew.process.send_signal(signal.SIGINT)
     crew.end()
     assert jobs(url, JobStatus.RUNNING) == []
     assert Crew(url, out).end() == 0
-    assert_all_is_there_once(url, out)
+    assert_all_is_there_once(url, out, number=FEW)
 
 
 def test_a_run_waits_for_the_jobs_of_others_and_not_for_those_without_a_lease(
     url: str, out: Path
 ) -> None:
-    plan(url)
+    plan(url, FEW)
 
     async def claim() -> tuple[Lease | None, str]:
         async with open_store(url) as repository:
@@ -337,7 +340,7 @@ def test_a_run_waits_for_the_jobs_of_others_and_not_for_those_without_a_lease(
     assert f"claimed {lease.job.id}" in ran.stdout
     assert "running without a lease, or planned meanwhile: 1\n" in ran.stdout
     assert [job.id for job in jobs(url, JobStatus.RUNNING)] == [by_hand]
-    assert len(jobs(url, JobStatus.COMPLETED)) == JOBS - 1
+    assert len(jobs(url, JobStatus.COMPLETED)) == FEW - 1
 
 
 def test_a_file_that_a_former_worker_left_is_taken_over(out: Path) -> None:
