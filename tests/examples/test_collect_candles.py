@@ -241,6 +241,7 @@ def test_a_worker_that_is_stopped_past_its_lease_and_wakes_up_changes_nothing(
     before = jobs(url, JobStatus.COMPLETED)
     revisions = [job.revision for job in before]
     there = counted(tmp_path / "others", tmp_path / "slow")
+    files = set(tmp_path.rglob("*.csv"))
     os.kill(worker, signal.SIGCONT)
     assert slow.end() == 0
     assert slow.told("lost") == {job_id: 1}
@@ -248,6 +249,24 @@ def test_a_worker_that_is_stopped_past_its_lease_and_wakes_up_changes_nothing(
     assert after == before
     assert [job.revision for job in after] == revisions
     assert counted(tmp_path / "others", tmp_path / "slow") == there
+    assert set(tmp_path.rglob("*.csv")) <= files
+
+
+def test_a_job_that_takes_longer_than_its_lease_stays_with_its_worker(
+    url: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in "ABCD":
+        (source / f"{name}.csv").write_text("time,o,h,l,c,v\n2017-05-01,1,1,1,1,1\n")
+    collect("plan", url, str(source), "--start", "2017-05-01", "--end", "2017-05-02")
+    pace = f"--pace={TTL / 2}"
+    crews = [Crew(url, tmp_path / f"{n}", "--workers=1", pace) for n in range(2)]
+    assert [crew.end() for crew in crews] == [0, 0]
+    told = crews[0].told("claimed") + crews[1].told("claimed")
+    assert list(told.values()) == [1]
+    (job,) = jobs(url, JobStatus.COMPLETED)
+    assert job.completed_symbols == dict.fromkeys("ABCD", 1)
 
 
 def test_a_job_that_ends_its_workers_is_given_up_after_the_third(url: str, out: Path) -> None:
