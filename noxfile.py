@@ -133,6 +133,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def claims(session: nox.Session) -> None:
+    """Measure how many jobs many workers claim a second on PostgreSQL, beside other ways."""
+    install(session, "test", "bench")
+    session.run("python", "-m", "benchmarks.claims", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the site in site/, with warnings as errors."""
     install(session, "docs", "test", extras="check,postgres")

@@ -34,12 +34,12 @@ EDITS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "adapters/sqlite/migrations.py",
-        "2: _VERSION_3",
-        ', 3: ("ALTER TABLE jobs ADD COLUMN desk TEXT",)',
+        "3: _VERSION_4",
+        ', 4: ("ALTER TABLE jobs ADD COLUMN desk TEXT",)',
     ),
     (
         "adapters/postgres/migrations.py",
-        "    Migration(_VERSION_3),\n",
+        "    Migration(VERSION_4),\n",
         '    Migration("ALTER TABLE {schema}.jobs ADD COLUMN desk text"),\n',
     ),
     (ORACLE, "    metadata: frozenset[tuple[str, str]]\n", "    desk: str | None = None\n"),

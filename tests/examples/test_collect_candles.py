@@ -4,35 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import fcntl
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from candle_sources import open_source
-from collect_candles import every
+from candle_worker import take_over
+from collect_candles import every, open_store
 
-from collection_jobs import CollectionJob, JobStatus, open_repository
-from tests.adapters.postgres_server import a_database, a_schema
+from collection_jobs import CollectionJob, JobStatus, Lease, open_repository
+from tests.adapters.postgres_server import Database, a_database, a_schema
 
 SCRIPT = Path(__file__).parent.parent.parent / "examples" / "collect_candles.py"
 START, END = datetime(2017, 5, 1, tzinfo=UTC), datetime(2017, 8, 1, tzinfo=UTC)
-PLAN = ("--start", f"{START:%Y-%m-%d}", "--end", f"{END:%Y-%m-%d}", "--days", "3")
-LINE = re.compile(r"(\d+): (\w+) (.*?)(?:, \d+ candles)?$")
+PLAN = ("--start", f"{START:%Y-%m-%d}", "--end", f"{END:%Y-%m-%d}")
+JOBS, FEW = 31, 12
+DAYS = {JOBS: "3", FEW: "8"}
+"""How many days of the range make one job, for so many jobs."""
+TTL = 2.0
+"""Seconds of a lease: the shorter, the sooner a dead worker's job is claimed by another."""
+LINE = re.compile(r"(\d+): (given back|given up|\w+) (.*?)(?:, \d+ candles)?$")
+
+
+@pytest.fixture(scope="module")
+def database() -> Generator[Database]:
+    with a_database() as found:
+        yield found
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/jobs.db"
+def url(database: Database) -> Generator[str]:
+    with a_schema(database) as schema:
+        yield database.in_schema(schema)
 
 
 @pytest.fixture
@@ -50,17 +62,18 @@ def collect(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def plan(url: str, source: str = "sample", *, symbol: str = "EURUSD") -> None:
-    planned = collect("plan", url, source, "--timeframe", "1h", "--symbol", symbol, *PLAN)
+def plan(url: str, number: int = JOBS) -> None:
+    chosen = ("--timeframe", "1h", "--symbol", "EURUSD", "--days", DAYS[number])
+    planned = collect("plan", url, "sample", *chosen, *PLAN)
     assert planned.returncode == 0, planned.stderr
 
 
 class Crew:
     """A run that goes on while the test looks at what it says."""
 
-    def __init__(self, url: str, out: Path) -> None:
+    def __init__(self, url: str, out: Path, *options: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, SCRIPT, "run", url, out, "--workers=3", "--pace=0.1"],
+            [sys.executable, SCRIPT, "run", url, out, "--pace=0.1", f"--ttl={TTL}", *options],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -74,15 +87,16 @@ class Crew:
             if said := LINE.match(line.strip()):
                 yield said
 
+    def hear(self, what: str) -> tuple[int, str]:
+        """Wait until a worker says that; return who, and of what."""
+        for said in self:
+            if said[2] == what:
+                return int(said[1]), said[3]
+        raise AssertionError("".join(self.lines))
+
     def until(self, number: int, what: str = "collected") -> set[int]:
         """Wait until the workers have said that so often; return who they are."""
-        workers: set[int] = set()
-        for said in self:
-            workers.add(int(said[1]))
-            number -= said[2] == what
-            if number == 0:
-                return workers
-        raise AssertionError("".join(self.lines))
+        return {self.hear(what)[0] for _ in range(number)}
 
     def end(self) -> int:
         with self.process:
@@ -90,9 +104,9 @@ class Crew:
                 pass
         return self.process.returncode
 
-    def collected(self) -> Counter[str]:
+    def told(self, what: str) -> Counter[str]:
         said = filter(None, (LINE.match(line.strip()) for line in self.lines))
-        return Counter(one[3] for one in said if one[2] == "collected")
+        return Counter(one[3] for one in said if one[2] == what)
 
 
 def jobs(url: str, status: JobStatus) -> list[CollectionJob]:
@@ -103,15 +117,30 @@ def jobs(url: str, status: JobStatus) -> list[CollectionJob]:
     return asyncio.run(read())
 
 
-def assert_all_is_there_once(url: str, out: Path) -> None:
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # it may have ended
+        os.kill(pid, signal.SIGKILL)
+
+
+def counted(*folders: Path) -> dict[str, Path]:
+    """The files that count, of all folders: of several of a job, that of the greatest token."""
+    found: dict[str, tuple[int, Path]] = {}
+    for folder in folders:
+        for path in folder.glob("sample/1h/EURUSD/*.csv"):
+            start, token, _ = path.name.split(".")
+            found[start] = max(found.get(start, (0, path)), (int(token), path))
+    return {start: path for start, (_, path) in sorted(found.items())}
+
+
+def assert_all_is_there_once(url: str, *folders: Path, number: int = JOBS) -> None:
     """Every candle of the source is in one file, and every job knows how many it has."""
     due = list(open_source("sample").candles("EURUSD", "1h", START, END))
-    files = sorted(out.glob("sample/1h/EURUSD/*.csv"))
+    files = list(counted(*folders).values())
     rows = [csv.DictReader(path.read_text().splitlines()) for path in files]
     found = [row["time"] for file in rows for row in file]
     assert found == [one.at.isoformat() for one in due]
     completed = jobs(url, JobStatus.COMPLETED)
-    assert len(completed) == len(files) == 31
+    assert len(completed) == len(files) == number
     assert sum(sum(job.completed_symbols.values()) for job in completed) == len(due)
 
 
@@ -123,77 +152,225 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_repeats_nothing(
     os.kill(crew.until(6).pop(), signal.SIGKILL)
     assert crew.end() == 0
     assert "a worker died of SIGKILL; another takes its place\n" in crew.lines
-    assert set(crew.collected().values()) == {1}
+    assert set(crew.told("collected").values()) == {1}
     assert_all_is_there_once(url, out)
 
 
-def test_on_postgresql_nothing_but_the_url_is_another(out: Path) -> None:
-    with a_database() as database, a_schema(database) as schema:
-        url = database.in_schema(schema)
-        plan(url)
-        crew = Crew(url, out)
-        os.kill(crew.until(6).pop(), signal.SIGKILL)
-        assert crew.end() == 0
-        assert set(crew.collected().values()) == {1}
-        assert_all_is_there_once(url, out)
+def test_on_sqlite_nothing_but_the_url_is_another(out: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    plan(url)
+    crew = Crew(url, out)
+    os.kill(crew.until(6).pop(), signal.SIGKILL)
+    assert crew.end() == 0
+    assert set(crew.told("collected").values()) == {1}
+    assert_all_is_there_once(url, out)
+
+
+def kill_at_random(crews: list[Crew], kills: int, seed: int) -> int:
+    """Kill workers of crews as they go, whatever they are doing; return how many."""
+    dice = random.Random(seed)  # noqa: S311 - it keeps no secret
+    done = 0
+    workers: list[set[int]] = [set() for _ in crews]
+    heard = [iter(crew) for crew in crews]
+    while done < kills:
+        place = dice.randrange(len(crews))
+        said = next(heard[place], None)
+        if said is None:
+            break
+        workers[place].add(int(said[1]))
+        if said[2] in ("claimed", "collected") and dice.random() < 0.3:
+            victim = dice.choice(sorted(workers[place]))
+            workers[place].discard(victim)
+            kill(victim)
+            done += 1
+    return done
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(200, marks=pytest.mark.release)])
+def test_two_machines_lose_nothing_and_collect_nothing_twice_whoever_is_killed(
+    url: str, tmp_path: Path, kills: int
+) -> None:
+    plan(url)
+    folders = [tmp_path / "one", tmp_path / "other"]
+    collected: Counter[str] = Counter()
+    done = rounds = 0
+    while rounds == 0 or done < kills or len(jobs(url, JobStatus.COMPLETED)) < JOBS:
+        crews = [Crew(url, folder, "--workers=2") for folder in folders]
+        done += kill_at_random(crews, kills - done, seed=rounds)
+        rounds += 1
+        for crew in crews:
+            assert crew.end() in (0, 1)  # 1: a job had three of its workers killed
+            collected += crew.told("collected")
+        for job in jobs(url, JobStatus.FAILED):
+            assert job.error_message == "given up: it has ended 3 workers"
+        if done < kills and not jobs(url, JobStatus.FAILED):
+            forget_all(url, folders)  # all was collected: once more
+            collected.clear()
+        collect("retry", url)
+    # Only a worker that was killed between its file and its record leaves one that another, which
+    # does not see its folder, has to collect again.
+    assert sum(collected.values()) - JOBS <= done
+    assert_all_is_there_once(url, *folders)
+
+
+def forget_all(url: str, folders: list[Path]) -> None:
+    async def delete() -> None:
+        async with open_repository(url) as repository:
+            for job in await repository.list_recent(1_000):
+                await repository.delete(job.id)
+
+    asyncio.run(delete())
+    for folder in folders:
+        for path in folder.glob("sample/1h/EURUSD/*"):
+            path.unlink()
+    plan(url)
+
+
+def test_a_worker_that_is_stopped_past_its_lease_and_wakes_up_changes_nothing(
+    url: str, tmp_path: Path
+) -> None:
+    plan(url)
+    slow = Crew(url, tmp_path / "slow", "--workers=1")
+    worker, job_id = slow.hear("claimed")
+    os.kill(worker, signal.SIGSTOP)
+    others = Crew(url, tmp_path / "others", "--workers=2")
+    assert others.end() == 0
+    assert_all_is_there_once(url, tmp_path / "others", tmp_path / "slow")
+    if job_id not in others.told("claimed"):
+        pytest.fail(f"it had finished {job_id} before it was stopped: {slow.lines}")
+    before = jobs(url, JobStatus.COMPLETED)
+    revisions = [job.revision for job in before]
+    there = counted(tmp_path / "others", tmp_path / "slow")
+    files = set(tmp_path.rglob("*.csv"))
+    os.kill(worker, signal.SIGCONT)
+    assert slow.end() == 0
+    assert slow.told("lost") == {job_id: 1}
+    after = jobs(url, JobStatus.COMPLETED)
+    assert after == before
+    assert [job.revision for job in after] == revisions
+    assert counted(tmp_path / "others", tmp_path / "slow") == there
+    assert set(tmp_path.rglob("*.csv")) <= files
+
+
+def test_a_job_that_takes_longer_than_its_lease_stays_with_its_worker(
+    url: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in "ABCD":
+        (source / f"{name}.csv").write_text("time,o,h,l,c,v\n2017-05-01,1,1,1,1,1\n")
+    collect("plan", url, str(source), "--start", "2017-05-01", "--end", "2017-05-02")
+    pace = f"--pace={TTL / 2}"
+    crews = [Crew(url, tmp_path / f"{n}", "--workers=1", pace) for n in range(2)]
+    assert [crew.end() for crew in crews] == [0, 0]
+    told = crews[0].told("claimed") + crews[1].told("claimed")
+    assert list(told.values()) == [1]
+    (job,) = jobs(url, JobStatus.COMPLETED)
+    assert job.completed_symbols == dict.fromkeys("ABCD", 1)
+
+
+def test_a_job_that_ends_its_workers_is_given_up_after_the_third(url: str, out: Path) -> None:
+    plan(url, FEW)
+    poisoned = "sample 1h 2017-05-09"
+    crew = Crew(url, out)
+    for said in crew:
+        if said[2] == "claimed" and said[3] == poisoned and crew.told("claimed")[poisoned] <= 3:
+            kill(int(said[1]))
+    assert crew.end() == 1
+    assert crew.told("claimed")[poisoned] == 4
+    (job,) = jobs(url, JobStatus.FAILED)
+    assert (job.id, job.error_message) == (poisoned, "given up: it has ended 3 workers")
+    assert collect("retry", url).stdout == "1 jobs will be tried again\n"
+    assert Crew(url, out).end() == 0
+    assert_all_is_there_once(url, out, number=FEW)
+
+
+def test_all_workers_together_keep_to_the_limit_of_a_source(url: str, tmp_path: Path) -> None:
+    plan(url, FEW)
+    crews = [Crew(url, tmp_path / f"{n}", "--workers=3", "--per-source=2") for n in range(2)]
+
+    async def watch() -> list[int]:
+        """How many jobs run at once, as long as the crews work."""
+        seen: list[int] = []
+        async with open_store(url) as repository:
+            while any(crew.process.poll() is None for crew in crews):
+                seen.append(len(await repository.get_running_jobs()))
+        return seen
+
+    assert max(asyncio.run(watch())) == 2
+    assert [crew.end() for crew in crews] == [0, 0]
+    assert_all_is_there_once(url, *(tmp_path / f"{n}" for n in range(2)), number=FEW)
+
+
+def test_a_plan_that_is_made_again_meanwhile_resets_nothing(url: str, out: Path) -> None:
+    plan(url, FEW)
+    crew = Crew(url, out)
+    for _ in range(2):
+        crew.until(3)
+        plan(url, FEW)
+    assert crew.end() == 0
+    assert set(crew.told("claimed").values()) == set(crew.told("collected").values()) == {1}
+    assert_all_is_there_once(url, out, number=FEW)
 
 
 def test_after_all_were_killed_another_run_goes_on(url: str, out: Path) -> None:
-    plan(url)
+    plan(url, FEW)
     crew = Crew(url, out)
     workers = crew.until(8)
     crew.process.kill()
     for worker in workers:
-        with suppress(ProcessLookupError):  # it may have ended, since nobody listened
-            os.kill(worker, signal.SIGKILL)
+        kill(worker)
     crew.end()
-    there = {path: path.stat().st_mtime_ns for path in out.glob("sample/1h/EURUSD/*.csv")}
+    there = {path.name.partition(".")[0] for path in out.glob("sample/1h/EURUSD/*.csv")}
+    assert len(there) >= 8
     again = Crew(url, out)
     assert again.end() == 0
-    assert {path: path.stat().st_mtime_ns for path in there} == there
-    assert set((crew.collected() + again.collected()).values()) == {1}
-    assert_all_is_there_once(url, out)
+    assert set((crew.told("collected") + again.told("collected")).values()) == {1}
+    assert_all_is_there_once(url, out, number=FEW)
 
 
 def test_who_is_asked_to_end_gives_the_jobs_back(url: str, out: Path) -> None:
-    plan(url)
+    plan(url, FEW)
     crew = Crew(url, out)
     crew.until(4)
     crew.process.send_signal(signal.SIGINT)
     crew.end()
     assert jobs(url, JobStatus.RUNNING) == []
     assert Crew(url, out).end() == 0
-    assert_all_is_there_once(url, out)
+    assert_all_is_there_once(url, out, number=FEW)
 
 
-def test_two_crews_share_the_work(url: str, out: Path) -> None:
-    plan(url)
-    crews = [Crew(url, out), Crew(url, out)]
-    assert [crew.end() for crew in crews] == [0, 0]
-    assert set((crews[0].collected() + crews[1].collected()).values()) == {1}
-    assert all(crew.collected() for crew in crews)
-    assert_all_is_there_once(url, out)
+def test_a_run_waits_for_the_jobs_of_others_and_not_for_those_without_a_lease(
+    url: str, out: Path
+) -> None:
+    plan(url, FEW)
 
+    async def claim() -> tuple[Lease | None, str]:
+        async with open_store(url) as repository:
+            lease = await repository.claim_next("another machine", timedelta(seconds=TTL))
+            second, *_ = await repository.list_by_status(JobStatus.PENDING)
+            assert await repository.update_status(second.id, JobStatus.RUNNING)
+            return lease, second.id
 
-def test_a_job_in_the_hands_of_another_crew_has_not_failed(url: str, out: Path) -> None:
-    plan(url)
-
-    async def claim() -> str:
-        async with open_repository(url) as repository:
-            first, *_ = await repository.list_by_status(JobStatus.PENDING)
-            assert await repository.update_status(first.id, JobStatus.RUNNING)
-            return first.id
-
-    lease = out / ".leases" / quote(asyncio.run(claim()), safe="")
-    lease.parent.mkdir(parents=True)
-    with lease.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        ran = collect("run", url, out)
+    lease, by_hand = asyncio.run(claim())
+    assert lease is not None
+    ran = collect("run", url, out, f"--ttl={TTL}")
     assert ran.returncode == 0, ran.stdout
-    assert "in the hands of other crews: 1" in ran.stdout
-    assert [len(jobs(url, status)) for status in (JobStatus.RUNNING, JobStatus.PENDING)] == [1, 0]
-    assert collect("run", url, out).returncode == 0
-    assert_all_is_there_once(url, out)
+    assert f"claimed {lease.job.id}" in ran.stdout
+    assert "running without a lease, or planned meanwhile: 1\n" in ran.stdout
+    assert [job.id for job in jobs(url, JobStatus.RUNNING)] == [by_hand]
+    assert len(jobs(url, JobStatus.COMPLETED)) == FEW - 1
+
+
+def test_a_file_that_a_former_worker_left_is_taken_over(out: Path) -> None:
+    out.mkdir()
+    mine = out / "20170501T000000.12.csv"
+    assert take_over(mine) is None
+    (out / "20170501T000000.7.csv").write_text("time\n1\n2\n")
+    (out / "20170501T000000.10.csv").write_text("time\n1\n2\n3\n")
+    (out / "20170504T000000.11.csv").write_text("time\n")
+    assert take_over(mine) == 3
+    assert {path.name for path in out.iterdir()} == {mine.name, "20170504T000000.11.csv"}
 
 
 def test_what_failed_is_tried_again_and_the_rest_is_not(
@@ -233,8 +410,8 @@ def test_what_failed_is_tried_again_and_the_rest_is_not(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("plan", "sqlite:///x.db", "nowhere", *PLAN), "no source 'nowhere'"),
-        (("plan", "sqlite:///x.db", "sample", "--timeframe=1y", *PLAN), "the timeframe '1y'"),
+        (("plan", "memory:", "nowhere", *PLAN), "no source 'nowhere'"),
+        (("plan", "memory:", "sample", "--timeframe=1y", *PLAN), "the timeframe '1y'"),
         (("run", "oracle://x", "out"), "no installed package opens the scheme 'oracle'"),
     ],
 )

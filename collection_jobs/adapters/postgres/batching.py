@@ -246,6 +246,6 @@ class _Batch:
         for job_id in write.ids:
             self._first_on.setdefault(job_id, write)
         self.writes.append(write)
-        self._jobs += len(write.ids)
+        self._jobs += max(1, len(write.ids))
         self._weight += write.weight
         return True

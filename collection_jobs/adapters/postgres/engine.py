@@ -30,6 +30,7 @@ from collection_jobs.adapters.postgres.retries import StatementFailure
 from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.adapters.postgres.shield import uncancelled
 from collection_jobs.adapters.postgres.write import (
+    Again,
     AnswerT,
     AnyWrite,
     PostgresWrite,
@@ -320,7 +321,13 @@ class PostgresEngine:
             await self._writes_failed(pooled, sent, error)
         else:
             for write, answer in zip(sent, answers, strict=True):
-                write.answer(answer)
+                if not isinstance(answer, Again):
+                    write.answer(answer)
+                elif write.is_abandoned:
+                    write.answer(not_sent(self._settings))  # nobody hears of it
+                else:
+                    write.wait_again()
+                    self._deadlines.watch(write.deadline)
 
     async def _writes_failed(
         self, pooled: PooledConnection, batch: list[AnyWrite], error: Exception

@@ -57,7 +57,7 @@ class Locks:
         for write in batch:
             if not write.locks_until:
                 write.locks_until = now + self._timeout
-        patient = len(batch) == 1 and len(first.ids) == 1 and self.may_wait
+        patient = len(batch) == 1 and len(first.ids) <= 1 and self.may_wait
         if not patient:
             pooled.lock_limit = self._short_limit
         elif is_new:

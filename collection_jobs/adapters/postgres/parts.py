@@ -38,7 +38,7 @@ class Cursors(NamedTuple):
 
 async def read_in_parts(
     pooled: PooledConnection, statement: str, args: tuple[object, ...], cursors: Cursors
-) -> list[CollectionJob]:
+) -> list[tuple[tuple[Any, ...], CollectionJob]]:
     """Read jobs in one snapshot, and what they have many of by cursors, a bounded part at a time.
 
     Args:
@@ -46,6 +46,9 @@ async def read_in_parts(
         statement: It reads the jobs' rows, each with its key and generation at the end.
         args: Its arguments.
         cursors: They read the rest.
+
+    Returns:
+        Each row, and the job in it.
     """
     await pooled.begin(_SNAPSHOT)
     try:
@@ -58,13 +61,14 @@ async def read_in_parts(
     except DRIVER_ERRORS:
         await pooled.roll_back()
         raise
-    jobs: list[CollectionJob] = []
-    for number, row in enumerate(rows):
+    found: list[tuple[tuple[Any, ...], CollectionJob]] = []
+    for number, values in enumerate(rows):
         if number % _JOBS_AT_ONCE == 0:
             await asyncio.sleep(0)
-        key = row[-2]
-        jobs.append(job_from_row(tuple(row)[: len(FIELDS)], outcomes[key], metadata.get(key)))
-    return jobs
+        row: tuple[Any, ...] = tuple(values)
+        key: int = row[-2]
+        found.append((row, job_from_row(row[: len(FIELDS)], outcomes[key], metadata.get(key))))
+    return found
 
 
 async def _outcomes(

@@ -36,7 +36,8 @@ class _Jobs:
         if weight is not None:
             return await _jobs_from(rows, weight)
         del rows  # or they would be held beside what follows
-        return await read_in_parts(pooled, self._in_parts, args, self._cursors)
+        pairs = await read_in_parts(pooled, self._in_parts, args, self._cursors)
+        return [job for _, job in pairs]
 
 
 class Get(_Jobs):

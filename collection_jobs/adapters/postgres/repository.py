@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import ClassVar, Self
 
 from typing_extensions import override
 
-from collection_jobs.adapters.postgres import reads, saves, writes
+from collection_jobs.adapters.postgres import adds, leases, reads, saves, writes
 from collection_jobs.adapters.postgres.engine import PostgresEngine
 from collection_jobs.adapters.postgres.errors import postgres_not_open
+from collection_jobs.adapters.postgres.lease_requests import (
+    ClaimJob,
+    ClaimNextJob,
+    FencedChange,
+    FencedOutcome,
+    RenewLease,
+)
 from collection_jobs.adapters.postgres.parts import Cursors
 from collection_jobs.adapters.postgres.requests import (
     ChangeStatus,
@@ -24,6 +31,7 @@ from collection_jobs.adapters.postgres.settings import DEFAULT_SCHEMA, PostgresS
 from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import RepositoryError
 from collection_jobs.job import CollectionJob, check_job, check_jobs
+from collection_jobs.lease import Lease, check_lease, check_ttl
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
@@ -35,6 +43,7 @@ from collection_jobs.validation import (
     check_name,
     check_offset,
     check_optional_text,
+    check_positive,
     check_status,
     check_text,
 )
@@ -139,6 +148,9 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         self._delete = writes.DeleteJobs(statements.delete)
         self._change_status = writes.ChangeStatuses(statements.update_status)
         self._record_outcome = writes.RecordOutcomes(statements.put_outcomes)
+        self._add_together = adds.AddJobs(statements)
+        self._add_many = adds.AddManyJobs(statements)
+        self._leases = leases.LeaseKinds(self._settings.schema, cursors)
 
     @classmethod
     def from_url(cls, url: str, *, create: bool = True) -> Self:
@@ -255,18 +267,28 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
     @override
     async def update_status(
-        self, job_id: str, status: JobStatus, error_message: str | None = None
+        self,
+        job_id: str,
+        status: JobStatus,
+        error_message: str | None = None,
+        *,
+        lease: Lease | None = None,
     ) -> bool:
         key = check_name("job_id", job_id)
         text = check_optional_text("error_message", error_message)
         change = ChangeStatus(key, check_status(status).value, text)
-        return await self._opened().write(self._change_status, change)
+        if lease is None:
+            return await self._opened().write(self._change_status, change)
+        fenced = FencedChange(change, check_lease(lease, key))
+        return await self._opened().write(self._leases.change_status, fenced)
 
     @override
-    async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
+    async def add_failed_symbol(
+        self, job_id: str, symbol: str, error: str, *, lease: Lease | None = None
+    ) -> None:
         key = check_name("job_id", job_id)
         outcome = RecordOutcome(key, check_name("symbol", symbol), None, check_text("error", error))
-        await self._opened().write(self._record_outcome, outcome)
+        await self._record(outcome, lease)
 
     @override
     async def get_stats(self, job_id: str) -> JobStats | None:
@@ -274,7 +296,9 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         stats: JobStats | None = await self._opened().read(self._stats, key)
         return stats
 
-    async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
+    async def add_completed_symbol(
+        self, job_id: str, symbol: str, candles: int, *, lease: Lease | None = None
+    ) -> None:
         """Record that one symbol of a job was collected; the counterpart of add_failed_symbol.
 
         The last outcome of a symbol counts. Concurrent calls all take effect. A cancelled call
@@ -284,15 +308,17 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
             job_id: The job's id, compared exactly.
             symbol: One of the job's symbols.
             candles: The number of candles collected, 0 or more, and below 2**63.
+            lease: The caller's lease of this job; None records it whoever holds the job.
 
         Raises:
+            LeaseLostError: The lease is not current; nothing changed.
             JobNotFoundError: There is no such job; nothing changed.
             UnknownSymbolError: The job does not collect this symbol; nothing changed.
             RepositoryError: PostgreSQL failed.
         """
         key = check_name("job_id", job_id)
         outcome = RecordOutcome(key, check_name("symbol", symbol), check_candles(candles), None)
-        await self._opened().write(self._record_outcome, outcome)
+        await self._record(outcome, lease)
 
     async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
         """Save each of the jobs, in order, or none of them.
@@ -327,6 +353,70 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         """
         key = _BEFORE_ALL if after is None else check_key("after", after)
         return await self._list(check_status(status), key, check_limit(limit), 0)
+
+    async def add(self, job: CollectionJob) -> bool:
+        """Create a job, unless there is one of its id, see AddsJobs."""
+        weight = job_weight(check_job(job))
+        (added,) = await self._add(SaveJobs((job,), (job.id,), weight))
+        return added
+
+    async def add_many(self, jobs: Iterable[CollectionJob]) -> list[bool]:
+        """Add each of the jobs, all at one instant, see AddsJobs."""
+        return await self._add(SaveJobs.of(check_jobs(jobs)))
+
+    async def claim_next(
+        self,
+        worker: str,
+        ttl: timedelta,
+        *,
+        source: str | None = None,
+        most_running: int | None = None,
+    ) -> Lease | None:
+        """Claim the oldest job that waits for a worker, see LeasesJobs.
+
+        A job that another transaction has locked is waited for up to ``lock_timeout``; then the
+        next one is claimed. The clock is the server's.
+        """
+        worker = check_name("worker", worker)
+        ttl = check_ttl(ttl)
+        source = None if source is None else check_name("source", source)
+        if most_running is None:
+            kind = self._leases.claim_next(source, None)
+            return await self._opened().write(kind, ClaimNextJob(worker, ttl, None))
+        most = min(check_positive("most_running", most_running), _MAX_COUNT)
+        limit = f"\0{'' if source is None else source}"
+        return await self._opened().write(
+            self._leases.claim_next(source, most), ClaimNextJob(worker, ttl, limit)
+        )
+
+    async def claim(self, job_id: str, worker: str, ttl: timedelta) -> Lease | None:
+        """Claim one job, if it waits for a worker, see LeasesJobs; the clock is the server's."""
+        key = check_name("job_id", job_id)
+        request = ClaimJob(key, check_name("worker", worker), check_ttl(ttl))
+        return await self._opened().write(self._leases.claim, request)
+
+    async def renew(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Move the expiry of a current lease, see LeasesJobs; the clock is the server's."""
+        request = RenewLease(check_lease(lease), check_ttl(ttl))
+        return await self._opened().write(self._leases.renew, request)
+
+    async def get_lease(self, job_id: str) -> Lease | None:
+        """Read the current lease of a job, see LeasesJobs."""
+        key = check_name("job_id", job_id)
+        lease: Lease | None = await self._opened().read(self._leases.get, key)
+        return lease
+
+    async def _record(self, outcome: RecordOutcome, lease: Lease | None) -> None:
+        if lease is None:
+            await self._opened().write(self._record_outcome, outcome)
+        else:
+            fenced = FencedOutcome(outcome, check_lease(lease, outcome.job_id))
+            await self._opened().write(self._leases.record_outcome, fenced)
+
+    async def _add(self, request: SaveJobs) -> list[bool]:
+        if len(request.jobs) == 1 and saves.fits_one_statement(request):
+            return await self._opened().write(self._add_together, request)
+        return await self._opened().write(self._add_many, request)
 
     async def _list(
         self, status: JobStatus, after: tuple[datetime, str], limit: int, offset: int

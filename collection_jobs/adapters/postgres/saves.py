@@ -13,7 +13,14 @@ from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import StaleJobError
 from collection_jobs.job import CollectionJob
 
-__all__ = ["SaveInParts", "SaveTogether", "fits_one_statement"]
+__all__ = [
+    "SaveInParts",
+    "SaveTogether",
+    "fits_one_statement",
+    "jobs_by_statement",
+    "outcome_rows",
+    "save_the_rest",
+]
 
 _GREATEST_REVISION = 2**63 - 1
 _NEVER = -1
@@ -102,11 +109,18 @@ class SaveInParts:
         rows = [(job, 0)]
         refused = await _save(pooled, self._statements, rows, whole=False)
         if not refused:
-            for part in _parts(_outcomes([job])):
-                await pooled.fetch(self._statements.add_outcomes, job.id, *columns_of(part)[1:])
-            for entries in _parts(job.metadata.items()):
-                await pooled.fetch(self._statements.add_metadata, job.id, *columns_of(entries))
+            await save_the_rest(pooled, self._statements, job)
         return refused
+
+
+async def save_the_rest(
+    pooled: PooledConnection, statements: Statements, job: CollectionJob
+) -> None:
+    """Save what a large job has many of, within the transaction that has saved its row."""
+    for part in rows_by_statement(outcome_rows([job])):
+        await pooled.fetch(statements.add_outcomes, job.id, *columns_of(part)[1:])
+    for entries in rows_by_statement(job.metadata.items()):
+        await pooled.fetch(statements.add_metadata, job.id, *columns_of(entries))
 
 
 def _chunks(jobs: Sequence[CollectionJob]) -> Iterator[list[CollectionJob]]:
@@ -120,10 +134,10 @@ def _chunks(jobs: Sequence[CollectionJob]) -> Iterator[list[CollectionJob]]:
         seen[job.id] += 1
     for layer in layers:
         # By the ids, so that several statements take their locks in one order.
-        yield from _statements_of(sorted(layer, key=_id))
+        yield from jobs_by_statement(sorted(layer, key=_id))
 
 
-def _statements_of(jobs: list[CollectionJob]) -> Iterator[list[CollectionJob]]:
+def jobs_by_statement(jobs: list[CollectionJob]) -> Iterator[list[CollectionJob]]:
     """Give parts that fit in a statement each; a job that does not is alone."""
     chunk: list[CollectionJob] = []
     total = 0
@@ -137,7 +151,7 @@ def _statements_of(jobs: list[CollectionJob]) -> Iterator[list[CollectionJob]]:
     yield chunk
 
 
-def _parts(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+def rows_by_statement(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
     """Give parts of rows, which may end in a text, that fit in a statement each."""
     part: list[_Row] = []
     total = 0
@@ -178,7 +192,7 @@ async def _save(
     jobs.sort(key=lambda pair: pair[0].id)
     columns = columns_of(row_of(job, with_metadata=whole) for job, _ in jobs)
     revisions = [_expected(job.revision) for job, _ in jobs]
-    outcomes = columns_of(_outcomes(job for job, _ in jobs)) if whole else []
+    outcomes = columns_of(outcome_rows(job for job, _ in jobs)) if whole else []
     limit = pooled.lock_limit
     if not outcomes and all(revision is None for revision in revisions):
         await pooled.fetch(statements.save, *columns, limit)
@@ -196,7 +210,8 @@ def _expected(revision: int | None) -> int | None:
     return _NEVER
 
 
-def _outcomes(jobs: Iterable[CollectionJob]) -> Iterator[_Outcome]:
+def outcome_rows(jobs: Iterable[CollectionJob]) -> Iterator[_Outcome]:
+    """Give the outcomes of jobs, one after another."""
     for job in jobs:
         for symbol, candles in job.completed_symbols.items():
             yield job.id, symbol, candles, None

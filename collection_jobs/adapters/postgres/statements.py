@@ -30,7 +30,15 @@ from collection_jobs.adapters.postgres.rows import JOB_COLUMNS, MOST_OUTCOMES, P
 from collection_jobs.fields import FIELD_NAMES
 from collection_jobs.status import TRANSITIONS, JobStatus
 
-__all__ = ["Statements"]
+__all__ = [
+    "FRESH_OUTCOMES",
+    "JOINED_OUTCOMES",
+    "SELECTED_JOB",
+    "WITHOUT_OUTCOMES",
+    "Statements",
+    "lock_limited",
+    "with_columns",
+]
 
 _LONGEST_ERROR = 4_000  # bytes that are read within the job's row
 _LARGEST_METADATA = 4_000  # bytes as they are stored, which may be compressed
@@ -41,26 +49,34 @@ _READ = {
     "failed_symbols": "o.failed",
     "metadata": f"CASE WHEN pg_column_size(j.metadata) <= {_LARGEST_METADATA} THEN j.metadata END",
 }
-_JOB = ", ".join(_READ.get(name) or f"j.{JOB_COLUMNS.get(name, name)}" for name in FIELD_NAMES)
+SELECTED_JOB = ", ".join(
+    _READ.get(name) or f"j.{JOB_COLUMNS.get(name, name)}" for name in FIELD_NAMES
+)
+
 
 # One JSON document of outcomes is decoded several times faster than arrays of them. But a row holds
 # no more than 1 GB, a character of an error takes up to six in JSON, and whoever decodes a document
 # does nothing else meanwhile. So a long error is null here, and of a job's outcomes no more than
 # these are looked at: such a job is read again in parts, see rows.weight_of.
-_OUTCOMES = f"""
+def _joined(outcomes: str) -> str:
+    return f"""
     CROSS JOIN LATERAL (
         SELECT json_object_agg(symbol, candles) FILTER (WHERE candles IS NOT NULL) AS completed,
             json_object_agg(
                 symbol, CASE WHEN octet_length(error) <= {_LONGEST_ERROR} THEN error END)
                 FILTER (WHERE error IS NOT NULL) AS failed
-        FROM (
-            SELECT symbol, candles, error FROM {{schema}}.outcomes
-            WHERE job = j.key AND generation = j.generation LIMIT {MOST_OUTCOMES + 1}
-        ) AS first
+        FROM (SELECT symbol, candles, error FROM {outcomes}) AS first
     ) AS o"""  # noqa: S608 - constant text
+
+
+JOINED_OUTCOMES = _joined(
+    f"{{schema}}.outcomes WHERE job = j.key AND generation = j.generation LIMIT {MOST_OUTCOMES + 1}"
+)
+FRESH_OUTCOMES = _joined(f"{{schema}}.outcomes_now(j.key, j.generation, {MOST_OUTCOMES + 1})")
+"""The same of a row that is held: some may have been committed since the statement began."""
 # In parts: the rows without outcomes, and where these are.
-_PLACES = "CROSS JOIN (SELECT NULL AS completed, NULL AS failed) AS o"
-_IN_PARTS = f"{_JOB}, j.key, j.generation"
+WITHOUT_OUTCOMES = "CROSS JOIN (SELECT NULL AS completed, NULL AS failed) AS o"
+_IN_PARTS = f"{SELECTED_JOB}, j.key, j.generation"
 
 _GET = "SELECT {columns} FROM {schema}.jobs AS j {outcomes} WHERE j.id = ANY ($1::text[])"
 
@@ -103,7 +119,8 @@ _STATS = """
 
 # A statement that holds rows and waits for another's lock holds up all who want its rows. So how
 # long it waits is said by its last argument, and set before it looks for the first row.
-def _limited(parameter: int) -> str:
+def lock_limited(parameter: int) -> str:
+    """Return the condition that sets how long a statement waits, by one of its parameters."""
     return f"(SELECT set_config('lock_timeout', ${parameter}::text, true)) IS NOT NULL"
 
 
@@ -122,13 +139,29 @@ _INSERT = f"""
         SELECT number, number, number,
             {", ".join(_GIVEN.get(name, name) for name in JOB_COLUMNS.values())}"""
 
+
+def _put(saved: str, first: int) -> str:
+    """Store outcomes, four arrays from a parameter on, of the jobs that a CTE has stored."""
+    return f"""places AS MATERIALIZED (
+        SELECT jsonb_object_agg(id, ARRAY[key, generation]) AS by_id FROM {saved}
+    ), put AS (
+        INSERT INTO {{schema}}.outcomes (job, generation, symbol, candles, error)
+        SELECT (place ->> 0)::bigint, (place ->> 1)::bigint, o.symbol, o.candles, o.error
+        FROM places, unnest(${first}::text[], ${first + 1}::text[],
+                ${first + 2}::bigint[], ${first + 3}::text[])
+            AS o (id, symbol, candles, error),
+            LATERAL (SELECT places.by_id -> o.id AS place) AS found
+        WHERE place IS NOT NULL
+    )"""  # noqa: S608 - constant text
+
+
 # New jobs, and those that replace whatever is stored, without outcomes: the shortest way. Of two
 # insertions of one id, which meet in its unique index, the later one replaces the job.
 _SAVE = f"""{_INSERT}
     FROM (
         SELECT *, nextval({{revisions}}) AS number
         FROM unnest({_ARRAYS}) AS asked ({_COLUMNS})
-        WHERE {_limited(_BEHIND + 1)}
+        WHERE {lock_limited(_BEHIND + 1)}
     ) AS asked {_REPLACE}"""  # noqa: S608 - constant text
 
 # The same with all that a job may have. A copy that is stale is refused, by the revision that its
@@ -140,10 +173,10 @@ _SAVE_WHOLE = f"""
         SELECT *, nextval({{revisions}}) AS number
         FROM unnest({_ARRAYS}, ${_BEHIND + 1}::bigint[], ${_BEHIND + 2}::int[])
             AS asked ({_COLUMNS}, expected, call)
-        WHERE {_limited(_BEHIND + 7)}
+        WHERE {lock_limited(_BEHIND + 7)}
     ), held AS MATERIALIZED (
         SELECT id, revision FROM {{schema}}.jobs
-        WHERE id = ANY ($1) AND {_limited(_BEHIND + 7)} ORDER BY id FOR NO KEY UPDATE
+        WHERE id = ANY ($1) AND {lock_limited(_BEHIND + 7)} ORDER BY id FOR NO KEY UPDATE
     ), refused AS MATERIALIZED (
         SELECT id, call, (SELECT revision FROM held WHERE held.id = asked.id)
         FROM asked WHERE expected IS NOT NULL
@@ -151,18 +184,34 @@ _SAVE_WHOLE = f"""
     ), saved AS ({_INSERT}
         FROM asked WHERE call NOT IN (SELECT call FROM refused) {_REPLACE}
         RETURNING j.id, j.key, j.generation
-    ), places AS MATERIALIZED (
-        SELECT jsonb_object_agg(id, ARRAY[key, generation]) AS by_id FROM saved
-    ), put AS (
-        INSERT INTO {{schema}}.outcomes (job, generation, symbol, candles, error)
-        SELECT (place ->> 0)::bigint, (place ->> 1)::bigint, o.symbol, o.candles, o.error
-        FROM places, unnest(${_BEHIND + 3}::text[], ${_BEHIND + 4}::text[],
-                ${_BEHIND + 5}::bigint[], ${_BEHIND + 6}::text[])
-            AS o (id, symbol, candles, error),
-            LATERAL (SELECT places.by_id -> o.id AS place) AS found
-        WHERE place IS NOT NULL
-    )
+    ), {_put("saved", _BEHIND + 3)}
     SELECT id, revision FROM refused"""  # noqa: S608 - constant text
+
+# Jobs that are created, unless there is one of their id; it answers with those that were. Of calls
+# with one job each, none says anything about another, so a job that is there is not even locked.
+_ADD = f"""
+    WITH asked AS MATERIALIZED (
+        SELECT *, nextval({{revisions}}) AS number FROM unnest({_ARRAYS}) AS asked ({_COLUMNS})
+        WHERE {lock_limited(_BEHIND + 5)}
+    ), added AS ({_INSERT}
+        FROM asked ON CONFLICT (id) DO NOTHING RETURNING j.id, j.key, j.generation
+    ), {_put("added", _BEHIND + 1)}
+    SELECT id FROM added"""  # noqa: S608 - constant text
+
+# The same of one call with many, all at one instant: what is there stays until the commit. A job
+# that came after the look is held by a change that is none, for DO NOTHING would not hold it.
+_ADD_MANY = f"""
+    WITH held AS MATERIALIZED (
+        SELECT id FROM {{schema}}.jobs
+        WHERE id = ANY ($1) AND {lock_limited(_BEHIND + 5)} ORDER BY id FOR KEY SHARE
+    ), asked AS MATERIALIZED (
+        SELECT *, nextval({{revisions}}) AS number FROM unnest({_ARRAYS}) AS asked ({_COLUMNS})
+        WHERE id NOT IN (SELECT id FROM held)
+    ), added AS ({_INSERT}
+        FROM asked ON CONFLICT (id) DO UPDATE SET key = j.key WHERE false
+        RETURNING j.id, j.key, j.generation
+    ), {_put("added", _BEHIND + 1)}
+    SELECT id FROM added"""  # noqa: S608 - constant text
 
 # What one job has in outcomes beyond the first statement, in the transaction that has saved it.
 _ADD_OUTCOMES = """
@@ -180,12 +229,14 @@ _ADD_METADATA = """
     WHERE id = $1::text"""
 
 _DELETE = f"""
-    DELETE FROM {{schema}}.jobs WHERE id = ANY ($1::text[]) AND {_limited(2)} RETURNING id"""  # noqa: S608 - constant text
+    DELETE FROM {{schema}}.jobs WHERE id = ANY ($1::text[]) AND {lock_limited(2)} RETURNING id"""  # noqa: S608 - constant text
 
 _PERMITTED = ", ".join(
     f"('{old.value}', '{new.value}')" for old, nexts in TRANSITIONS.items() for new in sorted(nexts)
 )
-# The former status is part of the condition, so of many callers one wins (STATUS-2).
+# The former status is part of the condition, so of many callers one wins (STATUS-2). No lease is
+# left: a change leaves RUNNING, which ends it, or PENDING, which has none. (Where a save ends one,
+# a trigger does it.)
 _UPDATE_STATUS = f"""
     UPDATE {{schema}}.jobs AS j SET status = asked.status,
         error_message = asked.error_message,
@@ -195,10 +246,13 @@ _UPDATE_STATUS = f"""
         finished_at = CASE asked.status
             WHEN '{JobStatus.RUNNING.value}' THEN NULL WHEN '{JobStatus.PENDING.value}' THEN NULL
             ELSE $4 END,
+        lease_worker = NULL, lease_token = NULL, lease_expires_at = NULL, lease_lapsed = NULL,
+        attempts = CASE asked.status WHEN '{JobStatus.PENDING.value}' THEN NULL
+            ELSE j.attempts END,
         revision = nextval({{revisions}})
     FROM unnest($1::text[], $2::text[], $3::text[]) AS asked (id, status, error_message)
     WHERE j.id = asked.id AND (j.status, asked.status) IN ({_PERMITTED})
-        AND {_limited(5)}
+        AND {lock_limited(5)}
     RETURNING j.id"""  # noqa: S608 - constant text
 
 # Each call draws a revision, as if they were made one after the other; the job keeps the last.
@@ -210,7 +264,7 @@ _PUT_OUTCOMES = f"""
             WITH ORDINALITY AS asked (id, symbol, candles, error, calls, number)
     ), held AS MATERIALIZED (
         SELECT key, id, generation, symbols || '{{}}'::text[] AS symbols FROM {{schema}}.jobs
-        WHERE id = ANY ($1) AND {_limited(6)} ORDER BY id FOR NO KEY UPDATE
+        WHERE id = ANY ($1) AND {lock_limited(6)} ORDER BY id FOR NO KEY UPDATE
     ), known AS MATERIALIZED (
         SELECT asked.number, held.key, held.generation, asked.symbol, asked.candles, asked.error,
             asked.calls
@@ -252,6 +306,8 @@ class Statements:
     stats: str
     save: str
     save_whole: str
+    add: str
+    add_many: str
     add_outcomes: str
     add_metadata: str
     delete: str
@@ -263,13 +319,14 @@ class Statements:
     def on(cls, schema: str) -> Self:
         """Name the schema in each, so that no setting of a session decides what they mean."""
         reads = (_GET, _LIST, _RECENT)
-        whole = (_filled(text, _JOB, _OUTCOMES) for text in reads)
-        in_parts = (_filled(text, _IN_PARTS, _PLACES) for text in reads)
-        saves = (_SAVE, _SAVE_WHOLE, _ADD_OUTCOMES, _ADD_METADATA)
+        whole = (with_columns(text, SELECTED_JOB, JOINED_OUTCOMES) for text in reads)
+        in_parts = (with_columns(text, _IN_PARTS, WITHOUT_OUTCOMES) for text in reads)
+        saves = (_SAVE, _SAVE_WHOLE, _ADD, _ADD_MANY, _ADD_OUTCOMES, _ADD_METADATA)
         writes = (*saves, _DELETE, _UPDATE_STATUS, _PUT_OUTCOMES)
         texts = (*whole, *in_parts, _READ_OUTCOMES, _READ_METADATA, _STATS, *writes, _LOCKED)
         return cls(*(in_schema(text, schema) for text in texts))
 
 
-def _filled(text: str, columns: str, outcomes: str) -> str:
+def with_columns(text: str, columns: str, outcomes: str) -> str:
+    """Fill what a statement reads of a job into it."""
     return text.replace("{columns}", columns).replace("{outcomes}", outcomes)

@@ -24,7 +24,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.requests import Request
 
-__all__ = ["AnyWrite", "PostgresWrite", "Sharing", "WriteKind", "WriteState"]
+__all__ = ["Again", "AnyWrite", "PostgresWrite", "Sharing", "WriteKind", "WriteState"]
 
 RequestT = TypeVar("RequestT", bound=Request)
 AnswerT = TypeVar("AnswerT")
@@ -51,6 +51,12 @@ _NEXT: Mapping[WriteState, frozenset[WriteState]] = MappingProxyType(
 )
 
 
+class Again(Enum):
+    """The answer of a kind of writes to a call that did nothing yet, and is to be made again."""
+
+    AGAIN = "again"
+
+
 class Sharing(Enum):
     """With what a write shares its statement."""
 
@@ -74,11 +80,12 @@ class WriteKind(Protocol[_RequestT_contra, _AnswerT_co]):
 
     async def run(
         self, pooled: PooledConnection, requests: Sequence[_RequestT_contra]
-    ) -> Sequence[_AnswerT_co | Exception]:
+    ) -> Sequence[_AnswerT_co | Exception | Again]:
         """Do them in one transaction.
 
         Returns:
-            For each what its caller is told, an answer or an error; it has been committed.
+            For each what its caller is told, an answer or an error; it has been committed. One that
+            is to be made `Again` has surely not happened.
         """
         ...
 
