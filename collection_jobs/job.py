@@ -269,10 +269,14 @@ def _rebuild(values: dict[str, Any]) -> CollectionJob:
     """Build a job from what was pickled: unchecked, as it was checked, unless fields were added."""
     if tuple(values) != FIELD_NAMES:
         return CollectionJob(**values)
-    return restore_job(
-        (MappingProxyType(value) if value else NOTHING) if type(value) is dict else value
-        for value in values.values()
-    )
+    return restore_job(map(_read_only, values.values()))
+
+
+def _read_only(value: Any) -> Any:
+    if type(value) is not dict:
+        return value
+    mapping = cast("dict[str, Any]", value)
+    return MappingProxyType(mapping) if mapping else NOTHING
 
 
 def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:

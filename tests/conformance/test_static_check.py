@@ -284,7 +284,7 @@ class TakesMore(InMemoryCollectionJobRepository):
     """Takes by position what needs to be taken by keyword only: a caller does not mind."""
 
     @override
-    async def claim_next(
+    async def claim_next(  # pyright: ignore[reportIncompatibleMethodOverride] # it takes them as well
         self,
         worker: str,
         ttl: timedelta,

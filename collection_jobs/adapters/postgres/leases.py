@@ -256,11 +256,11 @@ class LeaseKinds:
     def __init__(self, schema: str, cursors: Cursors) -> None:
         """Make one of each."""
         statements = LeaseStatements.on(schema)
-        self.get = GetLeases(statements, cursors)
-        self.claim = ClaimJobs(statements, cursors)
-        self.renew = RenewLeases(statements, cursors)
-        self.change_status = FencedChanges(statements.update_status)
-        self.record_outcome = FencedOutcomes(statements.put_outcomes)
+        self.get: GetLeases = GetLeases(statements, cursors)
+        self.claim: ClaimJobs = ClaimJobs(statements, cursors)
+        self.renew: RenewLeases = RenewLeases(statements, cursors)
+        self.change_status: FencedChanges = FencedChanges(statements.update_status)
+        self.record_outcome: FencedOutcomes = FencedOutcomes(statements.put_outcomes)
         kind = partial(ClaimNextJobs, statements, cursors)
         self.claim_next: Callable[[str | None, int | None], ClaimNextJobs] = lru_cache(
             self._REMEMBERED
