@@ -919,9 +919,9 @@ async def test_a_claim_costs_the_same_however_many_jobs_run_and_leases_have_expi
     statement = LeaseStatements.on(schema).claim_next
     async with a_session(database) as former, a_session(database) as fresh:
 
-        async def assert_cheap(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        async def assert_cheap(connection: asyncpg.Connection[asyncpg.Record], most: int) -> None:
             for claim in CLAIMS:
-                assert min([await blocks(connection, claim) for _ in range(3)]) < 150, claim
+                assert min([await blocks(connection, claim) for _ in range(3)]) < most, claim
 
         await former.execute(SESSION)
         await former.execute(f"PREPARE claim_next AS {statement}")
@@ -931,12 +931,12 @@ async def test_a_claim_costs_the_same_however_many_jobs_run_and_leases_have_expi
         # Those who come first look at all that has expired, and mark a part.
         for _ in range(2 + jobs * 2 // 101 // 1000):
             await blocks(former, "any")
-        await assert_cheap(former)
+        await assert_cheap(former, 200)
         await former.execute(f"VACUUM ANALYZE {schema}.jobs")
-        await assert_cheap(former)
+        await assert_cheap(former, 100)
         await fresh.execute(SESSION)  # plans made when the table is large
         await fresh.execute(f"PREPARE claim_next AS {statement}")
-        await assert_cheap(fresh)
+        await assert_cheap(fresh, 100)
 
 
 async def test_many_leases_that_have_expired_are_claimed_by_age_before_and_after_they_are_marked(

@@ -10,7 +10,9 @@ many leases are held, and however many have expired.
 
 The bounds of the indexes look odd, such as ``lease_lapsed >= true`` for what is true. An equality
 would leave the order that of age alone, which other indexes have, too, and the planner might walk
-one of these; as it is, one index only has the order.
+one of these; as it is, one index only has the order. A bound of several columns is where a walk
+begins, and one of the first column is where it ends, for a walk goes on where a later column says
+that it has passed the bound: so what has expired of a source is walked backwards.
 
 ``claim_next`` is a function since it looks afresh several times within one round trip:
 
@@ -171,7 +173,7 @@ VERSION_4 = """
                     WHERE j.source >= of_source
                         AND (j.source, j.lease_expires_at) <= (of_source, instant)
                         AND j.lease_lapsed <= false AND j.status = 'running'
-                    ORDER BY j.source, j.lease_expires_at LIMIT 1),
+                    ORDER BY j.source DESC, j.lease_expires_at DESC LIMIT 1),
                     false),
                 CASE WHEN most IS NOT NULL THEN most - (
                     SELECT count(*) FROM (
@@ -193,7 +195,7 @@ VERSION_4 = """
                 WHERE j.source >= of_source
                     AND (j.source, j.lease_expires_at) <= (of_source, instant)
                     AND j.lease_lapsed <= false AND j.status = 'running'
-                ORDER BY j.source, j.lease_expires_at
+                ORDER BY j.source DESC, j.lease_expires_at DESC
             ), oldest AS (
                 SELECT f.key, f.created_at, f.id FROM (
                     (SELECT j.key, j.created_at, j.id FROM {schema}.jobs AS j

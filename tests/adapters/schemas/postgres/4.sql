@@ -277,7 +277,7 @@ CREATE FUNCTION former.to_claim_of(of_source text, most bigint, reach integer, O
                     WHERE j.source >= of_source
                         AND (j.source, j.lease_expires_at) <= (of_source, instant)
                         AND j.lease_lapsed <= false AND j.status = 'running'
-                    ORDER BY j.source, j.lease_expires_at LIMIT 1),
+                    ORDER BY j.source DESC, j.lease_expires_at DESC LIMIT 1),
                     false),
                 CASE WHEN most IS NOT NULL THEN most - (
                     SELECT count(*) FROM (
@@ -299,7 +299,7 @@ CREATE FUNCTION former.to_claim_of(of_source text, most bigint, reach integer, O
                 WHERE j.source >= of_source
                     AND (j.source, j.lease_expires_at) <= (of_source, instant)
                     AND j.lease_lapsed <= false AND j.status = 'running'
-                ORDER BY j.source, j.lease_expires_at
+                ORDER BY j.source DESC, j.lease_expires_at DESC
             ), oldest AS (
                 SELECT f.key, f.created_at, f.id FROM (
                     (SELECT j.key, j.created_at, j.id FROM "former".jobs AS j
