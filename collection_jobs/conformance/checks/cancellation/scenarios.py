@@ -166,8 +166,14 @@ def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
         f"{name}{company}"
         for company in _COMPANIES
         for name, step in known.items()
-        if company != _LEADING or OPERATIONS[step.method].writes
+        if company != _LEADING or _leads(step)
     )
+
+
+def _leads(step: Step) -> bool:
+    """Whether a call may do the work of others: it writes, and is none of several much alike."""
+    operation = OPERATIONS[step.method]
+    return operation.writes and not (operation.creates or operation.is_of_leases)
 
 
 def scene(name: str, id_: str) -> Scene:

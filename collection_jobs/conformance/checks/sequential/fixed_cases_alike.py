@@ -30,8 +30,8 @@ def programs_of_lookalikes(capabilities: frozenset[str]) -> Iterator[Program]:
 
 
 def _is_about_one(operation: Operation) -> bool:
-    """Whether an operation is given an id, and does not create the job."""
-    return operation.takes("job_id") and operation.name != "delete"
+    """Whether an operation is given an id, and is neither its deletion nor about leases."""
+    return operation.takes("job_id") and not (operation.name == "delete" or operation.is_of_leases)
 
 
 def _gone(family: Sequence[str], about_one: Sequence[Operation]) -> Iterator[Step]:
