@@ -156,6 +156,7 @@ def test_a_call_names_the_job_of_its_lease() -> None:
 def test_a_step_whose_lease_is_not_held_makes_no_call() -> None:
     step = Step("add_failed_symbol", ("a", "BTC", "boom", Held("lease")))
     assert step.call({}) is None
+    assert step.call({"lease": example_lease("b")}) is None
     made = step.call({"lease": LEASE})
     assert made is not None
     assert made.argument("lease") is LEASE

@@ -282,11 +282,16 @@ class Step:
     keep: str | None = None
 
     def call(self, held: Mapping[str, Kept]) -> Call | None:
-        """Return the call with its very arguments, or None where a held job is missing."""
+        """Return the call with its very arguments; None where what is held is missing.
+
+        A lease of another job is none that the caller has of this one.
+        """
         try:
-            return Call(self.method, tuple(_resolved(self.arguments, held)))
+            call = Call(self.method, tuple(_resolved(self.arguments, held)))
         except LookupError:
             return None
+        lease = call.argument("lease") if self.method in SIGNATURES else None
+        return None if isinstance(lease, Lease) and lease.job.id != call.job_id else call
 
     def __str__(self) -> str:
         """Return the line as Python."""

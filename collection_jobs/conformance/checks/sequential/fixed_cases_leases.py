@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import product
 
@@ -33,21 +33,23 @@ _COPY = Held("job", (Change("with_failed_symbol", ("BTC", "late")),))
 
 def fixed_programs_of_leases() -> Iterator[Program]:
     """Yield the programs, each for a new store."""
-    yield tuple(_claims())
-    yield tuple(_turns())
-    yield tuple(_sources())
-    yield tuple(_workers())
-    yield tuple(_under_a_lease())
-    yield tuple(_ends())
-    yield tuple(_revisions())
-    yield tuple(_renewals())
-    yield tuple(_tokens())
-    yield tuple(_attempts())
-    yield tuple(_few_at_a_time())
+    yield tuple(_in_one_store(_claims(), _turns(), _sources(), _few_at_a_time()))
+    yield tuple(_in_one_store(_under_a_lease(), _ends(), _revisions(), _renewals()))
+    yield tuple(_in_one_store(_tokens(), _attempts(), _workers()))
     yield tuple(_expired())
     yield tuple(_expired_and_kept())
     yield tuple(_renewed_in_time())
     yield tuple(_few_of_which_some_expired())
+
+
+def _in_one_store(*programs: Iterable[Step]) -> Iterator[Step]:
+    """Make programs one after another, each of which leaves no job to the next."""
+    for program in programs:
+        steps = list(program)
+        yield from steps
+        given = (step.arguments[0] for step in steps if step.method == "save")
+        saved = dict.fromkeys(job.id for job in given if isinstance(job, CollectionJob))
+        yield from (Step("delete", (job_id,)) for job_id in saved)
 
 
 def _look(*ids: str) -> Iterator[Step]:
