@@ -169,7 +169,7 @@ class Examining:
 
     def _examination_by_either(self, check: Check, second: SecondProcess | None) -> Examination:
         """Take what the second process has found; make the check here where it has not."""
-        if second is None or not check.beside or self._overdue:
+        if second is None or not check.beside or self._overdue or not second.has(check.name):
             return self._examination(check)
         progress = partial(self._listener.progress, check.name)
         progress(0, 1)
@@ -249,8 +249,15 @@ class Examining:
 
 
 def _those_beside_last(checks: Sequence[Check], second: SecondProcess | None) -> list[Check]:
-    """Return the checks in the order in which they are made, or waited for."""
-    return list(checks) if second is None else sorted(checks, key=lambda check: check.beside)
+    """Return the checks in the order in which they are made here, or waited for.
+
+    The second process begins with the first of those that can be made there, and this one, when it
+    has made its own, with the last.
+    """
+    if second is None:
+        return list(checks)
+    beside = [check for check in checks if check.beside]
+    return [*(check for check in checks if not check.beside), *reversed(beside)]
 
 
 def _held_by(finding: Finding) -> Mapping[str, object]:

@@ -14,6 +14,8 @@ from typing_extensions import override
 
 from collection_jobs import CollectionJob
 from collection_jobs.conformance import Report, find_target, verify
+from collection_jobs.conformance.beside.messages import take
+from collection_jobs.conformance.beside.second_process import SecondProcess
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.running.configuration import PROFILES
 from tests.mutants.bulk import LengthsOfTwoBytes
@@ -58,6 +60,8 @@ def judged(store: type[Any], **options: Any) -> Report:
 @pytest.fixture
 def beside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collection_jobs.conformance.examining.has_room_for_two", lambda: True)
+    # What the second process has not begun yet, this one would take.
+    monkeypatch.setattr(SecondProcess, "has", lambda self, check: True)
 
 
 @pytest.mark.parametrize("store", [LogStore, LengthsOfTwoBytes])
@@ -68,6 +72,12 @@ def test_the_report_is_the_same(
     monkeypatch.setattr("collection_jobs.conformance.examining.has_room_for_two", lambda: False)
     assert two.to_json() == judged(store).to_json()
     assert bool(two.findings) is (store is LengthsOfTwoBytes)
+
+
+def test_each_check_is_taken_by_one_of_both(tmp_path: Path) -> None:
+    assert take(tmp_path, "large stores")
+    assert not take(tmp_path, "large stores")
+    assert take(tmp_path, "one caller")
 
 
 def test_a_process_that_ends_and_does_not_do_so_again_is_told_of(

@@ -10,7 +10,13 @@ import time
 from functools import partial
 from multiprocessing.connection import Connection
 
-from collection_jobs.conformance.beside.messages import Beat, ChecksWanted, Examined, GaveUp
+from collection_jobs.conformance.beside.messages import (
+    Beat,
+    ChecksWanted,
+    Examined,
+    GaveUp,
+    take,
+)
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.running.deadline import with_deadline
 from collection_jobs.conformance.running.early_endings import Escaped, Overdue
@@ -74,6 +80,8 @@ def _make(target: Target, wanted: ChecksWanted, teller: _Teller) -> None:
     stores = Stores(target, wanted.directory, lambda: False, in_memory=wanted.in_memory)
     checks = {check.name: check for check in CHECKS}
     for name in wanted.checks:
+        if not take(wanted.directory, name):
+            continue
         teller.progress(0, 1)
         plan = stores.plan(wanted.probed, wanted.profile, wanted.seed, teller.progress)
         try:

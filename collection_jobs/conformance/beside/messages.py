@@ -8,7 +8,16 @@ from pathlib import Path
 from collection_jobs.conformance.running.configuration import Examination, Profile
 from collection_jobs.conformance.running.probing import Probed
 
-__all__ = ["Beat", "ChecksWanted", "Examined", "GaveUp"]
+__all__ = ["Beat", "ChecksWanted", "Examined", "GaveUp", "take"]
+
+
+def take(directory: Path, check: str) -> bool:
+    """Take a check for oneself; False where the other process has taken it."""
+    try:
+        (directory / f"taken-{check.replace(' ', '-')}").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +25,7 @@ class ChecksWanted:
     """Make some checks, one after another.
 
     Attributes:
-        checks: Their names.
+        checks: Their names; each is made by whoever takes it first.
         directory: Where to make the directories of their stores.
         in_memory: Whether that is in the system's memory.
         probed: What the first look at the target told.

@@ -12,7 +12,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from collection_jobs.conformance.beside.messages import Beat, ChecksWanted, Examined, GaveUp
+from collection_jobs.conformance.beside.messages import (
+    Beat,
+    ChecksWanted,
+    Examined,
+    GaveUp,
+    take,
+)
 from collection_jobs.conformance.running.configuration import Examination
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.processes import Worker, WorkerDied
@@ -51,7 +57,12 @@ class SecondProcess:
         self.ended: str | None = None
         self._worker: Worker | None = Worker.start(target, program=_PROGRAM)
         self._worker.post(wanted)
+        self._directory = wanted.directory
         self._examined: dict[str, Examination] = {}
+
+    def has(self, check: str) -> bool:
+        """Return whether a check is the second process's; one that it has not begun is not."""
+        return self._worker is not None and not take(self._directory, check)
 
     def examination(
         self, check: str, progress: Callable[[int, int], None], look: Callable[[], None]

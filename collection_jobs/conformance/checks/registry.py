@@ -70,7 +70,7 @@ CHECKS: tuple[Check, ...] = (
     Check("interleavings", CONCURRENT_LAWS, examine_interleavings, again=find_interleaving_again),
     Check("passing time", frozenset({"GET-1"}), examine_passing_time),
     Check("damaged stores", frozenset({"ERROR-1"}), examine_damage, beside=True),
-    Check("failing resources", frozenset({"ERROR-1"}), examine_faults),
+    Check("failing resources", frozenset({"ERROR-1"}), examine_faults, beside=True),
     Check("concurrent calls", CONCURRENT_LAWS, examine_contention),
     Check("many callers", CONCURRENT_LAWS, examine_many_callers),
     Check("calls pending at the close", frozenset({"ERROR-1", "DURABLE-1"}), examine_pending),
@@ -82,7 +82,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("cancelled calls", frozenset({"CANCEL-1"}), examine_cancellation),
     Check("a failing network", frozenset({"TIME-1"}), examine_network),
-    Check("killed processes", frozenset({"DURABLE-1"}), examine_kills),
+    Check("killed processes", frozenset({"DURABLE-1"}), examine_kills, beside=True),
     Check("killed workers", _LEASES - {"LEASE-5", "LEASE-6"}, examine_dead_workers),
     Check("growing stores", frozenset({"SCALE-1", "KEY-3"}), examine_scaling),
 )
