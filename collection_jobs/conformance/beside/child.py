@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection
 
 from collection_jobs.conformance.beside.messages import (
     Beat,
+    CheckMade,
     ChecksWanted,
-    Examined,
     GaveUp,
     take,
 )
@@ -89,7 +89,7 @@ def _make(target: Target, wanted: ChecksWanted, teller: _Teller) -> None:
         except (Overdue, Escaped):
             teller.tell(GaveUp())
             return
-        teller.tell(Examined(name, examination))
+        teller.tell(CheckMade(name, examination))
 
 
 if __name__ == "__main__":

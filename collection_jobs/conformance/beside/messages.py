@@ -8,7 +8,7 @@ from pathlib import Path
 from collection_jobs.conformance.running.configuration import Examination, Profile
 from collection_jobs.conformance.running.probing import Probed
 
-__all__ = ["Beat", "ChecksWanted", "Examined", "GaveUp", "take"]
+__all__ = ["Beat", "CheckMade", "ChecksWanted", "GaveUp", "take"]
 
 
 def take(directory: Path, check: str) -> bool:
@@ -57,7 +57,7 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class CheckMade:
     """A check was made.
 
     Attributes:

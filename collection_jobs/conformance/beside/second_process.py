@@ -14,8 +14,8 @@ from typing import Self
 
 from collection_jobs.conformance.beside.messages import (
     Beat,
+    CheckMade,
     ChecksWanted,
-    Examined,
     GaveUp,
     take,
 )
@@ -82,7 +82,7 @@ class SecondProcess:
             match message:
                 case Beat(done, total):
                     progress(done, total)
-                case Examined(name, examination):
+                case CheckMade(name, examination):
                     self._examined[name] = examination
                 case GaveUp():
                     self.close()

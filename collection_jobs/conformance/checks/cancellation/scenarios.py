@@ -83,7 +83,7 @@ class Scene:
         """Changes of a new job, and what they did: a lock that stayed held shows with a change."""
         id_ = f"{self.id} probe"
         return (
-            Call("save", (_job(id_),)),
+            Call("save", (_job(self.id, "probe"),)),
             Call("update_status", (id_, JobStatus.RUNNING)),
             Call("add_failed_symbol", (id_, "S4", "probe")),
             Call("get_by_id", (id_,)),
@@ -99,10 +99,12 @@ class Scene:
         )
 
 
-def _job(id_: str) -> CollectionJob:
+def _job(id_: str, *words: str) -> CollectionJob:
+    """Return a job of a scene; the source is the scene's, so that no other scene claims it."""
     created_at = datetime(2024, 3, 1, tzinfo=UTC)
     return example_job(
-        id_,
+        " ".join((id_, *words)),
+        source=id_,
         symbols=_SYMBOLS,
         created_at=created_at,
         completed_symbols={"S0": 500},
@@ -113,20 +115,25 @@ def _job(id_: str) -> CollectionJob:
 
 def _victims(id_: str) -> dict[str, Step]:
     """Every method; those that write, in every way that may take steps of its own."""
-    replaced = example_job(id_, symbols=_SYMBOLS, timeframe="4h", completed_symbols={"S2": 7})
+    replaced = example_job(
+        id_, source=id_, symbols=_SYMBOLS, timeframe="4h", completed_symbols={"S2": 7}
+    )
     changed = Held("copy", (Change("with_completed_symbol", ("S2", 7)),))
     special = {
         "save": {
-            "save of a new job": Step("save", (_job(f"{id_} new"),)),
+            "save of a new job": Step("save", (_job(id_, "new"),)),
             "save over a job": Step("save", (replaced,)),
             "save of a copy": Step("save", (changed,)),
         },
         "save_many": {
-            "save_many": Step("save_many", ((_job(f"{id_} new"), changed, _job(f"{id_} more")),)),
+            "save_many": Step("save_many", ((_job(id_, "new"), changed, _job(id_, "more")),)),
         },
-        "add": {"add of a new job": Step("add", (_job(f"{id_} new"),))},
+        "add": {"add of a new job": Step("add", (_job(id_, "new"),))},
         "add_many": {
-            "add_many": Step("add_many", ((_job(f"{id_} new"), _job(id_), _job(f"{id_} more")),)),
+            "add_many": Step("add_many", ((_job(id_, "new"), _job(id_), _job(id_, "more")),)),
+        },
+        "claim_next": {
+            "claim_next": Step("claim_next", ("worker", _TTL, id_, None)),
         },
         "renew": {
             "renew": Step("renew", (_LEASE, 2 * _TTL)),
@@ -181,7 +188,7 @@ def scene(name: str, id_: str) -> Scene:
     other = f"{id_} other"
     setup: Program = (
         Step("save", (_job(id_),)),
-        Step("save", (_job(other),)),
+        Step("save", (_job(id_, "other"),)),
         Step("get_by_id", (id_,), keep="copy"),
     )
     what = name.partition(",")[0]
@@ -191,7 +198,7 @@ def scene(name: str, id_: str) -> Scene:
         return Scene(name, id_, other, setup, _victims(id_)[name.removesuffix(_ALONE)])
     before = (
         Call("add_failed_symbol", (other, "S2", "first")),
-        Call("save", (_job(f"{id_} third"),)),
+        Call("save", (_job(id_, "third"),)),
     )
     behind = (
         Call("add_failed_symbol", (id_, "S3", "second")),

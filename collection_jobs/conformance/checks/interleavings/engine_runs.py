@@ -32,7 +32,7 @@ from collection_jobs.status import JobStatus
 
 __all__ = ["EngineRunner", "can_conflict"]
 
-Repositories = list[CollectionJobRepository]
+_Handles = list[CollectionJobRepository]
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class EngineRunner:
     held: Mapping[str, object] = field(init=False)
     runs: int = 0
     program: ConcurrentProgram | None = None
-    _store: OpenStore[Repositories] | None = None
+    _store: OpenStore[_Handles] | None = None
     _hung: bool = False
     _loop: GatedLoop = field(init=False)
 
@@ -93,7 +93,7 @@ class EngineRunner:
             with suppress(Exception):  # closing is the business of other checks
                 store.close()
 
-    def _opened(self) -> OpenStore[Repositories]:
+    def _opened(self) -> OpenStore[_Handles]:
         if self._store is None:
             directory = self.new_directory()
             opening = _opened_often(self.opening, directory, self.handles)
@@ -114,7 +114,7 @@ async def _opened_often(
     opening: Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]],
     directory: Path,
     handles: int,
-) -> AsyncGenerator[Repositories]:
+) -> AsyncGenerator[_Handles]:
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(open_with_timeout(opening(directory)))
