@@ -258,7 +258,8 @@ def one_status(setting: Setting) -> Iterator[Step]:
             yield Step("save_many", (jobs,))
         else:
             yield from (Step("save", (job,)) for job in jobs)
-        yield from reads.each(job.id for job in jobs)
+        yield from reads.each(job.id for job in jobs[:: setting.sizes.every])
+    yield from reads.each(setting.oracle.stored)
     yield from reads.listings(setting.oracle, setting.capabilities, setting.sizes.marks[-1:])
     yield from _beside_many(setting)
     # The greatest revision of all is that of a job that is gone.
