@@ -57,11 +57,15 @@ def judged(store: type[Any], **options: Any) -> Report:
     return verify(target, profile=LIGHT, checks=SOME, **options)
 
 
+def left_to_it(second: SecondProcess, check: str) -> bool:
+    return True
+
+
 @pytest.fixture
 def beside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collection_jobs.conformance.examining.has_room_for_two", lambda: True)
     # What the second process has not begun yet, this one would take.
-    monkeypatch.setattr(SecondProcess, "has", lambda self, check: True)
+    monkeypatch.setattr(SecondProcess, "has", left_to_it)
 
 
 @pytest.mark.parametrize("store", [LogStore, LengthsOfTwoBytes])
