@@ -38,7 +38,7 @@ class Lease:
     worker: str
     """Who claimed it, 1 to 255 characters, compared exactly."""
     token: int
-    """The number of the claim, 1 or more: of one id each claim has a greater one than those before,
+    """The number of the claim, 1 or more. Of one id each claim has a greater one than those before,
     also across a deletion of the job."""
     expires_at: datetime
     """From when on another worker may claim the job, by the engine's clock, in UTC."""

@@ -182,7 +182,7 @@ async def main(url):
         os.waitpid(pid, 0)
         assert await repository.get_by_id("a") == example_job("a")
         (pooled,) = repository._engine._connections._idle
-        print(pooled._connection.get_server_pid() == session)
+        print(pooled._connection.get_server_pid() == session, flush=True)  # a child would, too
         del pooled
     await repository.close()
 

@@ -237,12 +237,12 @@ class OfAFastClient(OfAClient):
 
 
 @breaks("LEASE-2")
-class CountsInSeconds(Leased):
-    """Keeps the expiry in whole seconds."""
+class CountsInMinutes(Leased):
+    """Keeps the expiry in whole minutes."""
 
     @override
     def expiry(self, ttl: timedelta) -> datetime:
-        return super().expiry(ttl).replace(microsecond=0)
+        return super().expiry(ttl).replace(second=0, microsecond=0)
 
 
 # LEASE-3: who may write

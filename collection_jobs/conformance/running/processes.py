@@ -100,6 +100,7 @@ class _Started:
             stderr=self._stderr,
             env={
                 **os.environ,
+                "PYTHONUNBUFFERED": "1",  # what is killed has printed what it printed
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
                 **(environment or {}),
             },
