@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,19 +13,27 @@ from collection_jobs.conformance.checks.interleavings.engine_runs import can_con
 from collection_jobs.conformance.checks.interleavings.pairs import pairs
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.report.tokens import unpack
+from collection_jobs.conformance.running.configuration import PROFILES
 from tests.mutants.aiosqlite_rows import (
     AiosqliteRows,
     ClaimsAfterALook,
     KeepsTheLockOfWhatFails,
+    OpenOnceInAProcess,
 )
 
+LARGE = [check for check in CHECKS if check.name == "large stores"]
+LIGHT = replace(PROFILES["quick"], stored=140, altered=40, symbols=300, repeated=40)
 INTERLEAVINGS = [check for check in CHECKS if check.name == "interleavings"]
 AT_STATEMENTS = "all schedules of up to 1 preemption at the engine's statements"
 
 
+def spec_of(store: type[Any]) -> str:
+    return f"{store.__module__}:{store.__name__}"
+
+
 def judged(store: type[Any] | None, **options: Any) -> Report:
-    spec = None if store is None else f"{store.__module__}:{store.__name__}"
-    return verify(find_target(spec), profile="quick", checks=INTERLEAVINGS, **options)
+    target = find_target(None if store is None else spec_of(store))
+    return verify(target, profile="quick", checks=INTERLEAVINGS, **options)
 
 
 @pytest.mark.parametrize("store", [AiosqliteRows, None], ids=["aiosqlite", "SQLite"])
@@ -36,6 +46,26 @@ def test_a_right_adapter_is_explored_on_one_handle_and_on_two_and_acquitted(
     (tried,) = law.tried
     assert tried.count(AT_STATEMENTS) == 2
     assert "with 2 handles" in tried
+
+
+def test_an_adapter_that_opens_once_in_a_process_is_examined_on_one_handle() -> None:
+    report = judged(OpenOnceInAProcess)
+    assert report.findings == ()
+    (law,) = [law for law in report.laws if law.id == "ATOMIC-1"]
+    (tried,) = law.tried
+    assert AT_STATEMENTS in tried
+    assert "not on 2 handles of one process: jobs.db is open in this process already" in tried
+
+
+def test_a_large_store_that_opens_once_in_a_process_is_examined_on_one_handle() -> None:
+    report = verify(find_target(spec_of(OpenOnceInAProcess)), profile=LIGHT, checks=LARGE)
+    assert report.findings == ()
+    (law,) = [law for law in report.laws if law.id == "SAVE-1"]
+    (tried,) = law.tried
+    found = re.match(r"([\d,]+) calls on stores of up to ([\d,]+) jobs", tried)
+    assert found is not None
+    assert int(found[1].replace(",", "")) > 2_000
+    assert int(found[2]) > 130
 
 
 def test_a_race_is_told_by_the_adapters_line_and_made_again_by_its_token() -> None:

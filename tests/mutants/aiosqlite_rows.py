@@ -18,6 +18,7 @@ from collection_jobs import (
     CollectionJob,
     JobNotFoundError,
     JobStatus,
+    RepositoryError,
     StaleJobError,
 )
 from collection_jobs.documents import from_json, listing_key, to_json
@@ -147,6 +148,24 @@ class AiosqliteRows(CheckedRepository):
             if job is None:
                 raise JobNotFoundError(job_id)
             await self.put(job.with_failed_symbol(symbol, error))
+
+
+class OpenOnceInAProcess(AiosqliteRows):
+    """Refuses a second handle of one process: many have a lock of the process on the directory."""
+
+    opened: ClassVar[set[Path]] = set()
+
+    @override
+    async def _open(self) -> None:
+        if self.path in self.opened:
+            raise RepositoryError(f"{self.path.name} is open in this process already")
+        self.opened.add(self.path)
+        await super()._open()
+
+    @override
+    async def _close(self) -> None:
+        self.opened.discard(self.path)
+        await super()._close()
 
 
 _AMID = ("ATOMIC-1", "DELETE-1", "FAILED-2", "SAVE-3", "SAVE-4", "SAVE-5", "STATUS-1", "STATS-1")

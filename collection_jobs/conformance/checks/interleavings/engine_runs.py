@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from collection_jobs.conformance.checks.interleavings.trace import Trace
 from collection_jobs.conformance.history.checker import check
 from collection_jobs.conformance.history.history import Event, History
 from collection_jobs.conformance.running.deadline import deadline
-from collection_jobs.conformance.running.open_store import OpenStore, open_with_timeout
+from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.runner import ProgramRunner, invoke, make, observe
+from collection_jobs.conformance.running.topologies import several
 from collection_jobs.conformance.spec.calls import Call, Held, Kept, NoAnswer, Outcome, Step, id_of
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.operations import OPERATIONS
@@ -32,7 +33,7 @@ from collection_jobs.status import JobStatus
 
 __all__ = ["EngineRunner", "can_conflict"]
 
-_Handles = list[CollectionJobRepository]
+_Handles = Sequence[CollectionJobRepository]
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ class EngineRunner:
     def _opened(self) -> OpenStore[_Handles]:
         if self._store is None:
             directory = self.new_directory()
-            opening = _opened_often(self.opening, directory, self.handles)
+            opening = several(self.opening, directory, self.handles)
             self._store = OpenStore(opening, directory, loop_factory=self._new_loop)
         return self._store
 
@@ -107,19 +108,6 @@ class EngineRunner:
 
 def _is_silent(event: Event) -> bool:
     return event.outcome is not None and isinstance(event.outcome.error, NoAnswer)
-
-
-@asynccontextmanager
-async def _opened_often(
-    opening: Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]],
-    directory: Path,
-    handles: int,
-) -> AsyncGenerator[_Handles]:
-    async with AsyncExitStack() as stack:
-        yield [
-            await stack.enter_async_context(open_with_timeout(opening(directory)))
-            for _ in range(handles)
-        ]
 
 
 class _Run:

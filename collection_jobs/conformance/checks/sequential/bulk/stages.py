@@ -7,8 +7,8 @@ another hash seed. ``handle`` goes on with another of the handles that are open 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.processes import Worker, WorkerDied, WorkerFailed
 from collection_jobs.conformance.running.runner import keep, make
+from collection_jobs.conformance.running.topologies import several
 from collection_jobs.conformance.running.zones import ZONES
 from collection_jobs.conformance.spec.calls import Call, Kept, Outcome, Step
 from collection_jobs.conformance.spec.findings import Violation
@@ -33,7 +34,7 @@ HERE = "here"
 _PROBES = 3
 """How many jobs are looked for to see whether a store keeps anything."""
 
-Repositories: TypeAlias = list[CollectionJobRepository]
+Repositories: TypeAlias = Sequence[CollectionJobRepository]
 Found = Callable[[Violation, tuple[Step, ...]], None]
 
 
@@ -150,15 +151,23 @@ class Stages:
     # In this process
 
     def _stage_here(self, directory: Path, steps: Iterator[Step], place: str) -> Step | None:
-        opening = _opened(self._plan, directory, self._handles)
         try:
-            store = OpenStore(opening)
+            store = self._opened(directory)
         except Exception as error:  # noqa: BLE001 - whatever an adapter raises is what is judged
             self._cannot_open(f"{type(error).__name__}: {error}")
             return None
         self.openings += 1
         with store:
             return store.run(self._work_here(store.repository, steps))
+
+    def _opened(self, directory: Path) -> OpenStore[Repositories]:
+        opening = self._plan.opening
+        if self._handles > 1:
+            # It may be open to many processes and still not twice in one.
+            with suppress(Exception):
+                return OpenStore(several(opening, directory, self._handles))
+            self._handles = 1
+        return OpenStore(several(opening, directory, 1))
 
     async def _work_here(self, handles: Repositories, steps: Iterator[Step]) -> Step | None:
         repository: CollectionJobRepository = handles[0]
@@ -286,9 +295,3 @@ def _until_reopened(steps: Iterator[Step]) -> tuple[list[Step], Step | None]:
             return stage, step
         stage.append(step)
     return stage, None
-
-
-@asynccontextmanager
-async def _opened(plan: Plan, directory: Path, handles: int) -> AsyncGenerator[Repositories]:
-    async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(plan.opening(directory)) for _ in range(handles)]
