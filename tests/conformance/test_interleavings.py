@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -22,6 +25,7 @@ from collection_jobs.conformance.checks.interleavings.pairs import pairs, triple
 from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.conformance.running.deadline import with_deadline
 from collection_jobs.protocol import CollectionJobRepository
+from tests.conformance.support import ROOT
 from tests.mutants import races, torn
 from tests.mutants.race_table import BEYOND_PAIRS, RACES
 from tests.mutants.races import LockOrder, LostUpdate
@@ -248,3 +252,30 @@ def test_an_adapter_that_owns_a_thread_is_told_so(tmp_path: Path) -> None:
     assert str(found) == (
         "cannot run under the deterministic loop: it calls create_connection of the event loop"
     )
+
+
+NOTHING_LEFT = """
+import gc, sys, warnings
+warnings.simplefilter("error")  # of coroutines that nothing awaits
+sys.unraisablehook = lambda left: print(left.object, left.exc_value)
+from collection_jobs_files import FileCollectionJobRepository
+from collection_jobs.conformance import Target, verify
+from collection_jobs.conformance.checks.registry import CHECKS
+some = [check for check in CHECKS if check.name in ("interleavings", "passing time")]
+report = verify(Target("files", FileCollectionJobRepository), profile="quick", checks=some)
+gc.collect()
+print(report.findings)
+"""
+
+
+def test_what_waits_for_a_thread_is_not_left_to_the_garbage_collector() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", NOTHING_LEFT],
+        cwd=ROOT / "examples" / "adapters" / "files",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), "."])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert (ran.stdout, ran.stderr) == ("()\n", "")

@@ -7,10 +7,10 @@ executor is a step too. Whatever runs under this loop does the same again for th
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import heapq
 import sys
 import threading
-import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context, copy_context
@@ -33,8 +33,6 @@ _MOST_IN_A_ROW = 100
 """Steps of one owner while others wait; then another has its turn."""
 _THREAD_GRACE = 2.0
 _MAIN = "main"
-_ENDINGS = 10
-"""How often a coroutine is told to end that goes on waiting."""
 
 
 class Deadlock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
@@ -272,19 +270,11 @@ class DeterministicLoop(InertLoop):
             for task in left:
                 task.cancel()
             self._drain()
-        self._abandon_the_rest()
         for task in self._owners:
-            if task.done() and not task.cancelled():
+            if not task.done():
+                _leave_behind(task)
+            elif not task.cancelled():
                 task.exception()  # looked at, so that asyncio does not report it as forgotten
-
-    def _abandon_the_rest(self) -> None:
-        """End what waits for a thread, and the tasks that it begins for its closing."""
-        ended = set[asyncio.Task[Any]]()
-        for _ in range(_ENDINGS):
-            left = [task for task in self._owners if not task.done() and task not in ended]
-            for task in left:
-                ended.add(task)
-                _abandon(task.get_coro())
 
     def _drain(self) -> None:
         while self._internal or any(not step.cancelled() for step in self._ready):
@@ -440,35 +430,13 @@ class DeterministicLoop(InertLoop):
         return self._closed
 
 
-def _abandon(coroutine: Any) -> None:
-    """End a coroutine that waits for what never comes here, such as a thread of the adapter's.
+def _leave_behind(task: asyncio.Task[Any]) -> None:
+    """Keep a task for as long as the process lives.
 
-    Left to the garbage collector, what it does at its end would be reported of whoever runs then.
+    It waits for what never comes here, such as a thread of the adapter's. If the garbage collector
+    ended it, what it does at its end would be reported of whoever runs then.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what it begins at its end, and nothing awaits any more
-        # From the innermost on: one that goes on waiting would outlive those that wait for it.
-        for awaiting in reversed(_chain(coroutine)):
-            for _ in range(_ENDINGS):
-                try:
-                    awaiting.close()
-                except RuntimeError:  # it waits again, for its closing
-                    continue
-                except Exception:  # noqa: BLE001 - whatever an adapter makes of it, it has ended
-                    break
-                else:
-                    break
-
-
-def _chain(coroutine: Any) -> list[Any]:
-    """Return a coroutine and all that it waits for which can be ended, the outermost first."""
-    chain: list[Any] = []
-    while hasattr(coroutine, "close"):
-        chain.append(coroutine)
-        names = ("cr_await", "gi_yieldfrom", "ag_await")
-        awaited = (getattr(coroutine, name, None) for name in names)
-        coroutine = next((one for one in awaited if one is not None), None)
-    return chain
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
 
 
 def _is_internal(callback: Callable[..., object], holder: object) -> bool:
