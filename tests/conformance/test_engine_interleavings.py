@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from collection_jobs.conformance import Report, find_target, reproduce, verify
-from collection_jobs.conformance.checks.interleavings.engine_runs import can_conflict
+from collection_jobs.conformance.checks.interleavings.conflicts import can_conflict
 from collection_jobs.conformance.checks.interleavings.pairs import pairs
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.report.tokens import unpack

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from collection_jobs.conformance.checks.interleavings.conflicts import ids_of
 from collection_jobs.conformance.checks.interleavings.gated_loop import GatedLoop
 from collection_jobs.conformance.checks.interleavings.programs import (
     CLIENT_NAMES,
@@ -15,23 +16,20 @@ from collection_jobs.conformance.checks.interleavings.programs import (
     ConcurrentProgram,
     Execution,
     Replay,
+    TracedRun,
 )
 from collection_jobs.conformance.checks.interleavings.trace import Trace
 from collection_jobs.conformance.history.checker import check
-from collection_jobs.conformance.history.history import Event, History
+from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.runner import ProgramRunner, invoke, make, observe
 from collection_jobs.conformance.running.topologies import several
-from collection_jobs.conformance.spec.calls import Call, Held, Kept, NoAnswer, Outcome, Step, id_of
+from collection_jobs.conformance.spec.calls import Call, Kept, NoAnswer
 from collection_jobs.conformance.spec.findings import Finding
-from collection_jobs.conformance.spec.operations import OPERATIONS
-from collection_jobs.conformance.spec.signatures import TAKES_A_JOB, jobs_named
-from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
-from collection_jobs.status import JobStatus
 
-__all__ = ["EngineRunner", "can_conflict"]
+__all__ = ["EngineRunner"]
 
 _Handles = Sequence[CollectionJobRepository]
 
@@ -110,7 +108,7 @@ def _is_silent(event: Event) -> bool:
     return event.outcome is not None and isinstance(event.outcome.error, NoAnswer)
 
 
-class _Run:
+class _Run(TracedRun):
     """One run: the set-up, the clients under a schedule, the reads, and the deletions."""
 
     def __init__(
@@ -121,13 +119,12 @@ class _Run:
         schedule: Replay,
         trace: Trace | None,
     ) -> None:
-        self.history = History()
+        super().__init__(trace)
         self.stuck: str | None = None
         self._program = program
         self._loop = loop
         self._repositories = repositories
         self._schedule = schedule
-        self._trace = trace
 
     async def main(self) -> bool:
         """Make the run; return whether it has left the store as it was."""
@@ -162,18 +159,6 @@ class _Run:
         # Without a time-out: the loop sees to it that none is waited for in vain.
         return ProgramRunner(name, lambda call: observe(invoke(call, repository)), self, held)
 
-    def begin(self, client: str, call: Call) -> int:
-        """Record that a call is about to be made, in the trace too."""
-        if self._trace is not None:
-            self._trace.call(client, call)
-        return self.history.begin(client, call)
-
-    def end(self, number: int, outcome: Outcome) -> None:
-        """Record that the call of that number came back."""
-        self.history.end(number, outcome)
-        if self._trace is not None:
-            self._trace.outcome(self.history.events[number].client, outcome)
-
     def silent(self) -> Finding | None:
         """Return what a call that gave no answer breaks; None where all gave one."""
         events = self.history.events
@@ -189,59 +174,9 @@ class _Run:
     async def _emptied(self, after: ProgramRunner) -> bool:
         """Delete every job, which shows what still holds one; return whether there is none left."""
         steps = (*self._program.setup, *(step for one in self._program.clients for step in one))
-        for job_id in sorted({job_id for step in steps for job_id in _ids_of(step)}):
+        for job_id in sorted({job_id for step in steps for job_id in ids_of(step)}):
             await after.ask(Call("delete", (job_id,)))
             if _is_silent(self.history.events[-1]):
                 return False
         left = await make(Call("list_recent", (1,)), self._repositories[0])
         return left.error is None and left.value == []
-
-
-def can_conflict(program: ConcurrentProgram) -> bool:
-    """Return whether two clients are about the same job, and one of them changes it.
-
-    What the lifecycle forbids before another has changed the status changes nothing.
-    """
-    steps = [step for client in program.clients for step in client]
-    if not any(OPERATIONS[step.method].writes for step in steps):
-        return False
-    status = _status_after(program.setup)
-    if any(_is_forbidden(step, status) for step in steps):
-        return False
-    if any(step.method in TAKES_A_JOB for step in steps):
-        return True  # whichever it is
-    ids = [{one for step in client for one in _ids_of(step)} for client in program.clients]
-    return all(ids) and bool(set[str].intersection(*ids))
-
-
-def _status_after(setup: Sequence[Step]) -> JobStatus | None:
-    """Return the status of job ``a`` before the clients begin; None where there is none."""
-    status: JobStatus | None = None
-    for step in setup:
-        if "a" not in _ids_of(step):
-            continue
-        if step.method == "delete":
-            status = None
-        elif step.method == "claim":
-            status = JobStatus.RUNNING
-        for argument in step.arguments:
-            if isinstance(argument, JobStatus):
-                status = argument
-            elif isinstance(argument, CollectionJob):
-                status = argument.status
-    return status
-
-
-def _is_forbidden(step: Step, status: JobStatus | None) -> bool:
-    wanted = [one for one in step.arguments if isinstance(one, JobStatus)]
-    if "a" not in _ids_of(step) or not wanted:
-        return False
-    return status is None or not status.can_become(wanted[0])
-
-
-def _ids_of(step: Step) -> set[str]:
-    """Return the ids of the jobs that a step names; a job that is held is the first one."""
-    return {
-        "a" if isinstance(one, Held) else id_of(one)
-        for one in jobs_named(step.method, step.arguments)
-    }

@@ -64,10 +64,8 @@ def _on_the_engine(plan: Plan, programs: list[ConcurrentProgram], why: str) -> E
 
     On one handle, then on two, which stand for two processes, where it may be shared.
     """
-    from collection_jobs.conformance.checks.interleavings.engine_runs import (
-        EngineRunner,
-        can_conflict,
-    )
+    from collection_jobs.conformance.checks.interleavings.conflicts import can_conflict
+    from collection_jobs.conformance.checks.interleavings.engine_runs import EngineRunner
     from collection_jobs.conformance.checks.interleavings.explore import (
         explore_on_engine,
         seconds_of_a_run,

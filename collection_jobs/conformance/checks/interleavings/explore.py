@@ -165,7 +165,7 @@ def explore_on_engine(
     handles = "" if runner.handles == 1 else f" with {runner.handles} handles"
     at = f" at the engine's statements{handles}"
     explored = Exploration((), len(programs), 0, 0, at=at)
-    return _explore(search, programs, preemptions, progress, explored, closing=runner.close)
+    return _explore(search, programs, preemptions, progress, explored)
 
 
 def _explore(
@@ -174,7 +174,6 @@ def _explore(
     preemptions: int,
     progress: _Progress | None,
     explored: Exploration,
-    closing: Callable[[], None] = lambda: None,
 ) -> Exploration:
     """Run every schedule of no preemption, then of one, and so on, up to the bound."""
     frontiers = [Frontier(program) for program in programs]
@@ -212,7 +211,7 @@ def _explore(
         try:
             return explore()
         finally:
-            closing()
+            search.runner.close()
 
     return _watch(search, explore_and_close, explored)
 
@@ -226,8 +225,7 @@ def seconds_of_a_run(runner: RunsPrograms, program: ConcurrentProgram) -> float:
             began = time.perf_counter()
             runner.run(program)
             seconds.append(time.perf_counter() - began)
-        if isinstance(runner, EngineRunner):
-            runner.close()
+        runner.close()
 
     try:
         watched(run, lambda: runner.runs)

@@ -35,6 +35,7 @@ __all__ = [
     "Execution",
     "OpenRepository",
     "Replay",
+    "TracedRun",
     "execute",
 ]
 
@@ -201,7 +202,32 @@ def _stuck(stuck: Deadlock | Livelock, events: Sequence[Event]) -> Finding:
     return Finding("ATOMIC-1", f"{kind}: {stuck}", left)
 
 
-class _Run:
+class TracedRun:
+    """Records the calls of one run, in the trace too if there is one.
+
+    Attributes:
+        history: The calls.
+    """
+
+    def __init__(self, trace: Trace | None) -> None:
+        """Start with no calls."""
+        self.history: History = History()
+        self._trace = trace
+
+    def begin(self, client: str, call: Call) -> int:
+        """Record that a call is about to be made."""
+        if self._trace is not None:
+            self._trace.call(client, call)
+        return self.history.begin(client, call)
+
+    def end(self, number: int, outcome: Outcome) -> None:
+        """Record that the call of that number came back."""
+        self.history.end(number, outcome)
+        if self._trace is not None:
+            self._trace.outcome(self.history.events[number].client, outcome)
+
+
+class _Run(TracedRun):
     """The state of one run: its repository, what each client holds, and the history."""
 
     def __init__(
@@ -212,12 +238,11 @@ class _Run:
         loop: DeterministicLoop,
         trace: Trace | None,
     ) -> None:
-        self.history = History()
+        super().__init__(trace)
         self._program = program
         self._open = open_repository
         self._directory = directory
         self._loop = loop
-        self._trace = trace
 
     async def main(self) -> None:
         async with self._open(self._directory) as repository:
@@ -244,18 +269,6 @@ class _Run:
     ) -> ProgramRunner:
         # Without a time-out: the deterministic loop sees to it that none is waited for in vain.
         return ProgramRunner(name, lambda call: observe(invoke(call, repository)), self, held)
-
-    def begin(self, client: str, call: Call) -> int:
-        """Record that a call is about to be made, in the trace too."""
-        if self._trace is not None:
-            self._trace.call(client, call)
-        return self.history.begin(client, call)
-
-    def end(self, number: int, outcome: Outcome) -> None:
-        """Record that the call of that number came back."""
-        self.history.end(number, outcome)
-        if self._trace is not None:
-            self._trace.outcome(self.history.events[number].client, outcome)
 
     async def _look(self, repository: CollectionJobRepository) -> None:
         """Read what can have changed, at once and again when nothing goes on any more."""

@@ -41,6 +41,10 @@ class RunsPrograms(Protocol):
         """Run a program under one schedule; return what came of it, and every choice there was."""
         ...
 
+    def close(self) -> None:
+        """Close what is open, on the thread that has run programs; it may run others afterwards."""
+        ...
+
 
 @dataclass(slots=True)
 class Runner:
@@ -65,6 +69,9 @@ class Runner:
         if not directory.exists():
             self._used += 1  # it was used, and an adapter may remember stores by their paths
         return execution, schedule.choices
+
+    def close(self) -> None:
+        """Do nothing: each run has closed its store."""
 
 
 class Frontier:
