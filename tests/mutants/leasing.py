@@ -224,6 +224,15 @@ class OfAClient(Leased):
         return super().expiry(ttl) + self.off
 
 
+@breaks("LEASE-1")
+class KeepsWhenItBegan(Leased):
+    """UPDATE ... SET worker = ?, expires_at = ?: of a job that ran already nothing else is set."""
+
+    @override
+    def started(self, job: CollectionJob) -> CollectionJob:
+        return job if job.status is JobStatus.RUNNING else super().started(job)
+
+
 @breaks("LEASE-2")
 class OfASlowClient(OfAClient):
     """A lease expires by the client's clock, which is half a minute slow: it is over at once."""

@@ -28,6 +28,8 @@ _TTL, _LONGER, _SHORTER = timedelta(hours=1), timedelta(hours=3), timedelta(minu
 _UNTIL_EXPIRED = timedelta(milliseconds=95)
 """After so long a lease of `MIN_TTL` has expired, by any clock."""
 _LEASE, _OTHER = Held("lease"), Held("other_lease")
+_LONG_AGO = (("started_at", FEW_INSTANTS[1]), ("error_message", "slow"))
+_OF_LONG_AGO = Held("job", (Change("replace", (), _LONG_AGO),))
 _COPY = Held("job", (Change("with_failed_symbol", ("BTC", "late")),))
 
 
@@ -296,6 +298,9 @@ def _expired() -> Iterator[Step]:
     yield _claim("job 3", None, MIN_TTL)
     yield _next()
     yield Step("save", (_aged("job 4", 4),))
+    # Who takes it over makes it RUNNING anew, with the time of that and no message.
+    yield Step("get_by_id", ("job 1",), keep="job")
+    yield Step("save", (_OF_LONG_AGO,))
     yield Step(WAIT, (_UNTIL_EXPIRED,))
     yield from _look("job 0", "job 1")
     yield _next(worker="rival")
