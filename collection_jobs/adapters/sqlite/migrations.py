@@ -105,9 +105,9 @@ _VERSION_3 = (
 )
 
 # A lease has a row while it is current. Triggers end it where the job leaves RUNNING, whoever makes
-# it, so the statements for jobs without leases are as before (a new job 1.04, a change of status
-# 1.02, a deletion 1.05 of the work). What a claim asks for is in indexes: a lease whose time has
-# come is marked once, and so enters those of the expired ones, which hold the keys of its job.
+# it, so the statements for jobs without leases are as before. What a claim asks for is in indexes:
+# a lease whose time has come is marked once, and so enters those of the expired ones, which hold
+# the keys of its job.
 # `leased` counts those that are not marked, by source; the empty one stands for all.
 _VERSION_4 = (
     """
