@@ -17,7 +17,6 @@ from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.listings import is_list_of_jobs
 from collection_jobs.conformance.spec.model import ABSENT, Facts, JobState, facts_of
 from collection_jobs.conformance.spec.operations import OPERATIONS, judge_call
-from collection_jobs.conformance.spec.signatures import argument_of
 from collection_jobs.fields import Field, FieldKind
 from collection_jobs.job import CollectionJob
 
@@ -53,7 +52,7 @@ class BulkOracle:
         self._durable = durable
         self._ended: str | None = None
         self._unread: set[str] = set()
-        self._listed: dict[tuple[str, object], set[str]] = {}
+        self._listed: dict[str, set[str]] = {}
         self._astray: set[str] = set()
         self._consequent: set[str] = set()
         self._noted: dict[str, set[str]] = {}
@@ -109,11 +108,11 @@ class BulkOracle:
         if not violations:
             if is_list_of_jobs(outcome.value):
                 listed = {job.id for job in outcome.value}
-                self._listed.setdefault(_listing_of(call), set()).update(listed)
+                self._listed.setdefault(call.method, set()).update(listed)
                 self._seen("listed", listed)
             return []
         due = _due(self.states, call)
-        unlisted = due - self._listed.get(_listing_of(call), set())
+        unlisted = due - self._listed.get(call.method, set())
         found = [
             self._after_reopening(one, call, unlisted, due)
             for one in violations
@@ -198,11 +197,6 @@ class BulkOracle:
             noted.add(job_id)
             if self._coverage.note(use, _classes(facts, names)):
                 self._open_names.pop(use, None)
-
-
-def _listing_of(call: Call) -> tuple[str, object]:
-    """Return which listing a call shows a part of: that of running jobs is not that of others."""
-    return call.method, argument_of(call.method, call.arguments, "status")
 
 
 def _due(states: Mapping[str, JobState], call: Call) -> set[str]:
