@@ -169,7 +169,10 @@ class Examining:
 
     def _examination_by_either(self, check: Check, second: SecondProcess | None) -> Examination:
         """Take what the second process has found; make the check here where it has not."""
-        if second is None or not check.beside or self._overdue or not second.has(check.name):
+        if second is None:
+            return self._examination(check)
+        second.listen()
+        if not check.beside or self._overdue or not second.has(check.name):
             return self._examination(check)
         progress = partial(self._listener.progress, check.name)
         progress(0, 1)

@@ -77,23 +77,38 @@ class SecondProcess:
         silent = 0.0
         while check not in self._examined and self._worker is not None:
             look()
-            message = self._worker.hear(_POLL)
+            message = self._hear(_POLL)
             silent = silent + _POLL if message is None else 0.0
-            match message:
-                case Beat(done, total):
-                    progress(done, total)
-                case CheckMade(name, examination):
-                    self._examined[name] = examination
-                case GaveUp():
-                    self.close()
-                case WorkerDied():
-                    self.ended = str(message)
-                    self.close()
-                case _ if silent > deadline() + _STANDSTILL:
-                    self.close()
-                case _:
-                    pass
+            self._take_in(message, progress)
+            if silent > deadline() + _STANDSTILL:
+                self.close()
         return self._examined.get(check)
+
+    def listen(self) -> None:
+        """Take in what it has told so far: it goes on only while somebody reads that."""
+        while (message := self._hear(0)) is not None:
+            self._take_in(message, lambda done, total: None)
+
+    def _hear(self, seconds: float) -> object:
+        if self._worker is None:
+            return None
+        try:
+            return self._worker.hear(seconds)
+        except WorkerDied as died:
+            self.ended = str(died)
+            self.close()
+            return None
+
+    def _take_in(self, message: object, progress: Callable[[int, int], None]) -> None:
+        match message:
+            case Beat(done, total):
+                progress(done, total)
+            case CheckMade(name, examination):
+                self._examined[name] = examination
+            case GaveUp():
+                self.close()
+            case _:
+                pass
 
     def close(self) -> None:
         """End it, whatever it does."""

@@ -201,12 +201,13 @@ class Worker:
     def hear(self, seconds: float) -> object:
         """Return the next thing that it tells; None if it tells nothing in that time.
 
-        Where it has ended, a `WorkerDied` is returned.
+        Raises:
+            WorkerDied: It has ended.
         """
         try:
             return self._pipe.recv() if self._pipe.poll(seconds) else None
         except (EOFError, OSError):
-            return WorkerDied(self._process.epitaph())
+            raise WorkerDied(self._process.epitaph()) from None
 
     def answer(self, seconds: float | None = None) -> Done:
         """Wait for the answer to an order.
