@@ -21,42 +21,76 @@ from collection_jobs.status import TRANSITIONS, JobStatus
 
 if TYPE_CHECKING:
     from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
-    from collection_jobs.base import (
+    from collection_jobs.base import CheckedRepository
+    from collection_jobs.base_capabilities import (
         CheckedAddsJobs,
         CheckedCompletedSymbols,
-        CheckedLeasesJobs,
+        CheckedFindsJobs,
         CheckedPagesByKey,
-        CheckedRepository,
+        CheckedPurges,
+        CheckedRecordsCursors,
+        CheckedRecordsFailures,
         CheckedSavesMany,
     )
-    from collection_jobs.lease import Lease
-    from collection_jobs.opening import open_repository
-    from collection_jobs.protocol import (
+    from collection_jobs.base_leases import (
+        CheckedLeasesJobs,
+        CheckedRecordsCursorsUnderLease,
+        CheckedRecordsFailuresUnderLease,
+    )
+    from collection_jobs.capabilities import (
         AddsJobs,
-        CollectionJobRepository,
-        LeasesJobs,
+        FindsJobs,
         PagesByKey,
+        Purges,
         RecordsCompletedSymbols,
+        RecordsCursors,
+        RecordsFailures,
         SavesMany,
+    )
+    from collection_jobs.lease import Lease
+    from collection_jobs.leasing import (
+        LeasesJobs,
+        RecordsCursorsUnderLease,
+        RecordsFailuresUnderLease,
+    )
+    from collection_jobs.opening import open_repository
+    from collection_jobs.protocol import CollectionJobRepository
+    from collection_jobs.query import (
+        JobQuery,
+        JobSummary,
     )
 else:
     # Loaded when they are asked for: with typing_extensions, they take half as long as the rest of
     # the package and the standard library's modules together, and a service may need neither.
     _HOMES = {
-        "AddsJobs": "protocol",
-        "CheckedAddsJobs": "base",
-        "CheckedCompletedSymbols": "base",
-        "CheckedLeasesJobs": "base",
-        "CheckedPagesByKey": "base",
+        "AddsJobs": "capabilities",
+        "CheckedAddsJobs": "base_capabilities",
+        "CheckedCompletedSymbols": "base_capabilities",
+        "CheckedFindsJobs": "base_capabilities",
+        "CheckedLeasesJobs": "base_leases",
+        "CheckedPagesByKey": "base_capabilities",
+        "CheckedPurges": "base_capabilities",
+        "CheckedRecordsCursors": "base_capabilities",
+        "CheckedRecordsCursorsUnderLease": "base_leases",
+        "CheckedRecordsFailures": "base_capabilities",
+        "CheckedRecordsFailuresUnderLease": "base_leases",
         "CheckedRepository": "base",
-        "CheckedSavesMany": "base",
+        "CheckedSavesMany": "base_capabilities",
         "CollectionJobRepository": "protocol",
+        "FindsJobs": "capabilities",
         "InMemoryCollectionJobRepository": "adapters.memory",
+        "JobQuery": "query",
+        "JobSummary": "query",
         "Lease": "lease",
-        "LeasesJobs": "protocol",
-        "PagesByKey": "protocol",
-        "RecordsCompletedSymbols": "protocol",
-        "SavesMany": "protocol",
+        "LeasesJobs": "leasing",
+        "PagesByKey": "capabilities",
+        "Purges": "capabilities",
+        "RecordsCompletedSymbols": "capabilities",
+        "RecordsCursors": "capabilities",
+        "RecordsCursorsUnderLease": "leasing",
+        "RecordsFailures": "capabilities",
+        "RecordsFailuresUnderLease": "leasing",
+        "SavesMany": "capabilities",
         "open_repository": "opening",
     }
 
@@ -75,24 +109,38 @@ __all__ = [
     "AddsJobs",
     "CheckedAddsJobs",
     "CheckedCompletedSymbols",
+    "CheckedFindsJobs",
     "CheckedLeasesJobs",
     "CheckedPagesByKey",
+    "CheckedPurges",
+    "CheckedRecordsCursors",
+    "CheckedRecordsCursorsUnderLease",
+    "CheckedRecordsFailures",
+    "CheckedRecordsFailuresUnderLease",
     "CheckedRepository",
     "CheckedSavesMany",
     "CollectionJob",
     "CollectionJobError",
     "CollectionJobRepository",
+    "FindsJobs",
     "ForbiddenTransitionError",
     "ICollectionJobRepository",
     "InMemoryCollectionJobRepository",
     "JobNotFoundError",
+    "JobQuery",
     "JobStats",
     "JobStatus",
+    "JobSummary",
     "Lease",
     "LeaseLostError",
     "LeasesJobs",
     "PagesByKey",
+    "Purges",
     "RecordsCompletedSymbols",
+    "RecordsCursors",
+    "RecordsCursorsUnderLease",
+    "RecordsFailures",
+    "RecordsFailuresUnderLease",
     "RepositoryClosedError",
     "RepositoryError",
     "SavesMany",

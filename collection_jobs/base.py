@@ -7,48 +7,37 @@ implements. `collection_jobs.openable` handles opening, closing, and the driver'
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from abc import abstractmethod
+from collections.abc import Mapping
+from datetime import datetime
 
 from typing_extensions import override
 
-from collection_jobs.job import CollectionJob, check_job, check_jobs
-from collection_jobs.lease import Lease, check_lease, check_ttl
+from collection_jobs.job import CollectionJob, check_job
 from collection_jobs.openable import Openable
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
-    check_candles,
-    check_key,
     check_limit,
     check_name,
     check_offset,
     check_optional_datetime,
     check_optional_text,
-    check_positive,
     check_status,
     check_text,
 )
 
-__all__ = [
-    "MOST_JOBS",
-    "CheckedAddsJobs",
-    "CheckedCompletedSymbols",
-    "CheckedLeasesJobs",
-    "CheckedPagesByKey",
-    "CheckedRepository",
-    "CheckedSavesMany",
-]
+__all__ = ["FORMER_STATUSES", "MOST_JOBS", "CheckedRepository"]
 
 MOST_JOBS = 2**53 - 1
 """The greatest limit and offset that a hook is given, which every engine's numbers hold exactly."""
 
-_FORMER = {
+FORMER_STATUSES: Mapping[JobStatus, frozenset[JobStatus]] = {
     status: frozenset(former for former in JobStatus if former.can_become(status))
     for status in JobStatus
 }
+"""For each status, those from which the lifecycle permits the change."""
 
 
 class CheckedRepository(Openable, ICollectionJobRepository):
@@ -67,9 +56,9 @@ class CheckedRepository(Openable, ICollectionJobRepository):
     take effect wholly or not at all; `collection_jobs.openable.run_to_end` helps if the engine does
     not guarantee that.
 
-    To offer what an engine can do beyond the nine, also derive from `CheckedCompletedSymbols`,
-    `CheckedSavesMany`, `CheckedPagesByKey`, `CheckedAddsJobs` or `CheckedLeasesJobs`. An adapter
-    may just as well derive from `ICollectionJobRepository`, or from nothing: the checks take about
+    To offer what an engine can do beyond the nine, also derive from classes of
+    `collection_jobs.base_capabilities` and `collection_jobs.base_leases`. An adapter may just as
+    well derive from `ICollectionJobRepository`, or from nothing: the checks take about
     a microsecond of each call, which is little compared with a disk or a network, and much compared
     with a dict. The adapters of this package derive from the ABC, for speed.
     """
@@ -124,7 +113,7 @@ class CheckedRepository(Openable, ICollectionJobRepository):
         status = check_status(status)
         error_message = check_optional_text("error_message", error_message)
         with self._call():
-            return await self._update_status(job_id, status, error_message, _FORMER[status])
+            return await self._update_status(job_id, status, error_message, FORMER_STATUSES[status])
 
     @override
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
@@ -217,267 +206,3 @@ class CheckedRepository(Openable, ICollectionJobRepository):
         """Aggregate the outcomes of one job; the default uses ``_get``."""
         job = await self._get(job_id)
         return None if job is None else JobStats.from_job(job)
-
-
-class CheckedCompletedSymbols(Openable, ABC):
-    """Gives a `CheckedRepository` the method of `RecordsCompletedSymbols`, with one hook."""
-
-    async def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
-        """Record that one symbol was collected, see `RecordsCompletedSymbols`."""
-        job_id = check_name("job_id", job_id)
-        symbol = check_name("symbol", symbol)
-        candles = check_candles(candles)
-        with self._call():
-            await self._add_completed_symbol(job_id, symbol, candles)
-
-    @abstractmethod
-    async def _add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> None:
-        """Record a completion in place of the symbol's earlier outcome, as ``_add_failed_symbol``.
-
-        Raises:
-            JobNotFoundError: There is no such job.
-            UnknownSymbolError: The job does not collect this symbol.
-        """
-
-
-class CheckedSavesMany(Openable, ABC):
-    """Gives a `CheckedRepository` the method of `SavesMany`, with one hook."""
-
-    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
-        """Save all of the jobs or none, see `SavesMany`."""
-        checked = check_jobs(jobs)
-        with self._call():
-            if checked:
-                await self._save_many(checked)
-
-    @abstractmethod
-    async def _save_many(self, jobs: list[CollectionJob]) -> None:
-        """Save each of the jobs in order, as ``_save`` does, at one instant; or none.
-
-        Args:
-            jobs: At least one; an id may occur more than once.
-
-        Raises:
-            StaleJobError: A job carries a revision that is not the stored one when it is saved.
-        """
-
-
-class CheckedPagesByKey(Openable, ABC):
-    """Gives a `CheckedRepository` the method of `PagesByKey`, with one hook."""
-
-    async def list_after(
-        self, status: JobStatus, after: tuple[datetime, str] | None = None, limit: int = 100
-    ) -> list[CollectionJob]:
-        """List the jobs with one status after a key, see `PagesByKey`."""
-        status = check_status(status)
-        after = None if after is None else check_key("after", after)
-        limit = min(check_limit(limit), MOST_JOBS)
-        with self._call():
-            return await self._list_after(status, after, limit) if limit else []
-
-    @abstractmethod
-    async def _list_after(
-        self, status: JobStatus, after: tuple[datetime, str] | None, limit: int
-    ) -> list[CollectionJob]:
-        """List the jobs with one status after a key, in the order of ``_list_by_status``.
-
-        Args:
-            status: The status.
-            after: The ``created_at``, in UTC, and the ``id`` after which to start, which need not
-                be those of a stored job; None starts with the oldest.
-            limit: The maximum number of jobs to return: 1 to ``MOST_JOBS``, which means all.
-        """
-
-
-class CheckedAddsJobs(Openable, ABC):
-    """Gives a `CheckedRepository` the methods of `AddsJobs`, with one hook."""
-
-    async def add(self, job: CollectionJob) -> bool:
-        """Create a job, unless there is one of its id, see `AddsJobs`."""
-        job = check_job(job)
-        with self._call():
-            return await self._add(job)
-
-    async def add_many(self, jobs: Iterable[CollectionJob]) -> list[bool]:
-        """Add each of the jobs, all at one instant, see `AddsJobs`."""
-        checked = check_jobs(jobs)
-        with self._call():
-            return await self._add_many(checked) if checked else []
-
-    async def _add(self, job: CollectionJob) -> bool:
-        """Create a job, unless there is one of its id; the default uses ``_add_many``."""
-        (added,) = await self._add_many([job])
-        return added
-
-    @abstractmethod
-    async def _add_many(self, jobs: list[CollectionJob]) -> list[bool]:
-        """Create each of the jobs whose id is unknown, in order, at one instant.
-
-        The jobs' revisions have no meaning here. Return for each whether it was created.
-
-        Args:
-            jobs: At least one; an id may occur more than once, and its first job is created.
-        """
-
-
-class CheckedLeasesJobs(CheckedRepository, CheckedCompletedSymbols):
-    """A `CheckedRepository` with the methods of `LeasesJobs`.
-
-    An adapter also implements ``_claim_next``, ``_claim``, ``_renew`` and ``_get_lease``, and takes
-    ``lease`` in the three hooks that change a job. Where it is not None, the check that the lease
-    is current and the change are one step of the engine: ``UPDATE ... WHERE token = ...``. The
-    lease is of the job that the call names.
-    """
-
-    @override
-    async def update_status(
-        self,
-        job_id: str,
-        status: JobStatus,
-        error_message: str | None = None,
-        *,
-        lease: Lease | None = None,
-    ) -> bool:
-        job_id = check_name("job_id", job_id)
-        status = check_status(status)
-        error_message = check_optional_text("error_message", error_message)
-        lease = None if lease is None else check_lease(lease, job_id)
-        with self._call():
-            return await self._update_status(
-                job_id, status, error_message, _FORMER[status], lease=lease
-            )
-
-    @override
-    async def add_failed_symbol(
-        self, job_id: str, symbol: str, error: str, *, lease: Lease | None = None
-    ) -> None:
-        job_id = check_name("job_id", job_id)
-        symbol = check_name("symbol", symbol)
-        error = check_text("error", error)
-        lease = None if lease is None else check_lease(lease, job_id)
-        with self._call():
-            await self._add_failed_symbol(job_id, symbol, error, lease=lease)
-
-    @override
-    async def add_completed_symbol(
-        self, job_id: str, symbol: str, candles: int, *, lease: Lease | None = None
-    ) -> None:
-        """Record that one symbol was collected, see `LeasesJobs`."""
-        job_id = check_name("job_id", job_id)
-        symbol = check_name("symbol", symbol)
-        candles = check_candles(candles)
-        lease = None if lease is None else check_lease(lease, job_id)
-        with self._call():
-            await self._add_completed_symbol(job_id, symbol, candles, lease=lease)
-
-    async def claim_next(
-        self,
-        worker: str,
-        ttl: timedelta,
-        *,
-        source: str | None = None,
-        most_running: int | None = None,
-    ) -> Lease | None:
-        """Claim the oldest job that waits for a worker, see `LeasesJobs`."""
-        worker = check_name("worker", worker)
-        ttl = check_ttl(ttl)
-        source = None if source is None else check_name("source", source)
-        if most_running is not None:
-            most_running = min(check_positive("most_running", most_running), MOST_JOBS)
-        with self._call():
-            return await self._claim_next(worker, ttl, source, most_running)
-
-    async def claim(self, job_id: str, worker: str, ttl: timedelta) -> Lease | None:
-        """Claim one job, if it waits for a worker, see `LeasesJobs`."""
-        job_id = check_name("job_id", job_id)
-        worker = check_name("worker", worker)
-        ttl = check_ttl(ttl)
-        with self._call():
-            return await self._claim(job_id, worker, ttl)
-
-    async def renew(self, lease: Lease, ttl: timedelta) -> Lease:
-        """Move the expiry of a current lease, see `LeasesJobs`."""
-        lease = check_lease(lease)
-        ttl = check_ttl(ttl)
-        with self._call():
-            return await self._renew(lease, ttl)
-
-    async def get_lease(self, job_id: str) -> Lease | None:
-        """Read the current lease of a job, see `LeasesJobs`."""
-        job_id = check_name("job_id", job_id)
-        with self._call():
-            return await self._get_lease(job_id)
-
-    @override
-    @abstractmethod
-    async def _update_status(
-        self,
-        job_id: str,
-        status: JobStatus,
-        error_message: str | None,
-        former: frozenset[JobStatus],
-        *,
-        lease: Lease | None = None,
-    ) -> bool:
-        """Change the status as `CheckedRepository._update_status`; leaving RUNNING ends the lease.
-
-        A change to PENDING lets the attempts be counted anew.
-
-        Raises:
-            LeaseLostError: ``lease`` is not None and not current.
-        """
-
-    @override
-    @abstractmethod
-    async def _add_failed_symbol(
-        self, job_id: str, symbol: str, error: str, *, lease: Lease | None = None
-    ) -> None:
-        """Record a failure as `CheckedRepository._add_failed_symbol`.
-
-        Raises:
-            LeaseLostError: ``lease`` is not None and not current.
-        """
-
-    @override
-    @abstractmethod
-    async def _add_completed_symbol(
-        self, job_id: str, symbol: str, candles: int, *, lease: Lease | None = None
-    ) -> None:
-        """Record a completion as `CheckedCompletedSymbols._add_completed_symbol`.
-
-        Raises:
-            LeaseLostError: ``lease`` is not None and not current.
-        """
-
-    @abstractmethod
-    async def _claim_next(
-        self, worker: str, ttl: timedelta, source: str | None, most_running: int | None
-    ) -> Lease | None:
-        """Claim the oldest job that is PENDING, or RUNNING under a lease that has expired.
-
-        Finding, counting and claiming are one step of the engine. The job becomes RUNNING, with
-        ``started_at`` now, and its new revision is the lease's token.
-
-        Args:
-            worker: Who claims.
-            ttl: For how long, 50 milliseconds to 7 days.
-            source: Take only jobs of this source; None takes those of any.
-            most_running: Take no job while so many jobs of ``source`` (of all, if it is None) are
-                RUNNING under leases that have not expired: 1 to ``MOST_JOBS``; None is no limit.
-        """
-
-    @abstractmethod
-    async def _claim(self, job_id: str, worker: str, ttl: timedelta) -> Lease | None:
-        """Claim one job, if it is PENDING, or RUNNING under a lease that has expired."""
-
-    @abstractmethod
-    async def _renew(self, lease: Lease, ttl: timedelta) -> Lease:
-        """Move the expiry of a current lease, expired or not; keep the job's revision.
-
-        Raises:
-            LeaseLostError: The lease is not current.
-        """
-
-    @abstractmethod
-    async def _get_lease(self, job_id: str) -> Lease | None:
-        """Read the current lease of a job, expired or not; None if there is none."""

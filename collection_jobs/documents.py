@@ -56,17 +56,35 @@ def _instant(text: str) -> datetime:
     return instant
 
 
+def _instant_texts(instants: Mapping[str, datetime]) -> dict[str, str]:
+    return {name: instant.isoformat() for name, instant in instants.items()}
+
+
+def _names(names: list[str]) -> frozenset[str]:
+    if type(names) is not list:
+        raise TypeError(f"it must be a list of texts: {shown(names)}")
+    return frozenset(names)
+
+
+def _instants(texts: Mapping[str, str]) -> dict[str, datetime]:
+    return {name: _instant(text) for name, text in texts.items()}
+
+
 # What is not named here, or is None, is in a document as it is in a job.
 _TO_JSON: Mapping[FieldKind, Callable[[Any], Any]] = {
     FieldKind.NAMES: list,
+    FieldKind.NAME_SET: sorted,
     FieldKind.INSTANT: datetime.isoformat,
     FieldKind.STATUS: attrgetter("value"),
     FieldKind.COUNTS: dict,
     FieldKind.TEXTS: dict,
+    FieldKind.INSTANTS: _instant_texts,
 }
 _FROM_JSON: Mapping[FieldKind, Callable[[Any], Any]] = {
     FieldKind.INSTANT: _instant,
     FieldKind.STATUS: JobStatus,
+    FieldKind.NAME_SET: _names,
+    FieldKind.INSTANTS: _instants,
 }
 
 _ENCODED = tuple((field.name, _TO_JSON[field.kind]) for field in FIELDS if field.kind in _TO_JSON)

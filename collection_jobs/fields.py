@@ -8,19 +8,22 @@ how it holds a value, and so takes a new field of a known kind without a change.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from collection_jobs.validation import (
+    MAX_CANDLES,
     check_candles,
     check_datetime,
     check_name,
     check_optional_datetime,
     check_optional_text,
+    check_positive,
     check_revision,
     check_status,
     check_symbols,
@@ -33,11 +36,14 @@ __all__ = [
     "FIELDS",
     "FIELD_NAMES",
     "MAX_METADATA",
+    "NOBODY",
     "NOTHING",
     "POSITIONS",
     "Field",
     "FieldKind",
+    "check_metadata",
     "items_of",
+    "members_of",
 ]
 
 _V = TypeVar("_V")
@@ -48,6 +54,11 @@ MAX_METADATA = 1_000
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """The mapping of a job without outcomes or without metadata."""
 
+NOBODY: frozenset[str] = frozenset()
+"""The permanent failures of a job that has none."""
+
+_BUILT_IN: tuple[type, ...] = (frozenset, set, tuple, list)
+
 
 class FieldKind(Enum):
     """What the values of a field are."""
@@ -56,6 +67,8 @@ class FieldKind(Enum):
     """A text of 1 to 255 characters, compared exactly."""
     NAMES = "names"
     """A tuple of names, in their order."""
+    NAME_SET = "name set"
+    """A frozenset of names."""
     INSTANT = "instant"
     """An aware datetime in UTC."""
     STATUS = "status"
@@ -66,6 +79,8 @@ class FieldKind(Enum):
     """A read-only mapping of names to integers of 0 to 2**63 - 1."""
     TEXTS = "texts"
     """A read-only mapping of names to free texts."""
+    INSTANTS = "instants"
+    """A read-only mapping of names to aware datetimes in UTC."""
     INTEGER = "integer"
     """An int of any size."""
 
@@ -114,7 +129,72 @@ def _check_failed(outcomes: Mapping[str, str]) -> Mapping[str, str]:
     return _read_only("failed_symbols", "symbol", checked, items)
 
 
-def _check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
+def _check_permanent(symbols: frozenset[str]) -> frozenset[str]:
+    if symbols is NOBODY:
+        return NOBODY
+    if not issubclass(type(symbols), frozenset | set):
+        raise TypeError(
+            f"permanent_failures must be a frozenset of symbols, not {type_name(symbols)}: "
+            f"{shown(symbols)}"
+        )
+    names = members_of("permanent_failures", "symbols", symbols)
+    return frozenset([check_name("a permanently failed symbol", name) for name in names])
+
+
+def members_of(field: str, of: str, values: Collection[_V]) -> list[_V]:
+    """Read a collection once: a subclass of a built-in one by the slots of that.
+
+    Raises:
+        TypeError: It is none, or cannot be read.
+    """
+    if not issubclass(type(values), Iterable):
+        raise TypeError(
+            f"{field} must be a collection of {of}, not {type_name(values)}: {shown(values)}"
+        )
+    kind = next((one for one in _BUILT_IN if issubclass(type(values), one)), None)
+    try:
+        return list(values if kind is None else vars(kind)["__iter__"](values))
+    except Exception as error:
+        raise TypeError(
+            f"{field} must be a collection that can be read, and it raised {type_name(error)}: "
+            f"{shown(values)}"
+        ) from error
+
+
+def _check_failure_counts(counts: Mapping[str, int]) -> Mapping[str, int]:
+    return _checked_by_symbol("failure_counts", "a symbol that failed", _check_failures, counts)
+
+
+def _check_failures(value: int) -> int:
+    count = check_positive("a count of failures", value)
+    if count > MAX_CANDLES:
+        raise ValueError(f"a count of failures must be below 2**63: {shown(count)}")
+    return count
+
+
+def _check_cursors(cursors: Mapping[str, datetime]) -> Mapping[str, datetime]:
+    check = partial(check_datetime, "a cursor")
+    return _checked_by_symbol("cursors", "a symbol with a cursor", check, cursors)
+
+
+def _checked_by_symbol(
+    field: str, symbol: str, check: Callable[[_V], _V], values: Mapping[str, _V]
+) -> Mapping[str, _V]:
+    if values is NOTHING:
+        return values
+    items = items_of(field, "symbols", values)
+    checked: dict[str, _V] = {}
+    for key, value in items:
+        name = check_name(symbol, key)
+        try:
+            checked[name] = check(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{error}, of the symbol {shown(name)}") from None
+    return _read_only(field, "symbol", checked, items)
+
+
+def check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
+    """Accept at most 1,000 texts by their names, as a read-only mapping."""
     if metadata is NOTHING:
         return NOTHING
     items = items_of("metadata", "texts", metadata)
@@ -179,7 +259,10 @@ FIELDS: tuple[Field, ...] = (
     _optional("error_message", FieldKind.TEXT, partial(check_optional_text, "error_message")),
     Field("completed_symbols", FieldKind.COUNTS, _check_completed),
     Field("failed_symbols", FieldKind.TEXTS, _check_failed),
-    Field("metadata", FieldKind.TEXTS, _check_metadata, since=2),
+    Field("metadata", FieldKind.TEXTS, check_metadata, since=2),
+    Field("permanent_failures", FieldKind.NAME_SET, _check_permanent, since=3),
+    Field("failure_counts", FieldKind.COUNTS, _check_failure_counts, since=3),
+    Field("cursors", FieldKind.INSTANTS, _check_cursors, since=3),
     _optional("revision", FieldKind.INTEGER, check_revision),
 )
 """The fields, in the order of the entity."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, cast, final
+from typing import Any, TypeVar, cast, final
 
 from collection_jobs.errors import ForbiddenTransitionError, UnknownSymbolError
-from collection_jobs.fields import FIELD_NAMES, FIELDS, NOTHING, POSITIONS
+from collection_jobs.fields import FIELD_NAMES, FIELDS, NOBODY, NOTHING, POSITIONS
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
+    check_bool,
     check_candles,
     check_datetime,
     check_name,
@@ -27,6 +28,9 @@ from collection_jobs.validation import (
 __all__ = ["CollectionJob", "check_job", "check_jobs", "restore_job"]
 
 
+_V = TypeVar("_V")
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -36,6 +40,10 @@ def _no_candles() -> Mapping[str, int]:
 
 
 def _no_texts() -> Mapping[str, str]:
+    return NOTHING
+
+
+def _no_instants() -> Mapping[str, datetime]:
     return NOTHING
 
 
@@ -93,6 +101,16 @@ class CollectionJob:
     keys of 1 to 255 characters, compared exactly, each with a free text; read-only. Their order is
     not part of equality, and a store need not keep it.
     """
+    permanent_failures: frozenset[str] = NOBODY
+    """Those of the failed symbols that no retry can mend."""
+    failure_counts: Mapping[str, int] = field(default_factory=_no_candles)
+    """Symbol to how often a failure of it was recorded, 1 or more, whatever else was recorded in
+    between; read-only.
+    """
+    cursors: Mapping[str, datetime] = field(default_factory=_no_instants)
+    """Symbol to the instant up to which it was collected, from ``start`` to ``end``, for symbols
+    that have no outcome yet, or failed; read-only. Of a symbol that completes it is gone.
+    """
     revision: int | None = field(default=None, compare=False)
     """The store's count of changes when the job was read from it; None on a job that no store has
     given out. Not part of equality.
@@ -110,21 +128,48 @@ class CollectionJob:
                 f"start must be before end: {self.start.isoformat()} is not before "
                 f"{self.end.isoformat()}"
             )
-        if self.completed_symbols or self.failed_symbols:
+        if any(_of_symbols(self)):
             self._check_outcomes_belong()
+            self._check_cursors_belong()
+
+    @property
+    def symbols_left(self) -> tuple[str, ...]:
+        """What a worker has still to collect: the symbols, in order, without an outcome that stays.
+
+        Those are left out that are completed, or permanently failed.
+        """
+        done = self.completed_symbols.keys() | self.permanent_failures
+        return tuple([symbol for symbol in self.symbols if symbol not in done])
 
     def _check_outcomes_belong(self) -> None:
         known = set(self.symbols)
-        for name, outcomes in (
-            ("completed_symbols", self.completed_symbols),
-            ("failed_symbols", self.failed_symbols),
-        ):
-            if not outcomes.keys() <= known:
+        for name, outcomes in zip(_OF_SYMBOLS, _of_symbols(self), strict=True):
+            if not known.issuperset(outcomes):
                 strange = next(symbol for symbol in outcomes if symbol not in known)
                 raise ValueError(f"{name} must lie within symbols, which lack {shown(strange)}")
         both = self.completed_symbols.keys() & self.failed_symbols.keys()
         if both:
             raise ValueError(f"a symbol is completed or failed, not both: {shown(min(both))}")
+        unfailed = self.permanent_failures - self.failed_symbols.keys()
+        if unfailed:
+            raise ValueError(
+                f"permanent_failures must lie within failed_symbols, which lack "
+                f"{shown(min(unfailed))}"
+            )
+
+    def _check_cursors_belong(self) -> None:
+        for symbol, until in self.cursors.items():
+            if symbol in self.completed_symbols:
+                raise ValueError(f"a completed symbol has no cursor: {shown(symbol)}")
+            self._check_within_range(until, f"the cursor of {shown(symbol)}")
+
+    def _check_within_range(self, instant: datetime, what: str) -> datetime:
+        if not self.start <= instant <= self.end:
+            raise ValueError(
+                f"{what} must lie within {self.start.isoformat()} to {self.end.isoformat()}: "
+                f"{instant.isoformat()}"
+            )
+        return instant
 
     def __hash__(self) -> int:
         """Equal jobs have equal ids; the mappings among the fields have no hash of their own."""
@@ -197,24 +242,61 @@ class CollectionJob:
     def with_completed_symbol(self, symbol: str, candles: int) -> CollectionJob:
         """Record that ``candles`` candles of ``symbol`` were collected, whatever it was before.
 
-        Raises:
-            UnknownSymbolError: The job does not collect this symbol.
-        """
-        symbol = self._check_symbol(symbol)
-        completed = {**self.completed_symbols, symbol: check_candles(candles)}
-        failed = {other: why for other, why in self.failed_symbols.items() if other != symbol}
-        return self._with_outcomes(completed, failed)
-
-    def with_failed_symbol(self, symbol: str, error: str) -> CollectionJob:
-        """Record that ``symbol`` failed, and why, whatever it was before.
+        Its cursor is gone, and its failures stay counted.
 
         Raises:
             UnknownSymbolError: The job does not collect this symbol.
         """
         symbol = self._check_symbol(symbol)
-        failed = {**self.failed_symbols, symbol: check_text("error", error)}
-        completed = {other: n for other, n in self.completed_symbols.items() if other != symbol}
-        return self._with_outcomes(completed, failed)
+        return self._changed(
+            completed_symbols=_with(self.completed_symbols, symbol, check_candles(candles)),
+            failed_symbols=_without(self.failed_symbols, symbol),
+            permanent_failures=self.permanent_failures - {symbol},
+            cursors=_without(self.cursors, symbol),
+        )
+
+    def with_failed_symbol(
+        self, symbol: str, error: str, *, permanent: bool = False
+    ) -> CollectionJob:
+        """Record that ``symbol`` failed, and why, whatever it was before; count the failure.
+
+        Args:
+            symbol: One of the job's symbols.
+            error: Why it failed.
+            permanent: Whether no retry can mend it.
+
+        Raises:
+            UnknownSymbolError: The job does not collect this symbol.
+        """
+        symbol = self._check_symbol(symbol)
+        is_permanent = check_bool("permanent", permanent)
+        marked = self.permanent_failures | {symbol} if is_permanent else self.permanent_failures
+        return self._changed(
+            completed_symbols=_without(self.completed_symbols, symbol),
+            failed_symbols=_with(self.failed_symbols, symbol, check_text("error", error)),
+            permanent_failures=marked if is_permanent else marked - {symbol},
+            failure_counts=_with(
+                self.failure_counts, symbol, self.failure_counts.get(symbol, 0) + 1
+            ),
+        )
+
+    def with_cursor(self, symbol: str, until: datetime) -> CollectionJob:
+        """Record up to where ``symbol`` was collected; a completed one stays without a cursor.
+
+        Args:
+            symbol: One of the job's symbols.
+            until: The first instant that is still to be collected, from ``start`` to ``end``.
+
+        Raises:
+            UnknownSymbolError: The job does not collect this symbol.
+            ValueError: ``until`` lies outside the job's range.
+        """
+        until = check_datetime("until", until)
+        symbol = self._check_symbol(symbol)
+        self._check_within_range(until, "until")
+        if symbol in self.completed_symbols:
+            return self
+        return self._changed(cursors=_with(self.cursors, symbol, until))
 
     def with_revision(self, revision: int | None) -> CollectionJob:
         """Return the job as a store gives it out at ``revision``; None saves unconditionally."""
@@ -226,11 +308,6 @@ class CollectionJob:
             raise UnknownSymbolError(self.id, checked)
         return checked
 
-    def _with_outcomes(self, completed: dict[str, int], failed: dict[str, str]) -> CollectionJob:
-        return self._changed(
-            completed_symbols=MappingProxyType(completed), failed_symbols=MappingProxyType(failed)
-        )
-
     def _changed(self, **changes: Any) -> CollectionJob:
         """Return a copy with some fields changed, to checked values: it skips __post_init__."""
         values = list(_values(self))
@@ -240,9 +317,24 @@ class CollectionJob:
 
 
 _values = attrgetter(*FIELD_NAMES)
+_OF_SYMBOLS = (
+    *("completed_symbols", "failed_symbols", "permanent_failures", "failure_counts", "cursors"),
+)
+_of_symbols = attrgetter(*_OF_SYMBOLS)
 # A class of the same slots, whose instances can be written to: plain assignments take a seventh of
 # the time that object.__setattr__ takes for a frozen one.
 _Draft: Any = type("_Draft", (), {"__slots__": FIELD_NAMES})
+
+
+def _with(mapping: Mapping[str, _V], key: str, value: _V) -> Mapping[str, _V]:
+    return MappingProxyType({**mapping, key: value})
+
+
+def _without(mapping: Mapping[str, _V], key: str) -> Mapping[str, _V]:
+    if key not in mapping:
+        return mapping
+    left = {other: value for other, value in mapping.items() if other != key}
+    return MappingProxyType(left) if left else NOTHING
 
 
 def restore_job(values: Iterable[Any]) -> CollectionJob:
@@ -252,13 +344,14 @@ def restore_job(values: Iterable[Any]) -> CollectionJob:
 
     Args:
         values: One value for each field, in the fields' order, each in its normal form: plain
-            datetimes in UTC, a tuple of symbols, read-only mappings.
+            datetimes in UTC, a tuple of symbols, read-only mappings, a frozenset.
     """
     job = _Draft()
     (
         job.id, job.source, job.symbols, job.timeframe, job.start, job.end, job.created_at,
         job.status, job.started_at, job.finished_at, job.error_message,
-        job.completed_symbols, job.failed_symbols, job.metadata, job.revision,
+        job.completed_symbols, job.failed_symbols, job.metadata, job.permanent_failures,
+        job.failure_counts, job.cursors, job.revision,
     ) = values  # fmt: skip
     job.__class__ = CollectionJob
     restored: CollectionJob = job

@@ -25,6 +25,7 @@ __all__ = [
     "MAX_CANDLES",
     "MAX_NAME_LENGTH",
     "MAX_SYMBOLS",
+    "check_bool",
     "check_candles",
     "check_datetime",
     "check_key",
@@ -242,6 +243,13 @@ def check_candles(value: int) -> int:
     if count > MAX_CANDLES:
         raise ValueError(f"candles must be below 2**63: {shown(count)}")
     return count
+
+
+def check_bool(field: str, value: bool) -> bool:
+    """Accept True or False, and nothing that merely counts as one of them."""
+    if value is not True and value is not False:
+        raise _wrong_type(field, value, "a bool")
+    return value
 
 
 def check_limit(value: int) -> int:

@@ -16,10 +16,13 @@ import collection_jobs
 
 PACKAGE = Path(collection_jobs.__file__).parent
 DOMAIN = {
-    *("status", "job", "lease", "fields", "stats", "errors", "validation", "documents"),
+    *("status", "job", "lease", "query", "fields", "stats", "errors", "validation", "documents"),
     *("free_text", "urls"),
 }
-CONTRACT = {"repository", "protocol", "owner", "openable", "base"}
+CONTRACT = {
+    *("repository", "protocol", "capabilities", "leasing", "owner", "openable"),
+    *("base", "base_capabilities", "base_leases"),
+}
 
 # For each room, the rooms and the libraries beyond the standard library that it may import.
 ALLOWED: dict[str, set[str]] = {

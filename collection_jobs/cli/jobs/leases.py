@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from collection_jobs.cli.jobs.formatting import duration
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
-from collection_jobs.protocol import CollectionJobRepository, LeasesJobs
+from collection_jobs.leasing import LeasesJobs
+from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
 __all__ = ["Leased", "expiry", "lease_json", "with_leases"]

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from collection_jobs.capabilities import PagesByKey
 from collection_jobs.job import CollectionJob
-from collection_jobs.protocol import CollectionJobRepository, PagesByKey
+from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 

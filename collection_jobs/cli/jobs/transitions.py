@@ -10,7 +10,8 @@ from collection_jobs.cli.jobs.store import existing
 from collection_jobs.errors import LeaseLostError, StaleJobError
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
-from collection_jobs.protocol import CollectionJobRepository, LeasesJobs
+from collection_jobs.leasing import LeasesJobs
+from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
 __all__ = [

@@ -26,7 +26,8 @@ from collection_jobs.cli.jobs.transitions import (
     retried,
 )
 from collection_jobs.job import CollectionJob
-from collection_jobs.protocol import CollectionJobRepository, LeasesJobs
+from collection_jobs.leasing import LeasesJobs
+from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 from collection_jobs.urls import scheme_of_url
 

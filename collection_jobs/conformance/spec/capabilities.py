@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from collection_jobs.protocol import (
+from collection_jobs.capabilities import (
     AddsJobs,
-    CollectionJobRepository,
-    LeasesJobs,
     PagesByKey,
     RecordsCompletedSymbols,
     SavesMany,
 )
+from collection_jobs.leasing import LeasesJobs
+from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = [
     "DECLARED",
