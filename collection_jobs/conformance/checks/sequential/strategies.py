@@ -180,12 +180,11 @@ def changes() -> st.SearchStrategy[Change]:
     completed = st.tuples(symbols, _CANDLES)
     sources = st.sampled_from(("binance", "kraken"))
     return st.one_of(
-        failed.map(lambda arguments: Change("with_failed_symbol", arguments)),
-        failed.map(
-            lambda arguments: Change("with_failed_symbol", arguments, (("permanent", True),))
-        ),
+        st.tuples(failed, st.booleans()).map(_failure),
         completed.map(lambda arguments: Change("with_completed_symbol", arguments)),
-        st.tuples(symbols, _instants()).map(lambda arguments: Change("with_cursor", arguments)),
+        st.tuples(symbols, st.sampled_from(FEW_INSTANTS)).map(
+            lambda arguments: Change("with_cursor", arguments)
+        ),
         sources.map(lambda source: Change("replace", keywords=(("source", source),))),
         _metadata().map(lambda entries: Change("replace", keywords=(("metadata", entries),))),
         st.just(Change("with_revision", (None,))),
@@ -193,6 +192,12 @@ def changes() -> st.SearchStrategy[Change]:
             lambda drawn: Change("with_status", drawn[:1], (("at", drawn[1]),))
         ),
     )
+
+
+def _failure(drawn: tuple[tuple[str, str], bool]) -> Change:
+    arguments, is_permanent = drawn
+    keywords = (("permanent", True),) if is_permanent else ()
+    return Change("with_failed_symbol", arguments, keywords)
 
 
 HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
