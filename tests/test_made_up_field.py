@@ -30,7 +30,7 @@ EDITS: tuple[tuple[str, str, str], ...] = (
     (
         "fields.py",
         '    Field("metadata", FieldKind.TEXTS, _check_metadata, since=2),\n',
-        '    _optional("desk", FieldKind.TEXT, partial(check_optional_text, "desk"), since=3),\n',
+        '    _optional("desk", FieldKind.TEXT, partial(check_optional_text, "desk"), since=4),\n',
     ),
     (
         "adapters/sqlite/migrations.py",
@@ -42,8 +42,8 @@ EDITS: tuple[tuple[str, str, str], ...] = (
         "    Migration(VERSION_4),\n",
         '    Migration("ALTER TABLE {schema}.jobs ADD COLUMN desk text"),\n',
     ),
-    (ORACLE, "    metadata: frozenset[tuple[str, str]]\n", "    desk: str | None = None\n"),
-    (ORACLE, "            frozenset(job.metadata.items()),\n", "            job.desk,\n"),
+    (ORACLE, "    cursors: frozenset[tuple[str, datetime]]\n", "    desk: str | None = None\n"),
+    (ORACLE, "            frozenset(job.cursors.items()),\n", "            job.desk,\n"),
 )
 """A file, a text in it, and what is put behind that text: a field ``desk``, an optional text."""
 MOST_FILES = 8

@@ -45,7 +45,9 @@ def event(
 
 
 def stored(revision: int, **fields: Any) -> CollectionJob:
-    return example_job("a", **fields).with_revision(revision)
+    """The job as a store gives it out; each failed symbol failed once, unless it is said."""
+    counts = dict.fromkeys(fields.get("failed_symbols", ()), 1)
+    return example_job("a", **{"failure_counts": counts, **fields}).with_revision(revision)
 
 
 SAVED = event("setup", 1, 2, Call("save", (JOB,)))
@@ -422,6 +424,6 @@ def test_a_long_history_is_judged_in_time_proportional_to_it() -> None:
         now = 20 * at
         call = Call("add_failed_symbol", ("a", "BTC", error))
         events.append(event("A", now, now + 5, call))
-        shown = stored(at + 1, failed_symbols={"BTC": error})
+        shown = stored(at + 1, failed_symbols={"BTC": error}, failure_counts={"BTC": at})
         events.append(event("B", now + 3, now + 8, READ, shown))
     assert laws(*events) == []

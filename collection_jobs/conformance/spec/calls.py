@@ -27,6 +27,7 @@ from collection_jobs.conformance.spec.signatures import (
     jobs_named,
     with_jobs_named,
 )
+from collection_jobs.fields import FIELD_NAMES
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
 from collection_jobs.query import JobQuery, JobSummary
@@ -97,9 +98,9 @@ def spoil(value: object) -> None:
     if isinstance(value, Lease):
         value = value.job
     if isinstance(value, CollectionJob):
-        for outcomes in (value.completed_symbols, value.failed_symbols, value.metadata):
+        for name in FIELD_NAMES:
             with suppress(AttributeError, TypeError):  # read-only, as it should be
-                cast("dict[str, Any]", outcomes).clear()
+                cast("dict[str, Any]", getattr(value, name)).clear()
 
 
 class Once(tuple[Any, ...]):

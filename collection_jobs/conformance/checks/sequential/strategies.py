@@ -119,6 +119,9 @@ def rich_job(job_id: str, **given: object) -> CollectionJob:
         "completed_symbols": {"BTC": 500},
         "failed_symbols": {"ETH": "boom"},
         "metadata": {"ticket": "T-1", "Ticket": ""},
+        "permanent_failures": frozenset({"ETH"}),
+        "failure_counts": {"BTC": 1, "ETH": 3},
+        "cursors": {"XRP": example_job().start + timedelta(days=1, microseconds=1)},
     }
     return example_job(job_id, **(rich | given))
 
@@ -137,13 +140,30 @@ def fields(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.integers(0, 3)) == 3:
         start, end = sorted(draw(st.lists(_instants(), min_size=2, max_size=2, unique=True)))
         chosen |= {"start": start, "end": end}
+    plain = example_job()
+    bounds = chosen.get("start", plain.start), chosen.get("end", plain.end)
     for symbol in symbols:
-        outcome = draw(st.sampled_from((None, None, "completed", "failed")))
-        if outcome == "completed":
-            chosen.setdefault("completed_symbols", {})[symbol] = draw(_CANDLES)
-        elif outcome == "failed":
-            chosen.setdefault("failed_symbols", {})[symbol] = draw(_texts())
+        for name, value in draw(_of_symbol(symbol, *bounds)).items():
+            former = chosen.get(name)
+            chosen[name] = value if former is None else former | value
     return chosen
+
+
+@st.composite
+def _of_symbol(draw: st.DrawFn, symbol: str, start: datetime, end: datetime) -> dict[str, Any]:
+    """Draw what a job holds of one symbol: an outcome or none, and what goes with it."""
+    outcome = draw(st.sampled_from((None, None, "completed", "failed")))
+    drawn = dict[str, Any]()
+    if outcome == "completed":
+        drawn["completed_symbols"] = {symbol: draw(_CANDLES)}
+    elif outcome == "failed":
+        drawn["failed_symbols"] = {symbol: draw(_texts())}
+        drawn["permanent_failures"] = frozenset({symbol} if draw(st.booleans()) else ())
+    if outcome is not None and draw(st.booleans()):
+        drawn["failure_counts"] = {symbol: max(draw(_CANDLES), 1)}
+    if outcome != "completed" and draw(st.integers(0, 3)) == 3:
+        drawn["cursors"] = {symbol: min(max(draw(_instants()), start), end)}
+    return drawn
 
 
 _APART = frozenset({"id", "symbols", "start", "end", *OF_SYMBOLS})
@@ -160,8 +180,11 @@ def changes() -> st.SearchStrategy[Change]:
     completed = st.tuples(symbols, _CANDLES)
     sources = st.sampled_from(("binance", "kraken"))
     return st.one_of(
-        failed.map(lambda arguments: Change("with_failed_symbol", arguments)),
+        st.tuples(failed, st.booleans()).map(_failure),
         completed.map(lambda arguments: Change("with_completed_symbol", arguments)),
+        st.tuples(symbols, st.sampled_from(FEW_INSTANTS)).map(
+            lambda arguments: Change("with_cursor", arguments)
+        ),
         sources.map(lambda source: Change("replace", keywords=(("source", source),))),
         _metadata().map(lambda entries: Change("replace", keywords=(("metadata", entries),))),
         st.just(Change("with_revision", (None,))),
@@ -169,6 +192,12 @@ def changes() -> st.SearchStrategy[Change]:
             lambda drawn: Change("with_status", drawn[:1], (("at", drawn[1]),))
         ),
     )
+
+
+def _failure(drawn: tuple[tuple[str, str], bool]) -> Change:
+    arguments, is_permanent = drawn
+    keywords = (("permanent", True),) if is_permanent else ()
+    return Change("with_failed_symbol", arguments, keywords)
 
 
 HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(

@@ -218,6 +218,6 @@ def _classes(facts: Facts, names: frozenset[str]) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=8192)  # most values are drawn from domains that are smaller
 def _classes_of_value(field: Field, value: Any) -> tuple[tuple[str, str], ...]:
-    if field.kind in SIZES and field.kind is not FieldKind.NAMES:
+    if field.kind in SIZES and field.kind not in (FieldKind.NAMES, FieldKind.NAME_SET):
         value = dict(value)
     return tuple((field.name, name) for name in classes_of(field, value))
