@@ -25,6 +25,7 @@ from collection_jobs.conformance.spec.calls import (
 )
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
@@ -62,6 +63,9 @@ def _plain(value: object) -> object:
             return _plain_time(value)
         case Lease() | CollectionJob():
             return _plain_value(value)
+        case JobQuery():
+            given = ((item.name, getattr(value, item.name)) for item in fields(value))
+            return ["query", _plain({name: it for name, it in given if it is not None})]
         case Held():
             return ["held", value.name, _plain(value.changes)]
         case Change():
@@ -70,7 +74,9 @@ def _plain(value: object) -> object:
             return ["step", value.method, _plain(value.arguments), value.keep]
         case Once():
             return ["once", *map(_plain, value)]
-        case tuple() | list() | set() | frozenset():
+        case set() | frozenset():
+            return ["set", *map(_plain, sorted(cast("frozenset[str]", value)))]
+        case tuple() | list():
             return ["many", *map(_plain, cast("tuple[object, ...]", value))]
         case _ if hasattr(value, "items"):
             return {key: _plain(item) for key, item in cast("dict[str, object]", value).items()}
@@ -111,6 +117,8 @@ def _value(plain: Any) -> Any:
             return datetime.fromisoformat(text).astimezone(ZoneInfo(key))
         case ["many", *items]:
             return tuple(map(_value, items))
+        case ["set", *items]:
+            return frozenset(map(_value, items))
         case ["once", *items]:
             return Once(map(_value, items))
         case list():
@@ -125,6 +133,8 @@ def _part_of_a_step(plain: Any) -> Any:
             return example_job(name, **_value(odd))
         case ["lease", given]:
             return Lease(**_value(given))
+        case ["query", given]:
+            return JobQuery(**_value(given))
         case ["held", name, changes]:
             return Held(name, _value(changes))
         case ["change", method, arguments, keywords]:
