@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -71,11 +72,17 @@ def _plain(value: object) -> object:
         case Once():
             return ["once", *map(_plain, value)]
         case tuple() | list() | set() | frozenset():
-            return ["many", *map(_plain, cast("tuple[object, ...]", value))]
+            return _plain_items(cast("Collection[object]", value))
         case _ if hasattr(value, "items"):
             return {key: _plain(item) for key, item in cast("dict[str, object]", value).items()}
         case _:
             return value
+
+
+def _plain_items(values: Collection[object]) -> list[object]:
+    if isinstance(values, set | frozenset):  # of names
+        return ["set", *sorted(cast("AbstractSet[str]", values))]
+    return ["many", *map(_plain, values)]
 
 
 def _plain_value(value: Kept) -> list[object]:
@@ -111,6 +118,8 @@ def _value(plain: Any) -> Any:
             return datetime.fromisoformat(text).astimezone(ZoneInfo(key))
         case ["many", *items]:
             return tuple(map(_value, items))
+        case ["set", *items]:
+            return frozenset(items)
         case ["once", *items]:
             return Once(map(_value, items))
         case list():
