@@ -283,7 +283,7 @@ def test_a_revision_of_a_deleted_job_given_again_is_save_5() -> None:
 def test_stats_of_two_states_are_stats_1() -> None:
     change = event("A", 3, 8, Call("save", (example_job("a", failed_symbols={"BTC": "x"}),)))
     asked = Call("get_stats", ("a",))
-    after = event("after", 9, 10, READ, stored(2, failed_symbols={"BTC": "x"}))
+    after = event("after", 9, 10, READ, stored(2, failed_symbols={"BTC": "x"}, failure_counts={}))
     done = event("setup", 1, 2, Call("save", (example_job("a", completed_symbols={"BTC": 5}),)))
     assert laws(done, change, event("B", 4, 5, asked, JobStats(2, 1, 0, 5)), after) == []
     assert laws(done, change, event("B", 4, 5, asked, JobStats(2, 0, 1, 0)), after) == []

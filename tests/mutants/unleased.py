@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from typing import ClassVar, Self
 
     from collection_jobs import CollectionJob, ICollectionJobRepository, JobStats, JobStatus
+    from collection_jobs.adapters.job_index import JobIndex
     from collection_jobs.adapters.lease_table import LeaseTable
-    from collection_jobs.adapters.sorted_keys import Key, SortedKeys
+    from collection_jobs.adapters.sorted_keys import Key
 
     class InMemory(ICollectionJobRepository):
         """What a type checker sees: each method as adapters have it that know of no leases."""
 
         capabilities: ClassVar[frozenset[str]]
         _jobs: dict[str, CollectionJob]
-        _by_age: SortedKeys
-        _by_status: dict[JobStatus, SortedKeys]
+        _index: JobIndex
         _leases: LeaseTable
         _revision: int
         _closed: bool

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -74,14 +75,18 @@ def _plain(value: object) -> object:
             return ["step", value.method, _plain(value.arguments), value.keep]
         case Once():
             return ["once", *map(_plain, value)]
-        case set() | frozenset():
-            return ["set", *map(_plain, sorted(cast("frozenset[str]", value)))]
-        case tuple() | list():
-            return ["many", *map(_plain, cast("tuple[object, ...]", value))]
+        case tuple() | list() | set() | frozenset():
+            return _plain_items(cast("Collection[object]", value))
         case _ if hasattr(value, "items"):
             return {key: _plain(item) for key, item in cast("dict[str, object]", value).items()}
         case _:
             return value
+
+
+def _plain_items(values: Collection[object]) -> list[object]:
+    if isinstance(values, set | frozenset):  # of names, or of statuses
+        return ["set", *map(_plain, sorted(cast("AbstractSet[str]", values)))]
+    return ["many", *map(_plain, values)]
 
 
 def _plain_value(value: Kept) -> list[object]:

@@ -370,6 +370,9 @@ def code(value: object) -> str:
 
 
 def _representation(value: object) -> str:
+    if isinstance(value, frozenset):  # sorted: its order is another in each process
+        items = ", ".join(sorted(map(code, cast("frozenset[object]", value))))
+        return f"frozenset({{{items}}})" if items else "frozenset()"
     try:
         return str.__str__(repr(value))
     except Exception:  # noqa: BLE001 - a value's own repr may raise anything

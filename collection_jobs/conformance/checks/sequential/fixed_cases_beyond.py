@@ -55,7 +55,11 @@ def _look(*ids: str) -> Iterator[Step]:
 
 def _job(job_id: str, **fields: object) -> CollectionJob:
     """Return a job with outcomes."""
-    outcomes = {"completed_symbols": {"BTC": 500}, "failed_symbols": {"ETH": "boom"}}
+    outcomes = {
+        "completed_symbols": {"BTC": 500},
+        "failed_symbols": {"ETH": "boom"},
+        "permanent_failures": frozenset({"ETH"}),
+    }
     return example_job(job_id, **{"symbols": _THREE, **outcomes, **fields})
 
 

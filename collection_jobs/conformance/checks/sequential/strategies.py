@@ -163,7 +163,7 @@ def _of_symbol(draw: st.DrawFn, symbol: str, start: datetime, end: datetime) -> 
         drawn["failed_symbols"] = {symbol: draw(_texts())}
         drawn["permanent_failures"] = frozenset({symbol} if draw(st.booleans()) else ())
     if outcome is not None and draw(st.booleans()):
-        drawn["failure_counts"] = {symbol: max(draw(_CANDLES), 1)}
+        drawn["failure_counts"] = {symbol: draw(st.sampled_from((1, 2, 2**31, 2**62)))}
     if outcome != "completed" and draw(st.integers(0, 3)) == 3:
         drawn["cursors"] = {symbol: min(max(draw(_instants()), start), end)}
     return drawn
