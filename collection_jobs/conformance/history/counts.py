@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.history.purges import PurgeSearch
+from collection_jobs.conformance.history.purges import FINER, PurgeSearch
 from collection_jobs.conformance.history.search import find_order
 from collection_jobs.conformance.history.sequential_spec import JobOperation
 from collection_jobs.conformance.history.timeline import bars, rows
-from collection_jobs.conformance.spec.finding import is_count, matches
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.model import ABSENT, JobState
 from collection_jobs.conformance.spec.operations import OPERATIONS
+from collection_jobs.conformance.spec.queries import is_count, matches
 from collection_jobs.status import JobStatus
 
 __all__ = ["wrong_counts"]
@@ -101,29 +101,31 @@ class _Search:
         )
 
     def _instants(self) -> Iterator[int]:
-        """Yield every instant that makes a difference, on a doubled clock."""
+        """Yield every instant that makes a difference, on the finer clock."""
         event = self.event
         assert event.ended is not None  # noqa: S101 - it came back; this tells the type checker
-        moments = {2 * event.began + 1}
+        moments = {event.began}
         others = [one for of_job in self.jobs.values() for one in of_job if not one.reads]
         for began, ended in (
             *((one.began, one.ended) for one in others),
             *((one.began, one.ended) for one in self.purges.events),
         ):
-            moments |= {2 * at + 1 for at in (began, ended) if at is not None}
-        return (at for at in sorted(moments) if 2 * event.began < at < 2 * event.ended)
+            moments |= {at for at in (began, ended) if at is not None}
+        # Before a purge that is at the same moment, and behind it.
+        sides = (1, 3) if self.purges.events else (1,)
+        for at in sorted(moments):
+            if event.began <= at < event.ended:
+                yield from (FINER * at + side for side in sides)
 
     def _counted_as(self, job_id: str, instant: int) -> Iterator[str | None]:
         """Yield all that a job can have been counted as at an instant; None: it was not counted."""
-        operations = [_doubled(one) for one in self.jobs[job_id]]
+        operations = self.jobs[job_id]
         state = self.initial.get(job_id, ABSENT)
-        end = max((one.ended or one.began for one in self.jobs[job_id]), default=0) + 1
         ways = self.purges.ways.get(job_id) or [tuple[str, ...]()]
         for status in (None, *_STATUSES):
             look = self._look(status, instant)
             for way in ways:
-                more = map(_doubled, self.purges.operations(way, end))
-                if find_order([*operations, *more, look], state) is None:
+                if find_order([*self.purges.finer(operations, way), look], state) is None:
                     yield status
                     break
 
@@ -139,10 +141,6 @@ class _Search:
             return state if is_it else None
 
         return JobOperation(self.event, instant, instant, step, reads=True)
-
-
-def _doubled(one: JobOperation) -> JobOperation:
-    return one._replace(began=2 * one.began, ended=None if one.ended is None else 2 * one.ended)
 
 
 def _add_up(choices: Sequence[frozenset[str | None]], wanted: tuple[int, ...]) -> bool:
