@@ -34,8 +34,8 @@ EDITS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "adapters/sqlite/migrations.py",
-        "3: _VERSION_4",
-        ', 4: ("ALTER TABLE jobs ADD COLUMN desk TEXT",)',
+        "    4: _VERSION_5,\n",
+        '    5: ("ALTER TABLE jobs ADD COLUMN desk TEXT",),\n',
     ),
     (
         "adapters/postgres/migrations.py",
