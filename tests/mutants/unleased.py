@@ -13,7 +13,8 @@ from collection_jobs.conformance.spec.capabilities import METHODS
 
 __all__ = ["InMemory"]
 
-_HIDDEN = [name for name, owner in METHODS.items() if owner in ("AddsJobs", "LeasesJobs")]
+_KEPT = ("RecordsCompletedSymbols", "SavesMany", "PagesByKey")
+_HIDDEN = [name for name, owner in METHODS.items() if owner not in _KEPT]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -26,6 +26,7 @@ from collection_jobs.conformance.spec.calls import (
 )
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
@@ -63,6 +64,9 @@ def _plain(value: object) -> object:
             return _plain_time(value)
         case Lease() | CollectionJob():
             return _plain_value(value)
+        case JobQuery():
+            given = ((item.name, getattr(value, item.name)) for item in fields(value))
+            return ["query", _plain({name: it for name, it in given if it is not None})]
         case Held():
             return ["held", value.name, _plain(value.changes)]
         case Change():
@@ -80,8 +84,8 @@ def _plain(value: object) -> object:
 
 
 def _plain_items(values: Collection[object]) -> list[object]:
-    if isinstance(values, set | frozenset):  # of names
-        return ["set", *sorted(cast("AbstractSet[str]", values))]
+    if isinstance(values, set | frozenset):  # of names, or of statuses
+        return ["set", *map(_plain, sorted(cast("AbstractSet[str]", values)))]
     return ["many", *map(_plain, values)]
 
 
@@ -119,7 +123,7 @@ def _value(plain: Any) -> Any:
         case ["many", *items]:
             return tuple(map(_value, items))
         case ["set", *items]:
-            return frozenset(items)
+            return frozenset(map(_value, items))
         case ["once", *items]:
             return Once(map(_value, items))
         case list():
@@ -134,6 +138,8 @@ def _part_of_a_step(plain: Any) -> Any:
             return example_job(name, **_value(odd))
         case ["lease", given]:
             return Lease(**_value(given))
+        case ["query", given]:
+            return JobQuery(**_value(given))
         case ["held", name, changes]:
             return Held(name, _value(changes))
         case ["change", method, arguments, keywords]:

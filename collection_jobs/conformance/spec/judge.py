@@ -35,6 +35,7 @@ __all__ = [
     "judge_deletion",
     "judge_failure",
     "judge_read",
+    "judge_refusal",
     "judge_stats",
     "judge_status",
     "permits",
@@ -204,7 +205,7 @@ def _add_outcome(
     law = f"{family}-1"
     facts = state.facts
     if facts is None or recorded is None or call.arguments[1] not in facts.symbols:
-        return _refused_outcome(state, call, outcome, f"{family}-3")
+        return judge_refusal(state, call, outcome, f"{family}-3")
     if outcome.error is not None:
         return state, unexpected(call, outcome, law)
     after = changed(state, recorded, law)
@@ -214,7 +215,8 @@ def _add_outcome(
     return after, ()
 
 
-def _refused_outcome(state: JobState, call: Call, outcome: Outcome, law: str) -> Judgement:
+def judge_refusal(state: JobState, call: Call, outcome: Outcome, law: str) -> Judgement:
+    """Judge a call about a symbol of a job where there is no such job, or no such symbol of it."""
     after = state.blaming(law) if state.blame == "GET-1" else state
     error = outcome.error
     due: type[CollectionJobError] = UnknownSymbolError

@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from collection_jobs.conformance.spec.calls import Change, Held, example_job
+from collection_jobs.conformance.spec.domain_queries import CONDITIONS, CURSORS
 from collection_jobs.conformance.spec.domain_texts import (
     FEW_TEXTS,
     KEYS,
@@ -35,6 +36,7 @@ from collection_jobs.conformance.spec.operations import Operation
 from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.fields import FieldKind
 from collection_jobs.job import CollectionJob
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "fields",
     "hostile_arguments",
     "pools",
+    "queries",
     "rich_job",
     "with_ids",
 ]
@@ -200,6 +203,26 @@ def _failure(drawn: tuple[tuple[str, str], bool]) -> Change:
     return Change("with_failed_symbol", arguments, keywords)
 
 
+def queries() -> st.SearchStrategy[JobQuery]:
+    """Draw queries of up to three conditions that stores get wrong, or of none."""
+    names = st.lists(st.sampled_from(sorted(_ASKED)), max_size=3, unique=True)
+    drawn = names.flatmap(lambda some: st.fixed_dictionaries({name: _ASKED[name] for name in some}))
+    return drawn.map(lambda given: JobQuery(**given))
+
+
+_ASKED: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
+    {name: st.sampled_from(values) for name, values in CONDITIONS.items()}
+    | {
+        "source": st.sampled_from(("binance", "kraken", *CONDITIONS["source"][:3])),
+        "symbol": st.sampled_from(("BTC", "ETH", *SYMBOLS)),
+        "metadata": _metadata(),
+        "created_from": _asked_instants(),
+        "created_before": _asked_instants(),
+        "finished_before": _asked_instants(),
+    }
+)
+"""For each condition, what matches some of the jobs that are drawn."""
+
 HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
     {
         "id": PLACES,
@@ -221,6 +244,13 @@ HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
         "source of a job": st.sampled_from(("binance", "kraken")),
         "most running": st.sampled_from((1, 2, 10**30)),
         "lease": st.sampled_from(("lease", "other_lease")),
+        "permanent": st.booleans(),
+        "cursor": st.sampled_from(CURSORS),
+        "query": queries(),
+        "end of a past": _asked_instants(),
+        "final statuses": st.sampled_from(
+            ((JobStatus.COMPLETED, JobStatus.CANCELLED), (JobStatus.COMPLETED,), ())
+        ),
     }
 )
 """For each kind of parameter, what stores get wrong; ids and jobs as `with_ids` completes them."""

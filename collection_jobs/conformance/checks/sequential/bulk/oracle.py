@@ -14,7 +14,6 @@ from collection_jobs.conformance.report.coverage import Coverage
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.conformance.spec.domains import CHOSEN, SIZES, classes_of
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
-from collection_jobs.conformance.spec.listings import is_list_of_jobs
 from collection_jobs.conformance.spec.model import ABSENT, Facts, JobState, facts_of
 from collection_jobs.conformance.spec.operations import OPERATIONS, judge_call
 from collection_jobs.fields import Field, FieldKind
@@ -106,7 +105,8 @@ class BulkOracle:
             return []
         _, violations = judge_call(self.states, call, outcome)
         if not violations:
-            if is_list_of_jobs(outcome.value):
+            listing = OPERATIONS[call.method].listing
+            if listing is not None and listing.is_shown(outcome.value):
                 listed = {job.id for job in outcome.value}
                 self._listed.setdefault(call.method, set()).update(listed)
                 self._seen("listed", listed)
