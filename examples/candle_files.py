@@ -93,7 +93,7 @@ def write_candles(path: Path, pieces: Iterable[Piece], candles: Sequence[Candle]
     Raises:
         FileNotFoundError: Another worker has made a piece its own.
     """
-    parts = [piece.path.read_text(newline="") for piece in pieces]
+    parts = [piece.path.read_bytes().decode() for piece in pieces]
     _write(path, [part.removeprefix(_HEAD) for part in parts], candles)
     for piece in pieces:
         with suppress(FileNotFoundError):
