@@ -66,7 +66,7 @@ def failures_command(words: Sequence[str], query: JobQuery, limit: int, as_json:
     if as_json:
         print_json(groups.to_json())
     elif not groups.failures:
-        console(stderr=True).print(f"no failures in {escaped(shown_url(url))}")
+        console(stderr=True).print(f"no failures in {escaped(shown_url(url))}", soft_wrap=True)
     elif has_width(screen):
         screen.print(_view(groups, screen, limit))
     else:

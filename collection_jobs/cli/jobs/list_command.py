@@ -87,7 +87,7 @@ def list_command(
         where = escaped(shown_url(url))
         kind = " like these" if query != JobQuery() else ""
         beyond = f" on page {page:,}, of {total:,} jobs" if total else ""
-        console(stderr=True).print(f"no jobs{kind} in {where}{beyond}")
+        console(stderr=True).print(f"no jobs{kind} in {where}{beyond}", soft_wrap=True)
     elif skipped + shown < total or skipped:
         more = f"; --page {page + 1} shows the next" if skipped + shown < total else ""
         text = f"{skipped + 1:,} to {skipped + shown:,} of {total:,} jobs{more}"

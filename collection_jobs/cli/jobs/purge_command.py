@@ -109,7 +109,8 @@ def _tell_dry_run(counts: Mapping[JobStatus, int], before: datetime, *, as_json:
         described = {status.value: number for status, number in by_status.items()}
         print_json({"would_delete": sum(by_status.values()), "statuses": described})
         return
-    console().print(f"{_described(by_status)} finished before {_at(before)}; nothing was deleted")
+    told = f"{_described(by_status)} finished before {_at(before)}; nothing was deleted"
+    console().print(told, soft_wrap=True)
 
 
 def _described(counts: Mapping[JobStatus, int]) -> str:

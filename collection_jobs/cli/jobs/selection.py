@@ -77,7 +77,7 @@ class Chosen:
 
     def described(self, source: str | None = None) -> str:
         """Return how many jobs of which statuses they are, for a question or an answer."""
-        counts = {status: sums.jobs for status, sums in self.totals.items()}
+        counts = {one: self.totals[one].jobs for one in JobStatus if one in self.totals}
         of_source = "" if source is None else f" of {escaped(source)}"
         if len(counts) == 1:
             ((status, count),) = counts.items()

@@ -21,7 +21,7 @@ from collection_jobs.cli.jobs.matching import matching
 from collection_jobs.cli.jobs.ordering import page_of
 from collection_jobs.cli.jobs.rates import Rates
 from collection_jobs.cli.jobs.store import existing, on_store
-from collection_jobs.cli.jobs.watch_view import LINES_BESIDE_JOBS, watch_view
+from collection_jobs.cli.jobs.watch_view import watch_view
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
 from collection_jobs.protocol import CollectionJobRepository
@@ -63,7 +63,7 @@ def watch_command(
     screen = console()
     live = screen.is_terminal and not as_json
     if live:
-        limit = min(limit, max(screen.height - LINES_BESIDE_JOBS, 1))
+        limit = min(limit, screen.height)
 
     async def work(repository: CollectionJobRepository) -> None:
         if read.job_id:

@@ -16,11 +16,11 @@ from collection_jobs.cli.jobs.table import jobs_table
 from collection_jobs.query import JobSummary
 from collection_jobs.status import JobStatus
 
-__all__ = ["LINES_BESIDE_JOBS", "watch_view"]
+__all__ = ["watch_view"]
 
-_FAILURES = 5
-LINES_BESIDE_JOBS = 4 + 2 + _FAILURES
-"""The lines above and below the jobs."""
+_MOST_FAILURES = 5
+_ABOVE_JOBS = 4
+"""The headline, a blank, and the head of the table."""
 
 
 def watch_view(
@@ -30,13 +30,15 @@ def watch_view(
     console: Console,
     now: datetime,
 ) -> RenderableType:
-    """Draw some jobs as they are now, on a console that may be narrow."""
+    """Draw some jobs as they are now, as many as this console has lines for."""
     if not jobs:
         return Text("no jobs yet", "dim")
+    last = failures[-min(_MOST_FAILURES, max(console.height // 4, 1)) :]
+    room = console.height - _ABOVE_JOBS - (len(last) + 1 if last else 0) - 1  # the cursor's
     parts: list[RenderableType] = [_headline(jobs, rates.of_all()), Text()]
-    parts.append(jobs_table(jobs, console, now, rates))
-    if failures:
-        parts += [Text(), _failures(failures[-_FAILURES:], console)]
+    parts.append(jobs_table(jobs[: max(room, 1)], console, now, rates))
+    if last:
+        parts += [Text(), _failures(last, console)]
     return Group(*parts)
 
 
