@@ -146,7 +146,8 @@ def _natural(name: str, rows: Sequence[_Row]) -> int:
 
 def _fitting(natural: dict[str, int], width: int) -> dict[str, int]:
     """Return the widths of the columns that fit, by their ranks; ids and errors give way."""
-    shortest = {"id": width // 3, "worker": _LEAST_WORKER, "error": _LEAST_ERROR}
+    worker = max(_LEAST_WORKER, width // 6)
+    shortest = {"id": width // 3, "worker": worker, "error": _LEAST_ERROR}
     least = {name: min(cells, shortest.get(name, cells)) for name, cells in natural.items()}
     chosen: dict[str, int] = {}
     for name in sorted(least, key=lambda name: _COLUMNS[name].rank):
