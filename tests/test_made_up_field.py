@@ -39,7 +39,7 @@ EDITS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "adapters/postgres/migrations.py",
-        "    Migration(VERSION_4),\n",
+        "    Migration(VERSION_5),\n",
         '    Migration("ALTER TABLE {schema}.jobs ADD COLUMN desk text"),\n',
     ),
     (ORACLE, "    cursors: frozenset[tuple[str, datetime]]\n", "    desk: str | None = None\n"),
