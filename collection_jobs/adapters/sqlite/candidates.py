@@ -76,7 +76,8 @@ class Candidates(ABC):
     def _rows(self, others: str | None) -> str:
         """Select the keys that are asked for, in their order, of all runs merged."""
         rows = " UNION ALL ".join(
-            f"SELECT j.key, j.created_at, j.id {run} AND {BEHIND} AND {others or 'true'}"
+            f"SELECT j.key AS key, j.created_at AS created_at, j.id AS id {run} AND {BEHIND} "
+            f"AND {others or 'true'}"
             for run in self.runs
         )
         return f"SELECT key FROM ({rows} ORDER BY created_at, id LIMIT :number OFFSET :passed)"  # noqa: S608 - constant text

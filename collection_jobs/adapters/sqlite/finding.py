@@ -81,7 +81,7 @@ def count(connection: sqlite3.Connection, query: JobQuery) -> dict[JobStatus, in
 
 def _smallest(connection: sqlite3.Connection, candidates: list[Candidates]) -> Candidates:
     """Return those that are fewest, or nearly so."""
-    number = _MOST_AT_FIRST
+    number = _FEWEST
     while len(candidates) > 1:
         for each in candidates:
             if each.is_smaller(connection, number):

@@ -111,13 +111,22 @@ METADATA_DOCUMENT = f"""(SELECT json_group_object(name, {quick("value")}) FROM m
 HEADER = elements("NULL", "NULL", str)
 """What the row of `jobs` has of each field, in the fields' order; NULL for the others."""
 
-_SYMBOLS_DOCUMENT = f"""(SELECT json_array(
+
+def _symbols_document(details: str) -> str:
+    return f"""(SELECT json_array(
         json_group_object(symbol, position),
         json_group_object(symbol, candles) FILTER (WHERE candles IS NOT NULL),
-        json_group_object(symbol, json_array(failures, is_permanent, cursor))
-            FILTER (WHERE failures IS NOT NULL OR is_permanent OR cursor IS NOT NULL),
+        {details},
         json_group_object(symbol, {quick("error")}) FILTER (WHERE error IS NOT NULL))
     FROM symbols WHERE job = j.key)"""  # noqa: S608 - constant text
+
+
+_DETAILS = """json_group_object(symbol, json_array(failures, is_permanent, cursor))
+        FILTER (WHERE failures IS NOT NULL OR is_permanent OR cursor IS NOT NULL)"""
+_SYMBOLS_DOCUMENT = (
+    f"CASE WHEN j.has_details THEN {_symbols_document(_DETAILS)} "
+    f"ELSE {_symbols_document('json_object()')} END"
+)
 # A job, symbols and all, as one JSON array out of one statement: so it is one snapshot, and the
 # thread gives up the interpreter lock once instead of once a row (with a busy event loop beside it,
 # each time costs up to 5 ms: 300 rows took 2.5 s, one document of them 0.02 s). It is also faster

@@ -105,7 +105,7 @@ _USUAL_LENGTH = 50  # of the rest of a row
 # From this many characters on, a row goes alone and not as JSON.
 _LONG_TEXT = 2**13
 
-# A trigger counts the outcome and makes the revision greater.
+# A trigger makes the revision of the job greater, and counts the outcome.
 _OF_SYMBOL = "WHERE job = (SELECT key FROM jobs WHERE id = ?1) AND symbol = ?2"
 _COMPLETE = f"""
     UPDATE symbols SET candles = ?3, is_permanent = 0, cursor = NULL, error = NULL
@@ -119,7 +119,6 @@ _RANGE = """
     SELECT key, range_start, range_end, candles IS NOT NULL
     FROM jobs CROSS JOIN symbols ON job = key WHERE jobs.id = ?1 AND symbol = ?2"""
 _SET_CURSOR = "UPDATE symbols SET cursor = ?3 WHERE job = ?1 AND symbol = ?2"
-_BUMP = "UPDATE jobs SET revision = revision + 1 WHERE key = ?"
 _EXISTS = "SELECT 1 FROM jobs WHERE id = ?"
 _DELETE = "DELETE FROM jobs WHERE id = ?"
 # Each status in the order of its index, merged, so that no more is read than is deleted.
@@ -174,11 +173,12 @@ def _insert(connection: sqlite3.Connection, job: CollectionJob, columns: list[An
     """Create a job, unless there is one of its id."""
     if not connection.execute(_INSERT_JOB, columns).rowcount:
         return False
-    for first in range(0, len(job.symbols), _NAMES_PER_PART):
-        names = job.symbols[first : first + _NAMES_PER_PART]
-        connection.execute(_INSERT_SYMBOLS, (job.id, encode_json(names), first))
     if has_outcomes(job):
         _put(connection, job.id, outcomes_of(job), _PUT_OUTCOMES, _PUT_OUTCOME)
+    else:
+        for first in range(0, len(job.symbols), _NAMES_PER_PART):
+            names = job.symbols[first : first + _NAMES_PER_PART]
+            connection.execute(_INSERT_SYMBOLS, (job.id, encode_json(names), first))
     if job.metadata:
         _put(connection, job.id, job.metadata.items(), _PUT_ENTRIES, _PUT_ENTRY)
     return True
@@ -332,7 +332,6 @@ def set_cursor(
             return start, end
         if not completed:
             connection.execute(_SET_CURSOR, (key, symbol, until))
-            connection.execute(_BUMP, (key,))
         return None
     raise _unknown(connection, job_id, symbol)
 

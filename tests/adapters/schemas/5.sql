@@ -21,16 +21,17 @@ CREATE TABLE jobs (
         CONSTRAINT failed_are_counted CHECK (failed >= 0), candles_high INTEGER NOT NULL DEFAULT 0
         CONSTRAINT candles_high_are_counted CHECK (candles_high >= 0), candles_low INTEGER NOT NULL DEFAULT 0
         CONSTRAINT candles_low_are_counted CHECK (candles_low >= 0), has_failures INTEGER NOT NULL DEFAULT 0
-        CONSTRAINT has_failures_is_0_or_1 CHECK (has_failures IN (0, 1)),
+        CONSTRAINT has_failures_is_0_or_1 CHECK (has_failures IN (0, 1)), has_details INTEGER NOT NULL DEFAULT 0
+        CONSTRAINT has_details_is_0_or_1 CHECK (has_details IN (0, 1)),
         CONSTRAINT range_is_not_empty CHECK (range_start < range_end)
     ) STRICT
     ;
-INSERT INTO "jobs" VALUES(2,'pending á 😀','binance','1h',-62135596800000000,253402300799999999,1709294400000001,'pending',NULL,NULL,NULL,5,0,4,2,1,2147483647,4294967295,1);
-INSERT INTO "jobs" VALUES(3,'running á 😀','binance','1h',-62135596800000000,253402300799999999,1709294401000001,'running',1709294400000001,NULL,NULL,8,1,4,2,1,2147483647,4294967296,1);
-INSERT INTO "jobs" VALUES(4,'completed á 😀','binance','1h',-62135596800000000,253402300799999999,1709294402000001,'completed',1709294400000001,-86400000000,NULL,5,0,4,2,1,2147483647,4294967297,1);
+INSERT INTO "jobs" VALUES(2,'pending á 😀','binance','1h',-62135596800000000,253402300799999999,1709294400000001,'pending',NULL,NULL,NULL,1,0,4,2,1,2147483647,4294967295,1,1);
+INSERT INTO "jobs" VALUES(3,'running á 😀','binance','1h',-62135596800000000,253402300799999999,1709294401000001,'running',1709294400000001,NULL,NULL,4,1,4,2,1,2147483647,4294967296,1,1);
+INSERT INTO "jobs" VALUES(4,'completed á 😀','binance','1h',-62135596800000000,253402300799999999,1709294402000001,'completed',1709294400000001,-86400000000,NULL,1,0,4,2,1,2147483647,4294967297,1,1);
 INSERT INTO "jobs" VALUES(5,'failed á 😀','binance','1h',-62135596800000000,253402300799999999,1709294403000001,'failed',1709294400000001,-86400000000,'two
-lines, ''quoted''',5,0,4,2,1,2147483647,4294967298,1);
-INSERT INTO "jobs" VALUES(6,'cancelled á 😀','binance','1h',-62135596800000000,253402300799999999,1709294404000001,'cancelled',1709294400000001,-86400000000,NULL,5,0,4,2,1,2147483647,4294967299,1);
+lines, ''quoted''',1,0,4,2,1,2147483647,4294967298,1,1);
+INSERT INTO "jobs" VALUES(6,'cancelled á 😀','binance','1h',-62135596800000000,253402300799999999,1709294404000001,'cancelled',1709294400000001,-86400000000,NULL,1,0,4,2,1,2147483647,4294967299,1,1);
 CREATE TABLE leased (
         source TEXT NOT NULL PRIMARY KEY,
         jobs INTEGER NOT NULL CONSTRAINT jobs_are_counted CHECK (jobs >= 0)
@@ -52,7 +53,7 @@ CREATE TABLE leases (
         id TEXT NOT NULL
     ) STRICT
     ;
-INSERT INTO "leases" VALUES(3,'it''s a worker',7,1796325644574499,0,'binance',1709294401000001,'running á 😀');
+INSERT INTO "leases" VALUES(3,'it''s a worker',3,1796326215014847,0,'binance',1709294401000001,'running á 😀');
 CREATE TABLE metadata (
         job INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
         name TEXT NOT NULL CONSTRAINT name_is_a_name
@@ -77,7 +78,7 @@ INSERT INTO "metadata" VALUES(6,'Ticket ','');
 INSERT INTO "metadata" VALUES(6,'ticket','it''s 4');
 INSERT INTO "metadata" VALUES(6,'é','😀');
 CREATE TABLE store (last_deleted_revision INTEGER NOT NULL) STRICT;
-INSERT INTO "store" VALUES(7);
+INSERT INTO "store" VALUES(3);
 CREATE TABLE symbols (
         job INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
         symbol TEXT NOT NULL CONSTRAINT symbol_is_a_name
@@ -166,8 +167,10 @@ CREATE INDEX jobs_by_end ON jobs (status, finished_at, id) WHERE finished_at IS 
     ;
 CREATE INDEX metadata_by_value ON metadata (name, substr(value, 1, 50));
 CREATE TRIGGER count_new_outcome AFTER INSERT ON symbols
-    WHEN new.candles IS NOT NULL OR new.error IS NOT NULL BEGIN
-        UPDATE jobs SET completed = completed + (new.candles IS NOT NULL),
+    WHEN coalesce(new.candles, new.error, new.failures, new.cursor) IS NOT NULL BEGIN
+        UPDATE jobs SET has_details = has_details OR new.is_permanent
+                OR new.failures IS NOT NULL OR new.cursor IS NOT NULL,
+            completed = completed + (new.candles IS NOT NULL),
             failed = failed + (new.error IS NOT NULL),
             candles_high = candles_high + ifnull(new.candles >> 32, 0),
             candles_low = candles_low + ifnull(new.candles & 0xffffffff, 0)
@@ -175,6 +178,7 @@ CREATE TRIGGER count_new_outcome AFTER INSERT ON symbols
     END;
 CREATE TRIGGER count_outcome AFTER UPDATE OF candles, error ON symbols BEGIN
         UPDATE jobs SET revision = revision + 1,
+            has_details = has_details OR new.is_permanent OR new.failures IS NOT NULL,
             completed = completed + (new.candles IS NOT NULL) - (old.candles IS NOT NULL),
             failed = failed + (new.error IS NOT NULL) - (old.error IS NOT NULL),
             candles_high = candles_high
@@ -190,6 +194,9 @@ CREATE TRIGGER count_gone_outcome AFTER DELETE ON symbols
             candles_high = candles_high - ifnull(old.candles >> 32, 0),
             candles_low = candles_low - ifnull(old.candles & 0xffffffff, 0)
         WHERE key = old.job;
+    END;
+CREATE TRIGGER note_cursor AFTER UPDATE OF cursor ON symbols WHEN new.cursor IS NOT NULL BEGIN
+        UPDATE jobs SET revision = revision + 1, has_details = 1 WHERE key = new.job;
     END;
 CREATE TRIGGER note_failures AFTER UPDATE OF failed ON jobs
     WHEN (new.failed > 0) <> new.has_failures BEGIN
