@@ -34,12 +34,12 @@ EDITS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "adapters/sqlite/migrations.py",
-        "3: _VERSION_4",
-        ', 4: ("ALTER TABLE jobs ADD COLUMN desk TEXT",)',
+        "    4: _VERSION_5,\n",
+        '    5: ("ALTER TABLE jobs ADD COLUMN desk TEXT",),\n',
     ),
     (
         "adapters/postgres/migrations.py",
-        "    Migration(VERSION_4),\n",
+        "    Migration(VERSION_5),\n",
         '    Migration("ALTER TABLE {schema}.jobs ADD COLUMN desk text"),\n',
     ),
     (ORACLE, "    cursors: frozenset[tuple[str, datetime]]\n", "    desk: str | None = None\n"),

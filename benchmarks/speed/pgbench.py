@@ -19,6 +19,7 @@ import asyncpg
 from benchmarks.speed.frame import Opener
 from benchmarks.speed.jobs import END, ERROR, SOURCE, START, SYMBOLS, TIMEFRAME
 from benchmarks.speed.workload import PAGE, Call
+from collection_jobs.adapters.postgres.record_statements import RecordStatements
 from collection_jobs.adapters.postgres.session import SESSION
 from collection_jobs.adapters.postgres.statements import Statements
 
@@ -29,7 +30,7 @@ _BEFORE_ALL = "'0001-01-01 00:00:00+00'"
 _LISTED = (f"{_BEFORE_ALL}", "''", str(PAGE), "0")
 
 
-def _scripts(statements: Statements) -> dict[str, str]:
+def _scripts(statements: Statements, records: RecordStatements) -> dict[str, str]:
     """Return the script of each method that one statement with random arguments can stand for."""
     outcome = f"(ARRAY{list(SYMBOLS)})[1 + :m % 5]"
     save = (
@@ -37,9 +38,10 @@ def _scripts(statements: Statements) -> dict[str, str]:
         *(f"ARRAY['{START}'::timestamptz]", f"ARRAY['{END}'::timestamptz]"),
         *(f"ARRAY['{START}'::timestamptz]", "ARRAY['pending']"),
         *(["ARRAY[NULL::timestamptz]"] * 2),
-        "ARRAY[NULL::text]",
+        *("ARRAY[NULL::text]", "ARRAY['{}']", "ARRAY[0]", "ARRAY[0]", "ARRAY['0']"),
         "'5000'",
     )
+    one_call = ("ARRAY[NULL::bigint]", "ARRAY[1]", "'5000'")
     texts = {
         "get_by_id": (statements.get, (_ID,)),
         "get_stats": (statements.stats, (_ID,)),
@@ -51,25 +53,27 @@ def _scripts(statements: Statements) -> dict[str, str]:
         ),
         "save": (statements.save, save),
         "add_failed_symbol": (
-            statements.put_outcomes,
+            records.put_outcomes,
             (
                 _ID,
                 f"ARRAY[{outcome}]",
                 "ARRAY[NULL::bigint]",
                 f"ARRAY['{ERROR}']",
+                "ARRAY[NULL::boolean]",
                 "ARRAY[1]",
-                "'5000'",
+                *one_call,
             ),
         ),
         "add_completed_symbol": (
-            statements.put_outcomes,
+            records.put_outcomes,
             (
                 _ID,
                 f"ARRAY[{outcome}]",
                 "ARRAY[1440::bigint]",
                 "ARRAY[NULL::text]",
-                "ARRAY[1]",
-                "'5000'",
+                "ARRAY[NULL::boolean]",
+                "ARRAY[NULL::bigint]",
+                *one_call,
             ),
         ),
     }
@@ -90,7 +94,7 @@ class Pgbench:
         """Write the scripts."""
         self._program, self._url, self._schema = program, url, schema
         self._files: dict[str, Path] = {}
-        for name, text in _scripts(Statements.on(schema)).items():
+        for name, text in _scripts(Statements.on(schema), RecordStatements.on(schema)).items():
             self._files[name] = directory / f"{name}.sql"
             head = f"\\set n random(0, {size - 1})\n\\set m random(0, 1000000000)\n"
             self._files[name].write_text(head + text)

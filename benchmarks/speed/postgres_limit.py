@@ -20,6 +20,8 @@ import psycopg
 from benchmarks.speed.frame import Opener
 from benchmarks.speed.workload import Call
 from collection_jobs import CollectionJob, JobStats, JobStatus
+from collection_jobs.adapters.postgres.record_statements import RecordStatements
+from collection_jobs.adapters.postgres.records import RecordOutcomes
 from collection_jobs.adapters.postgres.requests import (
     ChangeStatus,
     RecordOutcome,
@@ -30,7 +32,7 @@ from collection_jobs.adapters.postgres.rows import job_from_row
 from collection_jobs.adapters.postgres.saves import SaveTogether
 from collection_jobs.adapters.postgres.session import SESSION
 from collection_jobs.adapters.postgres.statements import Statements
-from collection_jobs.adapters.postgres.writes import ChangeStatuses, RecordOutcomes
+from collection_jobs.adapters.postgres.writes import ChangeStatuses
 
 CONNECTIONS = 4
 """As many as the adapter holds by default; more served no candidate better."""
@@ -47,9 +49,10 @@ Asked = tuple[str, tuple[Any, ...]]
 class Questions:
     """Each call as one statement and its arguments."""
 
-    def __init__(self, statements: Statements) -> None:
-        """Ask by these."""
-        self._statements = statements
+    def __init__(self, schema: str) -> None:
+        """Ask by the statements on the tables of a schema."""
+        self._statements = Statements.on(schema)
+        self._records = RecordStatements.on(schema)
 
     def get_by_id(self, job_id: str) -> Asked:
         return self._statements.get, ([job_id],)
@@ -83,11 +86,11 @@ class Questions:
         return _asked(kind, ChangeStatus(job_id, status.value, None))
 
     def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> Asked:
-        kind = RecordOutcomes(self._statements.put_outcomes)
+        kind = RecordOutcomes(self._records.put_outcomes)
         return _asked(kind, RecordOutcome(job_id, symbol, None, error))
 
     def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> Asked:
-        kind = RecordOutcomes(self._statements.put_outcomes)
+        kind = RecordOutcomes(self._records.put_outcomes)
         return _asked(kind, RecordOutcome(job_id, symbol, candles, None))
 
 
@@ -192,7 +195,7 @@ def open_held(url: str, schema: str) -> Opener:
             finally:
                 idle.put_nowait((connection, prepared))
 
-        yield Bare(Questions(Statements.on(schema)), fetch)
+        yield Bare(Questions(schema), fetch)
         for connection in connections:
             await connection.close()
 
@@ -205,7 +208,7 @@ def open_pool(url: str, schema: str) -> Opener:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Bare]:
         async with asyncpg.create_pool(url, setup=_set_up) as pool:
-            yield Bare(Questions(Statements.on(schema)), pool.fetch)
+            yield Bare(Questions(schema), pool.fetch)
 
     async def _set_up(connection: Any) -> None:
         await connection.execute(SESSION)
@@ -259,6 +262,6 @@ def open_pipelined(url: str, schema: str) -> Opener:
         )
         async with connection:
             await connection.execute(SESSION.encode())
-            yield Pipelined(Questions(Statements.on(schema)), connection)
+            yield Pipelined(Questions(schema), connection)
 
     return opened

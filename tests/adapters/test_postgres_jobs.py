@@ -264,7 +264,18 @@ async def test_no_other_writer_can_break_a_job(
         await database.execute(f"UPDATE {schema}.jobs SET {change}")
 
 
-@pytest.mark.parametrize("values", ["-1, NULL", "1, 'x'", "NULL, NULL"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        "-1, NULL",
+        "1, 'x'",
+        "1, NULL, true",
+        "NULL, NULL, true",
+        "NULL, 'x', false, 0",
+        "1, NULL, NULL, 1, '2024-01-01'",
+        "NULL, NULL, NULL, NULL, '0001-01-01 00:00:00 BC'",
+    ],
+)
 async def test_no_other_writer_can_break_an_outcome(
     repository: PostgresCollectionJobRepository, database: Database, schema: str, values: str
 ) -> None:

@@ -882,11 +882,11 @@ async def test_a_cancelled_claim_claimed_a_job_or_none(
 
 FILL = """
     INSERT INTO {schema}.jobs (key, id, source, symbols, timeframe, range_start, range_end,
-        created_at, status, generation, revision, lease_worker, lease_token, lease_expires_at,
-        lease_lapsed, attempts)
+        created_at, status, generation, revision, counted, lease_worker, lease_token,
+        lease_expires_at, lease_lapsed, attempts)
     SELECT -n, 'job ' || n, source || n % 3, symbols, timeframe, range_start, range_end,
         created_at + n * interval '1 s', CASE WHEN w IS NULL THEN 'pending' ELSE 'running' END,
-        generation, revision, w, n * w::integer,
+        generation, revision, 0, w, n * w::integer,
         clock_timestamp() + CASE WHEN n % 101 < 2 THEN interval '-1 h' ELSE '1 h' END * w::integer,
         w::integer = 0, w::integer
     FROM {schema}.jobs, generate_series(1, $1::integer) AS n,

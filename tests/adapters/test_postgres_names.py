@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from collection_jobs import JobStatus, RepositoryError
+from collection_jobs import JobQuery, JobStatus, RepositoryError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.adapters.postgres.identifiers import in_schema, literal, quoted
 from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import Server
 
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 HOSTILE = [
     *("'", "''", '"', '""', "\\", "\\'", "$$", "$body0$", "$body1$", "$tag$", "{", "}", "{schema}"),
     *("{revisions}", "{body}", "{0}", "%", "%s", "%(x)s", ";", "--", "/*", "*/", ".", " ", "\t"),
@@ -57,9 +59,15 @@ async def works_in(server: Server, name: str) -> None:
         assert await repository.update_status("a", JobStatus.RUNNING)
         found = await repository.list_recent()
         assert [dict(one.failed_symbols) for one in found] == [{"BTC": "boom"}]
-        assert await repository.delete("a")
+        await repository.add_failure("a", "BTC", "boom", permanent=True)
+        await repository.set_cursor("a", "ETH", job.start)
+        query = JobQuery(symbol="BTC", statuses=[JobStatus.RUNNING], with_failures=True)
+        assert [one.id for one in await repository.find(query)] == ["a"]
+        assert (await repository.count(query))[JobStatus.RUNNING] == 1
+        assert await repository.update_status("a", JobStatus.COMPLETED)
+        assert await repository.delete_finished(LATER) == 1
     tables = "SELECT count(*) FROM pg_tables WHERE schemaname = $1"
-    assert (await server.fetch(tables, name))[0][0] == 3
+    assert (await server.fetch(tables, name))[0][0] == 4
     assert await others(server, name) == before
     await server.execute(f"DROP SCHEMA {quoted(name)} CASCADE")
     assert await others(server, name) == before

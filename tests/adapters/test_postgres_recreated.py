@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from collection_jobs import JobStatus, RepositoryError
+from collection_jobs import JobQuery, JobStatus, RepositoryError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.conformance.spec.calls import example_job
@@ -29,7 +29,7 @@ async def altered(database: Database, schema: str) -> None:
     await database.execute(
         f"ALTER TABLE {schema}.jobs ADD COLUMN later_{uuid4().hex} text",
         f"ALTER TABLE {schema}.jobs ALTER COLUMN timeframe TYPE varchar(300)",
-        f"ALTER TABLE {schema}.outcomes ALTER COLUMN candles TYPE numeric",
+        f"ALTER TABLE {schema}.outcomes ALTER COLUMN error TYPE varchar(70000)",
     )
 
 
@@ -55,6 +55,11 @@ async def every_call(repository: PostgresCollectionJobRepository, source: str) -
     assert stats is not None
     assert (stats.completed, stats.failed) == (1, 1)
     assert [one.id for one in await repository.get_running_jobs()] == ["a"]
+    await repository.set_cursor("a", "ETH", job.start)
+    query = JobQuery(symbol="BTC", source=source, statuses=[JobStatus.RUNNING])
+    assert [one.id for one in await repository.find(query)] == ["a"]
+    assert (await repository.count(query))[JobStatus.RUNNING] == 1
+    assert await repository.delete_finished(job.start) == 0
     assert len(await repository.list_recent(1_000)) >= 252
     found = await asyncio.gather(*(repository.get_by_id(f"{n}") for n in range(40)))
     assert {one.source for one in found if one is not None} == {source}

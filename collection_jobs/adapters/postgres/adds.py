@@ -10,6 +10,7 @@ from collection_jobs.adapters.postgres.rows import columns_of, row_of
 from collection_jobs.adapters.postgres.saves import (
     fits_one_statement,
     jobs_by_statement,
+    outcome_columns,
     outcome_rows,
     save_the_rest,
 )
@@ -105,8 +106,8 @@ async def _add(
     """
     jobs.sort(key=lambda job: job.id)
     columns = columns_of(row_of(job, with_metadata=whole) for job in jobs)
-    outcomes = columns_of(outcome_rows(jobs)) if whole else []
-    args = *columns, *(outcomes or [[], [], [], []]), pooled.lock_limit
+    outcomes = outcome_columns(outcome_rows(jobs) if whole else ())
+    args = *columns, *outcomes, pooled.lock_limit
     return {row[0] for row in await pooled.fetch(statement, *args)}
 
 

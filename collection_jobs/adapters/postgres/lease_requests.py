@@ -6,10 +6,23 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from collection_jobs.adapters.postgres.requests import ChangeStatus, RecordOutcome
+from collection_jobs.adapters.postgres.requests import ChangeStatus, RecordOutcome, SetCursor
+from collection_jobs.errors import LeaseLostError
 from collection_jobs.lease import Lease
 
-__all__ = ["ClaimJob", "ClaimNextJob", "FencedChange", "FencedOutcome", "RenewLease"]
+__all__ = [
+    "ClaimJob",
+    "ClaimNextJob",
+    "FencedChange",
+    "FencedCursor",
+    "FencedOutcome",
+    "RenewLease",
+    "lease_lost",
+    "token_of",
+]
+
+_GREATEST_TOKEN = 2**63 - 1
+_NEVER = -1
 
 
 class ClaimNextJob(NamedTuple):
@@ -101,3 +114,30 @@ class FencedOutcome(NamedTuple):
     def weight(self) -> int:
         """The outcome, and its text."""
         return self.outcome.weight
+
+
+class FencedCursor(NamedTuple):
+    """Record up to where a symbol was collected under a lease."""
+
+    cursor: SetCursor
+    lease: Lease
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The job."""
+        return self.cursor.ids
+
+    @property
+    def weight(self) -> int:
+        """The cursor."""
+        return self.cursor.weight
+
+
+def token_of(lease: Lease) -> int:
+    """Give a token as a bigint; one that no store gives out becomes one never stored."""
+    return lease.token if lease.token <= _GREATEST_TOKEN else _NEVER
+
+
+def lease_lost(lease: Lease) -> LeaseLostError:
+    """Say that a lease is not current."""
+    return LeaseLostError(lease.job.id, lease.worker)

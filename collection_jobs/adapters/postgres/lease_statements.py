@@ -102,36 +102,6 @@ _UPDATE_STATUS = f"""
     )
     SELECT id, status IN ({_PERMITTED}) FROM current"""  # noqa: S608 - constant text
 
-# As without a lease; answers with the calls that are refused, and whether their lease is current.
-_PUT_OUTCOMES = f"""
-    WITH asked AS MATERIALIZED (
-        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::int[],
-                $6::bigint[])
-            WITH ORDINALITY AS asked (id, symbol, candles, error, calls, token, number)
-    ), held AS MATERIALIZED (
-        SELECT key, id, generation, lease_token, symbols || '{{}}'::text[] AS symbols
-        FROM {{schema}}.jobs
-        WHERE id = ANY ($1) AND status = {_RUNNING} AND {lock_limited(7)}
-        ORDER BY id FOR NO KEY UPDATE
-    ), current AS MATERIALIZED (
-        SELECT asked.*, held.key, held.generation, asked.symbol = ANY (held.symbols) AS is_known
-        FROM asked JOIN held ON held.id = asked.id AND held.lease_token = asked.token
-    ), put AS (
-        INSERT INTO {{schema}}.outcomes (job, generation, symbol, candles, error)
-        SELECT key, generation, symbol, candles, error FROM current WHERE is_known
-        ON CONFLICT (job, generation, symbol) DO UPDATE
-        SET candles = excluded.candles, error = excluded.error
-    ), changed AS (
-        UPDATE {{schema}}.jobs AS j SET revision = (
-            SELECT max(nextval({{revisions}})) FROM generate_series(1, changes.calls))
-        FROM (
-            SELECT key, sum(calls) AS calls FROM current WHERE is_known GROUP BY key
-        ) AS changes
-        WHERE j.key = changes.key
-    )
-    SELECT number, number IN (SELECT number FROM current)
-    FROM asked WHERE number NOT IN (SELECT number FROM current WHERE is_known)"""  # noqa: S608 - constant text
-
 
 @dataclass(frozen=True, slots=True)
 class LeaseStatements:
@@ -143,7 +113,6 @@ class LeaseStatements:
     claim: str
     renew: str
     update_status: str
-    put_outcomes: str
 
     @classmethod
     def on(cls, schema: str) -> Self:
@@ -151,5 +120,5 @@ class LeaseStatements:
         whole = with_columns(_GET, f"{SELECTED_JOB}, {_LEASE}", JOINED_OUTCOMES)
         columns = f"{SELECTED_JOB}, {_LEASE}, j.key, j.generation"
         in_parts = with_columns(_GET, columns, WITHOUT_OUTCOMES)
-        writes = (_CLAIM_NEXT, _CLAIM, _RENEW, _UPDATE_STATUS, _PUT_OUTCOMES)
+        writes = (_CLAIM_NEXT, _CLAIM, _RENEW, _UPDATE_STATUS)
         return cls(*(in_schema(text, schema) for text in (whole, in_parts, *writes)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, TypeAlias
@@ -13,15 +12,15 @@ from collection_jobs.adapters.postgres.lease_requests import (
     ClaimJob,
     ClaimNextJob,
     FencedChange,
-    FencedOutcome,
     RenewLease,
+    lease_lost,
+    token_of,
 )
 from collection_jobs.adapters.postgres.lease_statements import LeaseStatements
 from collection_jobs.adapters.postgres.parts import Cursors, read_in_parts
 from collection_jobs.adapters.postgres.pooled import PooledConnection, Rows
 from collection_jobs.adapters.postgres.rows import columns_of, job_from_row, weight_of
 from collection_jobs.adapters.postgres.write import Again
-from collection_jobs.errors import LeaseLostError, UnknownSymbolError
 from collection_jobs.fields import FIELDS
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
@@ -30,7 +29,6 @@ __all__ = [
     "ClaimJobs",
     "ClaimNextJobs",
     "FencedChanges",
-    "FencedOutcomes",
     "GetLeases",
     "LeaseKinds",
     "RenewLeases",
@@ -39,8 +37,6 @@ __all__ = [
 _TOGETHER = 100
 _FIELDS = len(FIELDS)
 _ID = [field.name for field in FIELDS].index("id")
-_GREATEST_TOKEN = 2**63 - 1
-_NEVER = -1
 _Answer: TypeAlias = Lease | Exception | Again | None
 
 
@@ -182,10 +178,10 @@ class RenewLeases(_Leases):
     ) -> Sequence[Lease | Exception]:
         """Renew the leases that are current."""
         asked = sorted(requests, key=_job_id)
-        columns = columns_of((_job_id(one), _token(one.lease), one.ttl) for one in asked)
+        columns = columns_of((_job_id(one), token_of(one.lease), one.ttl) for one in asked)
         rows = await pooled.fetch(self._statements.renew, *columns, pooled.lock_limit)
         leases = await self._given_out(pooled, rows) if rows else {}
-        return [leases.get(_job_id(one)) or _lost(one.lease) for one in requests]
+        return [leases.get(_job_id(one)) or lease_lost(one.lease) for one in requests]
 
 
 class FencedChanges:
@@ -206,41 +202,14 @@ class FencedChanges:
     ) -> Sequence[bool | Exception]:
         """Change the statuses of the jobs whose leases are current."""
         asked = sorted(requests, key=lambda request: request.change.job_id)
-        columns = columns_of((*request.change, _token(request.lease)) for request in asked)
+        columns = columns_of((*request.change, token_of(request.lease)) for request in asked)
         rows = await pooled.fetch(self._statement, *columns, pooled.lock_limit)
         changed: dict[str, bool] = dict(rows)
         answers = (changed.get(request.change.job_id) for request in requests)
         return [
-            _lost(request.lease) if answer is None else answer
+            lease_lost(request.lease) if answer is None else answer
             for request, answer in zip(requests, answers, strict=True)
         ]
-
-
-class FencedOutcomes:
-    """Outcomes to record under a lease."""
-
-    together = _TOGETHER
-
-    def __init__(self, statement: str) -> None:
-        """Remember the statement."""
-        self._statement = statement
-
-    def may_share(self, first: FencedOutcome, later: FencedOutcome) -> bool:
-        """Agree: none ends a lease, and the last on a symbol counts."""
-        return True
-
-    async def run(
-        self, pooled: PooledConnection, requests: Sequence[FencedOutcome]
-    ) -> Sequence[Exception | None]:
-        """Record the outcomes under leases that are current, but those of unknown symbols."""
-        last = {_place(request): request.outcome for request in requests}
-        calls = Counter(map(_place, requests))
-        places = sorted(last)
-        columns = columns_of((*last[place], calls[place], place[2]) for place in places)
-        rows = await pooled.fetch(self._statement, *columns, pooled.lock_limit)
-        # Rows number from 1 what was refused, and say whether its lease is current.
-        refused: dict[tuple[str, str, int], bool] = {places[row[0] - 1]: row[1] for row in rows}
-        return [_refusal(request, refused.get(_place(request))) for request in requests]
 
 
 class LeaseKinds:
@@ -260,36 +229,14 @@ class LeaseKinds:
         self.claim: ClaimJobs = ClaimJobs(statements, cursors)
         self.renew: RenewLeases = RenewLeases(statements, cursors)
         self.change_status: FencedChanges = FencedChanges(statements.update_status)
-        self.record_outcome: FencedOutcomes = FencedOutcomes(statements.put_outcomes)
         kind = partial(ClaimNextJobs, statements, cursors)
         self.claim_next: Callable[[str | None, int | None], ClaimNextJobs] = lru_cache(
             self._REMEMBERED
         )(kind)
 
 
-def _place(request: FencedOutcome) -> tuple[str, str, int]:
-    return request.outcome.job_id, request.outcome.symbol, _token(request.lease)
-
-
-def _refusal(request: FencedOutcome, is_current: bool | None) -> Exception | None:
-    if is_current is None:
-        return None
-    if is_current:
-        return UnknownSymbolError(request.outcome.job_id, request.outcome.symbol)
-    return _lost(request.lease)
-
-
 def _job_id(request: RenewLease) -> str:
     return request.lease.job.id
-
-
-def _token(lease: Lease) -> int:
-    """Give a token as a bigint; one that no store gives out becomes one never stored."""
-    return lease.token if lease.token <= _GREATEST_TOKEN else _NEVER
-
-
-def _lost(lease: Lease) -> LeaseLostError:
-    return LeaseLostError(lease.job.id, lease.worker)
 
 
 def _by_id(rows: Iterable[Any]) -> dict[str, Lease]:

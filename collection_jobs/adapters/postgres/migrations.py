@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from collection_jobs.adapters.postgres.data_migration import VERSION_5
 from collection_jobs.adapters.postgres.identifiers import in_schema
 from collection_jobs.adapters.postgres.lease_migration import VERSION_4
 from collection_jobs.adapters.postgres.settings import PostgresSettings
@@ -142,6 +143,7 @@ MIGRATIONS: Sequence[Migration] = (
     Migration(_VERSION_2, _check_candles),
     Migration(_VERSION_3),
     Migration(VERSION_4),
+    Migration(VERSION_5),
 )
 """The step at n makes a schema of version n + 1 from one of version n; 0 is an empty schema."""
 

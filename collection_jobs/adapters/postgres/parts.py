@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
 from collection_jobs.adapters.postgres.pooled import PooledConnection
-from collection_jobs.adapters.postgres.rows import Outcomes, has_large_metadata, job_from_row
+from collection_jobs.adapters.postgres.rows import (
+    Outcomes,
+    has_large_metadata,
+    job_from_row,
+    utc,
+)
 from collection_jobs.fields import FIELDS
 from collection_jobs.job import CollectionJob
 
-__all__ = ["Cursors", "read_in_parts"]
+__all__ = ["Cursors", "read_in_parts", "read_metadata_in_parts"]
 
 _FIRST, _MOST = 50, 5_000
 """Rows in the first part, 3 MB at the most, and in any."""
@@ -71,19 +77,55 @@ async def read_in_parts(
     return found
 
 
+async def read_metadata_in_parts(
+    pooled: PooledConnection, statement: str, args: tuple[object, ...], cursor: str, place: int
+) -> tuple[list[tuple[Any, ...]], dict[int, Mapping[str, str]]]:
+    """Read rows in one snapshot, and by a cursor the metadata that they leave out.
+
+    Args:
+        pooled: A connection at rest.
+        statement: It reads the rows, each with the job's key at the end.
+        args: Its arguments.
+        cursor: It declares ``metadata``, over keys.
+        place: The place of the metadata, which is null where it is left out.
+
+    Returns:
+        The rows, and the metadata by the keys of the jobs.
+    """
+    await pooled.begin(_SNAPSHOT)
+    try:
+        rows = await pooled.run(statement, *args)
+        large = [row[-1] for row in rows if row[place] is None]
+        metadata = await _metadata(pooled, cursor, large) if large else {}
+        await pooled.commit()
+    except DRIVER_ERRORS:
+        await pooled.roll_back()
+        raise
+    found: dict[int, Mapping[str, str]] = {
+        key: MappingProxyType(value) for key, value in metadata.items()
+    }
+    return [tuple(row) for row in rows], found
+
+
 async def _outcomes(
     pooled: PooledConnection, statement: str, keys: list[int], generations: list[int]
 ) -> dict[int, Outcomes]:
     """Read the outcomes of jobs, by their keys."""
-    found: dict[int, Outcomes] = {key: ({}, {}) for key in keys}
+    found: dict[int, Outcomes] = {key: Outcomes.none() for key in keys}
     await pooled.run(statement, keys, generations)
     async for rows in _parts(pooled, "outcomes"):
-        for job, symbol, candles, error in rows:
-            completed, failed = found[job]
-            if error is None:
-                completed[symbol] = candles
-            else:
-                failed[symbol] = error
+        for job, symbol, candles, permanent, failures, until, error in rows:
+            known = found[job]
+            if candles is not None:
+                known.completed_symbols[symbol] = candles
+            elif error is not None:
+                known.failed_symbols[symbol] = error
+            if permanent:
+                known.permanent_failures.add(symbol)
+            if failures is not None:
+                known.failure_counts[symbol] = failures
+            if until is not None:
+                known.cursors[symbol] = utc(until)
     return found
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import ClassVar, Self
 
 from typing_extensions import override
 
-from collection_jobs.adapters.postgres import adds, leases, reads, saves, writes
+from collection_jobs.adapters.postgres import adds, finds, leases, reads, records, saves, writes
 from collection_jobs.adapters.postgres.engine import PostgresEngine
 from collection_jobs.adapters.postgres.errors import postgres_not_open
 from collection_jobs.adapters.postgres.lease_requests import (
     ClaimJob,
     ClaimNextJob,
     FencedChange,
+    FencedCursor,
     FencedOutcome,
     RenewLease,
 )
@@ -25,6 +26,7 @@ from collection_jobs.adapters.postgres.requests import (
     DeleteJob,
     RecordOutcome,
     SaveJobs,
+    SetCursor,
     job_weight,
 )
 from collection_jobs.adapters.postgres.settings import DEFAULT_SCHEMA, PostgresSettings
@@ -32,10 +34,12 @@ from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import RepositoryError
 from collection_jobs.job import CollectionJob, check_job, check_jobs
 from collection_jobs.lease import Lease, check_lease, check_ttl
+from collection_jobs.query import JobQuery, JobSummary, check_final_statuses, check_query
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
+    check_bool,
     check_candles,
     check_datetime,
     check_key,
@@ -147,10 +151,13 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         self._save_in_parts = saves.SaveInParts(statements)
         self._delete = writes.DeleteJobs(statements.delete)
         self._change_status = writes.ChangeStatuses(statements.update_status)
-        self._record_outcome = writes.RecordOutcomes(statements.put_outcomes)
         self._add_together = adds.AddJobs(statements)
         self._add_many = adds.AddManyJobs(statements)
         self._leases = leases.LeaseKinds(self._settings.schema, cursors)
+        self._records = records.RecordKinds(self._settings.schema)
+        self._find = finds.Finds(self._settings.schema, cursors.metadata)
+        self._count = finds.Counts(self._settings.schema)
+        self._purge = finds.DeleteFinished(self._settings.schema)
 
     @classmethod
     def from_url(cls, url: str, *, create: bool = True) -> Self:
@@ -320,6 +327,76 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         outcome = RecordOutcome(key, check_name("symbol", symbol), check_candles(candles), None)
         await self._record(outcome, lease)
 
+    async def add_failure(
+        self,
+        job_id: str,
+        symbol: str,
+        error: str,
+        *,
+        permanent: bool = False,
+        lease: Lease | None = None,
+    ) -> None:
+        """Record a failure, and whether a retry can mend it, see RecordsFailuresUnderLease.
+
+        A count of failures that is 2**63 - 1 stays so.
+        """
+        key = check_name("job_id", job_id)
+        symbol, error = check_name("symbol", symbol), check_text("error", error)
+        is_permanent = check_bool("permanent", permanent)
+        await self._record(RecordOutcome(key, symbol, None, error, is_permanent), lease)
+
+    async def set_cursor(
+        self, job_id: str, symbol: str, until: datetime, *, lease: Lease | None = None
+    ) -> None:
+        """Record up to where a symbol was collected, see RecordsCursorsUnderLease."""
+        key = check_name("job_id", job_id)
+        cursor = SetCursor(key, check_name("symbol", symbol), check_datetime("until", until))
+        if lease is None:
+            await self._opened().write(self._records.cursor, cursor)
+        else:
+            fenced = FencedCursor(cursor, check_lease(lease, key))
+            await self._opened().write(self._records.fenced_cursor, fenced)
+
+    async def find(
+        self, query: JobQuery, limit: int = 100, after: tuple[datetime, str] | None = None
+    ) -> list[JobSummary]:
+        """List summaries of the jobs that meet every condition, oldest first, see FindsJobs.
+
+        No outcome is read. By symbol, source, status or age a page costs the same however many jobs
+        are stored and match; other conditions cost the jobs that they pass over.
+        """
+        checked, most = check_query(query), min(check_limit(limit), _MAX_COUNT)
+        search = finds.search_of(checked, None if after is None else check_key("after", after))
+        engine = self._opened()
+        if search is None:
+            return []
+        found: list[JobSummary] = await engine.read(self._find, (search, most))
+        return found
+
+    async def count(self, query: JobQuery) -> Mapping[JobStatus, int]:
+        """Count the jobs that meet every condition, by their status, see FindsJobs."""
+        search = finds.search_of(check_query(query))
+        engine = self._opened()
+        found: dict[str, int] = {} if search is None else await engine.read(self._count, search)
+        return {status: found.get(status.value, 0) for status in JobStatus}
+
+    async def delete_finished(
+        self,
+        before: datetime,
+        *,
+        statuses: Collection[JobStatus] = (JobStatus.COMPLETED, JobStatus.CANCELLED),
+        limit: int = 1000,
+    ) -> int:
+        """Delete jobs that ended before an instant, those first that ended first, see Purges.
+
+        A job that another transaction has locked is waited for up to ``lock_timeout``, while no
+        other job is held; then it is passed over. Concurrent calls wait for each other.
+        """
+        instant = check_datetime("before", before)
+        final = [status.value for status in sorted(check_final_statuses(statuses))]
+        purge = finds.Purge(instant, final, min(check_limit(limit), _MAX_COUNT))
+        return await self._opened().write(self._purge, purge)
+
     async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
         """Save each of the jobs, in order, or none of them.
 
@@ -408,10 +485,10 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
 
     async def _record(self, outcome: RecordOutcome, lease: Lease | None) -> None:
         if lease is None:
-            await self._opened().write(self._record_outcome, outcome)
+            await self._opened().write(self._records.outcome, outcome)
         else:
             fenced = FencedOutcome(outcome, check_lease(lease, outcome.job_id))
-            await self._opened().write(self._leases.record_outcome, fenced)
+            await self._opened().write(self._records.fenced_outcome, fenced)
 
     async def _add(self, request: SaveJobs) -> list[bool]:
         if len(request.jobs) == 1 and saves.fits_one_statement(request):

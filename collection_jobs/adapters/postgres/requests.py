@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from collection_jobs.job import CollectionJob
@@ -13,6 +14,7 @@ __all__ = [
     "RecordOutcome",
     "Request",
     "SaveJobs",
+    "SetCursor",
     "job_weight",
     "text_weight",
 ]
@@ -84,12 +86,17 @@ class ChangeStatus(NamedTuple):
 
 
 class RecordOutcome(NamedTuple):
-    """Record what became of a symbol: a number of candles or an error, and None for the other."""
+    """Record what became of a symbol: a number of candles or an error, and None for the other.
+
+    Attributes:
+        permanent: Whether no retry can mend an error.
+    """
 
     job_id: str
     symbol: str
     candles: int | None
     error: str | None
+    permanent: bool = False
 
     @property
     def ids(self) -> Sequence[str]:
@@ -102,10 +109,29 @@ class RecordOutcome(NamedTuple):
         return 1 + text_weight(self.error)
 
 
+class SetCursor(NamedTuple):
+    """Record up to where a symbol was collected."""
+
+    job_id: str
+    symbol: str
+    until: datetime
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The job."""
+        return (self.job_id,)
+
+    @property
+    def weight(self) -> int:
+        """The cursor."""
+        return 1
+
+
 def job_weight(job: CollectionJob) -> int:
     """Count the symbols, outcomes and entries of a job, and quarters of a kilobyte of text."""
     failed = job.failed_symbols
     many = len(job.symbols) + len(job.completed_symbols) + len(failed)
+    many += len(job.failure_counts) + len(job.cursors)
     if failed:
         many += sum(map(len, failed.values())) // _TEXT
     if job.metadata:

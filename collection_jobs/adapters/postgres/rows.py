@@ -3,49 +3,98 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, cast
 
 from collection_jobs.errors import RepositoryError
-from collection_jobs.fields import FIELD_NAMES, FIELDS, NOTHING, POSITIONS, FieldKind
+from collection_jobs.fields import FIELD_NAMES, FIELDS, NOBODY, NOTHING, POSITIONS, FieldKind
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
 __all__ = [
+    "COUNTERS",
     "JOB_COLUMNS",
+    "LARGEST_DOCUMENT",
     "MOST_OUTCOMES",
+    "OUTCOME_COLUMNS",
     "PARAMETERS",
     "Outcomes",
     "array_literal",
     "columns_of",
+    "decoders_of",
+    "document_of",
     "has_large_metadata",
     "job_from_row",
+    "mapping_from",
     "row_of",
+    "status_of",
+    "utc",
     "weight_of",
 ]
 
-Outcomes: TypeAlias = tuple[dict[str, int], dict[str, str]]
 _STATUSES = {status.value: status for status in JobStatus}
+_OF_SYMBOLS = (
+    *("completed_symbols", "failed_symbols", "permanent_failures", "failure_counts", "cursors"),
+)
+
+
+class Outcomes(NamedTuple):
+    """What is known of the symbols of a job, as it is gathered: the entity's fields of these names.
+
+    Attributes:
+        completed_symbols: Candles.
+        failed_symbols: Errors.
+        permanent_failures: Symbols.
+        failure_counts: How many.
+        cursors: Instants.
+    """
+
+    completed_symbols: dict[str, int]
+    failed_symbols: dict[str, str]
+    permanent_failures: set[str]
+    failure_counts: dict[str, int]
+    cursors: dict[str, datetime]
+
+    @classmethod
+    def none(cls) -> Outcomes:
+        """Start with nothing."""
+        return cls({}, {}, set(), {}, {})
+
+    def fields(self) -> Iterator[tuple[str, Any]]:
+        """Give each field's name and its value as the entity has it."""
+        for name, value in zip(self._fields, self, strict=True):
+            yield name, MappingProxyType(value) if isinstance(value, dict) else frozenset(value)
+
 
 JOB_COLUMNS: Mapping[str, str] = {
     name: f"range_{name}" if name in ("start", "end") else name
     for name in FIELD_NAMES
-    if name not in ("completed_symbols", "failed_symbols", "revision")
+    if name not in (*_OF_SYMBOLS, "revision")
 }
 """The columns of ``jobs`` that hold a field each, by the fields' names; the revision left out."""
 
+COUNTERS: Mapping[str, str] = {"completed": "integer", "failed": "integer", "candles": "text"}
+"""The columns of ``jobs`` that count its outcomes, each with the type that it is given as: the sum
+may be more than a bigint holds."""
+
+OUTCOME_COLUMNS: Mapping[str, str] = {
+    "candles": "bigint",
+    "permanent": "boolean",
+    "failures": "bigint",
+    "until": "timestamptz",
+    "error": "text",
+}
+"""The columns of ``outcomes`` that hold what is known of a symbol, and their types."""
+
 MOST_OUTCOMES = 5_000
 """Outcomes of a job that are read within its row; one more shows that there are more."""
-_COMPLETED, _FAILED = POSITIONS["completed_symbols"], POSITIONS["failed_symbols"]
-_METADATA = POSITIONS["metadata"]
-_LEAST_OF_MANY = 8 * MOST_OUTCOMES  # characters, of which each outcome takes nine or more
+_FAILED, _METADATA = POSITIONS["failed_symbols"], POSITIONS["metadata"]
 _LONG_ERROR = '" : null'
-_OUTCOME = '" : '
-_LARGEST_DOCUMENT = 1_000_000
+LARGEST_DOCUMENT = 1_000_000
 """Characters of errors that are decoded at once: some milliseconds."""
 
 
@@ -58,29 +107,23 @@ def array_literal(texts: Iterable[str]) -> str:
 def weight_of(rows: Iterable[Any]) -> int | None:
     """Count the characters of long texts in some rows; None if a job is to be read in parts.
 
-    It is where its row does not hold all its outcomes or its metadata, or too much to be decoded at
-    once. Outcomes that are left out are told by their documents as they are written: where an
-    error's text looks like one, the job is read in parts for nothing.
+    It is where its row does not hold all its outcomes or its metadata, which is null then, or too
+    much to be decoded at once. An error that is left out is told by its document as it is written:
+    where an error's text looks like one, the job is read in parts for nothing.
     """
     total = 0
     for row in rows:
-        completed, failed, metadata = row[_COMPLETED] or "", row[_FAILED] or "", row[_METADATA]
-        if metadata is None or len(metadata) > _LARGEST_DOCUMENT:
+        failed, metadata = row[_FAILED] or "", row[_METADATA]
+        if metadata is None or len(metadata) > LARGEST_DOCUMENT:
             return None
         total += len(failed) + len(metadata)
-        if len(failed) > _LARGEST_DOCUMENT or _LONG_ERROR in failed:
-            return None
-        if len(completed) + len(failed) > _LEAST_OF_MANY and _are_many(completed, failed):
+        if len(failed) > LARGEST_DOCUMENT or _LONG_ERROR in failed:
             return None
     return total
 
 
-def _are_many(*documents: str) -> bool:
-    return sum(document.count(_OUTCOME) for document in documents) > MOST_OUTCOMES
-
-
 def has_large_metadata(row: Sequence[Any]) -> bool:
-    """Tell whether a row leaves its metadata to be read in parts."""
+    """Tell whether a row without outcomes leaves its metadata to be read in parts."""
     return row[_METADATA] is None
 
 
@@ -91,7 +134,7 @@ def job_from_row(
 
     Args:
         row: What the statements read of a job: one value for each field, in the fields' order.
-        outcomes: The completed and the failed symbols if they were read apart.
+        outcomes: What is known of the symbols if it was read apart.
         metadata: The metadata if it was read apart.
     """
     values = [*row]
@@ -102,21 +145,23 @@ def job_from_row(
         if value is not None:
             values[place] = decode(value)
     if outcomes is not None:
-        completed, failed = outcomes
-        values[_COMPLETED], values[_FAILED] = MappingProxyType(completed), MappingProxyType(failed)
+        for name, value in outcomes.fields():
+            values[POSITIONS[name]] = value
     if metadata is not None:
         values[_METADATA] = MappingProxyType(metadata)
     return restore_job(values)
 
 
 def row_of(job: CollectionJob, *, with_metadata: bool = True) -> list[Any]:
-    """Give what the columns of `JOB_COLUMNS` hold of a job, in their order, as `PARAMETERS`."""
+    """Give what `JOB_COLUMNS` and `COUNTERS` hold of a job, in their order, as `PARAMETERS`."""
     values = list(_column_values(job))
     if not with_metadata:
         values[_METADATA_COLUMN] = NOTHING
     for place, encode in _ENCODED:
         values[place] = encode(values[place])
-    return values
+    completed = job.completed_symbols
+    candles = str(sum(completed.values())) if completed else "0"
+    return [*values, len(completed), len(job.failed_symbols), candles]
 
 
 # `decode` looks for what may stand before and after a document, where PostgreSQL writes nothing;
@@ -124,7 +169,7 @@ def row_of(job: CollectionJob, *, with_metadata: bool = True) -> list[Any]:
 _from_json: Callable[[str], tuple[Any, int]] = json.JSONDecoder().raw_decode
 
 
-def _in_utc(instant: datetime) -> datetime:
+def utc(instant: datetime) -> datetime:
     """Return an instant of asyncpg's in UTC: the year 9999's end is an infinity without one."""
     return instant if instant.tzinfo is UTC else instant.replace(tzinfo=UTC)
 
@@ -134,7 +179,8 @@ def columns_of(rows: Iterable[Iterable[Any]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _mapping(document: str | None) -> Mapping[str, Any]:
+def mapping_from(document: str | None) -> Mapping[str, Any]:
+    """Return the mapping in a JSON document, which may be missing, read-only."""
     if document is None or document == "{}":
         return NOTHING
     value = _from_json(document)[0]
@@ -143,8 +189,35 @@ def _mapping(document: str | None) -> Mapping[str, Any]:
     return MappingProxyType(cast("dict[str, Any]", value))
 
 
-def _document(mapping: Mapping[str, str]) -> str:
+def _names_from(document: str | None) -> frozenset[str]:
+    return NOBODY if document is None else frozenset(_from_json(document)[0])
+
+
+# PostgreSQL writes the first and the last instant as infinities here, too, as it was given them.
+_INFINITE = {
+    "-infinity": datetime.min.replace(tzinfo=UTC),
+    "infinity": datetime.max.replace(tzinfo=UTC),
+}
+
+
+def _instant_from(text: str) -> datetime:
+    return _INFINITE.get(text) or datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _instants_from(document: str | None) -> Mapping[str, datetime]:
+    if document is None:
+        return NOTHING
+    values: dict[str, str] = _from_json(document)[0]
+    return MappingProxyType({name: _instant_from(text) for name, text in values.items()})
+
+
+def document_of(mapping: Mapping[str, str]) -> str:
+    """Return a mapping as a JSON document."""
     return _to_json(dict(mapping)) if mapping else "{}"
+
+
+status_of: Callable[[str], JobStatus] = _STATUSES.__getitem__
+"""Give the status of a text."""
 
 
 def _status_text(status: JobStatus) -> str:
@@ -156,27 +229,37 @@ _column_values = attrgetter(*JOB_COLUMNS)
 _TYPES: Mapping[FieldKind, str] = {FieldKind.INSTANT: "timestamptz", FieldKind.INTEGER: "bigint"}
 _METADATA_COLUMN = list(JOB_COLUMNS).index("metadata")
 _KINDS = {field.name: field.kind for field in FIELDS}
-PARAMETERS: tuple[str, ...] = tuple(f"{_TYPES.get(_KINDS[name], 'text')}[]" for name in JOB_COLUMNS)
+PARAMETERS: tuple[str, ...] = (
+    *(f"{_TYPES.get(_KINDS[name], 'text')}[]" for name in JOB_COLUMNS),
+    *(f"{type_}[]" for type_ in COUNTERS.values()),
+)
 """The type of the array that holds a column of many jobs; what has many values is one text."""
 
 # How a field is given and read; those of other kinds are as they are.
 _ENCODERS: Mapping[FieldKind, Callable[[Any], Any]] = {
     FieldKind.NAMES: array_literal,
     FieldKind.STATUS: _status_text,
-    FieldKind.TEXTS: _document,
+    FieldKind.TEXTS: document_of,
 }
 _DECODERS: Mapping[FieldKind, Callable[[Any], Any]] = {
     FieldKind.NAMES: tuple,
-    FieldKind.INSTANT: _in_utc,
-    FieldKind.STATUS: _STATUSES.__getitem__,
-    FieldKind.COUNTS: _mapping,
-    FieldKind.TEXTS: _mapping,
+    FieldKind.INSTANT: utc,
+    FieldKind.STATUS: status_of,
+    FieldKind.COUNTS: mapping_from,
+    FieldKind.TEXTS: mapping_from,
+    FieldKind.NAME_SET: _names_from,
+    FieldKind.INSTANTS: _instants_from,
 }
 _ENCODED = tuple(
     (place, _ENCODERS[_KINDS[name]])
     for place, name in enumerate(JOB_COLUMNS)
     if _KINDS[name] in _ENCODERS
 )
+
+
+def decoders_of(names: Iterable[str]) -> tuple[Callable[[Any], Any] | None, ...]:
+    """Give what reads each of some fields from its column, unless that is null; None: nothing."""
+    return tuple(_DECODERS.get(_KINDS[name]) for name in names)
 
 
 def _decoded_fields(*, optional: bool) -> tuple[tuple[int, Callable[[Any], Any]], ...]:

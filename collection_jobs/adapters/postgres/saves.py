@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.requests import SaveJobs, job_weight, text_weight
-from collection_jobs.adapters.postgres.rows import columns_of, row_of
+from collection_jobs.adapters.postgres.rows import OUTCOME_COLUMNS, columns_of, row_of
 from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import StaleJobError
 from collection_jobs.job import CollectionJob
@@ -18,13 +19,17 @@ __all__ = [
     "SaveTogether",
     "fits_one_statement",
     "jobs_by_statement",
+    "outcome_columns",
     "outcome_rows",
     "save_the_rest",
 ]
 
 _GREATEST_REVISION = 2**63 - 1
 _NEVER = -1
-_Outcome: TypeAlias = tuple[str, str, int | None, str | None]
+_Outcome: TypeAlias = tuple[
+    str, str, int | None, bool | None, int | None, datetime | None, str | None
+]
+"""A job, a symbol of it, and the columns of `OUTCOME_COLUMNS`."""
 _Row = TypeVar("_Row", bound=tuple[Any, ...])
 _LARGEST_WEIGHT = 10_000
 """Symbols, outcomes and quarters of a kilobyte of text in one statement: 2.5 MB at the most."""
@@ -118,7 +123,7 @@ async def save_the_rest(
 ) -> None:
     """Save what a large job has many of, within the transaction that has saved its row."""
     for part in rows_by_statement(outcome_rows([job])):
-        await pooled.fetch(statements.add_outcomes, job.id, *columns_of(part)[1:])
+        await pooled.fetch(statements.add_outcomes, job.id, *outcome_columns(part)[1:])
     for entries in rows_by_statement(job.metadata.items()):
         await pooled.fetch(statements.add_metadata, job.id, *columns_of(entries))
 
@@ -192,13 +197,12 @@ async def _save(
     jobs.sort(key=lambda pair: pair[0].id)
     columns = columns_of(row_of(job, with_metadata=whole) for job, _ in jobs)
     revisions = [_expected(job.revision) for job, _ in jobs]
-    outcomes = columns_of(outcome_rows(job for job, _ in jobs)) if whole else []
+    outcomes = outcome_columns(outcome_rows(job for job, _ in jobs) if whole else ())
     limit = pooled.lock_limit
-    if not outcomes and all(revision is None for revision in revisions):
+    if not outcomes[0] and all(revision is None for revision in revisions):
         await pooled.fetch(statements.save, *columns, limit)
         return {}
     calls = [call for _, call in jobs]
-    outcomes = outcomes or [[], [], [], []]
     args = *columns, revisions, calls, *outcomes, limit
     return dict(await pooled.fetch(statements.save_whole, *args))
 
@@ -211,12 +215,27 @@ def _expected(revision: int | None) -> int | None:
 
 
 def outcome_rows(jobs: Iterable[CollectionJob]) -> Iterator[_Outcome]:
-    """Give the outcomes of jobs, one after another."""
+    """Give what is known of the symbols of jobs, one after another."""
     for job in jobs:
+        failures, cursors = job.failure_counts.get, job.cursors.get
         for symbol, candles in job.completed_symbols.items():
-            yield job.id, symbol, candles, None
+            yield job.id, symbol, candles, None, failures(symbol), None, None
         for symbol, error in job.failed_symbols.items():
-            yield job.id, symbol, None, error
+            permanent = symbol in job.permanent_failures or None
+            yield job.id, symbol, None, permanent, failures(symbol), cursors(symbol), error
+        if job.failure_counts or job.cursors:
+            for symbol in dict.fromkeys([*job.failure_counts, *job.cursors]):
+                if symbol not in job.completed_symbols and symbol not in job.failed_symbols:
+                    yield job.id, symbol, None, None, failures(symbol), cursors(symbol), None
+
+
+def outcome_columns(rows: Iterable[_Outcome]) -> list[list[Any]]:
+    """Turn rows into arrays, that of a column without any value into an empty one.
+
+    What is missing at the end of one of several arrays is null.
+    """
+    columns = columns_of(rows) or [[]] * (2 + len(OUTCOME_COLUMNS))
+    return [[] if column.count(None) == len(column) else column for column in columns]
 
 
 def _staleness(

@@ -26,13 +26,20 @@ from dataclasses import dataclass
 from typing import Self
 
 from collection_jobs.adapters.postgres.identifiers import in_schema
-from collection_jobs.adapters.postgres.rows import JOB_COLUMNS, MOST_OUTCOMES, PARAMETERS
+from collection_jobs.adapters.postgres.rows import (
+    COUNTERS,
+    JOB_COLUMNS,
+    MOST_OUTCOMES,
+    OUTCOME_COLUMNS,
+    PARAMETERS,
+)
 from collection_jobs.fields import FIELD_NAMES
 from collection_jobs.status import TRANSITIONS, JobStatus
 
 __all__ = [
     "FRESH_OUTCOMES",
     "JOINED_OUTCOMES",
+    "LARGEST_METADATA",
     "SELECTED_JOB",
     "WITHOUT_OUTCOMES",
     "Statements",
@@ -41,13 +48,18 @@ __all__ = [
 ]
 
 _LONGEST_ERROR = 4_000  # bytes that are read within the job's row
-_LARGEST_METADATA = 4_000  # bytes as they are stored, which may be compressed
+LARGEST_METADATA = 4_000  # bytes as they are stored, which may be compressed
 
 # Larger metadata is null here: such a job is read again in parts, see rows.weight_of.
+# So is that of a job with too many outcomes.
 _READ = {
     "completed_symbols": "o.completed",
     "failed_symbols": "o.failed",
-    "metadata": f"CASE WHEN pg_column_size(j.metadata) <= {_LARGEST_METADATA} THEN j.metadata END",
+    "metadata": f"CASE WHEN pg_column_size(j.metadata) <= {LARGEST_METADATA}"
+    f" AND o.many <= {MOST_OUTCOMES} THEN j.metadata END",
+    "permanent_failures": "o.permanent",
+    "failure_counts": "o.failures",
+    "cursors": "o.cursors",
 }
 SELECTED_JOB = ", ".join(
     _READ.get(name) or f"j.{JOB_COLUMNS.get(name, name)}" for name in FIELD_NAMES
@@ -64,8 +76,15 @@ def _joined(outcomes: str) -> str:
         SELECT json_object_agg(symbol, candles) FILTER (WHERE candles IS NOT NULL) AS completed,
             json_object_agg(
                 symbol, CASE WHEN octet_length(error) <= {_LONGEST_ERROR} THEN error END)
-                FILTER (WHERE error IS NOT NULL) AS failed
-        FROM (SELECT symbol, candles, error FROM {outcomes}) AS first
+                FILTER (WHERE error IS NOT NULL) AS failed,
+            json_agg(symbol) FILTER (WHERE permanent) AS permanent,
+            json_object_agg(symbol, failures) FILTER (WHERE failures IS NOT NULL) AS failures,
+            json_object_agg(symbol, until AT TIME ZONE 'UTC') FILTER (WHERE until IS NOT NULL)
+                AS cursors,
+            count(*) AS many
+        FROM (
+            SELECT symbol, candles, error, permanent, failures, until FROM {outcomes}
+        ) AS first
     ) AS o"""  # noqa: S608 - constant text
 
 
@@ -75,7 +94,11 @@ JOINED_OUTCOMES = _joined(
 FRESH_OUTCOMES = _joined(f"{{schema}}.outcomes_now(j.key, j.generation, {MOST_OUTCOMES + 1})")
 """The same of a row that is held: some may have been committed since the statement began."""
 # In parts: the rows without outcomes, and where these are.
-WITHOUT_OUTCOMES = "CROSS JOIN (SELECT NULL AS completed, NULL AS failed) AS o"
+WITHOUT_OUTCOMES = """
+    CROSS JOIN (
+        SELECT NULL AS completed, NULL AS failed, NULL AS permanent, NULL AS failures,
+            NULL AS cursors, 0 AS many
+    ) AS o"""
 _IN_PARTS = f"{SELECTED_JOB}, j.key, j.generation"
 
 _GET = "SELECT {columns} FROM {schema}.jobs AS j {outcomes} WHERE j.id = ANY ($1::text[])"
@@ -99,7 +122,7 @@ _RECENT = """
 # A cursor, of which a part is fetched at a time.
 _READ_OUTCOMES = """
     DECLARE outcomes NO SCROLL CURSOR FOR
-    SELECT o.job, o.symbol, o.candles, o.error
+    SELECT o.job, o.symbol, o.candles, o.permanent, o.failures, o.until, o.error
     FROM unnest($1::bigint[], $2::bigint[]) AS place (job, generation)
         JOIN {schema}.outcomes AS o ON o.job = place.job AND o.generation = place.generation"""
 
@@ -110,11 +133,8 @@ _READ_METADATA = """
         CROSS JOIN LATERAL jsonb_each_text(j.metadata) AS e"""
 
 _STATS = """
-    SELECT j.id, cardinality(j.symbols), o.completed, o.failed, o.candles
-    FROM {schema}.jobs AS j CROSS JOIN LATERAL (
-        SELECT count(candles) AS completed, count(error) AS failed, sum(candles)::text AS candles
-        FROM {schema}.outcomes WHERE job = j.key AND generation = j.generation
-    ) AS o WHERE j.id = ANY ($1::text[])"""
+    SELECT j.id, cardinality(j.symbols), j.completed, j.failed, j.candles::text
+    FROM {schema}.jobs AS j WHERE j.id = ANY ($1::text[])"""
 
 
 # A statement that holds rows and waits for another's lock holds up all who want its rows. So how
@@ -124,32 +144,45 @@ def lock_limited(parameter: int) -> str:
     return f"(SELECT set_config('lock_timeout', ${parameter}::text, true)) IS NOT NULL"
 
 
-_REPLACED = [name for name in JOB_COLUMNS.values() if name != "id"]
+_STORED = (*JOB_COLUMNS.values(), *COUNTERS)
+_REPLACED = [name for name in _STORED if name != "id"]
 _REPLACE = f"""
         ON CONFLICT (id) DO UPDATE SET
             {", ".join(f"{name} = excluded.{name}" for name in _REPLACED)},
-            generation = excluded.generation, revision = nextval({{revisions}})"""
-_COLUMNS = ", ".join(JOB_COLUMNS.values())
+            generation = excluded.generation, revision = nextval({{revisions}}),
+            counted = j.revision"""
+_COLUMNS = ", ".join(_STORED)
 _ARRAYS = ", ".join(f"${number}::{type_}" for number, type_ in enumerate(PARAMETERS, 1))
 _BEHIND = len(PARAMETERS)
 # What has many values is given as one text.
-_GIVEN = {"symbols": "symbols::text[]", "metadata": "metadata::jsonb"}
+_GIVEN = {
+    "symbols": "symbols::text[]",
+    "metadata": "metadata::jsonb",
+    "candles": "candles::numeric",
+}
 _INSERT = f"""
-        INSERT INTO {{schema}}.jobs AS j (key, generation, revision, {_COLUMNS})
-        SELECT number, number, number,
-            {", ".join(_GIVEN.get(name, name) for name in JOB_COLUMNS.values())}"""
+        INSERT INTO {{schema}}.jobs AS j (key, generation, revision, counted, {_COLUMNS})
+        SELECT number, number, number, 0,
+            {", ".join(_GIVEN.get(name, name) for name in _STORED)}"""
+_OUTCOME = ("symbol", *OUTCOME_COLUMNS)
+_OUTCOME_COLUMNS = ", ".join(_OUTCOME)
+_OF_OUTCOME = ", ".join(f"o.{name}" for name in _OUTCOME)
+
+
+def _outcome_arrays(first: int) -> str:
+    types = ("text", *OUTCOME_COLUMNS.values())
+    return ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(types, first))
 
 
 def _put(saved: str, first: int) -> str:
-    """Store outcomes, four arrays from a parameter on, of the jobs that a CTE has stored."""
+    """Store outcomes, arrays from a parameter on, of the jobs that a CTE has stored."""
     return f"""places AS MATERIALIZED (
         SELECT jsonb_object_agg(id, ARRAY[key, generation]) AS by_id FROM {saved}
     ), put AS (
-        INSERT INTO {{schema}}.outcomes (job, generation, symbol, candles, error)
-        SELECT (place ->> 0)::bigint, (place ->> 1)::bigint, o.symbol, o.candles, o.error
-        FROM places, unnest(${first}::text[], ${first + 1}::text[],
-                ${first + 2}::bigint[], ${first + 3}::text[])
-            AS o (id, symbol, candles, error),
+        INSERT INTO {{schema}}.outcomes (job, generation, {_OUTCOME_COLUMNS})
+        SELECT (place ->> 0)::bigint, (place ->> 1)::bigint, {_OF_OUTCOME}
+        FROM places, unnest(${first}::text[], {_outcome_arrays(first + 1)})
+            AS o (id, {_OUTCOME_COLUMNS}),
             LATERAL (SELECT places.by_id -> o.id AS place) AS found
         WHERE place IS NOT NULL
     )"""  # noqa: S608 - constant text
@@ -173,10 +206,10 @@ _SAVE_WHOLE = f"""
         SELECT *, nextval({{revisions}}) AS number
         FROM unnest({_ARRAYS}, ${_BEHIND + 1}::bigint[], ${_BEHIND + 2}::int[])
             AS asked ({_COLUMNS}, expected, call)
-        WHERE {lock_limited(_BEHIND + 7)}
+        WHERE {lock_limited(_BEHIND + 10)}
     ), held AS MATERIALIZED (
         SELECT id, revision FROM {{schema}}.jobs
-        WHERE id = ANY ($1) AND {lock_limited(_BEHIND + 7)} ORDER BY id FOR NO KEY UPDATE
+        WHERE id = ANY ($1) AND {lock_limited(_BEHIND + 10)} ORDER BY id FOR NO KEY UPDATE
     ), refused AS MATERIALIZED (
         SELECT id, call, (SELECT revision FROM held WHERE held.id = asked.id)
         FROM asked WHERE expected IS NOT NULL
@@ -192,7 +225,7 @@ _SAVE_WHOLE = f"""
 _ADD = f"""
     WITH asked AS MATERIALIZED (
         SELECT *, nextval({{revisions}}) AS number FROM unnest({_ARRAYS}) AS asked ({_COLUMNS})
-        WHERE {lock_limited(_BEHIND + 5)}
+        WHERE {lock_limited(_BEHIND + 8)}
     ), added AS ({_INSERT}
         FROM asked ON CONFLICT (id) DO NOTHING RETURNING j.id, j.key, j.generation
     ), {_put("added", _BEHIND + 1)}
@@ -203,7 +236,7 @@ _ADD = f"""
 _ADD_MANY = f"""
     WITH held AS MATERIALIZED (
         SELECT id FROM {{schema}}.jobs
-        WHERE id = ANY ($1) AND {lock_limited(_BEHIND + 5)} ORDER BY id FOR KEY SHARE
+        WHERE id = ANY ($1) AND {lock_limited(_BEHIND + 8)} ORDER BY id FOR KEY SHARE
     ), asked AS MATERIALIZED (
         SELECT *, nextval({{revisions}}) AS number FROM unnest({_ARRAYS}) AS asked ({_COLUMNS})
         WHERE id NOT IN (SELECT id FROM held)
@@ -214,12 +247,11 @@ _ADD_MANY = f"""
     SELECT id FROM added"""  # noqa: S608 - constant text
 
 # What one job has in outcomes beyond the first statement, in the transaction that has saved it.
-_ADD_OUTCOMES = """
-    INSERT INTO {schema}.outcomes (job, generation, symbol, candles, error)
-    SELECT j.key, j.generation, o.symbol, o.candles, o.error
-    FROM {schema}.jobs AS j,
-        unnest($2::text[], $3::bigint[], $4::text[]) AS o (symbol, candles, error)
-    WHERE j.id = $1::text"""
+_ADD_OUTCOMES = f"""
+    INSERT INTO {{schema}}.outcomes (job, generation, {_OUTCOME_COLUMNS})
+    SELECT j.key, j.generation, {_OF_OUTCOME}
+    FROM {{schema}}.jobs AS j, unnest({_outcome_arrays(2)}) AS o ({_OUTCOME_COLUMNS})
+    WHERE j.id = $1::text"""  # noqa: S608 - constant text
 
 # The same of its metadata; the keys are different ones each time.
 _ADD_METADATA = """
@@ -255,34 +287,6 @@ _UPDATE_STATUS = f"""
         AND {lock_limited(5)}
     RETURNING j.id"""  # noqa: S608 - constant text
 
-# Each call draws a revision, as if they were made one after the other; the job keeps the last.
-# `|| '{}'` takes the symbols out of their compressed store once a job instead of once a call.
-# Answers with the calls that are refused only, and whether their job is there.
-_PUT_OUTCOMES = f"""
-    WITH asked AS MATERIALIZED (
-        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::int[])
-            WITH ORDINALITY AS asked (id, symbol, candles, error, calls, number)
-    ), held AS MATERIALIZED (
-        SELECT key, id, generation, symbols || '{{}}'::text[] AS symbols FROM {{schema}}.jobs
-        WHERE id = ANY ($1) AND {lock_limited(6)} ORDER BY id FOR NO KEY UPDATE
-    ), known AS MATERIALIZED (
-        SELECT asked.number, held.key, held.generation, asked.symbol, asked.candles, asked.error,
-            asked.calls
-        FROM asked JOIN held ON held.id = asked.id WHERE asked.symbol = ANY (held.symbols)
-    ), put AS (
-        INSERT INTO {{schema}}.outcomes (job, generation, symbol, candles, error)
-        SELECT key, generation, symbol, candles, error FROM known
-        ON CONFLICT (job, generation, symbol) DO UPDATE
-        SET candles = excluded.candles, error = excluded.error
-    ), changed AS (
-        UPDATE {{schema}}.jobs AS j SET revision = (
-            SELECT max(nextval({{revisions}})) FROM generate_series(1, changes.calls))
-        FROM (SELECT key, sum(calls) AS calls FROM known GROUP BY key) AS changes
-        WHERE j.key = changes.key
-    )
-    SELECT number, id IN (SELECT id FROM held)
-    FROM asked WHERE number NOT IN (SELECT number FROM known)"""  # noqa: S608 - constant text
-
 # Which of some jobs another transaction has locked: those that are there and cannot be held.
 _LOCKED = """
     WITH free AS MATERIALIZED (
@@ -312,7 +316,6 @@ class Statements:
     add_metadata: str
     delete: str
     update_status: str
-    put_outcomes: str
     locked: str
 
     @classmethod
@@ -322,7 +325,7 @@ class Statements:
         whole = (with_columns(text, SELECTED_JOB, JOINED_OUTCOMES) for text in reads)
         in_parts = (with_columns(text, _IN_PARTS, WITHOUT_OUTCOMES) for text in reads)
         saves = (_SAVE, _SAVE_WHOLE, _ADD, _ADD_MANY, _ADD_OUTCOMES, _ADD_METADATA)
-        writes = (*saves, _DELETE, _UPDATE_STATUS, _PUT_OUTCOMES)
+        writes = (*saves, _DELETE, _UPDATE_STATUS)
         texts = (*whole, *in_parts, _READ_OUTCOMES, _READ_METADATA, _STATS, *writes, _LOCKED)
         return cls(*(in_schema(text, schema) for text in texts))
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from collection_jobs.adapters.postgres.pooled import PooledConnection
-from collection_jobs.adapters.postgres.requests import ChangeStatus, DeleteJob, RecordOutcome
+from collection_jobs.adapters.postgres.requests import ChangeStatus, DeleteJob
 from collection_jobs.adapters.postgres.rows import columns_of
-from collection_jobs.errors import JobNotFoundError, UnknownSymbolError
 
-__all__ = ["ChangeStatuses", "DeleteJobs", "RecordOutcomes"]
+__all__ = ["ChangeStatuses", "DeleteJobs"]
 
 _CHANGED_TOGETHER = 100
 """Fewer than are saved, since these statements loop over the jobs within loops."""
@@ -74,41 +72,3 @@ def _first_of_each(
         answers.append(request.job_id in changed)
         changed.discard(request.job_id)
     return answers
-
-
-class RecordOutcomes:
-    """Outcomes to record."""
-
-    together = _CHANGED_TOGETHER
-
-    def __init__(self, statement: str) -> None:
-        """Remember the statement."""
-        self._statement = statement
-
-    def may_share(self, first: RecordOutcome, later: RecordOutcome) -> bool:
-        """Agree: none decides about another, and the last on a symbol counts."""
-        return True
-
-    async def run(
-        self, pooled: PooledConnection, requests: Sequence[RecordOutcome]
-    ) -> Sequence[Exception | None]:
-        """Record the outcomes, but those whose job or symbol is unknown."""
-        last = {(request.job_id, request.symbol): request for request in requests}
-        calls = Counter((request.job_id, request.symbol) for request in requests)
-        keys = sorted(last)
-        columns = columns_of((*last[key], calls[key]) for key in keys)
-        rows = await pooled.fetch(self._statement, *columns, pooled.lock_limit)
-        if not rows:
-            return [None] * len(requests)
-        # Rows number from 1 what was refused, and say whether the job is there at all.
-        refused: dict[tuple[str, str], bool] = {keys[row[0] - 1]: row[1] for row in rows}
-        return [_refusal(request, refused) for request in requests]
-
-
-def _refusal(request: RecordOutcome, refused: dict[tuple[str, str], bool]) -> Exception | None:
-    has_job = refused.get((request.job_id, request.symbol))
-    if has_job is None:
-        return None
-    if has_job:
-        return UnknownSymbolError(request.job_id, request.symbol)
-    return JobNotFoundError(request.job_id)

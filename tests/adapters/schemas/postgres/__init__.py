@@ -6,8 +6,10 @@ version that was released is never written again: it is what users have on their
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from collection_jobs import CollectionJob, JobStatus
 from collection_jobs.conformance.spec.calls import example_job
@@ -17,7 +19,12 @@ SCHEMA = "former"
 """The name of the schema in each dump; no value in one has it."""
 
 JOBS: tuple[CollectionJob, ...] = (
-    example_job("new", source='kraken\'s \\ "\u00e9" \U0001f600'),
+    example_job(
+        "new",
+        source='kraken\'s \\ "\u00e9" \U0001f600',
+        failure_counts={"BTC": 2},
+        cursors={"BTC": datetime(2024, 1, 5, 0, 0, 0, 1, tzinfo=UTC)},
+    ),
     example_job(
         "worked",
         symbols=("BTC", "ETH", "{a,b}"),
@@ -27,6 +34,8 @@ JOBS: tuple[CollectionJob, ...] = (
         error_message="1 of 3 symbols failed",
         completed_symbols={"BTC": 2**63 - 1, "ETH": 0},
         failed_symbols={"{a,b}": 'boom\n"\\'},
+        permanent_failures=frozenset({"{a,b}"}),
+        failure_counts={"{a,b}": 2**63 - 1, "ETH": 1},
         metadata={"ticket": 'it\'s "1" \\ \U0001f600', "Ticket ": ""},
     ),
     example_job(
@@ -37,8 +46,19 @@ JOBS: tuple[CollectionJob, ...] = (
         completed_symbols={"BTC": 3},
     ),
 )
-"""What each of the schemas holds, metadata from version 3 on; and the memory of a deleted job."""
-METADATA_SINCE = 3
+"""What the schemas hold, as far as `held_by` says; and the memory of a deleted job."""
+METADATA_SINCE, FAILURES_SINCE = 3, 5
+
+
+def held_by(version: int) -> list[CollectionJob]:
+    """Give the jobs as the schema of a version holds them."""
+    jobs = list(JOBS)
+    if version < METADATA_SINCE:
+        jobs = [replace(job, metadata={}) for job in jobs]
+    if version < FAILURES_SINCE:
+        lacking: Any = {"permanent_failures": frozenset(), "failure_counts": {}, "cursors": {}}
+        jobs = [replace(job, **lacking) for job in jobs]
+    return jobs
 
 
 def dump(version: int) -> str:

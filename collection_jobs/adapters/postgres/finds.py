@@ -1,0 +1,204 @@
+"""The calls that find, count and purge: what they ask, and how the rows become answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeAlias
+
+from collection_jobs.adapters.postgres.find_statements import (
+    SUMMARY_FIELDS,
+    Shape,
+    count_statement,
+    find_statement,
+    purge_statement,
+)
+from collection_jobs.adapters.postgres.parts import read_metadata_in_parts
+from collection_jobs.adapters.postgres.pooled import PooledConnection
+from collection_jobs.adapters.postgres.rows import (
+    LARGEST_DOCUMENT,
+    decoders_of,
+    document_of,
+    utc,
+)
+from collection_jobs.query import JobQuery, JobSummary
+from collection_jobs.stats import JobStats
+from collection_jobs.status import JobStatus
+
+__all__ = ["Counts", "DeleteFinished", "Finds", "Purge", "Search", "search_of"]
+
+_FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+_LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+_STEP = timedelta(microseconds=1)
+_AT_ONCE = 200
+_TEXT_AT_ONCE = 250_000
+"""Summaries, and characters of their texts, that are built before other tasks run."""
+_METADATA, _SYMBOLS = SUMMARY_FIELDS.index("metadata"), SUMMARY_FIELDS.index("symbols")
+_FIELDS = len(SUMMARY_FIELDS)
+_DECODERS = decoders_of(SUMMARY_FIELDS)
+_Key: TypeAlias = tuple[datetime, str]
+
+
+class Search(NamedTuple):
+    """A query as a statement takes it.
+
+    Attributes:
+        shape: Which statement.
+        args: Its arguments, but for the limit.
+    """
+
+    shape: Shape
+    args: tuple[Any, ...]
+
+
+def search_of(query: JobQuery, after: _Key | None = None) -> Search | None:
+    """Return what to search; None if no job can match.
+
+    Args:
+        query: The conditions.
+        after: The key behind which to start.
+    """
+    first = (_FIRST_INSTANT if query.created_from is None else query.created_from, "")
+    start = first if after is None else max(first, after)
+    last = _LAST_INSTANT
+    if query.created_before is not None:
+        if query.created_before == _FIRST_INSTANT:
+            return None
+        last = query.created_before - _STEP
+    statuses = JobStatus if query.statuses is None else sorted(query.statuses)
+    given = {
+        "symbol": query.symbol,
+        "source": query.source,
+        "metadata": document_of(query.metadata) if query.metadata else None,
+        "finished": query.finished_before,
+        "failures": query.with_failures,
+    }
+    shape = Shape(
+        **{name: value is not None for name, value in given.items()},
+        statuses=query.statuses is not None,
+    )
+    if not statuses:
+        return None
+    more = (value for name in Shape._fields if (value := given.get(name)) is not None)
+    return Search(shape, (*start, last, tuple([status.value for status in statuses]), *more))
+
+
+class Finds:
+    """Pages of summaries: a key is a search and a limit."""
+
+    together = 1
+
+    def __init__(self, schema: str, metadata_cursor: str) -> None:
+        """Remember where, and the statement that reads large metadata."""
+        self._schema = schema
+        self._metadata_cursor = metadata_cursor
+
+    async def run(
+        self, pooled: PooledConnection, keys: Sequence[tuple[Search, int]]
+    ) -> Mapping[tuple[Search, int], list[JobSummary]]:
+        """Return the summaries of one page."""
+        (key,) = keys
+        search, limit = key
+        statement = find_statement(self._schema, search.shape)
+        args = *search.args, limit
+        rows = await pooled.fetch(statement, *args)
+        if _fits(rows):
+            return {key: await _summaries(rows, {})}
+        del rows  # or they would be held beside what follows
+        found = await read_metadata_in_parts(
+            pooled, statement, args, self._metadata_cursor, _METADATA
+        )
+        return {key: await _summaries(*found)}
+
+
+class Counts:
+    """How many jobs match, by status: a key is a search."""
+
+    together = 1
+
+    def __init__(self, schema: str) -> None:
+        """Remember where."""
+        self._schema = schema
+
+    async def run(
+        self, pooled: PooledConnection, keys: Sequence[Search]
+    ) -> Mapping[Search, dict[str, int]]:
+        """Count the jobs of one search."""
+        (key,) = keys
+        statement = count_statement(self._schema, key.shape)
+        return {key: dict(await pooled.fetch(statement, *key.args))}
+
+
+class Purge(NamedTuple):
+    """Delete jobs that have ended: it is about no job that is known beforehand."""
+
+    before: datetime
+    statuses: list[str]
+    limit: int
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """No job."""
+        return ()
+
+    @property
+    def weight(self) -> int:
+        """The purge."""
+        return 1
+
+
+class DeleteFinished:
+    """Purges."""
+
+    together = 0
+
+    def __init__(self, schema: str) -> None:
+        """Remember where."""
+        self._statement = purge_statement(schema)
+
+    def may_share(self, first: Purge, later: Purge) -> bool:
+        """Refuse."""
+        return False
+
+    async def run(self, pooled: PooledConnection, requests: Sequence[Purge]) -> Sequence[int]:
+        """Delete the jobs of one call, and count them."""
+        (request,) = requests
+        ((deleted,),) = await pooled.fetch(self._statement, *request, pooled.lock_limit)
+        return [deleted]
+
+
+def _fits(rows: Iterable[Any]) -> bool:
+    """Tell whether each row has its metadata, and none has too much to be decoded at once."""
+    return all(
+        row[_METADATA] is not None and len(row[_METADATA]) <= LARGEST_DOCUMENT for row in rows
+    )
+
+
+async def _summaries(
+    rows: Sequence[Any], metadata: Mapping[int, Mapping[str, str]]
+) -> list[JobSummary]:
+    summaries: list[JobSummary] = []
+    since = 0
+    for row in rows:
+        summaries.append(_summary(row, metadata.get(row[-1])))
+        since += _TEXT_AT_ONCE // _AT_ONCE + 8 * len(row[_SYMBOLS]) + len(row[_METADATA] or "")
+        if since >= _TEXT_AT_ONCE:
+            await asyncio.sleep(0)
+            since = 0
+    return summaries
+
+
+def _summary(row: Any, metadata: Mapping[str, str] | None) -> JobSummary:
+    values: dict[str, Any] = {}
+    for name, decode, value in zip(SUMMARY_FIELDS, _DECODERS, row, strict=False):
+        values[name] = value if decode is None or value is None else decode(value)
+    if metadata is not None:
+        values["metadata"] = metadata
+    total, completed, failed, candles, worker, expires_at, _ = row[_FIELDS:]
+    return JobSummary(
+        **values,
+        stats=JobStats(total, completed, failed, int(candles)),
+        worker=worker,
+        expires_at=None if expires_at is None else utc(expires_at),
+    )
