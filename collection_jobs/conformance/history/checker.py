@@ -129,7 +129,7 @@ def _check(
         for job_id, reading in readings(event, ids, ages):
             jobs.setdefault(job_id, []).append(reading)
     purges = PurgeSearch.of(believed, exact=among is None)
-    for job_id, operations in jobs.items() if not purges.are_too_many else ():
+    for job_id, operations in jobs.items():
         state = initial.get(job_id, ABSENT)
         stuck = purges.stuck(job_id, operations, state)
         if stuck is not None:

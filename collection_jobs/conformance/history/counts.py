@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.history.purges import FINER, PurgeSearch
+from collection_jobs.conformance.history.purges import FINER, PurgeSearch, Way
 from collection_jobs.conformance.history.search import find_order
 from collection_jobs.conformance.history.sequential_spec import JobOperation
 from collection_jobs.conformance.history.timeline import bars, rows
@@ -26,6 +26,8 @@ __all__ = ["wrong_counts"]
 
 _LONG = 400
 """Of histories with more operations, the counts are not judged: it would take too long."""
+_UNTOUCHED: Way = ()
+"""The way of a job that no purge can have deleted."""
 _STATUSES = tuple(str(status.value) for status in JobStatus)
 
 _Jobs = Mapping[str, Sequence[JobOperation]]
@@ -74,7 +76,7 @@ class _Search:
         assert outcome is not None  # noqa: S101 - only such are judged; this tells the type checker
         value = cast("Mapping[JobStatus, int]", outcome.value)
         wanted = tuple(value[status] for status in JobStatus)
-        quiet = {job_id for job_id, of_job in self.jobs.items() if not self._is_busy(of_job)}
+        quiet = {job_id for job_id in self.jobs if not self._is_busy(job_id)}
         sure: dict[str, frozenset[str | None]] = {}
         for instant in self._instants():
             choices: list[frozenset[str | None]] = []
@@ -89,15 +91,13 @@ class _Search:
                 return True
         return False
 
-    def _is_busy(self, operations: Sequence[JobOperation]) -> bool:
-        """Whether anything but a read may be made during the call; a purge is on any job."""
-        if self.purges.events:
-            return True
-        return any(
+    def _is_busy(self, job_id: str) -> bool:
+        """Whether anything but a read may be made of a job during the call."""
+        return job_id in self.purges.ways or any(
             not one.reads
             and (self.event.ended is None or one.began <= self.event.ended)
             and (one.ended is None or one.ended >= self.event.began)
-            for one in operations
+            for one in self.jobs[job_id]
         )
 
     def _instants(self) -> Iterator[int]:
@@ -121,11 +121,12 @@ class _Search:
         """Yield all that a job can have been counted as at an instant; None: it was not counted."""
         operations = self.jobs[job_id]
         state = self.initial.get(job_id, ABSENT)
-        ways = self.purges.ways.get(job_id) or [tuple[str, ...]()]
+        ways = self.purges.ways.get(job_id) or [_UNTOUCHED]
         for status in (None, *_STATUSES):
             look = self._look(status, instant)
             for way in ways:
-                if find_order([*self.purges.finer(operations, way), look], state) is None:
+                made = self.purges.finer(operations, way)
+                if find_order([*made, look], state) is None:
                     yield status
                     break
 

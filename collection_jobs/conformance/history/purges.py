@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import product
 from math import prod
 from typing import Any
@@ -19,9 +20,15 @@ from collection_jobs.conformance.history.search import find_order
 from collection_jobs.conformance.history.sequential_spec import JobOperation, Transition
 from collection_jobs.conformance.history.timeline import bars, rows
 from collection_jobs.conformance.spec.findings import Finding
-from collection_jobs.conformance.spec.model import ABSENT, JobState
+from collection_jobs.conformance.spec.model import (
+    ABSENT,
+    CLOCK_TOLERANCE,
+    JobState,
+    facts_of,
+)
 from collection_jobs.conformance.spec.operations import OPERATIONS
 from collection_jobs.conformance.spec.purging import is_purged, purged
+from collection_jobs.status import JobStatus
 
 __all__ = ["FINER", "PurgeSearch", "Way"]
 
@@ -34,6 +41,7 @@ _DELETED, _KEPT, _ABSENT = "deleted", "kept", "absent"
 _MOST = 4
 """Of more purges in one history, nothing is concluded."""
 
+_FINAL = (JobStatus.COMPLETED, JobStatus.CANCELLED)
 _MOST_PLACES = 64
 """Of more instants at which the purges can have been, none is looked for."""
 
@@ -51,7 +59,7 @@ class PurgeSearch:
         exact: Whether they can have deleted only jobs that the history is about.
         ticks: When any call of the history began or ended.
         at: At which instant of the finer clock each is taken to have been; empty: at any.
-        ways: For each job, in which ways it has an order.
+        ways: For each job that a purge can have deleted, in which ways it has an order.
     """
 
     events: Sequence[Event]
@@ -86,6 +94,10 @@ class PurgeSearch:
             None where there is one; else the operations without an order that come furthest.
         """
         best: tuple[float, Sequence[JobOperation]] | None = None
+        if not self._concerns(operations, state):
+            return operations if find_order(operations, state) is not None else None
+        if self.are_too_many:
+            return None
         end = _end(operations)
         self.ways[job_id] = []
         for way in product(*map(_choices, self.events)):
@@ -96,6 +108,28 @@ class PurgeSearch:
             elif best is None or (found.open[0].ended or 0) > best[0]:
                 best = found.open[0].ended or 0, tried
         return None if self.ways[job_id] or best is None else best[1]
+
+    def _concerns(self, operations: Sequence[JobOperation], state: JobState) -> bool:
+        """Whether the job can have been one that a purge deletes."""
+        if not self.events:
+            return False
+        if any(is_purged(event.call, state.facts) is not False for event in self.events):
+            return True
+        saved = [job for one in operations for job in one.call.jobs]
+        return any(
+            is_purged(event.call, facts) is not False
+            for event in self.events
+            for facts in map(facts_of, saved)
+        ) or any(map(self._may_end, operations))
+
+    def _may_end(self, one: JobOperation) -> bool:
+        """Whether an operation may end a job just now, and a purge be about such jobs."""
+        outcome, status = one.event.outcome, one.call.argument("status")
+        if one.reads or status not in _FINAL:
+            return False
+        began = datetime.now(UTC) if outcome is None else outcome.began
+        limits = (event.call.argument("before") for event in self.events)
+        return any(limit > began - CLOCK_TOLERANCE for limit in limits)
 
     def operations(self, way: Way, end: int) -> Iterator[JobOperation]:
         """Yield what the purges are to a job in one of its ways.
@@ -113,6 +147,8 @@ class PurgeSearch:
     def finer(self, operations: Sequence[JobOperation], way: Way) -> Iterator[JobOperation]:
         """Yield the operations and what the purges are to the job, on the finer clock."""
         yield from map(_finer, operations)
+        if not way:
+            return  # none can have deleted it
         end = _end(operations)
         made = (event for event, what in zip(self.events, way, strict=True) if what != _ABSENT)
         places = dict(zip(map(id, self.events), self.at, strict=False))
@@ -138,8 +174,13 @@ class PurgeSearch:
                 yield FINER * at + 2
 
     def explains(self, jobs: _Jobs, initial: Mapping[str, JobState]) -> bool:
-        """Find the ways of all jobs; return whether each has one."""
-        for job_id, operations in jobs.items():
+        """Find the ways of the jobs that a purge can have deleted; return whether each has one."""
+        concerned = [
+            (job_id, operations)
+            for job_id, operations in jobs.items()
+            if self._concerns(operations, initial.get(job_id, ABSENT))
+        ]
+        for job_id, operations in concerned:
             state = initial.get(job_id, ABSENT)
             self.ways[job_id] = [
                 way
