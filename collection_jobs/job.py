@@ -134,9 +134,9 @@ class CollectionJob:
 
     @property
     def symbols_left(self) -> tuple[str, ...]:
-        """What a worker has still to collect: the symbols, in order, without an outcome that stays.
+        """The symbols that a worker has still to collect, in order.
 
-        Those are left out that are completed, or permanently failed.
+        They are those that are neither completed nor permanently failed.
         """
         done = self.completed_symbols.keys() | self.permanent_failures
         return tuple([symbol for symbol in self.symbols if symbol not in done])

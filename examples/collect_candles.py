@@ -124,9 +124,12 @@ class Crew:
     async def run(self, workers: int) -> None:
         """Let so many work until nothing is left to do."""
         with self._bar:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(self._keep_one_working())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(workers):
+                        group.create_task(self._keep_one_working())
+            except* click.ClickException as failed:  # its traceback stands above, from the worker
+                raise failed.exceptions[0] from None
             # Also what was recorded by a worker that died before it could tell.
             self._bar.update(self._collecting, completed=self._bar.tasks[0].total)
 

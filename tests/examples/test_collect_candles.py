@@ -396,7 +396,7 @@ def test_pieces_are_taken_over_as_far_as_they_join(out: Path) -> None:
         write_candles(mine, pieces, [])
 
 
-EXCHANGE = """
+EXCHANGE = r"""
 import os, time
 from datetime import datetime, timezone
 class BaseError(Exception): ...
