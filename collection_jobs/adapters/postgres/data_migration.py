@@ -106,13 +106,16 @@ VERSION_5 = """
         ADD COLUMN completed integer NOT NULL DEFAULT 0,
         ADD COLUMN failed integer NOT NULL DEFAULT 0,
         ADD COLUMN candles numeric NOT NULL DEFAULT 0,
+        ADD COLUMN has_failed boolean NOT NULL DEFAULT false,
         ADD COLUMN counted bigint;
     CREATE INDEX jobs_by_source ON {schema}.jobs
         (source COLLATE "POSIX", status, created_at, id);
+    CREATE INDEX jobs_with_failures ON {schema}.jobs (created_at, id) WHERE has_failed;
     CREATE INDEX jobs_by_end ON {schema}.jobs (status, finished_at, id)
         WHERE finished_at IS NOT NULL;
     UPDATE {schema}.jobs AS j
-        SET completed = o.completed, failed = o.failed, candles = o.candles, counted = j.revision
+        SET completed = o.completed, failed = o.failed, candles = o.candles,
+            has_failed = o.failed > 0, counted = j.revision
         FROM (
             SELECT job, generation, count(candles) AS completed, count(error) AS failed,
                 coalesce(sum(candles), 0) AS candles
@@ -123,8 +126,9 @@ VERSION_5 = """
     CREATE FUNCTION {schema}.count_outcomes() RETURNS trigger LANGUAGE plpgsql AS {body}
         BEGIN
             UPDATE {schema}.jobs AS j
-                SET (completed, failed, candles) = (
-                    SELECT count(o.candles), count(o.error), coalesce(sum(o.candles), 0)
+                SET (completed, failed, candles, has_failed) = (
+                    SELECT count(o.candles), count(o.error), coalesce(sum(o.candles), 0),
+                        count(o.error) > 0
                     FROM {schema}.outcomes AS o
                     WHERE o.job = j.key AND o.generation = j.generation
                 ), counted = j.revision

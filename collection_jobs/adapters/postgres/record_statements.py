@@ -56,7 +56,8 @@ _UPSERT = f"""
             coalesce(candles, 0) - greatest(replaced, 0) AS candles"""  # noqa: S608 - constant text
 _COUNTED = """
             completed = j.completed + changes.completed, failed = j.failed + changes.failed,
-            candles = j.candles + changes.candles, counted = j.revision"""
+            candles = j.candles + changes.candles,
+            has_failed = j.failed + changes.failed > 0, counted = j.revision"""
 
 
 # One call alone, as most are: the short way. It answers with whether the symbol is known, and with
