@@ -109,6 +109,9 @@ _CONDITIONS: Mapping[str, str] = {
 }
 
 
+_OF_AGE = "(j.created_at, j.id) > (<after_created_at>, <after_id>) AND j.created_at <= <last>"
+
+
 class _Walk(NamedTuple):
     """One way through the jobs.
 
@@ -132,9 +135,9 @@ class _Walk(NamedTuple):
 
 
 _AGE = _Walk(
-    """
-    FROM {schema}.jobs AS j
-    WHERE (j.created_at, j.id) > (<after_created_at>, <after_id>) AND j.created_at <= <last>""",
+    f"""
+    FROM {{schema}}.jobs AS j
+    WHERE {_OF_AGE}""",
     "j.created_at, j.id",
     frozenset(),
 )
@@ -170,8 +173,7 @@ _ENDED = _Walk(
     """
     FROM {schema}.jobs AS j
     WHERE j.status >= one.status AND (j.status, j.finished_at) < (one.status, <finished>)
-        AND j.finished_at < <finished> AND j.created_at <= <last>
-        AND (j.created_at, j.id) > (<after_created_at>, <after_id>)""",
+        AND j.finished_at < <finished>""",
     "j.status, j.finished_at, j.id",
     frozenset({"finished", "statuses"}),
     of_each=True,
@@ -195,8 +197,9 @@ def _walks(shape: Shape) -> list[_Walk]:
 
 def _missing(shape: Shape, walk: _Walk) -> list[str]:
     """Give what is still to be asked of the jobs of a walk."""
-    asked = (name for name, is_asked in zip(shape._fields, shape, strict=True) if is_asked)
-    return [_CONDITIONS[name] for name in asked if name not in walk.meets]
+    asked = [name for name, is_asked in zip(shape._fields, shape, strict=True) if is_asked]
+    missing = [_CONDITIONS[name] for name in asked if name not in walk.meets]
+    return missing if walk.in_order else [*missing, _OF_AGE]
 
 
 def _steps(walk: _Walk, most: str, more: str = "") -> str:
