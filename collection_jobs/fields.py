@@ -17,7 +17,6 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from collection_jobs.validation import (
-    MAX_CANDLES,
     check_candles,
     check_datetime,
     check_name,
@@ -35,6 +34,7 @@ from collection_jobs.validation import (
 __all__ = [
     "FIELDS",
     "FIELD_NAMES",
+    "MAX_FAILURES",
     "MAX_METADATA",
     "NOBODY",
     "NOTHING",
@@ -50,6 +50,10 @@ _V = TypeVar("_V")
 
 MAX_METADATA = 1_000
 """A job's metadata has at most so many entries, for PostgreSQL holds 256 MB in one JSON value."""
+
+MAX_FAILURES = 2**63 - 1
+"""A symbol's failures are counted up to so many, which the largest integer type of databases holds.
+"""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """The mapping of a job without outcomes or without metadata."""
@@ -167,7 +171,7 @@ def _check_failure_counts(counts: Mapping[str, int]) -> Mapping[str, int]:
 
 def _check_failures(value: int) -> int:
     count = check_positive("a count of failures", value)
-    if count > MAX_CANDLES:
+    if count > MAX_FAILURES:
         raise ValueError(f"a count of failures must be below 2**63: {shown(count)}")
     return count
 

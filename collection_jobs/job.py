@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast, final
 
 from collection_jobs.errors import ForbiddenTransitionError, UnknownSymbolError
-from collection_jobs.fields import FIELD_NAMES, FIELDS, NOBODY, NOTHING, POSITIONS
+from collection_jobs.fields import FIELD_NAMES, FIELDS, MAX_FAILURES, NOBODY, NOTHING, POSITIONS
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
     check_bool,
@@ -105,7 +105,7 @@ class CollectionJob:
     """Those of the failed symbols that no retry can mend."""
     failure_counts: Mapping[str, int] = field(default_factory=_no_candles)
     """Symbol to how often a failure of it was recorded, 1 or more, whatever else was recorded in
-    between; read-only.
+    between; read-only. It does not grow beyond 2**63 - 1.
     """
     cursors: Mapping[str, datetime] = field(default_factory=_no_instants)
     """Symbol to the instant up to which it was collected, from ``start`` to ``end``, for symbols
@@ -134,9 +134,9 @@ class CollectionJob:
 
     @property
     def symbols_left(self) -> tuple[str, ...]:
-        """What a worker has still to collect: the symbols, in order, without an outcome that stays.
+        """The symbols that a worker has still to collect, in order.
 
-        Those are left out that are completed, or permanently failed.
+        They are those that are neither completed nor permanently failed.
         """
         done = self.completed_symbols.keys() | self.permanent_failures
         return tuple([symbol for symbol in self.symbols if symbol not in done])
@@ -276,7 +276,9 @@ class CollectionJob:
             failed_symbols=_with(self.failed_symbols, symbol, check_text("error", error)),
             permanent_failures=marked if is_permanent else marked - {symbol},
             failure_counts=_with(
-                self.failure_counts, symbol, self.failure_counts.get(symbol, 0) + 1
+                self.failure_counts,
+                symbol,
+                min(self.failure_counts.get(symbol, 0) + 1, MAX_FAILURES),
             ),
         )
 

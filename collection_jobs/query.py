@@ -53,7 +53,7 @@ class JobQuery:
     finished_before: datetime | None = None
     """The job has a ``finished_at``, and it is before this instant; aware."""
     with_failures: bool | None = None
-    """True: at least one symbol of the job is failed. False: none is."""
+    """Whether at least one symbol of the job is failed (True), or none is (False)."""
 
     def __post_init__(self) -> None:
         """Check every condition and put it into its normal form."""

@@ -12,7 +12,14 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Candle", "CandleSource", "SourceError", "duration", "open_source"]
+__all__ = [
+    "Candle",
+    "CandleSource",
+    "SourceError",
+    "SymbolNotFoundError",
+    "duration",
+    "open_source",
+]
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EPOCH = datetime(1970, 1, 5, tzinfo=UTC)
@@ -21,6 +28,10 @@ _EPOCH = datetime(1970, 1, 5, tzinfo=UTC)
 
 class SourceError(Exception):
     """The source has not given the candles; the message says why, for the job's record."""
+
+
+class SymbolNotFoundError(SourceError):
+    """The source does not know the symbol: to ask again is of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class CandleSource(Protocol):
 
         Raises:
             SourceError: It cannot give them.
+            SymbolNotFoundError: It never will, because it does not know the symbol.
         """
         ...
 
@@ -105,7 +117,7 @@ class CsvFolder:
         """Read the file, and join its candles to those of the timeframe."""
         path = self._files.get(symbol)
         if path is None:
-            raise SourceError(f"no file {symbol}.csv")
+            raise SymbolNotFoundError(f"no file {symbol}.csv")
         length = duration(timeframe)
         try:
             found = list(_rows(path))
@@ -187,6 +199,8 @@ class Exchange:
                 page = self._exchange.fetch_ohlcv(
                     symbol, timeframe, since=int(start.timestamp() * 1000)
                 )
+            except self._ccxt.BadSymbol as error:
+                raise SymbolNotFoundError(f"{type(error).__name__}: {error}") from error
             except self._ccxt.BaseError as error:
                 raise SourceError(f"{type(error).__name__}: {error}") from error
             found = [

@@ -4,38 +4,52 @@ A worker may be killed, stopped or cut off at any point. What it holds then is c
 once its lease has expired. If it wakes up after that, whatever it tries is refused: its lease has
 an older token than its successor's.
 
-The files are fenced by the same token, which stands in their names. The file of a symbol appears as
-a whole, by a rename, before the symbol is recorded. Of several, which a worker leaves that was
-killed between the two, the one with the greatest token counts.
+The files are fenced by the same token, see `candle_files`. The file of a symbol is there before the
+symbol is recorded. A symbol of many candles is written in pieces, and its cursor is set behind each
+of them: whoever goes on with it begins there, if the pieces are in its folder.
 """
 
 from __future__ import annotations
 
 import asyncio
-import csv
 import os
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
 import click
-from candle_sources import Candle, CandleSource, SourceError, open_source
+from candle_files import pieces_left, take_over, write_candles, write_piece
+from candle_sources import (
+    Candle,
+    CandleSource,
+    SourceError,
+    SymbolNotFoundError,
+    duration,
+    open_source,
+)
+from typing_extensions import Protocol, runtime_checkable
 
 from collection_jobs import (
+    AddsJobs,
     CollectionJob,
     JobStatus,
     Lease,
     LeaseLostError,
-    LeasesJobs,
+    RecordsCursorsUnderLease,
+    RecordsFailuresUnderLease,
     RepositoryError,
 )
 
-__all__ = ["MOST_ATTEMPTS", "Limits", "Worker"]
+__all__ = ["MOST_ATTEMPTS", "Limits", "Store", "Worker"]
 
 PAGE = 20
+PIECE = 10_000
+"""Candles that are written at once: no more of them are asked for again where a worker dies."""
 MOST_ATTEMPTS = 3
 """How often a job is tried: one that has ended three workers would end the fourth one, too."""
 
@@ -57,10 +71,15 @@ class Limits:
     sources: tuple[str, ...]
 
 
+@runtime_checkable
+class Store(AddsJobs, RecordsFailuresUnderLease, RecordsCursorsUnderLease, Protocol):
+    """What the collector needs of a repository: jobs, leases, failures as data, and cursors."""
+
+
 class Worker:
     """Works on one job after another, until no job is left that it or another may finish."""
 
-    def __init__(self, repository: LeasesJobs, out: Path, limits: Limits) -> None:
+    def __init__(self, repository: Store, out: Path, limits: Limits) -> None:
         """Work for a repository, into a folder of this machine's own or one that all share."""
         self._repository = repository
         self._out = out
@@ -129,17 +148,19 @@ class Worker:
                 continue  # the store may be back before the lease expires
 
     async def _collect(self, lease: Lease) -> None:
-        """Collect every symbol that the job does not have yet, and finish it."""
+        """Collect every symbol that is left, and finish the job.
+
+        A symbol that failed for good before is not asked for again, but the job lacks it.
+        """
         job = lease.job
         if lease.attempt > MOST_ATTEMPTS:
             why = f"given up: it has ended {MOST_ATTEMPTS} workers"
             await self._repository.update_status(job.id, JobStatus.FAILED, why, lease=lease)
             tell("given up", job.id)
             return
-        failed = 0
-        for symbol in job.symbols:
-            if symbol not in job.completed_symbols:
-                failed += not await self._collect_symbol(lease, symbol)
+        failed = len(job.permanent_failures)
+        for symbol in job.symbols_left:
+            failed += not await self._collect_symbol(lease, symbol)
         if failed:
             why = f"{failed} of {len(job.symbols)} symbols failed"
             await self._repository.update_status(job.id, JobStatus.FAILED, why, lease=lease)
@@ -152,15 +173,16 @@ class Worker:
         try:
             candles = take_over(path)
             if candles is None:
-                found = await asyncio.to_thread(self._download, job, symbol)
-                write_candles(path, found)
-                candles = len(found)
+                candles = await self._download(lease, symbol, path)
                 tell("collected", f"{job.id}: {symbol}, {candles} candles")
             else:
                 tell("found", f"{job.id}: {symbol}, {candles} candles")
             await self._repository.add_completed_symbol(job.id, symbol, candles, lease=lease)
         except SourceError as error:
-            await self._repository.add_failed_symbol(job.id, symbol, str(error), lease=lease)
+            gone = isinstance(error, SymbolNotFoundError)
+            await self._repository.add_failure(
+                job.id, symbol, str(error), permanent=gone, lease=lease
+            )
             tell("failed", f"{job.id}: {symbol}: {error}")
             return False
         except LeaseLostError:
@@ -175,45 +197,36 @@ class Worker:
         folders = [quote(name, safe="") for name in (job.source, job.timeframe, symbol)]
         return self._out.joinpath(*folders, f"{job.start:%Y%m%dT%H%M%S}.{lease.token}.csv")
 
-    def _download(self, job: CollectionJob, symbol: str) -> list[Candle]:
+    async def _download(self, lease: Lease, symbol: str, path: Path) -> int:
+        """Write the file of a symbol, piece by piece; return how many candles it has."""
+        job, at = lease.job, lease.job.start
+        pieces = pieces_left(path, at)
+        if pieces:
+            at = pieces[-1].until
+            await self._repository.set_cursor(job.id, symbol, at, lease=lease)
+            tell("resumed", f"{job.id}: {symbol}, at {at:%Y-%m-%d %H:%M}")
+        candles = await asyncio.to_thread(self._ask, job, symbol, at)
+        while len(found := await asyncio.to_thread(list, islice(candles, PIECE))) == PIECE:
+            until = min(found[-1].at + duration(job.timeframe), job.end)
+            piece = write_piece(path, at, until, found)
+            try:
+                await self._repository.set_cursor(job.id, symbol, until, lease=lease)
+            except LeaseLostError:
+                piece.path.unlink(missing_ok=True)
+                raise
+            pieces.append(piece)
+            at = until
+            tell("reached", f"{job.id}: {symbol}, {at:%Y-%m-%d %H:%M}")
+        try:
+            return write_candles(path, pieces, found)
+        except FileNotFoundError:  # its successor goes on with the pieces
+            raise LeaseLostError(job.id, lease.worker) from None
+
+    def _ask(self, job: CollectionJob, symbol: str, start: datetime) -> Iterator[Candle]:
         if job.source not in self._sources:
             self._sources[job.source] = open_source(job.source)
         source = self._sources[job.source]
-        return list(source.candles(symbol, job.timeframe, job.start, job.end))
-
-
-def take_over(path: Path) -> int | None:
-    """Make a file one's own that a former worker left in this folder; return its candles.
-
-    Returns:
-        None if there is none: the candles are to be collected.
-    """
-    start = path.name.partition(".")[0]
-    left = sorted(path.parent.glob(f"{start}.*.csv"), key=_token)
-    try:
-        for former in left:
-            former.replace(path)
-    except FileNotFoundError:  # its worker woke up, and removed it
-        return None
-    return len(path.read_text().splitlines()) - 1 if left else None
-
-
-def _token(path: Path) -> int:
-    return int(path.name.split(".")[1])
-
-
-def write_candles(path: Path, candles: list[Candle]) -> None:
-    """Write a file that is there whole or not at all, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")  # no other lease has the same token, and so the same name
-    with part.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["time", "open", "high", "low", "close", "volume"])
-        for one in candles:
-            rows.writerow([one.at.isoformat(), one.open, one.high, one.low, one.close, one.volume])
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+        return iter(source.candles(symbol, job.timeframe, start, job.end))
 
 
 def tell(what: str, of: str) -> None:

@@ -13,8 +13,10 @@ Kill any process in the middle and run it again: nothing is lost, and nothing is
   that was only slow, and has lost its job meanwhile, is refused.
 * Workers may run on any number of machines that share a store such as PostgreSQL, each with a
   folder of its own, or all with one. `--per-source` limits how many of them work on one source.
+* A symbol of many candles is written in pieces, and its *cursor* is set behind each: whoever goes
+  on with it begins there.
 * A job that has ended three workers is FAILED. So is one with a failed symbol; a retry collects
-  only what is still missing.
+  only what is still missing, and does not ask again for what the source does not know.
 """
 
 from __future__ import annotations
@@ -30,27 +32,19 @@ from pathlib import Path
 
 import click
 from candle_sources import SourceError, duration, open_source
-from candle_worker import Limits, Worker
+from candle_worker import Limits, Store, Worker
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from typing_extensions import Protocol, runtime_checkable
 
 from collection_jobs import (
-    AddsJobs,
     CollectionJob,
     CollectionJobError,
     CollectionJobRepository,
     JobStatus,
-    LeasesJobs,
     open_repository,
 )
 
 # Planning
-
-
-@runtime_checkable
-class Store(LeasesJobs, AddsJobs, Protocol):
-    """What the collector needs of a repository."""
 
 
 async def plan(url: str, jobs: list[CollectionJob]) -> int:
@@ -103,7 +97,7 @@ async def open_store(url: str) -> AsyncGenerator[Store]:
     """Open a store, if jobs can be added to it and claimed from it."""
     async with open_repository(url) as repository:
         if not isinstance(repository, Store):
-            raise click.ClickException(f"no jobs can be claimed under leases: {repository!r}")
+            raise click.ClickException(f"it has no leases, or no cursors: {repository!r}")
         yield repository
 
 
@@ -130,9 +124,12 @@ class Crew:
     async def run(self, workers: int) -> None:
         """Let so many work until nothing is left to do."""
         with self._bar:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(self._keep_one_working())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(workers):
+                        group.create_task(self._keep_one_working())
+            except* click.ClickException as failed:  # its traceback stands above, from the worker
+                raise failed.exceptions[0] from None
             # Also what was recorded by a worker that died before it could tell.
             self._bar.update(self._collecting, completed=self._bar.tasks[0].total)
 
@@ -176,7 +173,7 @@ async def run(url: str, out: Path, workers: int, limits: Limits) -> bool:
     async with open_store(url) as repository:
         running = await repository.get_running_jobs()
         todo = [*running, *await every(repository, JobStatus.PENDING)]
-    missing = sum(len(job.symbols) - len(job.completed_symbols) for job in todo)
+    missing = sum(len(job.symbols_left) for job in todo)
     sources = tuple(dict.fromkeys(job.source for job in todo))
     command = work_command_line(url, out, replace(limits, sources=sources))
     await Crew(command, missing, console).run(workers)
@@ -213,9 +210,9 @@ async def every(repository: CollectionJobRepository, status: JobStatus) -> list[
 
 
 async def retry(url: str) -> int:
-    """Let every failed job be tried again; how many there are."""
+    """Let every failed job be tried again of which a symbol is left; how many there are."""
     async with open_store(url) as repository:
-        failed = await every(repository, JobStatus.FAILED)
+        failed = [job for job in await every(repository, JobStatus.FAILED) if job.symbols_left]
         changed = [await repository.update_status(one.id, JobStatus.PENDING) for one in failed]
     return sum(changed)
 

@@ -235,6 +235,14 @@ def test_a_document_of_each_version_is_read_with_all_that_it_says(version: int) 
         completed_symbols={"BTC/USDT": 2**63 - 1},
         failed_symbols={"ETH": ""},
         metadata={"ticket": "T-1", "Ticket ": ""} if version >= 2 else {},
+        permanent_failures=frozenset({"ETH"} if version >= 3 else ()),
+        failure_counts={"BTC/USDT": 1, "ETH": 2**63 - 1} if version >= 3 else {},
+        cursors={
+            "ETH": datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+            "it's": datetime(1, 1, 1, tzinfo=UTC),
+        }
+        if version >= 3
+        else {},
     )
     assert job.revision == 7
 

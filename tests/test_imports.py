@@ -103,7 +103,7 @@ def test_no_engine_imports_another_nor_its_driver() -> None:
     drivers = {"sqlite3": "sqlite", "asyncpg": "postgres"}
     for path in adapters.rglob("*.py"):
         engine = path.relative_to(adapters).parts[0].removesuffix(".py")
-        shared = {"lease_table", "sorted_keys"}
+        shared = {"job_index", "lease_table", "sorted_keys"}
         for module in imports(path):
             if module.startswith("collection_jobs.adapters."):
                 assert module.split(".")[2] in {engine, *shared}

@@ -30,20 +30,20 @@ EDITS: tuple[tuple[str, str, str], ...] = (
     (
         "fields.py",
         '    Field("metadata", FieldKind.TEXTS, _check_metadata, since=2),\n',
-        '    _optional("desk", FieldKind.TEXT, partial(check_optional_text, "desk"), since=3),\n',
+        '    _optional("desk", FieldKind.TEXT, partial(check_optional_text, "desk"), since=4),\n',
     ),
     (
         "adapters/sqlite/migrations.py",
-        "3: _VERSION_4",
-        ', 4: ("ALTER TABLE jobs ADD COLUMN desk TEXT",)',
+        "    4: _VERSION_5,\n",
+        '    5: ("ALTER TABLE jobs ADD COLUMN desk TEXT",),\n',
     ),
     (
         "adapters/postgres/migrations.py",
         "    Migration(VERSION_5),\n",
         '    Migration("ALTER TABLE {schema}.jobs ADD COLUMN desk text"),\n',
     ),
-    (ORACLE, "    metadata: frozenset[tuple[str, str]]\n", "    desk: str | None = None\n"),
-    (ORACLE, "            frozenset(job.metadata.items()),\n", "            job.desk,\n"),
+    (ORACLE, "    cursors: frozenset[tuple[str, datetime]]\n", "    desk: str | None = None\n"),
+    (ORACLE, "            frozenset(job.cursors.items()),\n", "            job.desk,\n"),
 )
 """A file, a text in it, and what is put behind that text: a field ``desk``, an optional text."""
 MOST_FILES = 8

@@ -104,10 +104,10 @@ class Blocking:
         return self._at_once(writes.update_status, job_id, status, None)
 
     def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> Any:
-        return self._in_transaction(writes.add_outcome, job_id, symbol, None, error)
+        return self._in_transaction(writes.add_failure, job_id, symbol, error, False)
 
     def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> Any:
-        return self._in_transaction(writes.add_outcome, job_id, symbol, candles, None)
+        return self._in_transaction(writes.add_completion, job_id, symbol, candles)
 
     def forget(self, ids: Sequence[str]) -> None:
         forget(self._connection, ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from types import TracebackType
@@ -10,15 +10,18 @@ from typing import ClassVar, Self
 
 from typing_extensions import override
 
+from collection_jobs.adapters.job_index import JobIndex
 from collection_jobs.adapters.lease_table import LeaseTable
-from collection_jobs.adapters.sorted_keys import Key, SortedKeys
+from collection_jobs.adapters.sorted_keys import Key
 from collection_jobs.errors import JobNotFoundError, RepositoryClosedError, StaleJobError
 from collection_jobs.job import CollectionJob, check_job, check_jobs
 from collection_jobs.lease import Lease, check_lease, check_ttl
+from collection_jobs.query import JobQuery, JobSummary, check_final_statuses, check_query
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
+    check_bool,
     check_candles,
     check_datetime,
     check_key,
@@ -38,6 +41,11 @@ def _check_current(job: CollectionJob, found: int | None) -> None:
     """Refuse a copy whose revision is not the stored one."""
     if job.revision is not None and job.revision != found:
         raise StaleJobError(job.id, job.revision, found)
+
+
+def _place(job: CollectionJob) -> tuple[object, ...]:
+    """Return what of a job the indexes and the leases go by."""
+    return job.created_at, job.status, job.source, job.symbols, job.finished_at
 
 
 def _utc_now() -> datetime:
@@ -64,8 +72,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         """
         self._clock = clock
         self._jobs: dict[str, CollectionJob] = {}
-        self._by_age = SortedKeys()
-        self._by_status = {status: SortedKeys() for status in JobStatus}
+        self._index = JobIndex()
         self._leases = LeaseTable()
         self._revision = 0
         self._closed = False
@@ -88,8 +95,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         """Close the repository: its jobs are gone. Closing it again does nothing."""
         self._closed = True
         self._jobs.clear()
-        self._by_age = SortedKeys()
-        self._by_status = {status: SortedKeys() for status in JobStatus}
+        self._index = JobIndex()
         self._leases = LeaseTable()
 
     @override
@@ -109,12 +115,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
     async def delete(self, job_id: str) -> bool:
         job_id = check_name("job_id", job_id)
         self._check_open()
-        job = self._jobs.pop(job_id, None)
-        if job is None:
-            return False
-        self._unindex(job)
-        self._leases.job_changed(job, None)
-        return True
+        return self._delete(job_id)
 
     @override
     async def list_by_status(
@@ -124,7 +125,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         limit = check_limit(limit)
         offset = check_offset(offset)
         self._check_open()
-        return self._read(self._by_status[status].ascending(offset), limit)
+        return self._read(self._index.of_status(status).ascending(offset), limit)
 
     @override
     async def list_recent(
@@ -133,7 +134,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         limit = check_limit(limit)
         first = None if since is None else check_datetime("since", since)
         self._check_open()
-        keys = self._by_age.descending()
+        keys = self._index.by_age().descending()
         if first is None:
             return self._read(keys, limit)
         return self._read(takewhile(lambda key: key[0] >= first, keys), limit)
@@ -141,7 +142,8 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
     @override
     async def get_running_jobs(self) -> list[CollectionJob]:
         self._check_open()
-        return self._read(self._by_status[JobStatus.RUNNING].ascending(), len(self._jobs))
+        keys = self._index.of_status(JobStatus.RUNNING)
+        return self._read(keys.ascending(), len(keys))
 
     @override
     async def update_status(
@@ -211,7 +213,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         key = None if after is None else check_key("after", after)
         limit = check_limit(limit)
         self._check_open()
-        keys = self._by_status[status]
+        keys = self._index.of_status(status)
         return self._read(keys.ascending() if key is None else keys.after(key), limit)
 
     async def add(self, job: CollectionJob) -> bool:
@@ -225,6 +227,74 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         checked = check_jobs(jobs)
         self._check_open()
         return [self._add(job) for job in checked]
+
+    async def add_failure(
+        self,
+        job_id: str,
+        symbol: str,
+        error: str,
+        *,
+        permanent: bool = False,
+        lease: Lease | None = None,
+    ) -> None:
+        """Record a failure, and whether a retry can mend it, see RecordsFailures."""
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        error = check_text("error", error)
+        permanent = check_bool("permanent", permanent)
+        self._check_lease(lease, job_id)
+        self._put(self._existing(job_id).with_failed_symbol(symbol, error, permanent=permanent))
+
+    async def set_cursor(
+        self, job_id: str, symbol: str, until: datetime, *, lease: Lease | None = None
+    ) -> None:
+        """Record up to where a symbol was collected, see RecordsCursors."""
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        until = check_datetime("until", until)
+        self._check_lease(lease, job_id)
+        former = self._existing(job_id)
+        job = former.with_cursor(symbol, until)
+        if job is not former:
+            self._put(job)
+
+    async def find(
+        self, query: JobQuery, limit: int = 100, after: tuple[datetime, str] | None = None
+    ) -> list[JobSummary]:
+        """List summaries of the jobs that match, oldest first, see FindsJobs."""
+        check_query(query)
+        limit = check_limit(limit)
+        key = None if after is None else check_key("after", after)
+        self._check_open()
+        jobs = islice(self._matching(query, key), min(limit, len(self._jobs)))
+        return [self._summary(job) for job in jobs]
+
+    async def count(self, query: JobQuery) -> Mapping[JobStatus, int]:
+        """Count the jobs that match, by their status, see FindsJobs."""
+        check_query(query)
+        self._check_open()
+        if query == JobQuery():
+            return self._index.counts()
+        counts = dict.fromkeys(JobStatus, 0)
+        for job in self._matching(query):
+            counts[job.status] += 1
+        return counts
+
+    async def delete_finished(
+        self,
+        before: datetime,
+        *,
+        statuses: Collection[JobStatus] = (JobStatus.COMPLETED, JobStatus.CANCELLED),
+        limit: int = 1000,
+    ) -> int:
+        """Delete jobs that ended before an instant, see Purges."""
+        before = check_datetime("before", before)
+        final = check_final_statuses(statuses)
+        limit = check_limit(limit)
+        self._check_open()
+        ended = takewhile(lambda key: key[0] < before, self._index.ended(final))
+        ids = [job_id for _, job_id in islice(ended, min(limit, len(self._jobs)))]
+        return sum(map(self._delete, ids))
 
     async def claim_next(
         self,
@@ -318,21 +388,28 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
         former = self._jobs.get(job.id)
         self._revision += 1
         self._jobs[job.id] = job.with_revision(self._revision)
-        if former is not None:
-            if (former.created_at, former.status, former.source) == (
-                job.created_at, job.status, job.source
-            ):  # fmt: skip
-                return
-            self._unindex(former)
+        if former is not None and _place(former) == _place(job):
+            return
         self._leases.job_changed(former, self._jobs[job.id])
-        key = (job.created_at, job.id)
-        self._by_age.add(key)
-        self._by_status[job.status].add(key)
+        self._index.move(former, job)
 
-    def _unindex(self, job: CollectionJob) -> None:
-        key = (job.created_at, job.id)
-        self._by_age.remove(key)
-        self._by_status[job.status].remove(key)
+    def _delete(self, job_id: str) -> bool:
+        job = self._jobs.pop(job_id, None)
+        if job is None:
+            return False
+        self._index.move(job, None)
+        self._leases.job_changed(job, None)
+        return True
+
+    def _matching(self, query: JobQuery, after: Key | None = None) -> Iterator[CollectionJob]:
+        for _, job_id in self._index.candidates(query, after):
+            job = self._jobs[job_id]
+            if query.matches(job):
+                yield job
+
+    def _summary(self, job: CollectionJob) -> JobSummary:
+        lease = self._leases.lease_of(job) if self._leases.has(job.id) else None
+        return JobSummary.from_job(job, lease)
 
     def _read(self, keys: Iterable[Key], limit: int) -> list[CollectionJob]:
         # No listing is longer than the store, and islice takes no number beyond sys.maxsize.

@@ -18,19 +18,21 @@ _BLOCK = 512
 class SortedKeys:
     """An ordered set of keys, with cheap insertion, removal, and listing from either end."""
 
-    __slots__ = ("_blocks", "_lasts")
+    __slots__ = ("_blocks", "_lasts", "_length")
 
     def __init__(self) -> None:
         """Start empty."""
         self._blocks: list[list[Key]] = []
         self._lasts: list[Key] = []
+        self._length = 0
 
-    def __bool__(self) -> bool:
-        """Return whether there is any key."""
-        return bool(self._blocks)
+    def __len__(self) -> int:
+        """Return how many keys there are."""
+        return self._length
 
     def add(self, key: Key) -> None:
         """Insert a key that is not there yet."""
+        self._length += 1
         if not self._blocks:
             self._blocks.append([key])
             self._lasts.append(key)
@@ -46,6 +48,7 @@ class SortedKeys:
 
     def remove(self, key: Key) -> None:
         """Remove a key that is there."""
+        self._length -= 1
         at = bisect_left(self._lasts, key)
         block = self._blocks[at]
         del block[bisect_left(block, key)]

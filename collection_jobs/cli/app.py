@@ -45,7 +45,7 @@ COMMANDS = {
     "jobs": Entry(
         "collection_jobs.cli.jobs.commands",
         "jobs_command",
-        "List and inspect the jobs of a store; retry, cancel, release or delete them.",
+        "List and inspect the jobs of a store; retry, cancel, release, delete or purge them.",
     ),
     "new-adapter": Entry(
         "collection_jobs.cli.new_adapter",

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from collection_jobs.conformance.spec.calls import example_job, example_lease, spoil
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
 __all__ = [
     "UTC",
+    "JobQuery",
     "JobStatus",
     "ZoneInfo",
     "asyncio",

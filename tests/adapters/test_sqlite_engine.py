@@ -155,7 +155,9 @@ async def test_a_commit_that_fails_fails_all_its_writes_and_the_next_one_works(
 ) -> None:
     def breaks_the_commit(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA defer_foreign_keys = ON")
-        connection.execute("INSERT INTO symbols (job, symbol, position) VALUES (99, 'orphan', 0)")
+        connection.execute(
+            "INSERT INTO symbols (job, symbol, position, created_at) VALUES (99, 'orphan', 0, 0)"
+        )
 
     pause = Pause()
     tasks = start(engine, pause)

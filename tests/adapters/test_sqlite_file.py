@@ -13,6 +13,7 @@ from collection_jobs import JobStatus, RepositoryClosedError, RepositoryError, o
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, reads, writes
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT, connect_to_write
 from collection_jobs.adapters.sqlite.settings import SQLiteSettings
+from collection_jobs.documents import to_micros
 from tests.adapters.sqlite_support import a_job, files_in, plain_connection
 from tests.liars import LyingStr, PretendsToBeInt
 
@@ -217,7 +218,20 @@ async def test_open_repository_opens_the_file_of_the_url(tmp_path: Path) -> None
         "UPDATE symbols SET position = -1",
         "UPDATE symbols SET symbol = ''",
         "UPDATE symbols SET symbol = 'the same'",
-        "INSERT INTO symbols (job, symbol, position) VALUES (99, 'orphan', 0)",
+        "INSERT INTO symbols (job, symbol, position, created_at) VALUES (99, 'orphan', 0, 0)",
+        "UPDATE symbols SET failures = 0",
+        "UPDATE symbols SET failures = 9223372036854775808",
+        "UPDATE symbols SET is_permanent = 2, error = 'boom'",
+        "UPDATE symbols SET is_permanent = 1, error = NULL",
+        "UPDATE symbols SET cursor = 253402300800000000",
+        "UPDATE symbols SET cursor = 0, candles = 1, error = NULL",
+        "UPDATE symbols SET created_at = NULL",
+        "UPDATE jobs SET completed = -1",
+        "UPDATE jobs SET failed = -1",
+        "UPDATE jobs SET candles_high = -1",
+        "UPDATE jobs SET candles_low = -1",
+        "UPDATE jobs SET total = -1",
+        "UPDATE jobs SET has_failures = 2",
     ],
 )
 async def test_no_other_writer_can_store_what_is_no_job(tmp_path: Path, statement: str) -> None:
@@ -241,7 +255,9 @@ def test_no_statement_scans_a_table_or_sorts(tmp_path: Path) -> None:
         writes.save(connection, a_job(symbols=("BTC/USDT", "XRP/USDT"), status=JobStatus.RUNNING))
         for status in JobStatus:
             writes.update_status(connection, "job", status, None)
-        writes.add_outcome(connection, "job", "BTC/USDT", None, "gone")
+        writes.add_failure(connection, "job", "BTC/USDT", "gone", True)
+        writes.set_cursor(connection, "job", "BTC/USDT", to_micros(job.start))
+        writes.add_completion(connection, "job", "BTC/USDT", 5)
         reads.find(connection, "job")
         reads.stats(connection, "job")
         for listed in (reads.list_few, reads.list_all):

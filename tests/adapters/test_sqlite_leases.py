@@ -21,7 +21,7 @@ from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, lease
 from collection_jobs.adapters.sqlite.rows import LARGEST_DOCUMENT
 from collection_jobs.adapters.sqlite.schema import connect_to_write
 from collection_jobs.adapters.sqlite.settings import SQLiteSettings
-from tests.adapters.schemas import JOBS, restore
+from tests.adapters.schemas import JOBS, jobs_in, restore
 from tests.adapters.sqlite_support import NOON, a_job, plain_connection
 from tests.adapters.test_leases_model import counts_are_right
 from tests.adapters.test_sqlite_processes import a_process, all_at_once
@@ -111,12 +111,14 @@ async def test_jobs_that_ran_before_the_migration_have_no_lease(path: Path, vers
         assert (again.job.id, again.attempt) == (running.id, 1)
 
 
-async def test_a_lease_in_a_kept_file_is_still_current(path: Path) -> None:
-    restore(4, path)
+@pytest.mark.parametrize("version", [4, 5])
+async def test_a_lease_in_a_kept_file_is_still_current(path: Path, version: int) -> None:
+    restore(version, path)
     async with SQLiteCollectionJobRepository(path) as repository:
         lease = await repository.get_lease(JOBS[1].id)
         assert lease is not None
-        assert (lease.job, lease.worker, lease.attempt) == (JOBS[1], "it's a worker", 1)
+        kept = jobs_in(version)[1]
+        assert (lease.job, lease.worker, lease.attempt) == (kept, "it's a worker", 1)
         renewed = await repository.renew(lease, HOUR)
         assert renewed.expires_at > datetime.now(UTC)
         assert await repository.claim_next("w", HOUR, most_running=1) is None
@@ -211,7 +213,10 @@ def filled(path: Path, jobs: int, *, expired: int) -> sqlite3.Connection:
         FROM n""",
         (jobs,),
     )
-    connection.execute("INSERT INTO symbols (job, symbol, position) SELECT key, 'S', 0 FROM jobs")
+    connection.execute(
+        "INSERT INTO symbols (job, symbol, position, created_at) "
+        "SELECT key, 'S', 0, created_at FROM jobs"
+    )
     later = leases.now_micros() + 10**12
     connection.execute(
         """
@@ -318,7 +323,9 @@ def test_no_statement_of_leases_scans_a_table(tmp_path: Path, analyzed: bool) ->
         leases.renew(connection, lease, HOUR)
         leases.find_lease(connection, lease.job.id)
         leases.find_lease_whole(connection, lease.job.id)
-        writes.add_outcome(connection, lease.job.id, "S", 5, None, lease)
+        writes.add_completion(connection, lease.job.id, "S", 5, lease)
+        writes.add_failure(connection, lease.job.id, "S", "boom", True, lease)
+        writes.set_cursor(connection, lease.job.id, "S", 1, lease)
         writes.save(connection, lease.job._changed(revision=None, source="other"))
         writes.update_status(connection, lease.job.id, JobStatus.PENDING, None, lease)
         writes.add(connection, a_job())
@@ -339,7 +346,7 @@ def test_no_statement_of_leases_scans_a_table(tmp_path: Path, analyzed: bool) ->
     assert scans == {"SCAN leases USING INDEX expired_leases"}  # all that are in it, to the first
     assert {
         "SEARCH jobs USING COVERING INDEX jobs_by_status (status=?)",
-        "SEARCH jobs USING INDEX jobs_pending_by_source (source=?)",
+        "SEARCH jobs USING COVERING INDEX jobs_by_source (source=? AND status=?)",
         "SEARCH leases USING INDEX expired_leases_by_source (source=?)",
         "SEARCH leases USING INDEX leases_by_expiry (expires_at<?)",
     } <= used

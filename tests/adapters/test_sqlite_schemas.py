@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from collection_jobs import JobStatus, RepositoryError
+from collection_jobs import JobQuery, JobStats, JobStatus, RepositoryError
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, migrations, schema
 from collection_jobs.adapters.sqlite.schema import SQLITE_SCHEMA_VERSION
 from tests.adapters.schemas import DELETED, FOLDER, JOBS, jobs_in, restore, schema_in
@@ -112,7 +112,35 @@ async def test_metadata_comes_to_the_jobs_of_an_older_file(tmp_path: Path) -> No
         assert found is not None
         assert found.metadata == {}
         await repository.save(replace(found, metadata=JOBS[0].metadata))
-        assert await repository.get_by_id(JOBS[0].id) == JOBS[0]
+        assert await repository.get_by_id(JOBS[0].id) == jobs_in(4)[0]
+
+
+@pytest.mark.parametrize("former", range(1, 5))
+async def test_an_older_file_gets_no_counts_of_failures_and_its_outcomes_are_counted(
+    tmp_path: Path, former: int
+) -> None:
+    path = tmp_path / "jobs.db"
+    restore(former, path)
+    async with SQLiteCollectionJobRepository(path) as repository:
+        for job in jobs_in(former):
+            assert (job.failure_counts, job.cursors, job.symbols_left[-1]) == (
+                {},
+                {},
+                "\u00dc\u00df",
+            )
+            assert await repository.get_stats(job.id) == JobStats.from_job(job)
+        leased = JOBS[1].id
+        found = await repository.find(JobQuery(symbol="it's"))
+        assert [summary.id for summary in found] == [job.id for job in JOBS]
+        leases = {each.id: each.worker for each in found if each.worker is not None}
+        assert leases == ({leased: "it's a worker"} if former == 4 else {})
+        await repository.add_failure(leased, "it's", "gone", permanent=True)
+        await repository.set_cursor(leased, "ETH/USDT", JOBS[1].start)
+        again = await repository.get_by_id(leased)
+        assert again is not None
+        assert again.failure_counts == {"it's": 1}
+        assert again.permanent_failures == {"it's"}
+        assert again.cursors == {"ETH/USDT": JOBS[1].start}
 
 
 async def test_candles_that_no_release_holds_any_more_are_named_and_the_file_is_left_as_it_was(
@@ -160,6 +188,7 @@ async def test_a_step_that_rebuilds_a_table_keeps_what_refers_to_it(
     rebuild = (
         "CREATE TABLE copies AS SELECT * FROM store",
         "DROP TRIGGER remember_deleted_revision",
+        *(f"DROP TRIGGER count_{which}outcome" for which in ("", "new_", "gone_")),
         "CREATE TABLE rebuilt (key INTEGER PRIMARY KEY, id TEXT UNIQUE)",
         "INSERT INTO rebuilt SELECT key, id FROM jobs",
         "DROP TABLE jobs",

@@ -42,13 +42,16 @@ def url(tmp_path: Path) -> str:
 def test_commands_are_completed() -> None:
     assert complete("") == ["check", "jobs", "new-adapter", "verify"]
     assert complete("jobs", "") == [
-        *("list", "show", "stats", "watch", "retry", "cancel", "release", "delete"),
+        *("list", "show", "stats", "failures", "watch"),
+        *("retry", "cancel", "release", "delete", "purge"),
     ]
     assert complete("jobs", "re") == ["retry", "release"]
 
 
 def test_options_and_statuses_are_completed(url: str) -> None:
-    assert set(complete("jobs", "list", "--s")) == {"--status", "--since"}
+    assert set(complete("jobs", "list", "--s")) == {
+        *("--status", "--since", "--source", "--symbol", "--sort"),
+    }
     assert complete("jobs", "list", "--status", "c") == ["completed", "cancelled"]
     assert "--json" in complete("jobs", url, "--")
     assert "--profile" in complete("verify", "--")

@@ -163,7 +163,7 @@ def test_a_picture_never_outgrows_the_terminal(tmp_path: Path) -> None:
     with closing(Terminal(url, lines=12)) as terminal:
         terminal.read_until("\x1b[2K")
         first = terminal.written.partition("\x1b[2K")[0]
-        assert first.count("job ") == 8
+        assert first.count("job ") == 7
         assert first.count("\n") <= 12
 
 

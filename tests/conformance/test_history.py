@@ -45,7 +45,9 @@ def event(
 
 
 def stored(revision: int, **fields: Any) -> CollectionJob:
-    return example_job("a", **fields).with_revision(revision)
+    """The job as a store gives it out; each failed symbol failed once, unless it is said."""
+    counts = dict.fromkeys(fields.get("failed_symbols", ()), 1)
+    return example_job("a", **{"failure_counts": counts, **fields}).with_revision(revision)
 
 
 SAVED = event("setup", 1, 2, Call("save", (JOB,)))
@@ -281,7 +283,7 @@ def test_a_revision_of_a_deleted_job_given_again_is_save_5() -> None:
 def test_stats_of_two_states_are_stats_1() -> None:
     change = event("A", 3, 8, Call("save", (example_job("a", failed_symbols={"BTC": "x"}),)))
     asked = Call("get_stats", ("a",))
-    after = event("after", 9, 10, READ, stored(2, failed_symbols={"BTC": "x"}))
+    after = event("after", 9, 10, READ, stored(2, failed_symbols={"BTC": "x"}, failure_counts={}))
     done = event("setup", 1, 2, Call("save", (example_job("a", completed_symbols={"BTC": 5}),)))
     assert laws(done, change, event("B", 4, 5, asked, JobStats(2, 1, 0, 5)), after) == []
     assert laws(done, change, event("B", 4, 5, asked, JobStats(2, 0, 1, 0)), after) == []
@@ -422,6 +424,6 @@ def test_a_long_history_is_judged_in_time_proportional_to_it() -> None:
         now = 20 * at
         call = Call("add_failed_symbol", ("a", "BTC", error))
         events.append(event("A", now, now + 5, call))
-        shown = stored(at + 1, failed_symbols={"BTC": error})
+        shown = stored(at + 1, failed_symbols={"BTC": error}, failure_counts={"BTC": at})
         events.append(event("B", now + 3, now + 8, READ, shown))
     assert laws(*events) == []

@@ -45,9 +45,9 @@ class Edit:
 
 
 PROTOCOL = (
-    Edit("collection_jobs/protocol.py", '    "SavesMany",', '    "SetsSource",\n'),
+    Edit("collection_jobs/capabilities.py", '    "SavesMany",', '    "SetsSource",\n'),
     Edit(
-        "collection_jobs/protocol.py",
+        "collection_jobs/capabilities.py",
         "@runtime_checkable\nclass SavesMany",
         '''@runtime_checkable
 class SetsSource(Protocol):
@@ -66,7 +66,7 @@ EDITS = (
     Edit(
         f"{KIT}/spec/capabilities.py",
         '"""The optional Protocols by name.',
-        """from collection_jobs.protocol import SetsSource  # noqa: E402
+        """from collection_jobs.capabilities import SetsSource  # noqa: E402
 
 PROTOCOLS = MappingProxyType({**PROTOCOLS, "SetsSource": SetsSource})
 """,

@@ -25,6 +25,9 @@ FULL = example_job(
     completed_symbols={"BTC": 1},
     failed_symbols={"ETH": "boom"},
     metadata={"ticket": "T-1"},
+    permanent_failures=frozenset({"ETH"}),
+    failure_counts={"BTC": 1, "ETH": 2},
+    cursors={"ETH": datetime(2024, 2, 1, tzinfo=UTC)},
 )
 OTHER: dict[str, Any] = {
     "id": "b",
@@ -39,8 +42,11 @@ OTHER: dict[str, Any] = {
     "finished_at": None,
     "error_message": None,
     "completed_symbols": {"BTC": 2},
-    "failed_symbols": {},
+    "failed_symbols": {"ETH": "late"},
     "metadata": {"Ticket": "T-1"},
+    "permanent_failures": frozenset(),
+    "failure_counts": {"BTC": 1},
+    "cursors": {"ETH": datetime(2024, 2, 2, tzinfo=UTC)},
 }
 """Another value of each field."""
 
@@ -87,7 +93,9 @@ def test_the_jobs_of_the_fixed_cases_have_something_to_lose_in_every_field() -> 
     assert optional <= given_one
 
 
-@pytest.mark.parametrize("name", ["completed_symbols", "failed_symbols", "metadata", "symbols"])
+@pytest.mark.parametrize(
+    "name", ["completed_symbols", "metadata", "symbols", "permanent_failures", "cursors"]
+)
 @pytest.mark.parametrize("value", [None, 7, {"BTC": ["unhashable"]}])
 def test_what_an_adapter_builds_past_the_entitys_checks_is_told_from_a_job(
     name: str, value: object

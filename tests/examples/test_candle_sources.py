@@ -100,7 +100,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     module = ModuleType("ccxt")
     there = SimpleNamespace(fetch_ohlcv=fetch_ohlcv, load_markets=lambda: {"B": 1, "A": 2})
-    vars(module).update(exchanges=["near"], near=lambda: there, BaseError=LimitError)
+    vars(module).update(
+        exchanges=["near"], near=lambda: there, BaseError=LimitError, BadSymbol=KeyError
+    )
     monkeypatch.setitem(sys.modules, "ccxt", module)
     return asked
 

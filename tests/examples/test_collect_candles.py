@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from candle_sources import open_source
-from candle_worker import take_over
+from candle_files import pieces_left, take_over, write_candles, write_piece
+from candle_sources import Candle, open_source
 from collect_candles import every, open_store
 
 from collection_jobs import CollectionJob, JobStatus, Lease, open_repository
@@ -371,6 +371,106 @@ def test_a_file_that_a_former_worker_left_is_taken_over(out: Path) -> None:
     (out / "20170504T000000.11.csv").write_text("time\n")
     assert take_over(mine) == 3
     assert {path.name for path in out.iterdir()} == {mine.name, "20170504T000000.11.csv"}
+
+
+def test_pieces_are_taken_over_as_far_as_they_join(out: Path) -> None:
+    def candles(*hours: int) -> list[Candle]:
+        return [Candle(START + timedelta(hours=hour), 1, 2, 3, 4, 5) for hour in hours]
+
+    def hour(number: int) -> datetime:
+        return START + timedelta(hours=number)
+
+    mine = out / "20170501T000000.12.csv"
+    assert pieces_left(mine, START) == []
+    for token, first, last in ((7, 0, 3), (9, 0, 2), (9, 2, 4), (7, 5, 6)):
+        former = out / f"20170501T000000.{token}.csv"
+        write_piece(former, hour(first), hour(last), candles(*range(first, last)))
+    pieces = pieces_left(mine, START)
+    assert [piece.until for piece in pieces] == [hour(2), hour(4)]
+    assert write_candles(mine, pieces, candles(4, 5)) == 6
+    times = [row["time"] for row in csv.DictReader(mine.read_text().splitlines())]
+    assert times == [one.at.isoformat() for one in candles(*range(6))]
+    assert len(list(out.glob("*.piece"))) == 2  # of a former worker, which nobody needs
+    pieces[0].path.unlink(missing_ok=True)
+    with pytest.raises(FileNotFoundError):
+        write_candles(mine, pieces, [])
+
+
+EXCHANGE = r"""
+import os, time
+from datetime import datetime, timezone
+class BaseError(Exception): ...
+class BadSymbol(BaseError): ...
+exchanges = ["near"]
+class near:
+    def load_markets(self):
+        return {"A": None, "GONE": None}
+    def fetch_ohlcv(self, symbol, timeframe, since):
+        with open(os.environ["REQUESTS"], "a") as log:
+            log.write(f"{os.getpid()} {symbol} {since}\n")
+        if symbol == "GONE":
+            raise BadSymbol("near does not have market symbol GONE")
+        return [[since + 60_000 * n, 1, 2, 3, 4, 5] for n in range(1_000)]
+"""
+"""A stand-in for ccxt, which writes down each request."""
+
+
+@pytest.fixture
+def requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the requests that the stand-in was asked."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "ccxt.py").write_text(EXCHANGE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
+    monkeypatch.setenv("REQUESTS", str(tmp_path / "requests"))
+    return tmp_path / "requests"
+
+
+def test_a_worker_killed_inside_a_symbol_goes_on_from_the_cursor(
+    url: str, out: Path, requests: Path
+) -> None:
+    days = ("--start", "2024-01-01", "--end", "2024-03-10", "--days", "69")  # 99,360 minutes
+    chosen = ("--timeframe", "1m", "--symbol", "A")
+    assert collect("plan", url, "ccxt:near", *chosen, *days).returncode == 0
+    crew = Crew(url, out, "--workers=1")
+    worker = [crew.hear("reached")[0] for _ in range(4)][-1]
+    kill(worker)
+    assert crew.end() == 0
+    (resumed,) = crew.told("resumed")
+    asked = [line.split() for line in requests.read_text().splitlines()]
+    begun = [
+        datetime.fromtimestamp(int(since) / 1000, UTC)
+        for pid, _, since in asked
+        if int(pid) != worker
+    ]
+    assert resumed.endswith(f", at {begun[0]:%Y-%m-%d %H:%M}")
+    assert begun[0] >= datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=40_000)
+    again = Counter(since for _, _, since in asked)
+    assert len(again) == 100
+    assert sum(again.values()) - len(again) <= 10  # the requests of one piece
+    (job,) = jobs(url, JobStatus.COMPLETED)
+    assert (job.completed_symbols, job.cursors) == ({"A": 99_360}, {})
+    (path,) = out.rglob("*.csv")
+    times = [row["time"] for row in csv.DictReader(path.read_text().splitlines())]
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    assert times == [(first + timedelta(minutes=n)).isoformat() for n in range(99_360)]
+    assert list(out.rglob("*.piece")) == []
+
+
+def test_what_the_source_does_not_know_is_asked_for_once(
+    url: str, out: Path, requests: Path
+) -> None:
+    days = ("--start", "2024-01-01", "--end", "2024-01-02")
+    assert collect("plan", url, "ccxt:near", "--timeframe", "1m", *days).returncode == 0
+    for _ in range(2):
+        ran = collect("run", url, out)
+        assert ran.returncode == 1 or not ran.stdout.count("claimed")
+        retried = collect("retry", url)
+        assert retried.stdout == "0 jobs will be tried again\n"
+    (job,) = jobs(url, JobStatus.FAILED)
+    assert job.error_message == "1 of 2 symbols failed"
+    assert job.permanent_failures == {"GONE"}
+    assert job.failure_counts == {"GONE": 1}
+    assert sum("GONE" in line for line in requests.read_text().splitlines()) == 1
 
 
 def test_what_failed_is_tried_again_and_the_rest_is_not(

@@ -412,7 +412,7 @@ class PagesOfEverything(Full):
         if after is None:
             return page
         key = check_key("after", after)
-        return self._read((one for one in self._by_age.ascending() if one > key), limit)
+        return self._read((one for one in self._index.by_age().ascending() if one > key), limit)
 
 
 @breaks("KEY-1")

@@ -62,7 +62,7 @@ class Whole(Rows):
         return sorted((job for job in found if after is None or age(job) > after), key=age)[:limit]
 
 
-@race("COMPLETED-2", "DELETE-1", "SAVE-3")
+@race("COMPLETED-2", "DELETE-1", "FAILED-2", "SAVE-3")
 class CompletesWithoutALock(Whole):
     """add_completed_symbol reads, changes and writes, and others do between."""
 

@@ -111,7 +111,7 @@ class Shards(Memory):
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
         await super().list_by_status(status, limit, offset)
-        keys = list(self._by_status[status].ascending())
+        keys = list(self._index.of_status(status).ascending())
         shards = [[key for key in keys if zlib.crc32(key[1].encode()) % 4 == n] for n in range(4)]
         merged = merge(*shards)
         end = min(offset + limit, len(keys))

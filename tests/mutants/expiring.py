@@ -31,7 +31,7 @@ class KeepsForAMinute(Hooked):
         """Remove a job that is as it was a minute ago."""
         if self._jobs.get(stored.id) is stored:
             del self._jobs[stored.id]
-            self._unindex(stored)
+            self._index.move(stored, None)
 
 
 @breaks(TIME, "GET-1")
@@ -53,11 +53,8 @@ class CachesADay(Hooked):
     def restore(self, job: CollectionJob) -> None:
         """Put back what was read."""
         if job.id in self._jobs:
-            self._unindex(self._jobs[job.id])
+            self._index.move(self._jobs[job.id], job)
             self._jobs[job.id] = job
-            key = job.created_at, job.id
-            self._by_age.add(key)
-            self._by_status[job.status].add(key)
 
 
 @breaks(TIME, "ERROR-1")

@@ -32,7 +32,7 @@ class FiltersByStatus(Memory):
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
         found: list[CollectionJob] = []
-        for _, job_id in self._by_age.ascending():
+        for _, job_id in self._index.by_age().ascending():
             job = self._jobs[job_id]
             if job.status is status:
                 found.append(job)

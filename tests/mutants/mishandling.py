@@ -437,7 +437,7 @@ class LooksWhoWaits(Scaling):
         self, job_id: str, status: JobStatus, error_message: str | None = None
     ) -> bool:
         if status is JobStatus.PENDING:
-            [key for key in self._by_status[status].ascending() if key[1] == job_id]
+            [key for key in self._index.of_status(status).ascending() if key[1] == job_id]
         return await super().update_status(job_id, status, error_message)
 
 
@@ -448,5 +448,5 @@ class ReadsTheAncients(Scaling):
     @override
     async def list_recent(self, limit: int = 100, since: Any = None) -> list[CollectionJob]:
         if since is not None:
-            [key for key in self._by_age.ascending() if key[0] >= since]
+            [key for key in self._index.by_age().ascending() if key[0] >= since]
         return await super().list_recent(limit, since)

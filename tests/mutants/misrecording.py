@@ -51,7 +51,7 @@ class ForgetsTheEldest(Memory):
         self.changes += 1
         if self.changes % 1_500 == 0:
             eldest = min(self._jobs.values(), key=lambda job: job.revision or 0)
-            self._unindex(self._jobs.pop(eldest.id))
+            self._index.move(self._jobs.pop(eldest.id), None)
 
 
 @tried(LARGE, "DELETE-1", "DELETE-2")

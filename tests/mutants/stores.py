@@ -29,8 +29,8 @@ from collection_jobs import (
     RepositoryError,
     StaleJobError,
 )
+from collection_jobs.adapters.job_index import JobIndex
 from collection_jobs.adapters.lease_table import LeaseTable
-from collection_jobs.adapters.sorted_keys import SortedKeys
 from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.job import check_job
 from collection_jobs.validation import (
@@ -57,13 +57,11 @@ class Memory(InMemory):
     def replace_all(self, jobs: dict[str, CollectionJob], revision: int) -> None:
         """Take other jobs for those that are held."""
         self._jobs, self._revision = jobs, revision
-        self._by_age = SortedKeys()
-        self._by_status = {status: SortedKeys() for status in JobStatus}
+        self._index = JobIndex()
         self._leases = LeaseTable()
         for job in jobs.values():
             self._leases.job_changed(None, job)
-            self._by_age.add((job.created_at, job.id))
-            self._by_status[job.status].add((job.created_at, job.id))
+            self._index.move(None, job)
 
 
 for _method in METHODS:  # nothing beyond the nine, which would go past what the mutants change

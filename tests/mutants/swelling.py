@@ -126,7 +126,7 @@ class LooksFromTheNewest(Scaling):
         job = self._jobs.get(job_id)
         if job is None:
             return None
-        keys = self._by_age.descending()
+        keys = self._index.by_age().descending()
         return next((self._jobs[id_] for _, id_ in keys if id_ == job_id), None)
 
 

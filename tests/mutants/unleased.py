@@ -13,7 +13,8 @@ from collection_jobs.conformance.spec.capabilities import METHODS
 
 __all__ = ["InMemory"]
 
-_HIDDEN = [name for name, owner in METHODS.items() if owner in ("AddsJobs", "LeasesJobs")]
+_KEPT = ("RecordsCompletedSymbols", "SavesMany", "PagesByKey")
+_HIDDEN = [name for name, owner in METHODS.items() if owner not in _KEPT]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
     from typing import ClassVar, Self
 
     from collection_jobs import CollectionJob, ICollectionJobRepository, JobStats, JobStatus
+    from collection_jobs.adapters.job_index import JobIndex
     from collection_jobs.adapters.lease_table import LeaseTable
-    from collection_jobs.adapters.sorted_keys import Key, SortedKeys
+    from collection_jobs.adapters.sorted_keys import Key
 
     class InMemory(ICollectionJobRepository):
         """What a type checker sees: each method as adapters have it that know of no leases."""
 
         capabilities: ClassVar[frozenset[str]]
         _jobs: dict[str, CollectionJob]
-        _by_age: SortedKeys
-        _by_status: dict[JobStatus, SortedKeys]
+        _index: JobIndex
         _leases: LeaseTable
         _revision: int
         _closed: bool

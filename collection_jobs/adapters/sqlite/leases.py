@@ -57,9 +57,7 @@ def _next(pending: str, expired: str, of_source: str) -> str:
 
 
 NEXT = _next("jobs_by_status", "expired_leases", "")
-NEXT_OF_SOURCE = _next(
-    "jobs_pending_by_source", "expired_leases_by_source", " AND source = :source"
-)
+NEXT_OF_SOURCE = _next("jobs_by_source", "expired_leases_by_source", " AND source = :source")
 
 _COUNT = "SELECT jobs FROM leased WHERE source = ?"
 _CLAIMABLE = """

@@ -8,21 +8,21 @@ connection refuses documents beyond a limit, and what is beyond it is read in pa
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from collection_jobs.adapters.sqlite.errors import primary_code
 from collection_jobs.adapters.sqlite.rows import (
     HEADER,
     JOB_DOCUMENT,
     LARGEST_DOCUMENT,
+    Details,
     Stored,
     decode_json,
     decoded,
     encode_json,
     job_from_document,
-    jobs_from,
     stored_from,
 )
 from collection_jobs.fields import POSITIONS
@@ -32,16 +32,27 @@ from collection_jobs.stats import JobStats
 __all__ = [
     "BY_STATUS",
     "RECENT",
+    "STATS",
+    "WITH_KEYS",
+    "Form",
     "Keys",
+    "Rows",
+    "all_of",
     "find",
     "find_stored",
     "find_whole",
     "find_within",
     "list_all",
     "list_few",
+    "listed",
+    "metadata_of",
+    "rows_of",
     "snapshot",
     "stats",
+    "stats_from",
 ]
+
+_T = TypeVar("_T")
 
 _UNLIMITED = 2**31 - 1  # SQLite takes its own maximum instead, usually a billion
 _FIRST_PART, _LARGEST_PART = 16, 100  # jobs
@@ -62,7 +73,7 @@ _FIND = f"SELECT {JOB_DOCUMENT} FROM jobs AS j WHERE j.id = ?"  # noqa: S608 - c
 _HEADER_OF = f"SELECT j.key, {HEADER} FROM jobs AS j WHERE j."  # noqa: S608 - constant text
 
 
-class _Rows(NamedTuple):
+class Rows(NamedTuple):
     """The rows that a job has in a table, in the order of their names, from a name on.
 
     Attributes:
@@ -74,7 +85,7 @@ class _Rows(NamedTuple):
     document: str
 
     @classmethod
-    def of(cls, table: str, *columns: str) -> _Rows:
+    def of(cls, table: str, *columns: str) -> Rows:
         """Read these columns of a table, of which the first is the name."""
         read, name = ", ".join(columns), columns[0]
         rows = f"SELECT {read} FROM {table} WHERE job = ? AND {name} > ? ORDER BY {name} LIMIT ?"  # noqa: S608 - constant text
@@ -82,14 +93,15 @@ class _Rows(NamedTuple):
         return cls(rows, document)
 
 
-_SYMBOLS = _Rows.of("symbols", "symbol", "position", "candles", "error")
-_ENTRIES = _Rows.of("metadata", "name", "value")
+_SYMBOLS = Rows.of(
+    *("symbols", "symbol", "position", "candles", "failures", "is_permanent", "cursor", "error")
+)
+_ENTRIES = Rows.of("metadata", "name", "value")
 
-# Candles are summed in halves of 32 bits, since sum() fails beyond 64. Any job has a symbol, so a
-# job of none is an unknown one.
-_STATS = """
-    SELECT count(*), count(candles), count(error), sum(candles >> 32), sum(candles & 0xffffffff)
-    FROM jobs JOIN symbols ON symbols.job = jobs.key WHERE jobs.id = ?"""
+STATS = "j.total, j.completed, j.failed, j.candles_high, j.candles_low"
+"""What the row of `jobs` has of its stats, for `stats_from`."""
+
+_STATS = f"SELECT {STATS} FROM jobs AS j WHERE j.id = ?"  # noqa: S608 - constant text
 
 Keys = tuple[str, tuple[int | str, ...]]
 """A statement that selects the keys of jobs, in an order, and its parameters."""
@@ -142,7 +154,7 @@ def _document_of(document: str) -> list[Any]:
 def list_few(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
     """Return the jobs whose keys a statement selects, in its order, in one statement."""
     statement, parameters = keys
-    return decoded(jobs_from, _listed(connection, f"({statement})", parameters))
+    return JOBS.decode_all(listed(connection, JOBS, f"({statement})", parameters))
 
 
 def list_all(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
@@ -153,31 +165,28 @@ def list_all(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
             f"SELECT json_group_array(key) FROM ({statement}) AS wanted",  # noqa: S608 - constant text
             parameters,
         ).fetchall()
-        return _all_of(connection, decoded(decode_json, selected)[0])
+        return all_of(connection, JOBS, decoded(decode_json, selected)[0])
 
 
-def _all_of(connection: sqlite3.Connection, wanted: Sequence[int]) -> list[CollectionJob]:
-    jobs: list[CollectionJob] = []
+def all_of(connection: sqlite3.Connection, form: Form[_T], wanted: Sequence[int]) -> list[_T]:
+    """Return what is read of each of the jobs with these keys, within a transaction."""
+    jobs: list[_T] = []
     count = _FIRST_PART
     while len(jobs) < len(wanted):
         part = wanted[len(jobs) : len(jobs) + count]
         try:
             with _limited(connection):
-                documents = _listed(
-                    connection, "(SELECT value AS key FROM json_each(?))", (encode_json(part),)
-                )
+                documents = listed(connection, form, WITH_KEYS, (encode_json(part),))
         except sqlite3.DataError as error:
             if len(part) > 1:
                 count = len(part) // 2
                 continue
-            jobs.append(
-                decoded(
-                    job_from_document, _in_parts_if_too_long(error, connection, "key = ?", *part)
-                )
-            )
+            if primary_code(error) != sqlite3.SQLITE_TOOBIG:
+                raise
+            jobs.append(decoded(form.decode, form.in_parts(connection, "key = ?", *part)))
             count = 1
             continue
-        found = decoded(jobs_from, documents)
+        found = form.decode_all(documents)
         if len(found) < len(part):
             # Only an index that a damaged file has can name a job that is not there.
             raise sqlite3.DatabaseError("an index names a job that is not there")
@@ -191,11 +200,14 @@ def _next_count(count: int, length: int, most: int) -> int:
     return max(1, min(most, 2 * count, count * (LARGEST_DOCUMENT // 2) // max(1, length)))
 
 
-def _listed(connection: sqlite3.Connection, keys: str, parameters: tuple[Any, ...]) -> str:
+def listed(
+    connection: sqlite3.Connection, form: Form[Any], keys: str, parameters: tuple[Any, ...]
+) -> str:
+    """Return the documents of the jobs with the keys of a subquery, in its order."""
     # CROSS JOIN keeps the order of the tables, and so that of the jobs, as they are written.
     ((documents,),) = connection.execute(
-        f"SELECT json_group_array({JOB_DOCUMENT}) "  # noqa: S608 - constant text
-        f"FROM {keys} AS wanted CROSS JOIN jobs AS j ON j.key = wanted.key",
+        f"SELECT json_group_array({form.document}) "  # noqa: S608 - constant text
+        f"FROM {keys} AS wanted CROSS JOIN jobs AS j ON j.key = wanted.key {form.joined}",
         parameters,
     ).fetchall()
     return str(documents)
@@ -216,14 +228,47 @@ def _in_parts(connection: sqlite3.Connection, where: str, value: int | str) -> l
         return None
     key, *header = list[Any](rows[0])
     symbols = _Symbols()
-    for part in _rows_of(connection, _SYMBOLS, key):
+    for part in rows_of(connection, _SYMBOLS, key):
         decoded(symbols.add, part)
-    metadata: dict[str, str] = {}
-    for part in _rows_of(connection, _ENTRIES, key):
-        decoded(metadata.update, part)
-    header[POSITIONS["metadata"]] = metadata
+    header[POSITIONS["metadata"]] = metadata_of(connection, key)
     header[POSITIONS["symbols"]] = symbols.as_document()
     return header
+
+
+def metadata_of(connection: sqlite3.Connection, key: int) -> dict[str, str]:
+    """Read the metadata of one job, a part at a time within a transaction."""
+    metadata: dict[str, str] = {}
+    for part in rows_of(connection, _ENTRIES, key):
+        decoded(metadata.update, part)
+    return metadata
+
+
+class Form(NamedTuple, Generic[_T]):
+    """What is read of a job.
+
+    Attributes:
+        document: Makes a JSON document of the row ``j`` of `jobs`.
+        joined: Joins what that needs further.
+        decode: Builds the result of what the document holds, which it uses up.
+        in_parts: Reads what a document beyond the limit would hold.
+    """
+
+    document: str
+    joined: str
+    decode: Callable[[Any], _T]
+    in_parts: Callable[[sqlite3.Connection, str, int], list[Any] | None]
+
+    def decode_all(self, documents: str) -> list[_T]:
+        """Build the results of a JSON array of documents."""
+        return decoded(self._decode_all, documents)
+
+    def _decode_all(self, documents: str) -> list[_T]:
+        return [self.decode(document) for document in decode_json(documents)[0]]
+
+
+JOBS = Form(JOB_DOCUMENT, "", job_from_document, _in_parts)
+WITH_KEYS = "(SELECT value AS key FROM json_each(?))"
+"""A subquery of the keys in a JSON array."""
 
 
 class _Symbols:
@@ -232,23 +277,24 @@ class _Symbols:
     def __init__(self) -> None:
         self.positions: dict[str, int] = {}
         self.completed: dict[str, int] = {}
+        self.details: dict[str, Details] = {}
         self.failed: dict[str, str] = {}
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
-        for symbol, position, candles, error in rows:
+        for symbol, position, candles, failures, is_permanent, cursor, error in rows:
             self.positions[symbol] = position
+            if failures is not None or is_permanent or cursor is not None:
+                self.details[symbol] = failures, is_permanent, cursor
             if candles is not None:
                 self.completed[symbol] = candles
             if error is not None:
                 self.failed[symbol] = error
 
     def as_document(self) -> list[Any]:
-        return [self.positions, self.completed, self.failed]
+        return [self.positions, self.completed, self.details, self.failed]
 
 
-def _rows_of(
-    connection: sqlite3.Connection, table: _Rows, key: int
-) -> Iterator[list[Sequence[Any]]]:
+def rows_of(connection: sqlite3.Connection, table: Rows, key: int) -> Iterator[list[Sequence[Any]]]:
     """Read the rows of one job in a table, in the order of their names, a part at a time."""
     count, last = _ROWS_PER_PART, ""
     while True:
@@ -281,10 +327,17 @@ def _last_name(rows: Sequence[Sequence[Any]]) -> str:
 
 def stats(connection: sqlite3.Connection, job_id: str) -> JobStats | None:
     """Return the stats of one job."""
-    ((total, completed, failed, high, low),) = connection.execute(_STATS, (job_id,)).fetchall()
-    if not total:
-        return None
-    return JobStats(total, completed, failed, ((high or 0) << 32) + (low or 0))
+    for row in connection.execute(_STATS, (job_id,)).fetchall():
+        return decoded(stats_from, row)
+    return None
+
+
+def stats_from(row: Sequence[int]) -> JobStats:
+    """Build the stats that the columns of STATS hold."""
+    total, completed, failed, high, low = row
+    if min(completed, failed, high, low) < 0 or not 0 < total >= completed + failed:
+        raise ValueError("a wrong count of outcomes")
+    return JobStats(total, completed, failed, (high << 32) + low)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
 from sqlite3 import Connection
 from types import TracebackType
@@ -11,20 +11,23 @@ from typing import Any, ClassVar, Self, TypeVar, TypeVarTuple
 
 from typing_extensions import override
 
-from collection_jobs.adapters.sqlite import leases, reads, writes
+from collection_jobs.adapters.sqlite import finding, leases, reads, writes
+from collection_jobs.adapters.sqlite.conditions import BEFORE_ALL
 from collection_jobs.adapters.sqlite.engine import SQLiteEngine
 from collection_jobs.adapters.sqlite.errors import sqlite_not_open
 from collection_jobs.adapters.sqlite.rows import MAX_INTEGER
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
 from collection_jobs.adapters.sqlite.settings import SQLiteSettings, Synchronous
-from collection_jobs.documents import to_micros
+from collection_jobs.documents import from_micros, to_micros
 from collection_jobs.errors import RepositoryError
 from collection_jobs.job import CollectionJob, check_job, check_jobs
 from collection_jobs.lease import Lease, check_lease, check_ttl
+from collection_jobs.query import JobQuery, JobSummary, check_final_statuses, check_query
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
+    check_bool,
     check_candles,
     check_datetime,
     check_key,
@@ -44,7 +47,13 @@ _Ts = TypeVarTuple("_Ts")
 
 # The longest listing that is tried on the event loop's thread: the contract's default limit.
 _SHORT = 100
-_BEFORE_ALL = (FIRST_INSTANT, "")
+
+
+def _key(after: tuple[datetime, str] | None) -> tuple[int, str]:
+    if after is None:
+        return BEFORE_ALL
+    created_at, job_id = check_key("after", after)
+    return to_micros(created_at), job_id
 
 
 class SQLiteCollectionJobRepository(ICollectionJobRepository):
@@ -219,7 +228,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         self, status: JobStatus, limit: int = 100, offset: int = 0
     ) -> list[CollectionJob]:
         return await self._list_by_status(
-            check_status(status), _BEFORE_ALL, check_limit(limit), check_offset(offset)
+            check_status(status), BEFORE_ALL, check_limit(limit), check_offset(offset)
         )
 
     @override
@@ -234,13 +243,13 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     async def get_running_jobs(self) -> list[CollectionJob]:
         # Mostly they are few: so it asks for these first, unless it last found many.
         if not self._many_running:
-            few = (JobStatus.RUNNING.value, *_BEFORE_ALL, _SHORT + 1, 0)
+            few = (JobStatus.RUNNING.value, *BEFORE_ALL, _SHORT + 1, 0)
             jobs = await self._opened().read_jobs(
                 reads.list_few, (reads.BY_STATUS, few), reads.list_all
             )
             if len(jobs) <= _SHORT:
                 return jobs
-        jobs = await self._list_by_status(JobStatus.RUNNING, _BEFORE_ALL, MAX_INTEGER, 0)
+        jobs = await self._list_by_status(JobStatus.RUNNING, BEFORE_ALL, MAX_INTEGER, 0)
         self._many_running = len(jobs) > _SHORT
         return jobs
 
@@ -268,11 +277,11 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
     ) -> None:
         job_id = check_name("job_id", job_id)
         await self._write(
-            writes.add_outcome,
+            writes.add_failure,
             job_id,
             check_name("symbol", symbol),
-            None,
             check_text("error", error),
+            False,
             None if lease is None else check_lease(lease, job_id),
         )
 
@@ -303,13 +312,165 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         """
         job_id = check_name("job_id", job_id)
         await self._write(
-            writes.add_outcome,
+            writes.add_completion,
             job_id,
             check_name("symbol", symbol),
             check_candles(candles),
-            None,
             None if lease is None else check_lease(lease, job_id),
         )
+
+    async def add_failure(
+        self,
+        job_id: str,
+        symbol: str,
+        error: str,
+        *,
+        permanent: bool = False,
+        lease: Lease | None = None,
+    ) -> None:
+        """Record that one symbol of a job failed, and whether a retry can mend it.
+
+        As add_failed_symbol, which records a failure that is not permanent. A cancelled call
+        recorded the failure or nothing; repeating one counts again.
+
+        Args:
+            job_id: The job's id, compared exactly.
+            symbol: One of the job's symbols.
+            error: Why it failed: any text.
+            permanent: Whether no retry can mend it.
+            lease: The caller's lease of this job; None records it whoever holds the job.
+
+        Raises:
+            LeaseLostError: The lease is not current; nothing changed.
+            JobNotFoundError: There is no such job, and no lease was given; nothing changed.
+            UnknownSymbolError: The job does not collect this symbol; nothing changed.
+            RepositoryError: SQLite failed.
+        """
+        job_id = check_name("job_id", job_id)
+        await self._write(
+            writes.add_failure,
+            job_id,
+            check_name("symbol", symbol),
+            check_text("error", error),
+            check_bool("permanent", permanent),
+            None if lease is None else check_lease(lease, job_id),
+        )
+
+    async def set_cursor(
+        self, job_id: str, symbol: str, until: datetime, *, lease: Lease | None = None
+    ) -> None:
+        """Record up to where one symbol of a job was collected; of a completed one nothing changes.
+
+        A cancelled call set the cursor or nothing. May be repeated.
+
+        Args:
+            job_id: The job's id, compared exactly.
+            symbol: One of the job's symbols.
+            until: The first instant that is still to be collected, from the job's ``start`` to its
+                ``end``; aware.
+            lease: The caller's lease of this job; None records it whoever holds the job.
+
+        Raises:
+            LeaseLostError: The lease is not current; nothing changed.
+            JobNotFoundError: There is no such job, and no lease was given; nothing changed.
+            UnknownSymbolError: The job does not collect this symbol; nothing changed.
+            ValueError: ``until`` lies outside the range of the stored job; nothing changed.
+            RepositoryError: SQLite failed.
+        """
+        job_id = check_name("job_id", job_id)
+        symbol = check_name("symbol", symbol)
+        until = check_datetime("until", until)
+        outside = await self._write(
+            writes.set_cursor,
+            job_id,
+            symbol,
+            to_micros(until),
+            None if lease is None else check_lease(lease, job_id),
+        )
+        if outside is not None:
+            start, end = (from_micros(instant).isoformat() for instant in outside)
+            raise ValueError(f"until must lie within {start} to {end}: {until.isoformat()}")
+
+    async def find(
+        self, query: JobQuery, limit: int = 100, after: tuple[datetime, str] | None = None
+    ) -> list[JobSummary]:
+        """List summaries of the jobs that meet every condition of a query, oldest first.
+
+        They are read without the outcomes. A page costs the same however many jobs are stored, and
+        however many match, where the query has one of the conditions ``statuses``, ``source``,
+        ``symbol`` and ``with_failures``, or ``statuses`` and ``source``, or none. With several
+        conditions it costs a few times what the best of them alone would: the jobs that meet that
+        one are looked at in order until enough of them meet the others, or, for
+        ``finished_before`` and ``metadata``, all of them where that is less.
+
+        Args:
+            query: The conditions.
+            limit: The maximum number of summaries to return; 0 returns an empty list.
+            after: The ``(created_at, id)`` of the last job of the previous page, which may have
+                been deleted since; None starts with the oldest.
+
+        Returns:
+            The summaries by ``created_at``, then by ``id`` in code-point order.
+
+        Raises:
+            RepositoryError: SQLite failed.
+        """
+        query = check_query(query)
+        limit = min(check_limit(limit), MAX_INTEGER)
+        search = finding.Search(query, limit, _key(after))
+        engine = self._opened()
+        if not limit:
+            return []
+        if limit > _SHORT:
+            return await engine.read_long(finding.find_all, search)
+        return await engine.read_jobs(finding.find_few, search, finding.find_all)
+
+    async def count(self, query: JobQuery) -> Mapping[JobStatus, int]:
+        """Count the jobs that meet every condition of a query, by their status.
+
+        The cost grows with the jobs that meet the condition of the query that the fewest meet.
+
+        Args:
+            query: The conditions.
+
+        Returns:
+            For every status how many such jobs have it; 0 where there are none.
+
+        Raises:
+            RepositoryError: SQLite failed.
+        """
+        return await self._opened().read(finding.count, check_query(query))
+
+    async def delete_finished(
+        self,
+        before: datetime,
+        *,
+        statuses: Collection[JobStatus] = (JobStatus.COMPLETED, JobStatus.CANCELLED),
+        limit: int = 1000,
+    ) -> int:
+        """Delete jobs that ended before an instant, those first that ended first, with outcomes.
+
+        A cancelled call deleted all of its jobs or none. May be repeated.
+
+        Args:
+            before: Delete jobs whose ``finished_at`` is before this instant; aware.
+            statuses: Delete jobs of these statuses, which must be final: COMPLETED and CANCELLED.
+            limit: The maximum number of jobs to delete; 0 deletes none. Other writes wait
+                meanwhile.
+
+        Returns:
+            How many jobs this call deleted.
+
+        Raises:
+            RepositoryError: SQLite failed; nothing changed.
+        """
+        before = check_datetime("before", before)
+        final = sorted(check_final_statuses(statuses))
+        limit = min(check_limit(limit), MAX_INTEGER)
+        engine = self._opened()
+        if not final or not limit:
+            return 0
+        return await engine.write(writes.delete_finished, to_micros(before), final, limit)
 
     async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
         """Save each of the jobs, in order, or none of them.
@@ -342,11 +503,7 @@ class SQLiteCollectionJobRepository(ICollectionJobRepository):
         Raises:
             RepositoryError: SQLite failed.
         """
-        key = _BEFORE_ALL
-        if after is not None:
-            created_at, job_id = check_key("after", after)
-            key = to_micros(created_at), job_id
-        return await self._list_by_status(check_status(status), key, check_limit(limit), 0)
+        return await self._list_by_status(check_status(status), _key(after), check_limit(limit), 0)
 
     async def add(self, job: CollectionJob) -> bool:
         """Create a job, unless there is one of its id.

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from collection_jobs.documents import from_micros, to_micros
-from collection_jobs.fields import FIELDS, POSITIONS, Field, FieldKind
+from collection_jobs.fields import FIELDS, NOBODY, NOTHING, POSITIONS, Field, FieldKind
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 
@@ -20,16 +20,22 @@ __all__ = [
     "JOB_DOCUMENT",
     "LARGEST_DOCUMENT",
     "MAX_INTEGER",
+    "METADATA_DOCUMENT",
     "ROW_COLUMNS",
+    "Details",
     "OutcomeRow",
     "Stored",
     "UndecodableError",
+    "decode_columns",
     "decode_json",
     "decoded",
+    "elements",
     "encode_json",
+    "has_outcomes",
+    "in_order",
     "job_from_document",
-    "jobs_from",
     "outcomes_of",
+    "quick",
     "row_values",
     "stored_from",
 ]
@@ -37,8 +43,14 @@ __all__ = [
 MAX_INTEGER = 2**63 - 1
 """The greatest INTEGER of SQLite."""
 
-OutcomeRow = tuple[str, int, int | None, str | None]
-"""One row of `symbols` but its job: symbol, position, candles, error."""
+OutcomeRow = tuple[str, int, int | None, int | None, int, int | None, str | None]
+"""One row of `symbols` but its job: symbol, position, candles, failures, is_permanent, cursor,
+error."""
+
+Details = tuple[int | None, int, int | None]
+"""What stands beside the outcome of a symbol: failures, is_permanent, cursor."""
+
+_PLAIN: Details = (None, 0, None)
 
 _T = TypeVar("_T")
 
@@ -49,12 +61,13 @@ LARGEST_DOCUMENT = 2**20
 SQLITE_LIMIT_LENGTH of a connection while it makes JOB_DOCUMENT."""
 _LONGEST_QUICK = 4_096  # characters
 
+_OF_MANY = (
+    *(FieldKind.NAMES, FieldKind.COUNTS, FieldKind.TEXTS),
+    *(FieldKind.NAME_SET, FieldKind.INSTANTS),
+)
 # A field is a column of `jobs`, unless it is one of many values.
 _ROW_FIELDS = tuple(
-    field
-    for field in FIELDS
-    if field.kind not in (FieldKind.NAMES, FieldKind.COUNTS, FieldKind.TEXTS)
-    and field.name != "revision"
+    field for field in FIELDS if field.kind not in _OF_MANY and field.name != "revision"
 )
 
 
@@ -66,7 +79,7 @@ ROW_COLUMNS: Mapping[str, str] = {field.name: _column(field) for field in _ROW_F
 """The columns of `jobs` that hold a field each, by the fields' names; the revision left out."""
 
 
-def _quick(text: str) -> str:
+def quick(text: str) -> str:
     """Return a text; where it is a long one, a blob beyond the connection's limit.
 
     So a statement ends at the first long text, and not when it has put megabytes of them together.
@@ -77,7 +90,7 @@ def _quick(text: str) -> str:
     )
 
 
-def _elements(symbols: str, metadata: str, long_text: Callable[[str], str]) -> str:
+def elements(symbols: str, metadata: str, long_text: Callable[[str], str]) -> str:
     """Give an SQL expression for each field, in the fields' order, as JOB_DOCUMENT has them."""
     special = {"symbols": symbols, "metadata": metadata, "revision": "j.revision"}
     special |= {
@@ -92,21 +105,33 @@ def _elements(symbols: str, metadata: str, long_text: Callable[[str], str]) -> s
     )
 
 
-HEADER = _elements("NULL", "NULL", str)
+METADATA_DOCUMENT = f"""(SELECT json_group_object(name, {quick("value")}) FROM metadata
+    WHERE job = j.key)"""  # noqa: S608 - constant text
+"""The metadata of a job as a JSON object."""
+HEADER = elements("NULL", "NULL", str)
 """What the row of `jobs` has of each field, in the fields' order; NULL for the others."""
 
-_SYMBOLS_DOCUMENT = f"""(SELECT json_array(
+
+def _symbols_document(details: str) -> str:
+    return f"""(SELECT json_array(
         json_group_object(symbol, position),
         json_group_object(symbol, candles) FILTER (WHERE candles IS NOT NULL),
-        json_group_object(symbol, {_quick("error")}) FILTER (WHERE error IS NOT NULL))
+        {details},
+        json_group_object(symbol, {quick("error")}) FILTER (WHERE error IS NOT NULL))
     FROM symbols WHERE job = j.key)"""  # noqa: S608 - constant text
-_METADATA_DOCUMENT = f"""(SELECT json_group_object(name, {_quick("value")}) FROM metadata
-    WHERE job = j.key)"""  # noqa: S608 - constant text
+
+
+_DETAILS = """json_group_object(symbol, json_array(failures, is_permanent, cursor))
+        FILTER (WHERE failures IS NOT NULL OR is_permanent OR cursor IS NOT NULL)"""
+_SYMBOLS_DOCUMENT = (
+    f"CASE WHEN j.has_details THEN {_symbols_document(_DETAILS)} "
+    f"ELSE {_symbols_document('json_object()')} END"
+)
 # A job, symbols and all, as one JSON array out of one statement: so it is one snapshot, and the
 # thread gives up the interpreter lock once instead of once a row (with a busy event loop beside it,
 # each time costs up to 5 ms: 300 rows took 2.5 s, one document of them 0.02 s). It is also faster
 # than rows: 20 us instead of 30 for a job of ten symbols.
-JOB_DOCUMENT = f"json_array({_elements(_SYMBOLS_DOCUMENT, _METADATA_DOCUMENT, _quick)})"
+JOB_DOCUMENT = f"json_array({elements(_SYMBOLS_DOCUMENT, METADATA_DOCUMENT, quick)})"
 """One element for each field, in the fields' order; the outcomes stand with the symbols."""
 
 # Its first element is the value. json.loads would also look for blanks around it: SQLite has none.
@@ -125,17 +150,13 @@ class Stored(NamedTuple):
 
     Attributes:
         revision: The stored revision.
-        source: The source.
-        created_at: In microseconds since 1970.
-        status: The status, as stored.
+        row: What the columns of `ROW_COLUMNS` hold, in their order.
         outcomes: The rows of `symbols`.
         metadata: The rows of `metadata`.
     """
 
     revision: int
-    source: str
-    created_at: int
-    status: str
+    row: list[Any]
     outcomes: set[OutcomeRow]
     metadata: dict[str, str]
 
@@ -202,14 +223,15 @@ _DECODED, _DECODED_UNLESS_NULL = _decoded_fields(optional=False), _decoded_field
 _row_values = attrgetter(*ROW_COLUMNS)
 
 _START, _END, _SYMBOLS = POSITIONS["start"], POSITIONS["end"], POSITIONS["symbols"]
-_SOURCE, _CREATED_AT, _STATUS, _REVISION = (
-    POSITIONS["source"],
-    POSITIONS["created_at"],
-    POSITIONS["status"],
-    POSITIONS["revision"],
-)
+_REVISION = POSITIONS["revision"]
+_ROW_PLACES = tuple(POSITIONS[name] for name in ROW_COLUMNS)
 _COMPLETED, _FAILED = POSITIONS["completed_symbols"], POSITIONS["failed_symbols"]
 _METADATA = POSITIONS["metadata"]
+_PERMANENT, _FAILURES, _CURSORS = (
+    POSITIONS["permanent_failures"],
+    POSITIONS["failure_counts"],
+    POSITIONS["cursors"],
+)
 
 
 def row_values(job: CollectionJob) -> list[Any]:
@@ -224,31 +246,48 @@ def row_values(job: CollectionJob) -> list[Any]:
 
 def outcomes_of(job: CollectionJob) -> Iterator[OutcomeRow]:
     """Give the rows of `symbols` that a job should have."""
-    completed, failed = job.completed_symbols, job.failed_symbols
+    completed, failed, details = job.completed_symbols, job.failed_symbols, _details_of(job)
     for position, symbol in enumerate(job.symbols):
-        yield symbol, position, completed.get(symbol), failed.get(symbol)
+        failures, is_permanent, cursor = details.get(symbol, _PLAIN)
+        yield (
+            *(symbol, position, completed.get(symbol)),
+            *(failures, is_permanent, cursor, failed.get(symbol)),
+        )
+
+
+def _details_of(job: CollectionJob) -> Mapping[str, Details]:
+    """Give failures, is_permanent and cursor of the symbols that have any of them."""
+    counts, permanent, cursors = job.failure_counts, job.permanent_failures, job.cursors
+    return {
+        symbol: (
+            counts.get(symbol),
+            int(symbol in permanent),
+            to_micros(cursors[symbol]) if symbol in cursors else None,
+        )
+        for symbol in counts.keys() | permanent | cursors.keys()
+    }
+
+
+def has_outcomes(job: CollectionJob) -> bool:
+    """Return whether more is to be stored of the symbols than their names."""
+    return bool(
+        job.completed_symbols or job.failed_symbols or job.failure_counts or job.cursors
+    )  # whoever is permanent has failed
 
 
 def stored_from(document: Sequence[Any]) -> Stored:
     """Give what a save compares with, of JOB_DOCUMENT."""
-    positions, completed, failed = document[_SYMBOLS]
-    outcomes = {
-        (symbol, position, completed.get(symbol), failed.get(symbol))
+    positions, completed, details, failed = document[_SYMBOLS]
+    outcomes: set[OutcomeRow] = {
+        (symbol, position, completed.get(symbol), *details.get(symbol, _PLAIN), failed.get(symbol))
         for symbol, position in positions.items()
     }
     return Stored(
         document[_REVISION],
-        document[_SOURCE],
-        document[_CREATED_AT],
-        document[_STATUS],
+        [document[place] for place in _ROW_PLACES],
         outcomes,
         document[_METADATA],
     )
-
-
-def jobs_from(documents: str) -> list[CollectionJob]:
-    """Build the jobs in a JSON array of what JOB_DOCUMENT describes."""
-    return [job_from_document(document) for document in decode_json(documents)[0]]
 
 
 def job_from_document(document: list[Any]) -> CollectionJob:
@@ -257,24 +296,66 @@ def job_from_document(document: list[Any]) -> CollectionJob:
     Args:
         document: What was decoded; it is used up.
     """
-    positions, completed, failed = document[_SYMBOLS]
+    positions, completed, details, failed = document[_SYMBOLS]
+    if completed and failed and not completed.keys().isdisjoint(failed):
+        raise ValueError("a symbol with two outcomes")
+    if details:
+        _put_details(document, details, completed, failed)
+    else:
+        document[_PERMANENT], document[_FAILURES], document[_CURSORS] = NOBODY, NOTHING, NOTHING
+    decode_columns(document)
+    document[_SYMBOLS] = in_order(positions)
+    document[_COMPLETED] = MappingProxyType(completed)
+    document[_FAILED] = MappingProxyType(failed)
+    return restore_job(document)
+
+
+def in_order(positions: Mapping[str, int]) -> tuple[str, ...]:
+    """Give symbols in the order of their positions."""
     symbols: list[str] = [""] * len(positions)
     for symbol, position in positions.items():
         symbols[position] = symbol
     # A damaged file may hold what no CHECK let in: what costs next to nothing is looked at again.
     if not symbols or not all(symbols):
         raise ValueError("a position without a symbol")
-    if document[_START] >= document[_END] or (
-        completed and failed and not completed.keys().isdisjoint(failed)
-    ):
-        raise ValueError("an empty range, or a symbol with two outcomes")
+    return tuple(symbols)
+
+
+def decode_columns(document: list[Any]) -> None:
+    """Put the values of the entity in place of those of the columns."""
+    if document[_START] >= document[_END]:
+        raise ValueError("an empty range")
     for place, decode in _DECODED:
         document[place] = decode(document[place])
     for place, decode in _DECODED_UNLESS_NULL:
         value = document[place]
         if value is not None:
             document[place] = decode(value)
-    document[_SYMBOLS] = tuple(symbols)
-    document[_COMPLETED] = MappingProxyType(completed)
-    document[_FAILED] = MappingProxyType(failed)
-    return restore_job(document)
+
+
+def _put_details(
+    document: list[Any],
+    details: Mapping[str, Details],
+    completed: Mapping[str, int],
+    failed: Mapping[str, str],
+) -> None:
+    start, end = document[_START], document[_END]
+    permanent: list[str] = []
+    counts: dict[str, int] = {}
+    cursors: dict[str, datetime] = {}
+    for symbol, (failures, is_permanent, cursor) in details.items():
+        if failures is not None:
+            if failures < 1:
+                raise ValueError("a count of failures below 1")
+            counts[symbol] = failures
+        if is_permanent:
+            if is_permanent != 1 or symbol not in failed:
+                raise ValueError("a permanent failure that is none")
+            permanent.append(symbol)
+        if cursor is not None:
+            if symbol in completed or not start <= cursor <= end:
+                raise ValueError("a cursor outside the range, or of a completed symbol")
+            cursors[symbol] = from_micros(cursor)
+    document[_PERMANENT] = frozenset(permanent) if permanent else NOBODY
+    document[_FAILURES] = MappingProxyType(counts) if counts else NOTHING
+    document[_CURSORS] = MappingProxyType(cursors) if cursors else NOTHING

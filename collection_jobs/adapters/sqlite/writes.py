@@ -13,13 +13,14 @@ from typing import Any
 from collection_jobs.adapters.sqlite.leases import check_current, now_micros
 from collection_jobs.adapters.sqlite.reads import find_stored
 from collection_jobs.adapters.sqlite.rows import (
+    MAX_INTEGER,
     ROW_COLUMNS,
     OutcomeRow,
     encode_json,
+    has_outcomes,
     outcomes_of,
     row_values,
 )
-from collection_jobs.documents import to_micros
 from collection_jobs.errors import (
     CollectionJobError,
     JobNotFoundError,
@@ -30,11 +31,22 @@ from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
 from collection_jobs.status import TRANSITIONS, JobStatus
 
-__all__ = ["add", "add_many", "add_outcome", "delete", "save", "save_many", "update_status"]
+__all__ = [
+    "add",
+    "add_completion",
+    "add_failure",
+    "add_many",
+    "delete",
+    "delete_finished",
+    "save",
+    "save_many",
+    "set_cursor",
+    "update_status",
+]
 
 _INSERT_JOB = f"""
-    INSERT INTO jobs ({", ".join(ROW_COLUMNS.values())}, revision)
-    SELECT {", ".join("?" * len(ROW_COLUMNS))}, last_deleted_revision + 1 FROM store WHERE true
+    INSERT INTO jobs ({", ".join(ROW_COLUMNS.values())}, total, revision)
+    SELECT {", ".join("?" * len(ROW_COLUMNS))}, ?, last_deleted_revision + 1 FROM store WHERE true
     ON CONFLICT (id) DO NOTHING"""  # noqa: S608 - constant text
 
 
@@ -44,29 +56,34 @@ def _set(*fields: str) -> str:
 
 
 # The indexes on these columns are rewritten when they are set, even to what they were; and what a
-# lease keeps of its job follows them.
-_INDEXED = ("source", "created_at", "status")
+# lease and the symbols keep of their job follows them.
+_INDEXED = ("source", "created_at", "status", "finished_at")
 _REPLACE_JOB = f"""
     UPDATE jobs SET {_set(*(name for name in ROW_COLUMNS if name not in ("id", *_INDEXED)))},
-        revision = revision + 1"""  # noqa: S608 - constant text
+        total = ?{len(ROW_COLUMNS) + 1}, revision = revision + 1"""  # noqa: S608 - constant text
+_INDEXED_PLACES = tuple(tuple(ROW_COLUMNS).index(name) for name in _INDEXED)
 _AND_MOVE_JOB = f", {_set(*_INDEXED)}"
 _WITH_ID = " WHERE id = ?1"
 
 # The rows go in as JSON arrays, many in one statement, not one by one: see rows.JOB_DOCUMENT.
 _INSERT_SYMBOLS = """
-    INSERT INTO symbols (job, symbol, position)
-    SELECT jobs.key, names.value, names.key + ?3
+    INSERT INTO symbols (job, symbol, position, created_at)
+    SELECT jobs.key, names.value, names.key + ?3, created_at
     FROM jobs, json_each(?2) AS names WHERE jobs.id = ?1"""
+_OUTCOME_COLUMNS = "symbol, position, candles, failures, is_permanent, cursor, error"
 _REPLACE_SYMBOL = """
     ON CONFLICT (job, symbol) DO UPDATE
-    SET position = excluded.position, candles = excluded.candles, error = excluded.error"""
+    SET position = excluded.position, candles = excluded.candles, failures = excluded.failures,
+        is_permanent = excluded.is_permanent, cursor = excluded.cursor, error = excluded.error"""
 _PUT_OUTCOMES = f"""
-    INSERT INTO symbols (job, symbol, position, candles, error)
-    SELECT jobs.key, value ->> 0, value ->> 1, value ->> 2, value ->> 3
+    INSERT INTO symbols (job, created_at, {_OUTCOME_COLUMNS})
+    SELECT jobs.key, created_at, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
+        value ->> 5, value ->> 6
     FROM jobs, json_each(?2) WHERE jobs.id = ?1 {_REPLACE_SYMBOL}"""  # noqa: S608 - constant text
 _PUT_OUTCOME = f"""
-    INSERT INTO symbols (job, symbol, position, candles, error)
-    SELECT jobs.key, ?2, ?3, ?4, ?5 FROM jobs WHERE jobs.id = ?1 {_REPLACE_SYMBOL}"""  # noqa: S608 - constant text
+    INSERT INTO symbols (job, created_at, {_OUTCOME_COLUMNS})
+    SELECT jobs.key, created_at, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+    FROM jobs WHERE jobs.id = ?1 {_REPLACE_SYMBOL}"""  # noqa: S608 - constant text
 _DELETE_SYMBOLS = """
     DELETE FROM symbols WHERE job = (SELECT key FROM jobs WHERE id = ?1)
     AND symbol IN (SELECT value FROM json_each(?2))"""
@@ -88,12 +105,29 @@ _USUAL_LENGTH = 50  # of the rest of a row
 # From this many characters on, a row goes alone and not as JSON.
 _LONG_TEXT = 2**13
 
-_SET_OUTCOME = """
-    UPDATE symbols SET candles = ?3, error = ?4
-    WHERE job = (SELECT key FROM jobs WHERE id = ?1) AND symbol = ?2"""
-_BUMP = "UPDATE jobs SET revision = revision + 1 WHERE id = ?"
+# A trigger makes the revision of the job greater, and counts the outcome.
+_OF_SYMBOL = "WHERE job = (SELECT key FROM jobs WHERE id = ?1) AND symbol = ?2"
+_COMPLETE = f"""
+    UPDATE symbols SET candles = ?3, is_permanent = 0, cursor = NULL, error = NULL
+    {_OF_SYMBOL}"""  # noqa: S608 - constant text
+# A count that is full stays what it is.
+_FAIL = f"""
+    UPDATE symbols SET candles = NULL, error = ?3, is_permanent = ?4,
+        failures = min(ifnull(failures, 0), {MAX_INTEGER - 1}) + 1
+    {_OF_SYMBOL}"""  # noqa: S608 - constant text
+_RANGE = """
+    SELECT key, range_start, range_end, candles IS NOT NULL
+    FROM jobs CROSS JOIN symbols ON job = key WHERE jobs.id = ?1 AND symbol = ?2"""
+_SET_CURSOR = "UPDATE symbols SET cursor = ?3 WHERE job = ?1 AND symbol = ?2"
 _EXISTS = "SELECT 1 FROM jobs WHERE id = ?"
 _DELETE = "DELETE FROM jobs WHERE id = ?"
+# Each status in the order of its index, merged, so that no more is read than is deleted.
+_ENDED = """
+    SELECT key, finished_at, id FROM jobs INDEXED BY jobs_by_end
+    WHERE status = '{status}' AND finished_at < ?1"""
+_DELETE_ENDED = """
+    DELETE FROM jobs WHERE key IN (
+        SELECT key FROM ({ended} ORDER BY finished_at, id LIMIT ?2))"""
 
 
 def _change_of_status(status: JobStatus) -> str:
@@ -114,7 +148,7 @@ _UPDATE_STATUS = {status: _change_of_status(status) for status in TRANSITIONS}
 
 def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
     """Create or replace a job."""
-    columns = row_values(job)
+    columns = _columns(job)
     if job.revision is None and _insert(connection, job, columns):
         return
     stored = find_stored(connection, job.id)
@@ -124,23 +158,27 @@ def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
         raise StaleJobError(job.id, job.revision, found)
     if stored is None:  # without a revision, the insertion has just met it
         raise sqlite3.DatabaseError("the table store has lost its row")
-    keys = (job.source, to_micros(job.created_at), job.status.value)
-    stays = (stored.source, stored.created_at, stored.status) == keys
+    stays = all(stored.row[place] == columns[place] for place in _INDEXED_PLACES)
     connection.execute(_REPLACE_JOB + ("" if stays else _AND_MOVE_JOB) + _WITH_ID, columns)
     _replace_outcomes(connection, job, stored.outcomes)
     if stored.metadata != job.metadata:
         _replace_metadata(connection, job, stored.metadata)
 
 
+def _columns(job: CollectionJob) -> list[Any]:
+    return [*row_values(job), len(job.symbols)]
+
+
 def _insert(connection: sqlite3.Connection, job: CollectionJob, columns: list[Any]) -> bool:
     """Create a job, unless there is one of its id."""
     if not connection.execute(_INSERT_JOB, columns).rowcount:
         return False
-    for first in range(0, len(job.symbols), _NAMES_PER_PART):
-        names = job.symbols[first : first + _NAMES_PER_PART]
-        connection.execute(_INSERT_SYMBOLS, (job.id, encode_json(names), first))
-    if job.completed_symbols or job.failed_symbols:
+    if has_outcomes(job):
         _put(connection, job.id, outcomes_of(job), _PUT_OUTCOMES, _PUT_OUTCOME)
+    else:
+        for first in range(0, len(job.symbols), _NAMES_PER_PART):
+            names = job.symbols[first : first + _NAMES_PER_PART]
+            connection.execute(_INSERT_SYMBOLS, (job.id, encode_json(names), first))
     if job.metadata:
         _put(connection, job.id, job.metadata.items(), _PUT_ENTRIES, _PUT_ENTRY)
     return True
@@ -212,7 +250,7 @@ def save_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> 
 
 def add(connection: sqlite3.Connection, job: CollectionJob) -> bool:
     """Create a job, unless there is one of its id; return whether this call did."""
-    return _insert(connection, job, row_values(job))
+    return _insert(connection, job, _columns(job))
 
 
 def add_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> list[bool]:
@@ -223,6 +261,14 @@ def add_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> l
 def delete(connection: sqlite3.Connection, job_id: str) -> bool:
     """Remove a job; its symbols and its lease go by the foreign key."""
     return connection.execute(_DELETE, (job_id,)).rowcount > 0
+
+
+def delete_finished(
+    connection: sqlite3.Connection, before: int, statuses: Sequence[JobStatus], limit: int
+) -> int:
+    """Remove the jobs of final statuses that ended first; return how many."""
+    ended = " UNION ALL ".join(_ENDED.format(status=status.value) for status in statuses)
+    return connection.execute(_DELETE_ENDED.format(ended=ended), (before, limit)).rowcount
 
 
 def update_status(
@@ -239,19 +285,59 @@ def update_status(
     return connection.execute(_UPDATE_STATUS[status], (job_id, error_message, at)).rowcount > 0
 
 
-def add_outcome(
+def add_completion(
     connection: sqlite3.Connection,
     job_id: str,
     symbol: str,
-    candles: int | None,
-    error: str | None,
+    candles: int,
     lease: Lease | None = None,
 ) -> None:
-    """Record what became of one symbol."""
+    """Record that one symbol was collected."""
     if lease is not None:
         check_current(connection, lease)
-    if not connection.execute(_SET_OUTCOME, (job_id, symbol, candles, error)).rowcount:
-        if connection.execute(_EXISTS, (job_id,)).fetchall():
-            raise UnknownSymbolError(job_id, symbol)
-        raise JobNotFoundError(job_id)
-    connection.execute(_BUMP, (job_id,))
+    if not connection.execute(_COMPLETE, (job_id, symbol, candles)).rowcount:
+        raise _unknown(connection, job_id, symbol)
+
+
+def add_failure(
+    connection: sqlite3.Connection,
+    job_id: str,
+    symbol: str,
+    error: str,
+    permanent: bool,
+    lease: Lease | None = None,
+) -> None:
+    """Record that one symbol failed, and whether for good."""
+    if lease is not None:
+        check_current(connection, lease)
+    if not connection.execute(_FAIL, (job_id, symbol, error, permanent)).rowcount:
+        raise _unknown(connection, job_id, symbol)
+
+
+def set_cursor(
+    connection: sqlite3.Connection,
+    job_id: str,
+    symbol: str,
+    until: int,
+    lease: Lease | None = None,
+) -> tuple[int, int] | None:
+    """Record up to where a symbol was collected, unless it has completed.
+
+    Return the range of the job if the instant lies outside it; then nothing changed.
+    """
+    if lease is not None:
+        check_current(connection, lease)
+    for key, start, end, completed in connection.execute(_RANGE, (job_id, symbol)).fetchall():
+        if not start <= until <= end:
+            return start, end
+        if not completed:
+            connection.execute(_SET_CURSOR, (key, symbol, until))
+        return None
+    raise _unknown(connection, job_id, symbol)
+
+
+def _unknown(connection: sqlite3.Connection, job_id: str, symbol: str) -> CollectionJobError:
+    """Return the refusal of what is said of a symbol that no job has."""
+    if connection.execute(_EXISTS, (job_id,)).fetchall():
+        return UnknownSymbolError(job_id, symbol)
+    return JobNotFoundError(job_id)

@@ -21,6 +21,7 @@ from collection_jobs.errors import CollectionJobError
 from collection_jobs.job import CollectionJob
 from collection_jobs.opening import without_secrets
 from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.query import JobSummary
 from collection_jobs.status import JobStatus
 from collection_jobs.urls import shown_url
 
@@ -108,7 +109,7 @@ async def _named(repository: CollectionJobRepository, ids: Sequence[str], action
         job = await existing(repository, job_id)
         if action.refusal is not None and job.status not in action.statuses:
             raise action.refusal(job)
-        chosen.add(job)
+        chosen.add(JobSummary.from_job(job))
     return chosen
 
 
@@ -198,5 +199,7 @@ class _Changes:
             more = f"; {len(reasons) - 1:,} more could not be, either" if len(reasons) > 1 else ""
             raise Refused(f"{reasons[0]}{more}")
         if reasons:
-            told = f"{counted(len(reasons))} had changed in the meantime: left as they are"
-            click.echo(told, err=True)
+            many = f"{counted(len(reasons))} were left as they are; the first:"
+            click.echo(
+                f"{many if len(reasons) > 1 else '1 job was left as it is:'} {reasons[0]}", err=True
+            )

@@ -11,9 +11,9 @@ from click.shell_completion import CompletionItem
 
 from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.failure import URL_VARIABLE
-from collection_jobs.cli.jobs.queries import recent
-from collection_jobs.job import CollectionJob
+from collection_jobs.cli.jobs.ordering import ORDERS, page_of
 from collection_jobs.opening import looks_like_url, open_repository
+from collection_jobs.query import JobQuery, JobSummary
 from collection_jobs.status import JobStatus
 
 __all__ = ["complete_ids"]
@@ -49,12 +49,13 @@ def complete_ids(*statuses: JobStatus) -> _Complete:
     return complete
 
 
-async def _read(url: str, statuses: Sequence[JobStatus]) -> list[CollectionJob]:
+async def _read(url: str, statuses: Sequence[JobStatus]) -> list[JobSummary]:
+    query = JobQuery(statuses=statuses or None)
     async with asyncio.timeout(_SECONDS), open_repository(url, create=False) as repository:
-        return await recent(repository, _MOST, statuses=statuses)
+        return [job async for job in page_of(repository, query, ORDERS[0], _MOST, 0)]
 
 
-def _described(job: CollectionJob) -> str:
+def _described(job: JobSummary) -> str:
     return escaped(f"{job.status.value}, {job.source} {job.timeframe}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from collection_jobs.job import CollectionJob
+from collection_jobs.query import JobSummary
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 
@@ -18,6 +20,7 @@ __all__ = [
     "bar",
     "console",
     "duration",
+    "has_width",
     "instant",
     "span",
     "status",
@@ -41,7 +44,12 @@ def console(*, stderr: bool = False) -> Console:
     return Console(markup=False, highlight=False, emoji=False, stderr=stderr)
 
 
-def status(job: CollectionJob) -> Text:
+def has_width(console: Console) -> bool:
+    """Return whether what is printed has a width: on a terminal, or where COLUMNS is set."""
+    return console.is_terminal or "COLUMNS" in os.environ
+
+
+def status(job: CollectionJob | JobSummary) -> Text:
     """Return the status in its colour."""
     return Text(job.status.value, STATUS_STYLES[job.status])
 
@@ -82,7 +90,7 @@ def duration(value: timedelta) -> str:
     return f"{seconds}s"
 
 
-def took(job: CollectionJob, now: datetime | None = None) -> str:
+def took(job: CollectionJob | JobSummary, now: datetime | None = None) -> str:
     """How long the job ran, or has been running; nothing for one that never did."""
     if job.started_at is None:
         return ""

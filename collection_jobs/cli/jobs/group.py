@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import click
 from typing_extensions import override
 
-from collection_jobs.cli.jobs.arguments import Words, read_words, since
+from collection_jobs.cli.jobs.arguments import Words, read_words
 from collection_jobs.cli.jobs.completion import complete_ids
 from collection_jobs.cli.jobs.store import existing, on_store
 from collection_jobs.job import CollectionJob
@@ -19,7 +19,6 @@ from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
 __all__ = [
-    "filters",
     "jobs_group",
     "json_option",
     "on_job",
@@ -30,7 +29,6 @@ __all__ = [
 
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
-_USUAL_LIMIT = 50
 
 
 class _Jobs(click.Group):
@@ -56,7 +54,7 @@ class _Jobs(click.Group):
 
 @click.group("jobs", cls=_Jobs, options_metavar="", subcommand_metavar="[COMMAND] [URL] [ID] ...")
 def jobs_group() -> None:
-    """List and inspect the jobs of a store; retry, cancel, release or delete them.
+    """List and inspect the jobs of a store; retry, cancel, release, delete or purge them.
 
     URL names the store, as in sqlite:///jobs.db; it may have any scheme that an installed package
     opens. It defaults to the environment variable COLLECTION_JOBS_URL. Without a COMMAND, the jobs
@@ -79,34 +77,6 @@ def words_argument(job: str, *statuses: JobStatus) -> Callable[[_F], _F]:
 
 
 _METAVARS = {"none": "[URL]", "one": "[URL] ID", "maybe": "[URL] [ID]", "many": "[URL] [ID]..."}
-
-
-def filters(function: _F) -> _F:
-    """Add the options that select the jobs to list or watch."""
-    for option in (
-        click.option(
-            "--limit",
-            type=click.IntRange(min=1),
-            default=_USUAL_LIMIT,
-            show_default=True,
-            help="The most jobs to show.",
-        ),
-        click.option(
-            "--since",
-            metavar="WHEN",
-            callback=since,
-            help="Only jobs created since then: 90m, 3d, 2026-01-31T09:30.",
-        ),
-        click.option(
-            "--status",
-            "statuses",
-            multiple=True,
-            type=click.Choice([status.value for status in JobStatus]),
-            help="Only jobs with this status; may be repeated.",
-        ),
-    ):
-        function = option(function)
-    return function
 
 
 def json_option(function: _F) -> _F:

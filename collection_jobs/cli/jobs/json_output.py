@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from collection_jobs.cli.jobs.leases import lease_json
-from collection_jobs.cli.jobs.queries import StatusTotals
 from collection_jobs.documents import to_document
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
+from collection_jobs.query import JobSummary
 from collection_jobs.stats import JobStats
-from collection_jobs.status import JobStatus
 
-__all__ = ["job_json", "stats_json", "totals_json"]
+__all__ = ["job_json", "stats_json", "summary_json"]
 
 
 def job_json(job: CollectionJob, lease: Lease | None = None) -> dict[str, Any]:
@@ -34,19 +32,27 @@ def stats_json(stats: JobStats) -> dict[str, Any]:
     }
 
 
-def totals_json(totals: Mapping[JobStatus, StatusTotals]) -> dict[str, Any]:
-    """Return the sums for every status."""
-    return {
-        "jobs": sum(one.jobs for one in totals.values()),
-        "statuses": {
-            status.value: {
-                "jobs": one.jobs,
-                "symbols": one.symbols.total,
-                "completed_symbols": one.symbols.completed,
-                "failed_symbols": one.symbols.failed,
-                "pending_symbols": one.symbols.pending,
-                "candles": one.symbols.total_candles,
-            }
-            for status, one in totals.items()
-        },
+def summary_json(summary: JobSummary) -> dict[str, Any]:
+    """Describe a job without its outcomes: its fields, its stats, and its lease."""
+    described: dict[str, Any] = {
+        "id": summary.id,
+        "source": summary.source,
+        "symbols": list(summary.symbols),
+        "timeframe": summary.timeframe,
+        "start": summary.start.isoformat(),
+        "end": summary.end.isoformat(),
+        "created_at": summary.created_at.isoformat(),
+        "status": summary.status.value,
+        "started_at": None if summary.started_at is None else summary.started_at.isoformat(),
+        "finished_at": None if summary.finished_at is None else summary.finished_at.isoformat(),
+        "error_message": summary.error_message,
+        "metadata": dict(summary.metadata),
+        "revision": summary.revision,
+        "stats": stats_json(summary.stats),
     }
+    if summary.worker is not None and summary.expires_at is not None:
+        described["lease"] = {
+            "worker": summary.worker,
+            "expires_at": summary.expires_at.isoformat(),
+        }
+    return described

@@ -47,10 +47,10 @@ async def _leases_of(repository: LeasesJobs, jobs: Sequence[CollectionJob]) -> d
     return found
 
 
-def expiry(lease: Lease, now: datetime) -> str:
+def expiry(expires_at: datetime, now: datetime) -> str:
     """Return when a lease expires, or for how long it has been expired, by this clock."""
-    left = lease.expires_at - now
-    return f"in {duration(left)}" if lease.expires_at > now else f"expired {duration(-left)} ago"
+    left = expires_at - now
+    return f"in {duration(left)}" if expires_at > now else f"expired {duration(-left)} ago"
 
 
 def lease_json(lease: Lease) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rich.box import SIMPLE_HEAD
@@ -12,15 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from collection_jobs.cli.escape import escaped, escaped_lines
-from collection_jobs.cli.jobs.formatting import STATUS_STYLES, ago, bar, instant, span, status, took
+from collection_jobs.cli.jobs.formatting import ago, bar, instant, span, status, took
 from collection_jobs.cli.jobs.leases import expiry
-from collection_jobs.cli.jobs.queries import StatusTotals
+from collection_jobs.cli.jobs.rates import Pace, pace_text
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 
-__all__ = ["job_view", "stats_view", "totals_view"]
+__all__ = ["job_view", "stats_view"]
 
 _WIDEST_BAR = 60
 
@@ -30,6 +30,7 @@ def job_view(
     console: Console,
     now: datetime | None = None,
     lease: Lease | None = None,
+    pace: Pace | None = None,
 ) -> RenderableType:
     """Everything about a job: what it collects, how far it is, when, and each outcome."""
     now = now or datetime.now(UTC)
@@ -43,6 +44,7 @@ def job_view(
         ),
         Text(),
         _progress(stats, console),
+        *([Text(pace_text(pace), "cyan")] if pace is not None else []),
         Text(),
         _facts(job, now, lease),
     ]
@@ -52,43 +54,14 @@ def job_view(
     pending = [symbol for symbol in job.symbols if symbol not in done]
     if pending:
         parts += [Text(), _pending(pending)]
+    if job.cursors:
+        parts += [Text(), _cursors(job)]
     return Group(*parts)
 
 
 def stats_view(job_id: str, stats: JobStats, console: Console) -> RenderableType:
     """Return the numbers of one job."""
     return Group(Text(escaped(job_id), "bold"), _progress(stats, console))
-
-
-def totals_view(totals: Mapping[JobStatus, StatusTotals]) -> RenderableType:
-    """Return the numbers of a store, status by status."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, show_footer=True)
-    everything = _sum(totals)
-    table.add_column("status", footer="all")
-    for title, value in (
-        ("jobs", everything.jobs),
-        ("symbols", everything.symbols.total),
-        ("completed", everything.symbols.completed),
-        ("failed", everything.symbols.failed),
-        ("candles", everything.symbols.total_candles),
-    ):
-        table.add_column(title, justify="right", footer=f"{value:,}", overflow="fold")
-    for one, sums in totals.items():
-        numbers = (sums.jobs, sums.symbols.total, sums.symbols.completed)
-        more = (sums.symbols.failed, sums.symbols.total_candles)
-        table.add_row(Text(one.value, STATUS_STYLES[one]), *(f"{n:,}" for n in (*numbers, *more)))
-    return table
-
-
-def _sum(totals: Mapping[JobStatus, StatusTotals]) -> StatusTotals:
-    parts = list(totals.values())
-    sums = JobStats(
-        total=sum(part.symbols.total for part in parts),
-        completed=sum(part.symbols.completed for part in parts),
-        failed=sum(part.symbols.failed for part in parts),
-        total_candles=sum(part.symbols.total_candles for part in parts),
-    )
-    return StatusTotals(sum(part.jobs for part in parts), sums)
 
 
 def _progress(stats: JobStats, console: Console) -> RenderableType:
@@ -111,7 +84,7 @@ def _facts(job: CollectionJob, now: datetime, lease: Lease | None) -> Table:
     if lease is not None:
         attempt = Text.assemble(escaped(lease.worker), (f"  attempt {lease.attempt:,}", "dim"))
         table.add_row("worker", attempt)
-        table.add_row("lease", _when(lease.expires_at, expiry(lease, now)))
+        table.add_row("lease", _when(lease.expires_at, expiry(lease.expires_at, now)))
     if job.error_message is not None:
         table.add_row("error", Text("\n".join(escaped_lines(job.error_message)), "red"))
     if job.metadata:
@@ -151,6 +124,7 @@ def _outcomes(job: CollectionJob) -> Table:
     table.add_column("symbol", overflow="fold", max_width=40)
     table.add_column("candles", justify="right")
     if job.failed_symbols:
+        table.add_column("times", justify="right")
         table.add_column("error", overflow="fold")
     for symbol in job.symbols:
         if symbol in job.completed_symbols:
@@ -158,7 +132,14 @@ def _outcomes(job: CollectionJob) -> Table:
             table.add_row(Text(escaped(symbol)), Text(candles, "green"))
         elif symbol in job.failed_symbols:
             lines = escaped_lines(job.failed_symbols[symbol])
-            table.add_row(Text(escaped(symbol)), Text("failed", "red"), Text("\n".join(lines)))
+            kind = "permanent" if symbol in job.permanent_failures else "failed"
+            times = job.failure_counts.get(symbol)
+            table.add_row(
+                Text(escaped(symbol)),
+                Text(kind, "red"),
+                "" if times is None else f"{times:,}",
+                Text("\n".join(lines)),
+            )
     return table
 
 
@@ -167,6 +148,21 @@ def _pending(symbols: list[str]) -> RenderableType:
     rest = len(symbols) - _SHOWN_PENDING
     text = Text.assemble(("pending  ", "dim"), shown + (f" and {rest:,} more" if rest > 0 else ""))
     return Padding(text, 0)
+
+
+def _cursors(job: CollectionJob) -> Table:
+    """Return how far symbols were collected that have no outcome that stays."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for number, (symbol, until) in enumerate(job.cursors.items()):
+        if number == _SHOWN_PENDING:
+            table.add_row("", f"and {len(job.cursors) - number:,} more")
+            break
+        share = (until - job.start) / (job.end - job.start)
+        told = f"{escaped(symbol)} to {instant(until, seconds=True)} UTC"
+        table.add_row("" if number else "cursors", f"{told}  {int(share * 100)} %")
+    return table
 
 
 _SHOWN_PENDING = 50

@@ -11,9 +11,10 @@ import click
 from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.failure import Failure
 from collection_jobs.cli.jobs.asking import counted
-from collection_jobs.cli.jobs.queries import StatusTotals, jobs_with
-from collection_jobs.job import CollectionJob
+from collection_jobs.cli.jobs.queries import oldest
+from collection_jobs.cli.jobs.totals import NO_JOBS, Sums
 from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.query import JobQuery, JobSummary
 from collection_jobs.status import JobStatus
 
 __all__ = ["Chosen", "Selection", "select", "selecting"]
@@ -67,16 +68,16 @@ class Chosen:
     """
 
     ids: list[str] = field(default_factory=list[str])
-    totals: dict[JobStatus, StatusTotals] = field(default_factory=dict[JobStatus, StatusTotals])
+    totals: dict[JobStatus, Sums] = field(default_factory=dict[JobStatus, Sums])
 
-    def add(self, job: CollectionJob) -> None:
+    def add(self, job: JobSummary) -> None:
         """Add a job."""
         self.ids.append(job.id)
-        self.totals[job.status] = self.totals.get(job.status, StatusTotals()).plus(job)
+        self.totals[job.status] = self.totals.get(job.status, NO_JOBS).plus(job.stats)
 
     def described(self, source: str | None = None) -> str:
         """Return how many jobs of which statuses they are, for a question or an answer."""
-        counts = {status: sums.jobs for status, sums in self.totals.items()}
+        counts = {one: self.totals[one].jobs for one in JobStatus if one in self.totals}
         of_source = "" if source is None else f" of {escaped(source)}"
         if len(counts) == 1:
             ((status, count),) = counts.items()
@@ -87,13 +88,17 @@ class Chosen:
 
 async def select(
     repository: CollectionJobRepository, selection: Selection, statuses: Sequence[JobStatus]
-) -> AsyncIterator[CollectionJob]:
-    """Give the jobs that the options select, of the statuses that the command is for."""
-    for status in statuses:
-        if status in (selection.statuses or statuses):
-            async for job in jobs_with(repository, status):
-                if selection.source in (None, job.source):
-                    yield job
+) -> AsyncIterator[JobSummary]:
+    """Yield the jobs that the options select, of the statuses that the command is for."""
+    try:
+        query = JobQuery(
+            statuses=[one for one in statuses if one in (selection.statuses or statuses)],
+            source=selection.source,
+        )
+    except ValueError as error:  # a source that no job can have
+        raise Failure(str(error)) from error
+    async for job in oldest(repository, query):
+        yield job
 
 
 def selecting(*statuses: JobStatus) -> Callable[[_F], _F]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
@@ -15,11 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from collection_jobs.cli.escape import escaped
-from collection_jobs.cli.jobs.formatting import bar, instant, span, status, took
+from collection_jobs.cli.jobs.formatting import bar, duration, instant, span, status, took
 from collection_jobs.cli.jobs.leases import expiry
-from collection_jobs.job import CollectionJob
-from collection_jobs.lease import Lease
-from collection_jobs.stats import JobStats
+from collection_jobs.cli.jobs.rates import Pace, Rates
+from collection_jobs.query import JobSummary
 
 __all__ = ["jobs_table"]
 
@@ -50,6 +47,8 @@ _COLUMNS = {
     "done": _Column("done", 0, right=True),
     "failed": _Column("failed", 2, right=True),
     "candles": _Column("candles", 2, right=True),
+    "rate": _Column("candles/s", 1, right=True),
+    "left": _Column("left", 1, right=True),
     "took": _Column("took", 3, right=True),
     "worker": _Column("worker", 1),
     "lease": _Column("lease ends", 1),
@@ -60,40 +59,34 @@ _COLUMNS = {
     "error": _Column("error", 8),
 }
 # Left out where no job has such a thing.
-_RARE = ("worker", "lease", "error")
+_RARE = ("rate", "left", "worker", "lease", "error")
 _Row = dict[str, Text]
 
 
 def jobs_table(
-    jobs: Sequence[CollectionJob],
+    jobs: Sequence[JobSummary],
     console: Console,
     now: datetime | None = None,
-    leases: Mapping[str, Lease] = MappingProxyType({}),
+    rates: Rates | None = None,
 ) -> Table:
-    """Return the jobs as a table for this console.
+    """Return the jobs as a table that is as wide as the console, at most.
 
-    On a terminal it is as wide as that, at most: columns that do not fit are left out, and what
-    is too long ends in an ellipsis. Elsewhere nothing is cut, and there is one line per job.
+    Columns that do not fit are left out, and what is too long ends in an ellipsis.
 
     Args:
         jobs: The jobs.
         console: Where the table is shown.
         now: The time; None takes the machine's.
-        leases: The leases of the jobs that have one, by the jobs' ids.
+        rates: The paces of the jobs, where they are watched.
     """
-    fits = console.is_terminal or "COLUMNS" in os.environ
     now = now or datetime.now(UTC)
-    rows = [_row(job, console, now, leases.get(job.id)) for job in jobs]
+    rows = [_row(job, console, now, None if rates is None else rates.of(job.id)) for job in jobs]
     widths = {
         name: _natural(name, rows)
         for name in _COLUMNS
         if name not in _RARE or any(row[name] for row in rows)
     }
-    if fits:
-        widths = _fitting(widths, console.width)
-    else:
-        del widths["bar"]
-        console.width = sum(widths.values()) + _GAP * len(widths)
+    widths = _fitting(widths, console.width)
     # The box has a blank between two columns, too.
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
     for name in (name for name in _COLUMNS if name in widths):
@@ -113,8 +106,8 @@ def jobs_table(
     return table
 
 
-def _row(job: CollectionJob, console: Console, now: datetime, lease: Lease | None) -> _Row:
-    stats = JobStats.from_job(job)
+def _row(job: JobSummary, console: Console, now: datetime, pace: Pace | None) -> _Row:
+    stats = job.stats
     width = 10 if console.width < 100 else 16
     return {
         "id": Text(escaped(job.id), "bold"),
@@ -123,9 +116,11 @@ def _row(job: CollectionJob, console: Console, now: datetime, lease: Lease | Non
         "done": Text(f"{stats.completed:,}/{stats.total:,}"),
         "failed": Text(f"{stats.failed:,}" if stats.failed else "", "bold red"),
         "candles": Text(f"{stats.total_candles:,}"),
+        "rate": Text("" if pace is None else f"{pace.candles:,.0f}", "cyan"),
+        "left": Text("" if pace is None or pace.left is None else duration(pace.left), "cyan"),
         "took": Text(took(job, now)),
-        "worker": Text("" if lease is None else escaped(lease.worker)),
-        "lease": _lease_end(lease, now),
+        "worker": Text("" if job.worker is None else escaped(job.worker)),
+        "lease": _lease_end(job, now),
         "created": Text(instant(job.created_at), "dim"),
         "source": Text(escaped(job.source)),
         "timeframe": Text(escaped(job.timeframe)),
@@ -134,13 +129,13 @@ def _row(job: CollectionJob, console: Console, now: datetime, lease: Lease | Non
     }
 
 
-def _lease_end(lease: Lease | None, now: datetime) -> Text:
-    if lease is None:
+def _lease_end(job: JobSummary, now: datetime) -> Text:
+    if job.expires_at is None:
         return Text()
-    return Text(expiry(lease, now), "" if lease.expires_at > now else "bold red")
+    return Text(expiry(job.expires_at, now), "" if job.expires_at > now else "bold red")
 
 
-def _first_error(job: CollectionJob) -> str:
+def _first_error(job: JobSummary) -> str:
     lines = (job.error_message or "").strip().splitlines()
     return escaped(lines[0]) if lines else ""
 
@@ -151,7 +146,8 @@ def _natural(name: str, rows: Sequence[_Row]) -> int:
 
 def _fitting(natural: dict[str, int], width: int) -> dict[str, int]:
     """Return the widths of the columns that fit, by their ranks; ids and errors give way."""
-    shortest = {"id": width // 3, "worker": _LEAST_WORKER, "error": _LEAST_ERROR}
+    worker = max(_LEAST_WORKER, width // 6)
+    shortest = {"id": width // 3, "worker": worker, "error": _LEAST_ERROR}
     least = {name: min(cells, shortest.get(name, cells)) for name, cells in natural.items()}
     chosen: dict[str, int] = {}
     for name in sorted(least, key=lambda name: _COLUMNS[name].rank):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -45,8 +46,12 @@ class StatusChange(NamedTuple):
     worker: str | None = None
 
 
-async def retried(repository: CollectionJobRepository, job: CollectionJob) -> StatusChange:
-    """Make a failed job pending.
+async def retried(
+    repository: CollectionJobRepository, job: CollectionJob, *, permanent: bool = False
+) -> StatusChange:
+    """Make a failed job pending, if there is a symbol in it that a retry can mend.
+
+    With ``permanent``, its permanent failures are to be tried again, too: their marks are removed.
 
     Not by ``update_status``: that would also take a job from the worker that claimed it meanwhile,
     for RUNNING may become PENDING. A copy with its revision is saved only if nobody did. Where jobs
@@ -54,6 +59,10 @@ async def retried(repository: CollectionJobRepository, job: CollectionJob) -> St
     attempts would go on being counted, and workers that give up after some would never try it.
     """
     while job.status is JobStatus.FAILED:
+        if permanent:
+            job = replace(job, permanent_failures=frozenset())
+        elif job.permanent_failures and not job.symbols_left:
+            raise _nothing_left(job)
         changed = await _given_back(repository, job)
         if changed is not None:
             if isinstance(repository, LeasesJobs):
@@ -113,9 +122,9 @@ async def released_if_expired(
     raise Refused(f"the lease of job {job.id!r} has not expired, or no longer exists")
 
 
-def has_expired(lease: Lease) -> bool:
-    """Return whether a lease seems to have expired, by the clock of this machine."""
-    return lease.expires_at <= datetime.now(UTC)
+def has_expired(expires_at: datetime | None) -> bool:
+    """Return whether there is a lease that seems to have expired, by the clock of this machine."""
+    return expires_at is not None and expires_at <= datetime.now(UTC)
 
 
 async def _given_back(
@@ -135,6 +144,14 @@ async def _ended(repository: LeasesJobs, lease: Lease) -> bool:
         return await repository.update_status(lease.job.id, JobStatus.PENDING, lease=lease)
     except LeaseLostError:
         return False
+
+
+def _nothing_left(job: CollectionJob) -> Refused:
+    failures = len(job.permanent_failures)
+    return Refused(
+        f"job {job.id!r} has nothing that a retry can mend: {failures:,} permanent"
+        f" failure{'' if failures == 1 else 's'}, which --permanent tries again all the same"
+    )
 
 
 def not_retried(job: CollectionJob) -> Refused:

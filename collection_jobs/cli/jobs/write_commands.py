@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import click
 
@@ -12,7 +13,6 @@ from collection_jobs.cli.failure import URL_VARIABLE, Failure, Refused
 from collection_jobs.cli.jobs.arguments import Words
 from collection_jobs.cli.jobs.changing import Action, ChangeReport, change_jobs
 from collection_jobs.cli.jobs.group import json_option, read_line, words_argument
-from collection_jobs.cli.jobs.leases import with_leases
 from collection_jobs.cli.jobs.selection import Chosen, Selection, select, selecting
 from collection_jobs.cli.jobs.transitions import (
     StatusChange,
@@ -67,6 +67,11 @@ def _words(words: Sequence[str], selection: Selection) -> Words:
 @click.command("retry")
 @words_argument("many", JobStatus.FAILED)
 @selecting(JobStatus.FAILED)
+@click.option(
+    "--permanent",
+    is_flag=True,
+    help="Try permanent failures again, too; they are no longer marked as permanent.",
+)
 @json_option
 def retry_command(
     words: Sequence[str],
@@ -74,11 +79,16 @@ def retry_command(
     source: str | None,
     every: bool,
     yes: bool,
+    permanent: bool,
     as_json: bool,
 ) -> None:
-    """Make failed jobs pending again; their outcomes stay."""
+    """Make failed jobs pending again; their outcomes stay.
+
+    A job in which every failure is permanent is left out.
+    """
     selection = Selection.of(statuses, source, every)
-    action = Action("retry", "retried", (JobStatus.FAILED,), _told(retried), not_retried)
+    retry = _told(partial(retried, permanent=permanent))
+    action = Action("retry", "retried", (JobStatus.FAILED,), retry, not_retried)
     change_jobs(_words(words, selection), selection, action, yes=yes, as_json=as_json)
 
 
@@ -166,23 +176,11 @@ async def _expired(repository: CollectionJobRepository, selection: Selection) ->
             "this store does not lease jobs, so no lease of it can have expired: name the jobs, or"
             " use --all"
         )
-    chosen, part = Chosen(), list[CollectionJob]()
-
-    async def look() -> None:
-        for lease in (await with_leases(repository, part)).leases.values():
-            if has_expired(lease):
-                chosen.add(lease.job)
-        part.clear()
-
+    chosen = Chosen()
     async for job in select(repository, selection, (JobStatus.RUNNING,)):
-        part.append(job)
-        if len(part) == _PART:
-            await look()
-    await look()
+        if has_expired(job.expires_at):
+            chosen.add(job)
     return chosen
-
-
-_PART = 500
 
 
 @click.command("delete")

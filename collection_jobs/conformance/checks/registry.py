@@ -42,7 +42,8 @@ _ONE_CALLER = frozenset(
         *("LIST-1", "LIST-2", "RECENT-1", "RECENT-2", "RUNNING-1"),
         *("STATUS-1", "STATUS-3", "FAILED-1", "FAILED-3", "STATS-1"),
         *("COMPLETED-1", "COMPLETED-3", "MANY-1", "MANY-2", "KEY-1", "KEY-2"),
-        *("ADD-1", "ADD-3"),
+        *("ADD-1", "ADD-3", "FAILURE-1", "FAILURE-2", "CURSOR-1"),
+        *("FIND-1", "FIND-2", "FIND-3", "PURGE-1"),
     }
 )
 """The laws that one caller alone can see broken, but for those of leases."""

@@ -11,7 +11,7 @@ Calls that save several jobs at one instant are looked at once more when that is
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from typing import cast
 
 from collection_jobs.conformance.history.attribution import attribute
 from collection_jobs.conformance.history.claims import add_claims, find_too_many
+from collection_jobs.conformance.history.counts import wrong_counts
 from collection_jobs.conformance.history.history import Event, is_hung
 from collection_jobs.conformance.history.listings import (
     Ages,
@@ -27,7 +28,7 @@ from collection_jobs.conformance.history.listings import (
     readings,
 )
 from collection_jobs.conformance.history.multi_key import find_partial_save
-from collection_jobs.conformance.history.search import find_order
+from collection_jobs.conformance.history.purges import PurgeSearch
 from collection_jobs.conformance.history.sequential_spec import JobOperation, operation
 from collection_jobs.conformance.history.timeline import bars, draw
 from collection_jobs.conformance.spec.calls import NoAnswer
@@ -112,7 +113,7 @@ def _check(
     findings: list[Finding] = []
     believed: list[Event] = []
     for event in events:
-        violation = _wrong_error(event)
+        violation = _wrong_error(event) or _no_number(event)
         if violation is None:
             believed.append(event)
         else:
@@ -127,14 +128,31 @@ def _check(
         findings += [_alone(event, violation) for violation in judge_shown(event, ages)][:1]
         for job_id, reading in readings(event, ids, ages):
             jobs.setdefault(job_id, []).append(reading)
-    for job_id, operations in jobs.items():
+    purges = PurgeSearch.of(believed, exact=among is None)
+    for job_id, operations in jobs.items() if not purges.are_too_many else ():
         state = initial.get(job_id, ABSENT)
-        if find_order(operations, state) is not None:
-            found = attribute(operations, state, events)
+        stuck = purges.stuck(job_id, operations, state)
+        if stuck is not None:
+            found = attribute(stuck, state, events)
             law, message = found.violation.law, found.violation.message
             drawn = bars(found.operations)
             findings.append(Finding(law, message, draw(found), drawn, job_id=job_id))
-    return findings or [*find_partial_save(jobs, initial), *find_too_many(believed)]
+    return findings or list(_of_several_jobs(believed, jobs, initial, purges))
+
+
+def _of_several_jobs(
+    events: Sequence[Event],
+    jobs: Mapping[str, Sequence[JobOperation]],
+    initial: Mapping[str, JobState],
+    purges: PurgeSearch,
+) -> Iterator[Finding]:
+    """Judge what shows only with all jobs, each of which has an order by itself."""
+    yield from find_too_many(events)
+    yield from purges.wrong_numbers(jobs)
+    if not purges.events:
+        yield from find_partial_save(jobs, initial)
+    if purges.exact:
+        yield from wrong_counts(events, jobs, initial, purges)
 
 
 def _wrong_error(event: Event) -> Violation | None:
@@ -150,6 +168,18 @@ def _wrong_error(event: Event) -> Violation | None:
         text = "{} {}, though the engine serves each of these calls alone"
         return Violation("ERROR-1", text, (event.call, event.outcome))
     return unexpected(event.call, event.outcome, operation.laws.answer)[0]
+
+
+def _no_number(event: Event) -> Violation | None:
+    """Return the violation of a purge that does not say how many jobs it deleted."""
+    outcome, operation = event.outcome, OPERATIONS[event.call.method]
+    if not (event.call.counts_jobs and operation.writes) or outcome is None:
+        return None
+    limit: int = event.call.argument("limit")
+    if type(outcome.value) is int and 0 <= outcome.value <= limit:
+        return None
+    text = f"{{}} {{}}; the number of deleted jobs is due, at most {limit}"
+    return Violation(operation.laws.answer, text, (event.call, outcome))
 
 
 def _alone(event: Event, violation: Violation) -> Finding:

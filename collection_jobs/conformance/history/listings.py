@@ -14,11 +14,10 @@ from datetime import datetime
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.history.sequential_spec import JobOperation, listed, missed
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
-from collection_jobs.conformance.spec.listings import is_list_of_jobs, page_of, sort_key
-from collection_jobs.conformance.spec.model import Facts, JobState, facts_of
+from collection_jobs.conformance.spec.listings import Listed, page_of, sort_key
+from collection_jobs.conformance.spec.model import Facts, JobState
 from collection_jobs.conformance.spec.operations import listing_of
 from collection_jobs.conformance.spec.signatures import SAVES
-from collection_jobs.job import CollectionJob
 
 __all__ = ["Ages", "judge_shown", "readings"]
 
@@ -72,10 +71,10 @@ def judge_shown(call_event: Event, ages: Ages) -> Iterator[Violation]:
     call, outcome = call_event.call, call_event.outcome
     listing = listing_of(call)
     law = listing.law
-    if outcome is None or not is_list_of_jobs(outcome.value):
-        yield Violation(law, "{} {}; a list of jobs is due", (call, outcome))
+    if outcome is None or not listing.is_shown(outcome.value):
+        yield Violation(law, f"{{}} {{}}; {listing.due} is due", (call, outcome))
         return
-    found = [facts_of(job) for job in outcome.value]
+    found = [listing.facts(job) for job in outcome.value]
     ids = [facts.id for facts in found]
     offset, limit = page_of(call)
     if len(set(ids)) < len(ids):
@@ -83,7 +82,7 @@ def judge_shown(call_event: Event, ages: Ages) -> Iterator[Violation]:
     elif found != sorted(found, key=sort_key, reverse=listing.newest_first):
         yield Violation(law, "{} showed the jobs in the wrong order: {}", (call, _shown(ids)))
     for facts in found:
-        if not listing.matches(call, facts):
+        if listing.matches(call, facts) is False:
             text = "{} showed the job {}, which does not match: it is {}, created at {}"
             yield Violation(law, text, (call, facts.id, Verbatim(facts.status), facts.created_at))
     if limit is not None and len(ids) > limit:
@@ -110,15 +109,16 @@ def readings(event: Event, ids: Iterable[str], ages: Ages) -> Iterator[tuple[str
         ids: Every id of the history.
         ages: Those of the history.
     """
-    if event.outcome is None or not is_list_of_jobs(event.outcome.value):
+    listing = listing_of(event.call)
+    if event.outcome is None or not listing.is_shown(event.outcome.value):
         return
-    shown: dict[str, CollectionJob] = {job.id: job for job in event.outcome.value}
+    shown: dict[str, Listed] = {job.id: job for job in event.outcome.value}
     for job_id, job in shown.items():
         yield job_id, listed(event, job)
     offset, limit = page_of(event.call)
     if offset:
         return  # a job that is missing may be among those passed over
-    newest_first = listing_of(event.call).newest_first
+    newest_first = listing.newest_first
     has_room = limit is None or len(event.outcome.value) < limit
     absent = missed(event)
     for job_id in ids:

@@ -7,24 +7,26 @@ state afterwards, or None where the answer that came back is impossible in that 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.finding import admitted_summary, facts_of_summary
 from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.leasing import is_claimable
-from collection_jobs.conformance.spec.listings import sort_key
+from collection_jobs.conformance.spec.listings import Listed, sort_key
 from collection_jobs.conformance.spec.model import (
     Facts,
     JobState,
     Span,
     admitted,
     facts_of,
-    seen,
 )
 from collection_jobs.conformance.spec.operations import OPERATIONS, judge, listing_of, part_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
+from collection_jobs.query import JobSummary
 
 __all__ = [
     "JobOperation",
@@ -54,6 +56,8 @@ class JobOperation(NamedTuple):
     """The job as a read showed it."""
     facts: Facts | None = None
     """The facts of the job as a read showed it."""
+    summary: JobSummary | None = None
+    """What a read showed of the job where it did not show it whole."""
     part: Call | None = None
     """What the event's call did to this job, where it did something to others, too."""
 
@@ -86,8 +90,10 @@ def operation(event: Event, job_id: str, wall: Span) -> JobOperation:
     )
 
 
-def listed(event: Event, job: CollectionJob) -> JobOperation:
+def listed(event: Event, job: Listed) -> JobOperation:
     """Return the read of a job that a call showed; a listing, too, was one to that job."""
+    if isinstance(job, JobSummary):
+        return _summarized(event, job)
     found, revision = facts_of(job), job.revision
 
     def step(state: JobState) -> JobState | None:
@@ -96,12 +102,22 @@ def listed(event: Event, job: CollectionJob) -> JobOperation:
     return JobOperation(event, event.began, event.ended, step, reads=True, shown=job, facts=found)
 
 
+def _summarized(event: Event, summary: JobSummary) -> JobOperation:
+    found = facts_of_summary(summary)
+
+    def step(state: JobState) -> JobState | None:
+        return admitted_summary(state, summary, found)
+
+    return JobOperation(event, event.began, event.ended, step, reads=True, summary=summary)
+
+
 def missed(event: Event) -> JobOperation:
     """Return what a listing tells of a job that it left out: that it did not match."""
     call, matches = event.call, listing_of(event.call).matches
 
     def step(state: JobState) -> JobState | None:
-        return None if state.facts is not None and matches(call, state.facts) else state
+        out = state.facts is not None and matches(call, state.facts) is True
+        return None if out else state
 
     return JobOperation(event, event.began, event.ended, step, reads=True)
 
@@ -123,7 +139,8 @@ def passed_over(event: Event) -> JobOperation:
 
 def without_revision(operation: JobOperation) -> JobOperation:
     """Return the same operation, of which only the job's fields are believed."""
-    found = operation.facts
+    summary = operation.summary
+    found = operation.facts if summary is None else facts_of_summary(summary)
     if found is None:
         return operation
 
@@ -131,7 +148,10 @@ def without_revision(operation: JobOperation) -> JobOperation:
         if state.facts is None:
             return None
         blank = state._replace(revision=None, least=None, spent=frozenset())
-        after = admitted(blank, found, 0)
+        if summary is not None:
+            after = admitted_summary(blank, replace(summary, revision=0), found)
+        else:
+            after = admitted(blank, found, 0)
         return None if after is None else after._replace(revision=None, least=None)
 
     return operation._replace(step=step)
@@ -145,14 +165,19 @@ def why(operation: JobOperation, state: JobState) -> tuple[Violation, ...]:
     if call.job_is_in_answer and operation.reads:
         text = "{} {}; an older job that could be taken was passed over"
         return (Violation("LEASE-1", text, (call, outcome)),)
+    if call.counts_jobs:
+        text = "{} {}; in no order of the calls is that right of this job"
+        return (Violation(OPERATIONS[call.method].laws.answer, text, (call, outcome)),)
     if not call.is_listing:
         return judge(state, call, part_of(operation.event.call, _only_id(call), outcome))[1]
-    law = listing_of(call).law
-    if operation.shown is None:
+    listing = listing_of(call)
+    law = listing.law
+    shown = operation.shown or operation.summary
+    if shown is None:
         return (Violation(law, "{} left out a job that matches", (call,)),)
     if state.facts is None:
         return (Violation(law, "{} showed a job that is not stored", (call,)),)
-    return seen(state._replace(former=None), operation.shown, call, law)[1]
+    return listing.judge_item(state, shown, call, law)
 
 
 def _only_id(call: Call) -> str:

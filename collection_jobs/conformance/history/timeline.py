@@ -74,9 +74,13 @@ def _job(facts: Facts, revision: object) -> str:
         ("completed", facts.completed_symbols),
         ("failed", facts.failed_symbols),
         ("metadata", facts.metadata),
+        ("failures counted", facts.failure_counts),
+        ("cursors", facts.cursors),
     ):
         if outcomes:
             parts.append(f"{word} {shown(dict(sorted(outcomes)))}")
+    if facts.permanent_failures:
+        parts.append(f"permanent {shown(sorted(facts.permanent_failures))}")
     return f"the job {facts.id!a} ({', '.join(parts)})"
 
 

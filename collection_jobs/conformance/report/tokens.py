@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -25,6 +26,7 @@ from collection_jobs.conformance.spec.calls import (
 )
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
@@ -62,6 +64,9 @@ def _plain(value: object) -> object:
             return _plain_time(value)
         case Lease() | CollectionJob():
             return _plain_value(value)
+        case JobQuery():
+            given = ((item.name, getattr(value, item.name)) for item in fields(value))
+            return ["query", _plain({name: it for name, it in given if it is not None})]
         case Held():
             return ["held", value.name, _plain(value.changes)]
         case Change():
@@ -71,11 +76,17 @@ def _plain(value: object) -> object:
         case Once():
             return ["once", *map(_plain, value)]
         case tuple() | list() | set() | frozenset():
-            return ["many", *map(_plain, cast("tuple[object, ...]", value))]
+            return _plain_items(cast("Collection[object]", value))
         case _ if hasattr(value, "items"):
             return {key: _plain(item) for key, item in cast("dict[str, object]", value).items()}
         case _:
             return value
+
+
+def _plain_items(values: Collection[object]) -> list[object]:
+    if isinstance(values, set | frozenset):  # of names, or of statuses
+        return ["set", *map(_plain, sorted(cast("AbstractSet[str]", values)))]
+    return ["many", *map(_plain, values)]
 
 
 def _plain_value(value: Kept) -> list[object]:
@@ -111,6 +122,8 @@ def _value(plain: Any) -> Any:
             return datetime.fromisoformat(text).astimezone(ZoneInfo(key))
         case ["many", *items]:
             return tuple(map(_value, items))
+        case ["set", *items]:
+            return frozenset(map(_value, items))
         case ["once", *items]:
             return Once(map(_value, items))
         case list():
@@ -125,6 +138,8 @@ def _part_of_a_step(plain: Any) -> Any:
             return example_job(name, **_value(odd))
         case ["lease", given]:
             return Lease(**_value(given))
+        case ["query", given]:
+            return JobQuery(**_value(given))
         case ["held", name, changes]:
             return Held(name, _value(changes))
         case ["change", method, arguments, keywords]:

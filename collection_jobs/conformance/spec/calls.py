@@ -16,6 +16,8 @@ from collection_jobs.conformance.spec.plain_code import (
     text_code,
 )
 from collection_jobs.conformance.spec.signatures import (
+    COUNTS_JOBS,
+    LISTS_JOBS,
     NAMES_ONE_JOB,
     NAMES_SEVERAL_JOBS,
     SIGNATURES,
@@ -25,8 +27,10 @@ from collection_jobs.conformance.spec.signatures import (
     jobs_named,
     with_jobs_named,
 )
+from collection_jobs.fields import FIELD_NAMES
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
+from collection_jobs.query import JobQuery, JobSummary
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown, type_name
 
@@ -51,8 +55,6 @@ __all__ = [
     "id_of",
     "spoil",
 ]
-
-_LISTINGS = SIGNATURES.keys() - NAMES_ONE_JOB.keys() - NAMES_SEVERAL_JOBS.keys() - TAKES_A_JOB
 
 _EXAMPLE: dict[str, Any] = {
     "source": "binance",
@@ -90,15 +92,15 @@ WAIT = "wait"
 
 
 def spoil(value: object) -> None:
-    """Misuse a job or a list that a repository gave out, as a careless caller might."""
-    if isinstance(value, list):
+    """Misuse a job, a list or a dict that a repository gave out, as a careless caller might."""
+    if isinstance(value, list | dict):
         value.clear()
     if isinstance(value, Lease):
         value = value.job
     if isinstance(value, CollectionJob):
-        for outcomes in (value.completed_symbols, value.failed_symbols, value.metadata):
+        for name in FIELD_NAMES:
             with suppress(AttributeError, TypeError):  # read-only, as it should be
-                cast("dict[str, Any]", outcomes).clear()
+                cast("dict[str, Any]", getattr(value, name)).clear()
 
 
 class Once(tuple[Any, ...]):
@@ -116,8 +118,13 @@ class Call:
 
     @property
     def is_listing(self) -> bool:
-        """Whether the call is about whichever jobs match, and not about some that it names."""
-        return self.method in _LISTINGS
+        """Whether the call lists whichever jobs match, and names none."""
+        return self.method in LISTS_JOBS
+
+    @property
+    def counts_jobs(self) -> bool:
+        """Whether the call is about whichever jobs match, and tells only how many there are."""
+        return self.method in COUNTS_JOBS
 
     @property
     def jobs(self) -> tuple[CollectionJob, ...]:
@@ -342,6 +349,8 @@ def code(value: object) -> str:
             return datetime_code(value) if isinstance(value, datetime) else duration_code(value)
         case CollectionJob() | Lease():
             return _lease_code(value) if isinstance(value, Lease) else _job_code(value)
+        case JobQuery():
+            return _query_code(value)
         case Held():
             return str(value)
         case str():
@@ -361,6 +370,9 @@ def code(value: object) -> str:
 
 
 def _representation(value: object) -> str:
+    if isinstance(value, frozenset):  # sorted: its order is another in each process
+        items = ", ".join(sorted(map(code, cast("frozenset[object]", value))))
+        return f"frozenset({{{items}}})" if items else "frozenset()"
     try:
         return str.__str__(repr(value))
     except Exception:  # noqa: BLE001 - a value's own repr may raise anything
@@ -403,6 +415,14 @@ def _job_code(job: CollectionJob) -> str:
     return f"example_job({', '.join(parts)})"
 
 
+def _query_code(query: JobQuery) -> str:
+    given = {item.name: getattr(query, item.name) for item in fields(query)}
+    if query.statuses is not None:  # in an order that is the same in each process
+        given["statuses"] = tuple(status for status in JobStatus if status in query.statuses)
+    parts = [f"{name}={code(value)}" for name, value in given.items() if value is not None]
+    return f"JobQuery({', '.join(parts)})"
+
+
 def _lease_code(lease: Lease) -> str:
     """Print a lease as Python: without when it expires, which has no meaning to a store."""
     plain = example_lease(lease.job.id)
@@ -436,8 +456,12 @@ def brief(value: object) -> str:
             f"the lease of {brief(value.job)}, worker {code(value.worker)}, token {value.token},"
             f" attempt {value.attempt}"
         )
+    if isinstance(value, JobSummary):
+        return f"the summary of the job {code(value.id)} at revision {value.revision}"
     if isinstance(value, list):
         return f"[{', '.join(map(brief, cast('list[object]', value)))}]"
-    if isinstance(value, datetime | timedelta | JobStatus):
+    if isinstance(value, dict) and JobStatus.PENDING in value:
+        return code(cast("dict[object, object]", value))
+    if isinstance(value, datetime | timedelta | JobStatus | JobQuery):
         return code(value)
     return shown(value)

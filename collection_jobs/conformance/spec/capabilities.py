@@ -7,11 +7,19 @@ from types import MappingProxyType
 
 from collection_jobs.capabilities import (
     AddsJobs,
+    FindsJobs,
     PagesByKey,
+    Purges,
     RecordsCompletedSymbols,
+    RecordsCursors,
+    RecordsFailures,
     SavesMany,
 )
-from collection_jobs.leasing import LeasesJobs
+from collection_jobs.leasing import (
+    LeasesJobs,
+    RecordsCursorsUnderLease,
+    RecordsFailuresUnderLease,
+)
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = [
@@ -22,6 +30,7 @@ __all__ = [
     "NINE",
     "PROTOCOLS",
     "REDECLARED",
+    "REDECLARING",
     "not_declared",
     "protocols_of",
 ]
@@ -47,7 +56,17 @@ LEASES = LeasesJobs.__name__
 PROTOCOLS: Mapping[str, type] = MappingProxyType(
     {
         each.__name__: each
-        for each in (RecordsCompletedSymbols, SavesMany, PagesByKey, AddsJobs, LeasesJobs)
+        for each in (
+            RecordsCompletedSymbols,
+            SavesMany,
+            PagesByKey,
+            AddsJobs,
+            LeasesJobs,
+            RecordsFailures,
+            RecordsCursors,
+            FindsJobs,
+            Purges,
+        )
     }
 )
 """The optional Protocols by name. An adapter declares one by having its methods, and by nothing
@@ -68,14 +87,28 @@ def _introduced() -> dict[str, str]:
 METHODS: Mapping[str, str] = MappingProxyType(_introduced())
 """For each method that an optional Protocol introduces, the Protocol."""
 
-REDECLARED: Mapping[str, str] = MappingProxyType(
+_COMBINED = (RecordsFailuresUnderLease, RecordsCursorsUnderLease)
+"""Protocols that an adapter has by having two others, whose methods then take more."""
+
+REDECLARING: Mapping[str, type] = MappingProxyType(
     {
-        method: name
-        for name, protocol in PROTOCOLS.items()
+        method: protocol
+        for protocol in (*PROTOCOLS.values(), *_COMBINED)
         for method in vars(protocol)
-        if not method.startswith("_") and METHODS.get(method) != name
+        if not method.startswith("_") and METHODS.get(method) != protocol.__name__
     }
 )
+"""For each method that takes more where an adapter has another Protocol, what declares it so."""
+
+
+def _needed(method: str) -> str:
+    """Return the optional Protocol without which a method does not take more."""
+    protocol = REDECLARING[method]
+    names = (protocol.__name__, *(base.__name__ for base in protocol.__bases__))
+    return next(name for name in names if name in PROTOCOLS and name != METHODS.get(method))
+
+
+REDECLARED: Mapping[str, str] = MappingProxyType({method: _needed(method) for method in REDECLARING})
 """For each method that takes more where an adapter has an optional Protocol, the Protocol."""
 
 

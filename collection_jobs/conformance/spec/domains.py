@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -30,14 +31,23 @@ __all__ = [
     "SIZES",
     "classes_of",
     "classes_of_field",
+    "domain_of",
     "values_of",
 ]
 
 CHOSEN: tuple[Field, ...] = tuple(one for one in FIELDS if one.name != "revision")
 """The fields whose values a caller chooses."""
 
-OF_SYMBOLS: Mapping[str, int] = MappingProxyType({"completed_symbols": 0, "failed_symbols": 1})
-"""The mappings whose keys are symbols of the job: which third of the symbols each is given."""
+OF_SYMBOLS: Mapping[str, int] = MappingProxyType(
+    {
+        "completed_symbols": 0,
+        "failed_symbols": 1,
+        "permanent_failures": 1,
+        "failure_counts": 1,
+        "cursors": 2,
+    }
+)
+"""The fields whose items are about symbols of the job: which third of the symbols each is given."""
 
 NONE = "None"
 """The class of the value None, of a field that may have it."""
@@ -138,7 +148,9 @@ DOMAINS: Mapping[FieldKind, Domain] = MappingProxyType(
     {
         FieldKind.NAME: NAME_CLASSES,
         FieldKind.NAMES: NAME_CLASSES,
+        FieldKind.NAME_SET: NAME_CLASSES,
         FieldKind.INSTANT: INSTANTS,
+        FieldKind.INSTANTS: INSTANTS,
         FieldKind.STATUS: MappingProxyType({one.value: (one,) for one in JobStatus}),
         FieldKind.TEXT: TEXT_CLASSES,
         FieldKind.COUNTS: COUNTS,
@@ -151,6 +163,8 @@ DOMAINS: Mapping[FieldKind, Domain] = MappingProxyType(
 SIZES: Mapping[FieldKind, tuple[int, ...]] = MappingProxyType(
     {
         FieldKind.NAMES: (1, 30, 300, 2_000, 20_000),
+        FieldKind.NAME_SET: (0, 1, 30, 300, 1_000),
+        FieldKind.INSTANTS: (0, 1, 30, 300, 1_000),
         FieldKind.COUNTS: (0, 1, 30, 300, 1_000),
         FieldKind.TEXTS: (0, 1, 30, 300, 1_000),
     }
@@ -176,6 +190,29 @@ def values_of(domain: Domain) -> tuple[Any, ...]:
     return tuple(value for values in domain.values() for value in values)
 
 
+@lru_cache(maxsize=64)
+def domain_of(field: Field) -> Domain:
+    """Return what of the domain of its kind a field may hold: an item, where it holds several."""
+    domain = DOMAINS[field.kind]
+    if field.kind is not FieldKind.COUNTS:
+        return domain
+    kept = {
+        name: tuple(value for value in values if _is_item(field, value))
+        for name, values in domain.items()
+    }
+    return {name: values for name, values in kept.items() if values}
+
+
+def _is_item(field: Field, value: int) -> bool:
+    """Return whether a field may hold a count; one that grows, also when it has grown by one."""
+    grown = value + 1 if field.name == "failure_counts" else value
+    try:
+        field.check({"a": value, "b": grown})
+    except ValueError:
+        return False
+    return True
+
+
 def classes_of_field(field: Field) -> tuple[str, ...]:
     """Return the classes of the values of a field, those of its items and of its sizes included."""
     items = SIZES.get(field.kind)
@@ -183,7 +220,7 @@ def classes_of_field(field: Field) -> tuple[str, ...]:
         return (*DOMAINS[field.kind], *((NONE,) if field.optional else ()))
     of_keys = () if field.kind is FieldKind.NAMES or field.name in OF_SYMBOLS else NAME_CLASSES
     return (
-        *DOMAINS[field.kind],
+        *domain_of(field),
         *(f"key {name}" for name in of_keys),
         *map(_size_class, items),
     )
@@ -207,7 +244,7 @@ def classes_of(field: Field, value: Any) -> Iterator[str]:
         return
     size = len(value)
     yield from (_size_class(one) for one in sizes if (size >= one if one > 1 else size == one))
-    if field.kind is FieldKind.NAMES:
+    if field.kind in (FieldKind.NAMES, FieldKind.NAME_SET):
         yield from _known(known, value)
         return
     mapping = cast("Mapping[str, Any]", value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from random import Random
 from typing import Any, cast
 
@@ -14,9 +15,10 @@ from collection_jobs.conformance.spec.domains import (
     INSTANTS,
     OF_SYMBOLS,
     SIZES,
+    domain_of,
     values_of,
 )
-from collection_jobs.fields import Field
+from collection_jobs.fields import Field, FieldKind
 from collection_jobs.job import CollectionJob
 
 __all__ = ["awkward_jobs", "draw_job", "draw_value", "large_job"]
@@ -28,6 +30,7 @@ _APART = frozenset({"id", "symbols", "start", "end", *OF_SYMBOLS})
 """The fields whose values depend on each other, and the id."""
 _PLAIN_FIELDS = tuple(one for one in CHOSEN if one.name not in _APART)
 _SYMBOLS_OF_EACH = 9
+_A_CURSOR = datetime(2024, 3, 1, 12, 30, 0, 1, tzinfo=UTC)
 _LONG = 300
 """The most characters of a text that is drawn, but rarely."""
 
@@ -47,12 +50,22 @@ def _awkward(job_id: str, number: int) -> CollectionJob:
     given["symbols"] = symbols
     for one in CHOSEN:
         if one.name in OF_SYMBOLS:
-            values = _VALUES[one.kind]
             third = symbols[OF_SYMBOLS[one.name] :: 3]
-            given[one.name] = {
-                symbol: _nth_of(values, number + step) for step, symbol in enumerate(third)
-            }
+            values = [_item(one, number, step) for step in range(len(third))]
+            given[one.name] = _items(one, dict(zip(third, values, strict=True)))
     return example_job(job_id, **given)
+
+
+def _item(field: Field, number: int, step: int) -> Any:
+    """Return what a field holds of one symbol; a cursor must lie within the range, as its bound."""
+    if field.kind is FieldKind.INSTANTS:
+        return _nth_of(_INSTANTS, number)
+    return _nth_of(values_of(domain_of(field)), number + step)
+
+
+def _items(field: Field, values: dict[str, Any]) -> Any:
+    """Return what a field holds of some symbols: values by them, or the symbols alone."""
+    return frozenset(values) if field.kind is FieldKind.NAME_SET else values
 
 
 def _nth_of(values: tuple[Any, ...], number: int) -> Any:
@@ -83,6 +96,9 @@ def large_job(job_id: str, symbols: int, **given: Any) -> CollectionJob:
     outcomes = {
         "completed_symbols": {name: number for number, name in enumerate(names[::2])},
         "failed_symbols": dict.fromkeys(names[1::2], "boom"),
+        "permanent_failures": frozenset(names[1::2]),
+        "failure_counts": {name: number + 1 for number, name in enumerate(names[1::2])},
+        "cursors": dict.fromkeys(names[1::2], _A_CURSOR),
     }
     return example_job(job_id, **{"symbols": names, **outcomes, **given})
 
@@ -91,7 +107,7 @@ def draw_value(random: Random, field: Field) -> Any:
     """Draw a value of a field that stands by itself: each class as often as each other."""
     if field.optional and random.random() < 0.3:
         return None
-    domain = DOMAINS[field.kind]
+    domain = domain_of(field)
     value = random.choice(domain[random.choice(list(domain))])
     if field.kind in SIZES:
         return {
@@ -131,9 +147,28 @@ def draw_job(random: Random, job_id: str, **given: Any) -> CollectionJob:
     drawn["symbols"] = symbols
     for one in CHOSEN:
         if one.name in OF_SYMBOLS and one.name not in given:
-            drawn[one.name] = {
-                symbol: _short(random, random.choice(_VALUES[one.kind]))
-                for symbol in symbols[OF_SYMBOLS[one.name] :: 3]
-                if random.random() < 0.5
-            }
-    return example_job(job_id, **(drawn | given))
+            values = values_of(domain_of(one))
+            drawn[one.name] = _items(
+                one,
+                {
+                    symbol: _short(random, random.choice(values))
+                    for symbol in symbols[OF_SYMBOLS[one.name] :: 3]
+                    if random.random() < 0.5
+                },
+            )
+    return example_job(job_id, **_fitting(drawn | given))
+
+
+def _fitting(given: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what no job may hold: marks of symbols that did not fail, cursors out of range."""
+    fitting = dict(given)
+    plain = example_job()
+    start, end = given.get("start", plain.start), given.get("end", plain.end)
+    if "permanent_failures" in given:
+        fitting["permanent_failures"] = given["permanent_failures"] & given["failed_symbols"].keys()
+    if "cursors" in given:
+        cursors: dict[str, datetime] = given["cursors"]
+        fitting["cursors"] = {
+            symbol: min(max(until, start), end) for symbol, until in cursors.items()
+        }
+    return fitting

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-__all__ = ["IN_ZONES", "in_zone"]
+__all__ = ["IN_ZONES", "in_zone", "utc"]
 
 
 def _fixed(**offset: int) -> Callable[[datetime], datetime]:
@@ -43,3 +44,10 @@ def in_zone(name: str, instant: datetime) -> datetime:
     with suppress(OverflowError):
         return IN_ZONES[name](instant)
     return instant.astimezone(UTC)
+
+
+def utc(instant: Any) -> Any:
+    """Give an instant in UTC: in the fold of another zone, it equals no instant of UTC."""
+    if instant is None or instant.tzinfo is UTC:
+        return instant
+    return (instant.replace(tzinfo=None) - instant.utcoffset()).replace(tzinfo=UTC, fold=0)

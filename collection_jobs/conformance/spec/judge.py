@@ -10,7 +10,8 @@ function judges which method stands in the registry of operations.
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import TypeVar
 
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
@@ -34,11 +35,15 @@ __all__ = [
     "judge_deletion",
     "judge_failure",
     "judge_read",
+    "judge_refusal",
     "judge_stats",
     "judge_status",
     "permits",
+    "with_failure",
     "with_status",
 ]
+
+_Item = TypeVar("_Item", tuple[str, int], tuple[str, str], tuple[str, datetime])
 
 _PERMITTED = frozenset(
     {
@@ -128,7 +133,7 @@ def with_status(facts: Facts, status: str, error_message: str | None, span: Span
     message = None if error_message is None else storable(error_message)
     # By position, as in `facts_of`: this is made for every change of status that a search tries.
     lifecycle = (status, started_at, finished_at, message)
-    return Facts(*facts[:7], *lifecycle, *facts[11:])
+    return Facts._make((*facts[:7], *lifecycle, *facts[11:]))
 
 
 def changed(state: JobState, facts: Facts, blame: str, *, surely: bool = False) -> JobState:
@@ -152,36 +157,57 @@ def changed(state: JobState, facts: Facts, blame: str, *, surely: bool = False) 
 
 def judge_failure(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge an ``add_failed_symbol``."""
-    _, symbol, error = call.arguments[:3]
-    return _add_outcome(state, call, outcome, "FAILED", failed={(symbol, storable(error))})
+    recorded = None
+    if state.facts is not None:
+        recorded = with_failure(state.facts, *call.arguments[1:3], permanent=False)
+    return _add_outcome(state, call, outcome, "FAILED", recorded)
+
+
+def with_failure(facts: Facts, symbol: str, error: str, *, permanent: bool) -> Facts:
+    """Return the facts after a failure of a symbol: it is counted, and a cursor stays."""
+    others = _of_others(facts.failed_symbols, symbol)
+    count = sum(number for name, number in facts.failure_counts if name == symbol)
+    marked = facts.permanent_failures - {symbol}
+    return facts._replace(
+        completed_symbols=_of_others(facts.completed_symbols, symbol),
+        failed_symbols=others | {(symbol, storable(error))},
+        permanent_failures=marked | {symbol} if permanent else marked,
+        failure_counts=_of_others(facts.failure_counts, symbol) | {(symbol, count + 1)},
+    )
+
+
+def _with_completion(facts: Facts, symbol: str, candles: int) -> Facts:
+    """Return the facts after a completion of a symbol: its failures stay counted."""
+    return facts._replace(
+        completed_symbols=_of_others(facts.completed_symbols, symbol) | {(symbol, candles)},
+        failed_symbols=_of_others(facts.failed_symbols, symbol),
+        permanent_failures=facts.permanent_failures - {symbol},
+        cursors=_of_others(facts.cursors, symbol),
+    )
+
+
+def _of_others(items: frozenset[_Item], symbol: str) -> frozenset[_Item]:
+    return frozenset(item for item in items if item[0] != symbol)
 
 
 def judge_completion(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge an ``add_completed_symbol``."""
-    _, symbol, candles = call.arguments[:3]
-    return _add_outcome(state, call, outcome, "COMPLETED", completed={(symbol, candles)})
+    recorded = None
+    if state.facts is not None:
+        recorded = _with_completion(state.facts, *call.arguments[1:3])
+    return _add_outcome(state, call, outcome, "COMPLETED", recorded)
 
 
 def _add_outcome(
-    state: JobState,
-    call: Call,
-    outcome: Outcome,
-    family: str,
-    *,
-    completed: AbstractSet[tuple[str, int]] = frozenset(),
-    failed: AbstractSet[tuple[str, str]] = frozenset(),
+    state: JobState, call: Call, outcome: Outcome, family: str, recorded: Facts | None
 ) -> Judgement:
-    """Judge the recording of one outcome: the twins differ in nothing but what they record."""
-    symbol = call.arguments[1]
+    """Judge the recording of one outcome, which leaves these facts where there is a job."""
     law = f"{family}-1"
     facts = state.facts
-    if facts is None or symbol not in facts.symbols:
-        return _refused_outcome(state, call, outcome, f"{family}-3")
+    if facts is None or recorded is None or call.arguments[1] not in facts.symbols:
+        return judge_refusal(state, call, outcome, f"{family}-3")
     if outcome.error is not None:
         return state, unexpected(call, outcome, law)
-    completed |= {item for item in facts.completed_symbols if item[0] != symbol}
-    failed |= {item for item in facts.failed_symbols if item[0] != symbol}
-    recorded = Facts(*facts[:11], frozenset(completed), frozenset(failed), *facts[13:])
     after = changed(state, recorded, law)
     if outcome.value is not None:
         text = "{} {}; {} returns None"
@@ -189,7 +215,8 @@ def _add_outcome(
     return after, ()
 
 
-def _refused_outcome(state: JobState, call: Call, outcome: Outcome, law: str) -> Judgement:
+def judge_refusal(state: JobState, call: Call, outcome: Outcome, law: str) -> Judgement:
+    """Judge a call about a symbol of a job where there is no such job, or no such symbol of it."""
     after = state.blaming(law) if state.blame == "GET-1" else state
     error = outcome.error
     due: type[CollectionJobError] = UnknownSymbolError

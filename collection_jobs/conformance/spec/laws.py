@@ -155,7 +155,8 @@ _ALL = (
     Law(
         "FAILED-1",
         "the last outcome counts",
-        "Records the failure; the last outcome of a symbol counts, and replaces its former one.",
+        "Records the failure; the last outcome of a symbol counts, and replaces its former one."
+        " The symbol's count in failure_counts grows by one, and the failure is not permanent.",
         methods=_SAVED | {"add_failed_symbol"},
     ),
     Law(
@@ -189,7 +190,8 @@ _ALL = (
         "CANCEL-1",
         "cancelled: wholly or not at all",
         "A call cancelled at any point, opening and closing included, took effect wholly or not at"
-        " all, and the repository works on, with nothing held.",
+        " all, its outcome is settled when the caller hears of the cancellation, and the repository"
+        " works on, with nothing held: not after one such cancellation, and not after a hundred.",
     ),
     Law(
         "TIME-1",
@@ -368,6 +370,61 @@ _ALL = (
         " more.",
         capability="LeasesJobs",
         methods=_WRITTEN,
+    ),
+    Law(
+        "FAILURE-1",
+        "permanent while it is the last outcome",
+        "As FAILED-1; the symbol is in permanent_failures exactly when its last outcome is a failure"
+        " that was recorded as permanent.",
+        capability="RecordsFailures",
+        methods=_SAVED,
+    ),
+    Law(
+        "FAILURE-2",
+        "every failure is counted",
+        "failure_counts grows by one for each failure recorded, by either method, and no other call"
+        " but save changes it; concurrent calls all count.",
+        capability="RecordsFailures",
+        methods=_SAVED,
+    ),
+    Law(
+        "CURSOR-1",
+        "the cursor as last set",
+        "The cursor as last set, until the symbol completes; errors as FAILED-3; outside start..end"
+        " it is a ValueError.",
+        capability="RecordsCursors",
+        methods=_SAVED,
+    ),
+    Law(
+        "FIND-1",
+        "exactly what matches, oldest first",
+        "Exactly the jobs that match every condition given, in the order of LIST-1, behind the key"
+        " after, at most limit.",
+        capability="FindsJobs",
+        methods=_SAVED,
+    ),
+    Law(
+        "FIND-2",
+        "a summary is of one instant",
+        "A summary is of the job as it was at some instant of the call; its stats are STATS-1's of"
+        " the same instant.",
+        capability="FindsJobs",
+        methods=_SAVED,
+    ),
+    Law(
+        "FIND-3",
+        "counts what find shows",
+        "count counts what find without a limit shows, all statuses named, at one instant.",
+        capability="FindsJobs",
+        methods=_SAVED,
+    ),
+    Law(
+        "PURGE-1",
+        "deletes what ended before, and no other",
+        "Deletes the jobs of these final statuses whose finished_at < before, oldest first, at most"
+        " limit, and no other; returns how many. DELETE-1, DELETE-2 and SAVE-5 hold for each.",
+        capability="Purges",
+        methods=_DELETED,
     ),
 )
 

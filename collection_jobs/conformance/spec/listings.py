@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeGuard, cast
 
 from collection_jobs.conformance.spec.calls import Call, Outcome, code
+from collection_jobs.conformance.spec.finding import (
+    Match,
+    facts_of_summary,
+    judge_summary,
+    matches,
+)
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
-from collection_jobs.conformance.spec.model import Facts, JobState, seen, unexpected
+from collection_jobs.conformance.spec.instants import utc
+from collection_jobs.conformance.spec.model import Facts, JobState, facts_of, seen, unexpected
 from collection_jobs.conformance.spec.signatures import SIGNATURES, argument_of
 from collection_jobs.job import CollectionJob
+from collection_jobs.query import JobSummary
 
 __all__ = [
     "BEHIND_A_KEY",
+    "FOUND",
     "MOST_RECENT",
     "OF_A_STATUS",
     "RUNNING",
+    "Listed",
     "Listing",
-    "is_list_of_jobs",
     "page_of",
     "sort_key",
     "whole_of",
@@ -33,6 +42,13 @@ _WITH_OFFSET = frozenset(
 )
 
 _Key = tuple[datetime, str]
+Listed = CollectionJob | JobSummary
+"""What stands in a listing."""
+
+
+def _judge_job(state: JobState, job: Any, call: Call, law: str) -> tuple[Violation, ...]:
+    return seen(state._replace(former=None), job, call, law)[1]
+
 
 
 def sort_key(facts: Facts) -> _Key:
@@ -53,15 +69,21 @@ class Listing:
         newest_first: Whether it is ordered from the greatest key.
         law_of_wrong_page: Finds the law that is broken, from the ids that are shown; None: it is
             the paging law where the page is part of the whole.
+        of: The type of what is shown of each job.
+        facts: Returns what is known of a job from what is shown of it.
+        judge_item: Judges what is shown of a job that is rightly shown.
     """
 
     law: str
     paging_law: str
     of_pages: str | None
-    shows: Callable[[Call], Callable[[Facts], bool]] | None = None
+    shows: Callable[[Call], Callable[[Facts], Match]] | None = None
     reaches: Callable[[Call], Callable[[_Key], bool]] | None = None
     newest_first: bool = False
     law_of_wrong_page: Callable[[Mapping[str, JobState], Call, list[str]], str] | None = None
+    of: type[Listed] = CollectionJob
+    facts: Callable[[Any], Facts] = facts_of
+    judge_item: Callable[[JobState, Any, Call, str], tuple[Violation, ...]] = _judge_job
 
     def judge(
         self, states: Mapping[str, JobState], call: Call, outcome: Outcome
@@ -82,10 +104,10 @@ class Listing:
         if outcome.error is not None:
             return unexpected(call, outcome, self.law)
         jobs = outcome.value
-        if not is_list_of_jobs(jobs):
-            return (Violation(self.law, "{} {}; a list of jobs is due", (call, outcome)),)
+        if not self.is_shown(jobs):
+            return (Violation(self.law, f"{{}} {{}}; {self.due} is due", (call, outcome)),)
         found = [job.id for job in jobs]
-        whole = self.whole(states, call)
+        whole = self.whole(states, call, found)
         due = _page(whole, call)
         if found != due:
             law = self._law(states, call, found, whole)
@@ -93,28 +115,50 @@ class Listing:
         return tuple(
             violation
             for job in jobs
-            for violation in seen(states[job.id]._replace(former=None), job, call, self.law)[1]
+            for violation in self.judge_item(states[job.id], job, call, self.law)
         )
 
-    def matches(self, call: Call, facts: Facts) -> bool:
-        """Return whether a job is one of those that a call is about, its limit aside."""
-        if self.shows is not None and not self.shows(call)(facts):
+    @property
+    def due(self) -> str:
+        """What it returns, in a few words."""
+        return "a list of jobs" if self.of is CollectionJob else f"a list of {self.of.__name__}"
+
+    def is_shown(self, value: object) -> TypeGuard[list[Listed]]:
+        """Return whether a call returned what it should by its type."""
+        if type(value) is not list:
             return False
-        return self.reaches is None or self.reaches(call)(sort_key(facts))
+        return all(isinstance(item, self.of) for item in cast("list[object]", value))
+
+    def matches(self, call: Call, facts: Facts) -> Match:
+        """Return whether a job is one of those that a call is about, its limit aside."""
+        if self.reaches is not None and not self.reaches(call)(sort_key(facts)):
+            return False
+        return self.shows is None or self.shows(call)(facts)
 
     def is_page_of(self, whole: Outcome, call: Call, outcome: Outcome) -> bool:
         """Return whether a call showed the right page of the whole that the store itself gives."""
-        if not is_list_of_jobs(whole.value) or not is_list_of_jobs(outcome.value):
+        if not self.is_shown(whole.value) or not self.is_shown(outcome.value):
             return False
         keys = [(job.created_at, job.id) for job in whole.value]
         if self.reaches is not None:
             keys = list(filter(self.reaches(call), keys))
         return _page([job_id for _, job_id in keys], call) == [job.id for job in outcome.value]
 
-    def whole(self, states: Mapping[str, JobState], call: Call) -> list[str]:
-        """Return the ids of every job that a call is about, in the listing's order."""
-        stored = [state.facts for state in states.values() if state.facts is not None]
-        due = stored if self.shows is None else list(filter(self.shows(call), stored))
+    def whole(
+        self, states: Mapping[str, JobState], call: Call, shown: Collection[str] = ()
+    ) -> list[str]:
+        """Return the ids of every job that a call is about, in the listing's order.
+
+        Args:
+            states: What is known of every id that was ever used.
+            call: The call.
+            shown: The jobs that it showed: of those of which nobody can tell, these match.
+        """
+        due = [state.facts for state in states.values() if state.facts is not None]
+        if self.shows is not None:
+            shows = self.shows(call)
+            says = [(facts, shows(facts)) for facts in due]
+            due = [facts for facts, yes in says if yes or (yes is None and facts.id in shown)]
         if self.reaches is not None:
             reaches = self.reaches(call)
             due = [facts for facts in due if reaches(sort_key(facts))]
@@ -125,8 +169,9 @@ class Listing:
         self, states: Mapping[str, JobState], call: Call, found: list[str], whole: list[str]
     ) -> str:
         """Return the law that is broken where other jobs are shown than should be."""
-        if any(job_id in states and states[job_id].facts is None for job_id in found):
-            return "DELETE-1"
+        gone = [states[one] for one in found if one in states and states[one].facts is None]
+        if gone:
+            return "PURGE-1" if all(state.blame == "PURGE-1" for state in gone) else "DELETE-1"
         if self.law_of_wrong_page is not None:
             return self.law_of_wrong_page(states, call, found)
         short = _is_short(found, _page(whole, call), call)
@@ -148,13 +193,6 @@ def page_of(call: Call) -> tuple[int, int | None]:
     method, arguments = call.method, call.arguments
     offset = argument_of(method, arguments, "offset", 0) if method in _WITH_OFFSET else 0
     return offset, argument_of(method, arguments, "limit")
-
-
-def is_list_of_jobs(value: object) -> TypeGuard[list[CollectionJob]]:
-    """Return whether a listing returned what it should by its type."""
-    if type(value) is not list:
-        return False
-    return all(isinstance(item, CollectionJob) for item in cast("list[object]", value))
 
 
 _FEW = 12
@@ -207,29 +245,22 @@ def _has_status(call: Call) -> Callable[[Facts], bool]:
     return lambda facts: facts.status == status
 
 
-def _utc(instant: Any) -> Any:
-    """Give an instant in UTC: in the fold of another zone, it equals no instant of UTC."""
-    if instant is None or instant.tzinfo is UTC:
-        return instant
-    return (instant.replace(tzinfo=None) - instant.utcoffset()).replace(tzinfo=UTC, fold=0)
-
-
 def _is_since(call: Call) -> Callable[[_Key], bool]:
     """Return what tells whether a key is of the instant that a call asks for, or of a later one."""
-    since = _utc(call.argument("since"))
+    since = utc(call.argument("since"))
     return lambda key: since is None or key[0] >= since
 
 
 def _is_behind(call: Call) -> Callable[[_Key], bool]:
     """Return what tells whether a key comes behind the one from which a page by key goes on."""
     given: _Key | None = call.argument("after")
-    after = None if given is None else (_utc(given[0]), given[1])
+    after = None if given is None else (utc(given[0]), given[1])
     return lambda key: after is None or key > after
 
 
 def _recent_law(states: Mapping[str, JobState], call: Call, found: list[str]) -> str:
     """RECENT-2 where the jobs would be right but for ``since``, else RECENT-1."""
-    since = _utc(call.argument("since"))
+    since = utc(call.argument("since"))
     if since is None:
         return "RECENT-1"
     if any(facts.created_at < since for facts in _facts(states, found)):
@@ -281,4 +312,14 @@ RUNNING = Listing(
 )
 BEHIND_A_KEY = Listing(
     "KEY-1", "KEY-2", "KEY-2", _has_status, _is_behind, law_of_wrong_page=_key_law
+)
+FOUND = Listing(
+    "FIND-1",
+    "FIND-1",
+    None,
+    matches,
+    _is_behind,
+    of=JobSummary,
+    facts=facts_of_summary,
+    judge_item=judge_summary,
 )

@@ -40,7 +40,7 @@ __all__ = [
 CLOCK_TOLERANCE = timedelta(minutes=1)
 """How far the engine's clock may be from the kit's."""
 
-_Item = TypeVar("_Item", tuple[str, int], tuple[str, str])
+_Item = TypeVar("_Item", tuple[str, int], tuple[str, str], tuple[str, datetime])
 
 _LONGEST_TEXT = 65_535  # bytes of UTF-8
 _KEPT_OF_LONGER = 65_471
@@ -85,6 +85,9 @@ class Facts(NamedTuple):
     completed_symbols: frozenset[tuple[str, int]]
     failed_symbols: frozenset[tuple[str, str]]
     metadata: frozenset[tuple[str, str]]
+    permanent_failures: frozenset[str]
+    failure_counts: frozenset[tuple[str, int]]
+    cursors: frozenset[tuple[str, datetime]]
 
 
 class Revisions:
@@ -225,6 +228,9 @@ def facts_of(job: CollectionJob) -> Facts:
             frozenset(job.completed_symbols.items()),
             frozenset(job.failed_symbols.items()),
             frozenset(job.metadata.items()),
+            frozenset(job.permanent_failures),
+            frozenset(job.failure_counts.items()),
+            frozenset(job.cursors.items()),
         )
     except (AttributeError, TypeError):
         return _facts_of_no_job(job)
@@ -238,7 +244,11 @@ def _facts_of_no_job(job: CollectionJob) -> Facts:
         values["symbols"] = tuple(job.symbols)
     except TypeError:
         values["symbols"] = (shown(job.symbols),)
-    for name in ("completed_symbols", "failed_symbols", "metadata"):
+    try:
+        values["permanent_failures"] = frozenset(job.permanent_failures)
+    except TypeError:
+        values["permanent_failures"] = NoMapping([(shown(job.permanent_failures), 0)])
+    for name in ("completed_symbols", "failed_symbols", "metadata", "failure_counts", "cursors"):
         values[name] = _items(values[name])
     return Facts(**values)
 
@@ -359,6 +369,8 @@ def _shows_the_former(state: JobState, found: Facts) -> bool:
     return bool(
         _lingering(found.completed_symbols, due.completed_symbols) & former.completed_symbols
         or _lingering(found.failed_symbols, due.failed_symbols) & former.failed_symbols
+        or _lingering(found.failure_counts, due.failure_counts) & former.failure_counts
+        or _lingering(found.cursors, due.cursors) & former.cursors
         or (found.metadata > due.metadata and (found.metadata - due.metadata) & former.metadata)
     )
 

@@ -33,6 +33,7 @@ from collection_jobs.conformance.spec.answers import (
 )
 from collection_jobs.conformance.spec.calls import UNSEEN, Call, Outcome, Step
 from collection_jobs.conformance.spec.capabilities import LEASES, METHODS
+from collection_jobs.conformance.spec.finding import judge_count
 from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.judge import (
     judge_completion,
@@ -51,6 +52,7 @@ from collection_jobs.conformance.spec.leasing import (
 )
 from collection_jobs.conformance.spec.listings import (
     BEHIND_A_KEY,
+    FOUND,
     MOST_RECENT,
     OF_A_STATUS,
     RUNNING,
@@ -62,8 +64,19 @@ from collection_jobs.conformance.spec.model import (
     Judgement,
 )
 from collection_jobs.conformance.spec.parameters import kind_of
+from collection_jobs.conformance.spec.purging import (
+    judge_purge,
+    judge_purge_by_age,
+    judge_purged,
+)
+from collection_jobs.conformance.spec.recording import judge_cursor, judge_permanent_failure
 from collection_jobs.conformance.spec.saves import judge_part, judge_save, judge_whole
-from collection_jobs.conformance.spec.signatures import SIGNATURES, TAKES_A_JOB, CallParameter
+from collection_jobs.conformance.spec.signatures import (
+    COUNTS_JOBS,
+    SIGNATURES,
+    TAKES_A_JOB,
+    CallParameter,
+)
 from collection_jobs.errors import (
     JobNotFoundError,
     LeaseLostError,
@@ -79,6 +92,7 @@ __all__ = [
     "Operation",
     "judge",
     "judge_call",
+    "judge_ways",
     "listing_of",
     "operations",
     "part_of",
@@ -129,6 +143,10 @@ def _is_false(value: object) -> bool:
     return value is False
 
 
+def _is_zero(value: object) -> bool:
+    return value == 0
+
+
 def _is_none(value: object) -> bool:
     return value is None
 
@@ -143,12 +161,13 @@ class Operation:
 
     Attributes:
         name: The method's name.
-        effect: Whether it reads or writes the jobs that it names, or lists those that match.
+        effect: Whether it reads or writes jobs, or lists or counts those that match.
         laws: The laws that it can break.
-        judge: Judges its part for one job that it names; None for a listing.
+        judge: Judges its part for one job; None where it lists or counts jobs.
         listing: What it shows where it is a listing.
         judge_whole: Judges what of a call is about none of the jobs that it names.
-        judge_among: Judges a call that picks its job, by all the jobs that it could have picked.
+        judge_among: Judges a call that names no job, by all the jobs that it could be about.
+        judge_otherwise: Judges the same, where the contract can be read in another way as well.
         success: What it returns when it changes something.
         unchanged: Tells whether an answer says that nothing was changed.
         late: What it returns to the one of two rivals that comes second.
@@ -164,12 +183,13 @@ class Operation:
     """
 
     name: str
-    effect: Literal["reads", "writes", "lists"]
+    effect: Literal["reads", "writes", "lists", "counts"]
     laws: Laws
     judge: Judge | None = None
     listing: Listing | None = None
     judge_whole: Callable[[Call, Outcome], tuple[Violation, ...]] = _no_whole
     judge_among: JudgeAmong | None = None
+    judge_otherwise: JudgeAmong | None = None
     success: object = None
     unchanged: Callable[[object], bool] = _is_false
     late: object = False
@@ -203,6 +223,11 @@ class Operation:
     def picks(self) -> bool:
         """Whether it picks its job itself, so that only its answer names it."""
         return self.name in TAKES_A_JOB
+
+    @property
+    def counts_jobs(self) -> bool:
+        """Whether it is about whichever jobs match, and tells only how many there are."""
+        return self.name in COUNTS_JOBS
 
     @property
     def needs_lease(self) -> bool:
@@ -372,6 +397,35 @@ _ENTRIES = (
         refusals=(LeaseLostError,),
     ),
     Operation("get_lease", "reads", Laws("LEASE-3", view="LEASE-3"), judge_lease),
+    Operation(
+        "add_failure",
+        "writes",
+        Laws("FAILURE-1", lost="FAILURE-2", losing="FAILURE-2"),
+        judge_permanent_failure,
+        refusals=_UNKNOWN,
+        gives=gives_failure,
+        possible=if_found,
+    ),
+    Operation(
+        "set_cursor",
+        "writes",
+        Laws("CURSOR-1", lost="CURSOR-1", losing="CURSOR-1"),
+        judge_cursor,
+        refusals=(*_UNKNOWN, ValueError),
+    ),
+    Operation("find", "lists", Laws("FIND-1", view="FIND-2"), listing=FOUND),
+    Operation("count", "counts", Laws("FIND-3", view="FIND-3"), judge_among=judge_count),
+    Operation(
+        "delete_finished",
+        "writes",
+        Laws("PURGE-1", losing="PURGE-1"),
+        judge_purged,
+        judge_among=judge_purge,
+        judge_otherwise=judge_purge_by_age,
+        success=UNSEEN,
+        unchanged=_is_zero,
+        gives=gives_deletion,
+    ),
 )
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({one.name: one for one in _ENTRIES})
@@ -478,6 +532,16 @@ def judge_call(
             for one in found
         ]
     return after, violations
+
+
+def judge_ways(
+    states: Mapping[str, JobState], call: Call, outcome: Outcome
+) -> Iterator[tuple[dict[str, JobState], list[Violation]]]:
+    """Judge one call as `judge_call` does, in each way in which the contract can be read."""
+    yield judge_call(states, call, outcome)
+    otherwise = OPERATIONS[call.method].judge_otherwise
+    if otherwise is not None:
+        yield otherwise(states, call, outcome)
 
 
 def _of_whole(it: object, part: Call, call: Call, told: Outcome, outcome: Outcome) -> object:

@@ -16,6 +16,7 @@ from collection_jobs.conformance.spec.calls import example_job, example_lease
 from collection_jobs.conformance.spec.signatures import CallParameter
 from collection_jobs.fields import FieldKind
 from collection_jobs.job import CollectionJob
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
 __all__ = ["Kind", "Wrong", "kind_of", "wrong_values"]
@@ -139,6 +140,13 @@ _OFFSET = Kind("offset", lambda job_id, number: 0, _COUNTS, is_incidental=True)
 _TIME = Kind("time", lambda job_id, number: None, _TIMES, domain=FieldKind.INSTANT)
 _KEY = Kind("key", lambda job_id, number: None, _KEYS, holds_ids=True)
 
+_FEW_QUERIES = (
+    JobQuery(),
+    JobQuery(statuses=(JobStatus.PENDING, JobStatus.FAILED)),
+    JobQuery(symbol="BTC", with_failures=True),
+    JobQuery(source="binance", created_from=datetime(2024, 3, 1, 12, tzinfo=UTC)),
+)
+
 _TTLS = (
     *_wrong(ValueError, (timedelta(), timedelta(milliseconds=49), timedelta(seconds=-20))),
     *_wrong(ValueError, (timedelta(days=7, microseconds=1),)),
@@ -163,6 +171,44 @@ _LEASE = Kind(
     beside=(Wrong(_STRANGER, "another job", ValueError),),
 )
 
+_PERMANENT = Kind(
+    "permanent",
+    lambda job_id, number: number % 2 == 0,
+    tuple(_wrong(TypeError, (1, 0, "yes"))),
+    is_incidental=True,
+    few=(True, False),
+)
+_FIRST = example_job("a").start
+_CURSOR = Kind(
+    "cursor",
+    lambda job_id, number: _FIRST + timedelta(hours=number % 8_000),
+    _TIMES,
+    few=tuple(_FIRST + timedelta(days=days) for days in (1, 2, 3)),
+)
+_QUERY = Kind(
+    "query",
+    lambda job_id, number: _FEW_QUERIES[number % len(_FEW_QUERIES)],
+    tuple(_wrong(TypeError, ("binance", 7, {"source": "binance"}, JobStatus.PENDING))),
+    is_incidental=True,
+    few=_FEW_QUERIES,
+)
+_BEFORE = Kind(
+    "end of a past",
+    lambda job_id, number: datetime(2024, 6, 1, tzinfo=UTC),
+    _TIMES,
+    few=(datetime(2024, 6, 1, tzinfo=UTC), datetime(2300, 1, 1, tzinfo=UTC)),
+)
+_ENDED = (JobStatus.COMPLETED, JobStatus.CANCELLED)
+_FINAL = Kind(
+    "final statuses",
+    lambda job_id, number: _ENDED,
+    (
+        *_wrong(ValueError, ((JobStatus.FAILED,), (JobStatus.COMPLETED, JobStatus.RUNNING))),
+        *_wrong(TypeError, (7, "completed", ("completed",), JobStatus.COMPLETED)),
+    ),
+    few=(_ENDED, _ENDED[:1], _ENDED[1:]),
+)
+
 _KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "job_id": _JOB_ID,
@@ -182,6 +228,11 @@ _KINDS: Mapping[str, Kind] = MappingProxyType(
         "source": _SOURCE,
         "most_running": _MOST_RUNNING,
         "lease": _LEASE,
+        "permanent": _PERMANENT,
+        "until": _CURSOR,
+        "query": _QUERY,
+        "before": _BEFORE,
+        "statuses": _FINAL,
     }
 )
 """The kind of each parameter, by its name."""

@@ -2,7 +2,8 @@
 
 In the contract a name means the same in every signature: ``job_id`` is the id of a job, ``job`` and
 ``jobs`` are jobs, and a ``lease`` is of a job. So which jobs a call is about follows from its
-method's signature alone; but for a method that picks its job itself, which its answer names.
+method's signature alone; but for a method that picks its job itself, which its answer names, and
+for one that is about whichever jobs match, and names none.
 
 The arguments of a call stand in the order of the parameters, those by keyword behind the others;
 what is left out at the end has its default.
@@ -15,10 +16,18 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from collection_jobs.conformance.spec.capabilities import METHODS, NINE, PROTOCOLS, REDECLARED
+from collection_jobs.conformance.spec.capabilities import (
+    METHODS,
+    NINE,
+    PROTOCOLS,
+    REDECLARED,
+    REDECLARING,
+)
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = [
+    "COUNTS_JOBS",
+    "LISTS_JOBS",
     "NAMES_ONE_JOB",
     "NAMES_SEVERAL_JOBS",
     "SAVES",
@@ -54,7 +63,7 @@ def _signature(owner: type, method: str) -> tuple[CallParameter, ...]:
     if method not in REDECLARED:
         return parameters
     known = {one.name for one in parameters}
-    more = _declared(PROTOCOLS[REDECLARED[method]], method)
+    more = _declared(REDECLARING[method], method)
     added = (one._replace(capability=REDECLARED[method]) for one in more if one.name not in known)
     return (*parameters, *added)
 
@@ -95,12 +104,18 @@ NAMES_SEVERAL_JOBS: Mapping[str, int] = _places("jobs")
 """For each method that names several jobs, the place of the argument that does."""
 SAVES: Mapping[str, int] = _places("job", "jobs")
 """For each method that is given whole jobs, the place of the argument that they are."""
-TAKES_A_JOB = frozenset(
-    method
+_GIVES = {
+    method: str(inspect.signature(vars(_owner(method))[method]).return_annotation)
     for method in SIGNATURES
-    if "list[" not in str(inspect.signature(vars(_owner(method))[method]).return_annotation)
-).difference(NAMES_ONE_JOB, NAMES_SEVERAL_JOBS)
-"""The methods whose answer names the job that they are about; what else names none is a listing."""
+    if method not in NAMES_ONE_JOB and method not in NAMES_SEVERAL_JOBS
+}
+"""For each method that names no job, what awaiting it gives."""
+LISTS_JOBS = frozenset(method for method, gives in _GIVES.items() if "list[" in gives)
+"""The methods that list whichever jobs match."""
+COUNTS_JOBS = frozenset(method for method, gives in _GIVES.items() if ", int]" in gives)
+"""The methods that are about whichever jobs match, and tell how many there are."""
+TAKES_A_JOB = frozenset(_GIVES) - LISTS_JOBS - COUNTS_JOBS
+"""The methods whose answer names the job that they are about."""
 _ARGUMENTS = {
     method: {one.name: (at, one.default) for at, one in enumerate(parameters)}
     for method, parameters in SIGNATURES.items()

@@ -14,7 +14,12 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
-from collection_jobs.conformance.spec.capabilities import METHODS, PROTOCOLS, REDECLARED
+from collection_jobs.conformance.spec.capabilities import (
+    METHODS,
+    PROTOCOLS,
+    REDECLARED,
+    REDECLARING,
+)
 from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.validation import shown
 
@@ -146,8 +151,7 @@ def methods_beyond() -> tuple[ContractMethod, ...]:
 def methods_redeclared() -> tuple[ContractMethod, ...]:
     """Return the methods that take more where a class has an optional Protocol."""
     return tuple(
-        _contract_method(name, vars(PROTOCOLS[protocol])[name])
-        for name, protocol in REDECLARED.items()
+        _contract_method(name, vars(protocol)[name]) for name, protocol in REDECLARING.items()
     )
 
 

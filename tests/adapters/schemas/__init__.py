@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from collection_jobs import CollectionJob, JobStatus
 
@@ -33,19 +34,27 @@ JOBS: tuple[CollectionJob, ...] = tuple(
         completed_symbols={"BTC/USDT": 2**63 - 1, "it's": number},
         failed_symbols={"ETH/USDT": "\u65e5\u672c; DROP TABLE jobs"},
         metadata={"ticket": f"it's {number}", "Ticket ": "", "\u00e9": "\U0001f600"},
+        permanent_failures=frozenset({"ETH/USDT"} if number % 2 else ()),
+        failure_counts={"ETH/USDT": number + 1, "it's": 2**63 - 1},
+        cursors={"ETH/USDT": _BORN, "\u00dc\u00df": datetime.min.replace(tzinfo=UTC)},
     )
     for number, status in enumerate(JobStatus)
 )
 """What a database holds: a job of every status, and the memory of a deleted one."""
 
-_FIRST_WITH_METADATA = 3
+_SINCE: dict[str, tuple[int, Any]] = {
+    "metadata": (3, {}),
+    "permanent_failures": (5, frozenset()),
+    "failure_counts": (5, {}),
+    "cursors": (5, {}),
+}
+"""The fields that came later: the first version that has them, and what those before it read as."""
 
 
 def jobs_in(version: int) -> tuple[CollectionJob, ...]:
     """Give the jobs that a database of a version of the schema holds."""
-    if version >= _FIRST_WITH_METADATA:
-        return JOBS
-    return tuple(replace(job, metadata={}) for job in JOBS)
+    lacking = {name: default for name, (first, default) in _SINCE.items() if version < first}
+    return tuple(replace(job, **lacking) for job in JOBS)
 
 
 DELETED = JOBS[0]._changed(id="deleted")

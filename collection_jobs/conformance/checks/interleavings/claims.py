@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from itertools import combinations_with_replacement, product
 from types import MappingProxyType
 
 from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
+from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.status import JobStatus
 
 __all__ = ["pairs_of_claims"]
@@ -51,6 +52,17 @@ _UNDER_LEASE = (
     _becomes(JobStatus.COMPLETED, _LEASE),
     _LOOK,
 )
+
+
+def _fenced(capabilities: Collection[str]) -> Iterator[Step]:
+    """Yield calls under the lease of what an adapter may have beside leases."""
+    for one in operations(capabilities):
+        if one.capability is not None and one.takes("lease") and not one.is_of_leases:
+            if all(one.name != step.method for step in _UNDER_LEASE):
+                given = {it.name: it.default for it in one.parameters if not it.is_required}
+                yield one.step("a", **{**given, "lease": _LEASE})
+
+
 _ENDS = (
     _becomes(JobStatus.PENDING),
     _becomes(JobStatus.CANCELLED),
@@ -62,8 +74,16 @@ _TAKEN_OVER = (_becomes(JobStatus.PENDING), Step("claim", ("a", "rival", _TTL)))
 """What an operator and the next worker do, while the former worker goes on."""
 
 
-def pairs_of_claims() -> Iterator[ConcurrentProgram]:
-    """Yield every two calls of which one is about leases, and what needs three or four."""
+def pairs_of_claims(capabilities: Collection[str]) -> Iterator[ConcurrentProgram]:
+    """Yield every two calls of which one is about leases, and what needs three or four.
+
+    Args:
+        capabilities: What the adapter can do beside leasing jobs.
+    """
+    more = tuple(_fenced(capabilities))
+    for one in more:
+        for other in (*_ENDS[:2], _UNDER_LEASE[0]):
+            yield ConcurrentProgram(_SETUPS["leased"], ((one,), (other,)))
     for stage, about, others in (
         ("pending", _CLAIMS, _OTHERS),
         ("leased", _UNDER_LEASE, _ENDS),
@@ -76,5 +96,5 @@ def pairs_of_claims() -> Iterator[ConcurrentProgram]:
             yield ConcurrentProgram(setup, ((first,), (second,)))
     yield ConcurrentProgram(_SETUPS["pending"], ((_NEXT,), (_NEXT,), (_NEXT,)))
     yield ConcurrentProgram(_SETUPS["pending"], ((_NEXT, _LOOK), (_NEXT, _LOOK)))
-    for late in _UNDER_LEASE[:-1]:
+    for late in (*_UNDER_LEASE[:-1], *more):
         yield ConcurrentProgram(_SETUPS["leased"], (_TAKEN_OVER, (late,)))

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.spec.calls import Held, Step, id_of
 from collection_jobs.conformance.spec.operations import OPERATIONS
-from collection_jobs.conformance.spec.signatures import TAKES_A_JOB, jobs_named
+from collection_jobs.conformance.spec.signatures import (
+    COUNTS_JOBS,
+    TAKES_A_JOB,
+    jobs_named,
+)
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
@@ -25,8 +29,8 @@ def can_conflict(program: ConcurrentProgram) -> bool:
     status = _status_after(program.setup)
     if any(_is_forbidden(step, status) for step in steps):
         return False
-    if any(step.method in TAKES_A_JOB for step in steps):
-        return True  # whichever it is
+    if any(step.method in TAKES_A_JOB or step.method in COUNTS_JOBS for step in steps):
+        return True  # whichever they are
     ids = [{one for step in client for one in ids_of(step)} for client in program.clients]
     return all(ids) and bool(set[str].intersection(*ids))
 

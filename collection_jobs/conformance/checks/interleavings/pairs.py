@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import combinations_with_replacement, product
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from collection_jobs.conformance.spec.calls import Change, Held, Step, example_j
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
 from collection_jobs.conformance.spec.signatures import jobs_named
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
 __all__ = ["CALLS", "STAGES", "calls_beyond", "pairs", "triples"]
@@ -83,11 +84,19 @@ _MANY_COPIES = Step(
     ),
 )
 _ADD_MANY = Step("add_many", ((example_job("a"), example_job("c", created_at=_LATER)),))
+_GONE_FOR_GOOD = OPERATIONS["add_failure"].step("a", permanent=True)
+_CURSORS = tuple(OPERATIONS["set_cursor"].step("a", number) for number in (1, 2))
+_RUNNING_WITH_FAILURES = JobQuery(statuses=(JobStatus.RUNNING,), with_failures=True)
+_PURGE = OPERATIONS["delete_finished"].step(before=datetime(2300, 1, 1, tzinfo=UTC))
 _SPECIAL: Mapping[str, tuple[Step, ...]] = MappingProxyType(
     {
         "save_many": (_MANY, _MANY_COPIES),
         "add_many": (_ADD_MANY,),
         "list_after": (OPERATIONS["list_after"].step(after=(_JOB.created_at, "a"), limit=1),),
+        "add_failure": (_GONE_FOR_GOOD,),
+        "set_cursor": _CURSORS,
+        "find": (Step("find", (JobQuery(),)), Step("find", (_RUNNING_WITH_FAILURES,))),
+        "delete_finished": (_PURGE,),
     }
 )
 """For methods beyond the nine, what is made of them where a plain call is not enough."""
@@ -100,11 +109,14 @@ def calls_beyond(capabilities: Collection[str]) -> tuple[Step, ...]:
 
 
 _STAGES_BEYOND, _STAGE_OF_NONE = ("pending", "running", "deleted"), ("deleted",)
+_STAGES_OF_PURGES = ("running", "completed")
 """At which stages: at the others they do nothing that they do not do at one of these. What creates
 jobs does nothing where there is one."""
 
 
 def _stages_of(operation: Operation) -> tuple[str, ...]:
+    if operation.counts_jobs and operation.writes:
+        return _STAGES_OF_PURGES
     return _STAGE_OF_NONE if operation.creates else _STAGES_BEYOND
 
 
@@ -148,8 +160,28 @@ def pairs(
     for one in beyond:
         if OPERATIONS[one.method].creates and "pending" in stages:
             yield ConcurrentProgram(STAGES["pending"], ((one,), (Step("delete", ("a",)),)))
+    if any(one.method == _PURGE.method for one in beyond) and "completed" in stages:
+        yield from _purges_beside_reads(beyond)
     if LEASES in capabilities:
-        yield from pairs_of_claims()
+        yield from pairs_of_claims(capabilities)
+
+
+_COMPLETED = (
+    Step("save", (example_job("a", status=JobStatus.COMPLETED, finished_at=_LATER),)),
+    Step("save", (example_job("b", status=JobStatus.CANCELLED, finished_at=_LATER),)),
+)
+
+
+def _purges_beside_reads(beyond: Sequence[Step]) -> Iterator[ConcurrentProgram]:
+    """Purge two jobs, beside each call that tells of several, and beside one that purges one."""
+    others = (
+        *(one for one in beyond if OPERATIONS[one.method].counts_jobs),
+        OPERATIONS["delete_finished"].step(before=datetime(2300, 1, 1, tzinfo=UTC), limit=1),
+        Step("delete", ("b",)),
+        Step("save", (example_job("b"),)),
+    )
+    for other in others:
+        yield ConcurrentProgram(_COMPLETED, ((_PURGE,), (other,)))
 
 
 def _ends_of(many: Step) -> tuple[str, str]:

@@ -24,7 +24,12 @@ from collection_jobs.conformance.running.runner import ProgramRunner, invoke, ob
 from collection_jobs.conformance.spec.calls import Call, Held, Kept, Outcome, Step, id_of
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.operations import OPERATIONS
-from collection_jobs.conformance.spec.signatures import NAMES_ONE_JOB, TAKES_A_JOB, jobs_named
+from collection_jobs.conformance.spec.signatures import (
+    COUNTS_JOBS,
+    NAMES_ONE_JOB,
+    TAKES_A_JOB,
+    jobs_named,
+)
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
@@ -67,7 +72,7 @@ class ConcurrentProgram:
             for step in everything
             if step.keep and step.method in NAMES_ONE_JOB and isinstance(step.arguments[0], str)
         }
-        picks = any(step.method in TAKES_A_JOB for step in steps)
+        picks = any(step.method in TAKES_A_JOB or step.method in COUNTS_JOBS for step in steps)
         about = everything if picks else steps
         ids = sorted({job_id for step in about for job_id in _job_ids(step, held)})
         looks: tuple[str, ...] = ("get_by_id", "get_stats")

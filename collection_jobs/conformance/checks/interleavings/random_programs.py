@@ -15,7 +15,7 @@ from hypothesis.errors import HypothesisException
 from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.checks.interleavings.schedules import Prefix
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
-from collection_jobs.conformance.spec.capabilities import LEASES
+from collection_jobs.conformance.spec.capabilities import LEASES, METHODS
 from collection_jobs.conformance.spec.findings import Finding, LawBroken
 from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
 from collection_jobs.conformance.spec.parameters import kind_of
@@ -100,11 +100,17 @@ _FENCED: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("add_failed_symbol", ("BTC", "timeout")),
     ("add_completed_symbol", ("ETH", 7)),
 )
+_FENCED_BEYOND: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("add_failure", ("BTC", "gone", True)),
+    ("set_cursor", ("ETH", example_job().end)),
+)
+"""Those that an adapter may not have, though it has leases."""
 
 
 @st.composite
-def _leasing(draw: st.DrawFn) -> Step:
+def _leasing(draw: st.DrawFn, capabilities: frozenset[str]) -> Step:
     """Claim a job, or do something under a lease of one."""
+    more = (one for one in _FENCED_BEYOND if METHODS[one[0]] in capabilities)
     job_id = draw(_IDS)
     lease = f"lease_{job_id}"
     match draw(st.integers(0, 4)):
@@ -117,12 +123,12 @@ def _leasing(draw: st.DrawFn) -> Step:
         case 3:
             return Step("get_lease", (job_id,))
         case _:
-            method, arguments = draw(st.sampled_from(_FENCED))
+            method, arguments = draw(st.sampled_from((*_FENCED, *more)))
             return Step(method, (job_id, *arguments, Held(lease)))
 
 
 @st.composite
-def _steps(draw: st.DrawFn, methods: tuple[str, ...]) -> Step:
+def _steps(draw: st.DrawFn, methods: tuple[str, ...], capabilities: frozenset[str]) -> Step:
     method = draw(st.sampled_from(methods))
     match method:
         case "":
@@ -131,7 +137,7 @@ def _steps(draw: st.DrawFn, methods: tuple[str, ...]) -> Step:
             job_id = draw(_IDS)
             return Step("get_by_id", (job_id,), keep=f"held_{job_id}")
         case "lease":
-            return draw(_leasing())
+            return draw(_leasing(capabilities))
         case "save held":
             return Step("save", (Held(f"held_{draw(_IDS)}", (draw(_CHANGES),)),))
         case _:
@@ -148,7 +154,7 @@ def programs(draw: st.DrawFn, capabilities: frozenset[str] = frozenset()) -> Con
     """
     beyond = [one.name for one in operations(capabilities) if one.capability not in (None, LEASES)]
     beyond += ["lease"] if LEASES in capabilities else []
-    steps = _steps((*_METHODS, *beyond))
+    steps = _steps((*_METHODS, *beyond), capabilities)
     save = Step("save", draw(_arguments(OPERATIONS["save"])))
     setup = (save, *draw(st.lists(steps, max_size=4)))
     clients = [

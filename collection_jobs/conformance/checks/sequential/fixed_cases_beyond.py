@@ -6,9 +6,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
+from collection_jobs.conformance.checks.sequential.fixed_cases_finding import (
+    counting,
+    finding,
+    purging,
+)
 from collection_jobs.conformance.checks.sequential.fixed_cases_leases import (
     fixed_programs_of_leases,
 )
+from collection_jobs.conformance.checks.sequential.fixed_cases_recording import (
+    cursors,
+    permanent_failures,
+)
+from collection_jobs.capabilities import RecordsCompletedSymbols
 from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import Change, Held, Once, Program, Step, example_job
 from collection_jobs.conformance.spec.capabilities import LEASES
@@ -32,9 +42,9 @@ def fixed_programs_beyond(capabilities: Collection[str]) -> Iterator[Program]:
     """
     for operation in operations(capabilities):
         if operation.capability not in (None, LEASES):
-            yield from _CASES.get(operation.name, _plain_cases)(operation)
+            yield from _CASES.get(operation.name, _plain_cases)(operation, capabilities)
     if LEASES in capabilities:
-        yield from fixed_programs_of_leases()
+        yield from fixed_programs_of_leases(capabilities)
 
 
 def _look(*ids: str) -> Iterator[Step]:
@@ -45,7 +55,11 @@ def _look(*ids: str) -> Iterator[Step]:
 
 def _job(job_id: str, **fields: object) -> CollectionJob:
     """Return a job with outcomes."""
-    outcomes = {"completed_symbols": {"BTC": 500}, "failed_symbols": {"ETH": "boom"}}
+    outcomes = {
+        "completed_symbols": {"BTC": 500},
+        "failed_symbols": {"ETH": "boom"},
+        "permanent_failures": frozenset({"ETH"}),
+    }
     return example_job(job_id, **{"symbols": _THREE, **outcomes, **fields})
 
 
@@ -219,7 +233,7 @@ def _behind(keys: Iterable[tuple[datetime, str]]) -> Iterator[Step]:
         yield Step("list_after", (JobStatus.PENDING, key, 2))
 
 
-def _plain_cases(operation: Operation) -> Iterator[Program]:
+def _plain_cases(operation: Operation, capabilities: Collection[str]) -> Iterator[Program]:
     """Call the method on jobs that are stored, held, unknown and deleted, and look after each."""
     yield tuple(_plain_steps(operation))
 
@@ -241,13 +255,23 @@ def _plain_steps(operation: Operation) -> Iterator[Step]:
         yield from (*_look("a", "b"), *listings)
 
 
-_CASES: Mapping[str, Callable[[Operation], Iterable[Program]]] = MappingProxyType(
+_Cases = Callable[[Operation, Collection[str]], Iterable[Program]]
+_COMPLETIONS = RecordsCompletedSymbols.__name__
+
+_CASES: Mapping[str, _Cases] = MappingProxyType(
     {
-        "add_completed_symbol": lambda operation: (tuple(_completions()),),
-        "save_many": lambda operation: (tuple(_many_cases()),),
-        "list_after": lambda operation: (tuple(_pages(pool)) for pool in POOLS),
-        "add": lambda operation: (tuple(_additions()),),
-        "add_many": lambda operation: (tuple(_additions_of_many()),),
+        "add_completed_symbol": lambda operation, can: (tuple(_completions()),),
+        "save_many": lambda operation, can: (tuple(_many_cases()),),
+        "list_after": lambda operation, can: (tuple(_pages(pool)) for pool in POOLS),
+        "add": lambda operation, can: (tuple(_additions()),),
+        "add_many": lambda operation, can: (tuple(_additions_of_many()),),
+        "add_failure": lambda operation, can: (
+            tuple(permanent_failures(completes=_COMPLETIONS in can)),
+        ),
+        "set_cursor": lambda operation, can: (tuple(cursors(completes=_COMPLETIONS in can)),),
+        "find": lambda operation, can: finding(POOLS[1], can),
+        "count": lambda operation, can: counting(),
+        "delete_finished": lambda operation, can: purging(),
     }
 )
 """The programs for methods of which something is special."""

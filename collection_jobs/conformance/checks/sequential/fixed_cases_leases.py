@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import product
 
@@ -18,25 +18,32 @@ from collection_jobs.conformance.spec.calls import (
 )
 from collection_jobs.conformance.spec.domain_texts import NAME_CLASSES
 from collection_jobs.conformance.spec.domains import FEW_INSTANTS
+from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import MAX_TTL, MIN_TTL
 from collection_jobs.status import JobStatus
 
-__all__ = ["fixed_programs_of_leases"]
+__all__ = ["fixed_programs_of_leases", "is_fenced", "under_lease"]
 
 _TTL, _LONGER, _SHORTER = timedelta(hours=1), timedelta(hours=3), timedelta(minutes=20)
 _UNTIL_EXPIRED = timedelta(milliseconds=95)
 """After so long a lease of `MIN_TTL` has expired, by any clock."""
+_SYMBOLS = ("BTC", "ETH", "XRP", "DOGE")
 _LEASE, _OTHER = Held("lease"), Held("other_lease")
 _LONG_AGO = (("started_at", FEW_INSTANTS[1]), ("error_message", "slow"))
 _OF_LONG_AGO = Held("job", (Change("replace", (), _LONG_AGO),))
 _COPY = Held("job", (Change("with_failed_symbol", ("BTC", "late")),))
 
 
-def fixed_programs_of_leases() -> Iterator[Program]:
-    """Yield the programs, each for a new store."""
+def fixed_programs_of_leases(capabilities: Collection[str]) -> Iterator[Program]:
+    """Yield the programs, each for a new store.
+
+    Args:
+        capabilities: What the adapter can do beside it.
+    """
+    fenced = [one for one in operations(capabilities) if is_fenced(one)]
     yield tuple(_in_one_store(_claims(), _turns(), _sources(), _few_at_a_time()))
-    yield tuple(_in_one_store(_under_a_lease(), _ends(), _revisions(), _renewals()))
+    yield tuple(_in_one_store(_under_a_lease(fenced), _ends(fenced), _revisions(), _renewals()))
     yield tuple(_in_one_store(_tokens(), _attempts(), _workers()))
     yield tuple(_expired())
     yield tuple(_expired_and_kept())
@@ -146,11 +153,29 @@ def _one_of_each_class() -> Iterator[str]:
         yield from values[:2]
 
 
-def _under_a_lease() -> Iterator[Step]:
+def is_fenced(operation: Operation) -> bool:
+    """Return whether a method that is not about leases takes one where there are leases."""
+    return operation.takes("lease") and not operation.is_of_leases
+
+
+def under_lease(operation: Operation, job_id: str, number: int = 0, **given: object) -> Step:
+    """Return a plain call of a method under a lease that the caller holds."""
+    plain = operation.step(job_id, number, **{**_defaults(operation), **given, "lease": _LEASE})
+    return plain
+
+
+def _defaults(operation: Operation) -> dict[str, object]:
+    parameters = (one for one in operation.parameters if not one.is_required)
+    return {one.name: one.default for one in parameters}
+
+
+def _under_a_lease(fenced: Sequence[Operation]) -> Iterator[Step]:
     """Make each change under a lease: it does what it does without, and errs likewise."""
     yield Step("save", (rich_job("a"),))
     yield _claim("a")
+    of_symbols = [one for one in fenced if one.takes("symbol")]
     for step in (
+        *(under_lease(one, "a", symbol=symbol) for one in of_symbols for symbol in _SYMBOLS),
         Step("add_failed_symbol", ("a", "BTC", "timeout", _LEASE)),
         Step("add_completed_symbol", ("a", "ETH", 7, _LEASE)),
         Step("add_failed_symbol", ("a", "DOGE", "boom", _LEASE)),
@@ -173,7 +198,7 @@ def _under_a_lease() -> Iterator[Step]:
         yield from _look("a")
 
 
-def _ends() -> Iterator[Step]:
+def _ends(fenced: Sequence[Operation]) -> Iterator[Step]:
     """End leases by whatever takes a job out of RUNNING; nothing else does."""
     endings: tuple[tuple[Step, ...], ...] = (
         *((Step("update_status", ("a", status, "by hand")),) for status in JobStatus),
@@ -192,6 +217,9 @@ def _ends() -> Iterator[Step]:
         yield from _look("a")
         yield Step("add_completed_symbol", ("a", "BTC", 7, _LEASE))
         yield Step("add_failed_symbol", ("a", "ETH", "late", _LEASE))
+        for one in fenced:
+            if one.capability is not None:
+                yield under_lease(one, "a")
         yield Step("renew", (_LEASE, _LONGER))
         yield Step("update_status", ("a", JobStatus.COMPLETED, None, _LEASE))
         yield from _look("a")

@@ -10,7 +10,8 @@ from hypothesis.stateful import rule
 
 from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
 from collection_jobs.conformance.checks.sequential.strategies import HOSTILE, PLACES
-from collection_jobs.conformance.spec.calls import Held, Step
+from collection_jobs.conformance.spec.calls import Held, Step, example_job
+from collection_jobs.conformance.spec.capabilities import LEASES, METHODS
 from collection_jobs.lease import Lease
 from collection_jobs.status import JobStatus
 
@@ -24,6 +25,8 @@ _FENCED: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("add_failed_symbol", ("BTC", "timeout")),
     ("add_completed_symbol", ("ETH", 7)),
     ("add_completed_symbol", ("XRP", 7)),
+    ("add_failure", ("BTC", "gone", True)),
+    ("set_cursor", ("ETH", example_job().end)),
 )
 """Changes that a worker makes under its lease."""
 
@@ -72,6 +75,8 @@ class LeasingMachine(LifecycleMachine):
         lease = self._runner.held.get(name)
         job_id = lease.job.id if isinstance(lease, Lease) else "none"
         method, arguments = change
+        if METHODS.get(method, LEASES) not in (*self.capabilities, LEASES):
+            return
         self._do(Step(method, (job_id, *arguments, Held(name))))
         self._look(name)
 

@@ -124,7 +124,9 @@ class LifecycleMachine(RuleBasedStateMachine):
         step = Step(operation.name, tuple(arguments))
         if misused:
             step = Step(SPOIL, (step,))
-        changed = self._ids_of(step) if operation.writes else ()
+        changed = self._ids_of(step) if operation.writes else []
+        if operation.writes and operation.counts_jobs:
+            changed = list(self._ids)  # whichever they were
         self._do(step, *(Step("get_by_id", (job_id,)) for job_id in changed))
 
     def _ids_of(self, step: Step) -> list[str]:
@@ -147,7 +149,7 @@ def _rule_of(operation: Operation) -> Any:
         machine.call(operation, drawn, misused=misused)
 
     drawn = strategies.hostile_arguments(operation)
-    if operation.effect == "lists":
+    if operation.effect in ("lists", "counts"):
         drawn["misused"] = st.booleans()
     # Hypothesis puts the rules in the order of these names.
     call.__name__ = call.__qualname__ = operation.name

@@ -18,7 +18,12 @@ from collection_jobs.conformance.spec.calls import (
 from collection_jobs.conformance.spec.findings import Finding, LawBroken, Violation
 from collection_jobs.conformance.spec.listings import whole_of
 from collection_jobs.conformance.spec.model import ABSENT, Facts, JobState, facts_of
-from collection_jobs.conformance.spec.operations import OPERATIONS, judge_call, listing_of
+from collection_jobs.conformance.spec.operations import (
+    OPERATIONS,
+    judge_call,
+    judge_ways,
+    listing_of,
+)
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
@@ -30,6 +35,10 @@ _WHOLE = {
     if one.listing is not None and one.listing.of_pages is not None
 }
 """For the law of a listing's pages, the law of the whole."""
+
+
+_MOST_WAYS = 4
+"""How many ways of reading the contract are followed at one time."""
 
 
 class OracleRunner:
@@ -57,6 +66,7 @@ class OracleRunner:
         self._unwritten = unwritten
         self._over = False
         self._states: dict[str, JobState] = {}
+        self._otherwise: list[dict[str, JobState]] = []
         self._facts_held: dict[str, Facts] = {}
 
     async def run(self, step: Step) -> None:
@@ -124,9 +134,25 @@ class OracleRunner:
         await self._make(look, look, blame="GET-2" if confirmed else None)
 
     def _judge(self, call: Call, outcome: Outcome) -> Iterable[Violation]:
-        states, violations = judge_call(self._states, call, outcome)
-        self._states |= states
-        return violations
+        """Judge a call; where the contract can be read in two ways, go on with each until one fits.
+
+        What is known of the jobs is then what either way says of them, until a later call shows
+        which of the two it was.
+        """
+        if not self._otherwise and OPERATIONS[call.method].judge_otherwise is None:
+            after, violations = judge_call(self._states, call, outcome)
+            self._states |= after
+            return violations
+        known = [self._states, *self._otherwise]
+        ways = [(one, way) for one in known for way in judge_ways(one, call, outcome)]
+        right = [one | after for one, (after, violations) in ways if not violations]
+        if not right:
+            states, (after, violations) = ways[0]
+            self._states, self._otherwise = states | after, []
+            return violations
+        self._states = right[0]
+        self._otherwise = [one for one in right[1:] if one != self._states][:_MOST_WAYS]
+        return ()
 
     async def _is_a_page_of_a_wrong_whole(
         self, call: Call, outcome: Outcome, violations: list[Violation]

@@ -18,6 +18,7 @@ from collection_jobs.conformance.spec.calls import (
 from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
 from collection_jobs.job import CollectionJob
+from collection_jobs.query import JobQuery
 
 __all__ = ["shrink_program"]
 
@@ -149,6 +150,8 @@ def _plainer(value: Any) -> Iterator[Any]:
     match value:
         case CollectionJob():
             yield from _plainer_jobs(value)
+        case JobQuery():
+            yield from _plainer_queries(value)
         case Held(changes=changes) if changes:
             yield replace(value, changes=())
             for at, change in enumerate(changes):
@@ -164,6 +167,13 @@ def _plainer(value: Any) -> Iterator[Any]:
             yield from _PLAIN_COUNTS
         case _:
             return
+
+
+def _plainer_queries(query: JobQuery) -> Iterator[JobQuery]:
+    given = {item.name: getattr(query, item.name) for item in fields(query)}
+    for name, value in given.items():
+        if value is not None:
+            yield replace(query, **{name: None})
 
 
 def _plainer_jobs_of_many(jobs: tuple[object, ...]) -> Iterator[tuple[object, ...]]:

@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from collection_jobs.conformance.spec.calls import Change, Held, example_job
+from collection_jobs.conformance.spec.domain_queries import CONDITIONS, CURSORS
 from collection_jobs.conformance.spec.domain_texts import (
     FEW_TEXTS,
     KEYS,
@@ -35,6 +36,7 @@ from collection_jobs.conformance.spec.operations import Operation
 from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.fields import FieldKind
 from collection_jobs.job import CollectionJob
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "fields",
     "hostile_arguments",
     "pools",
+    "queries",
     "rich_job",
     "with_ids",
 ]
@@ -119,6 +122,9 @@ def rich_job(job_id: str, **given: object) -> CollectionJob:
         "completed_symbols": {"BTC": 500},
         "failed_symbols": {"ETH": "boom"},
         "metadata": {"ticket": "T-1", "Ticket": ""},
+        "permanent_failures": frozenset({"ETH"}),
+        "failure_counts": {"BTC": 1, "ETH": 3},
+        "cursors": {"XRP": example_job().start + timedelta(days=1, microseconds=1)},
     }
     return example_job(job_id, **(rich | given))
 
@@ -137,13 +143,30 @@ def fields(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.integers(0, 3)) == 3:
         start, end = sorted(draw(st.lists(_instants(), min_size=2, max_size=2, unique=True)))
         chosen |= {"start": start, "end": end}
+    plain = example_job()
+    bounds = chosen.get("start", plain.start), chosen.get("end", plain.end)
     for symbol in symbols:
-        outcome = draw(st.sampled_from((None, None, "completed", "failed")))
-        if outcome == "completed":
-            chosen.setdefault("completed_symbols", {})[symbol] = draw(_CANDLES)
-        elif outcome == "failed":
-            chosen.setdefault("failed_symbols", {})[symbol] = draw(_texts())
+        for name, value in draw(_of_symbol(symbol, *bounds)).items():
+            former = chosen.get(name)
+            chosen[name] = value if former is None else former | value
     return chosen
+
+
+@st.composite
+def _of_symbol(draw: st.DrawFn, symbol: str, start: datetime, end: datetime) -> dict[str, Any]:
+    """Draw what a job holds of one symbol: an outcome or none, and what goes with it."""
+    outcome = draw(st.sampled_from((None, None, "completed", "failed")))
+    drawn = dict[str, Any]()
+    if outcome == "completed":
+        drawn["completed_symbols"] = {symbol: draw(_CANDLES)}
+    elif outcome == "failed":
+        drawn["failed_symbols"] = {symbol: draw(_texts())}
+        drawn["permanent_failures"] = frozenset({symbol} if draw(st.booleans()) else ())
+    if outcome is not None and draw(st.booleans()):
+        drawn["failure_counts"] = {symbol: draw(st.sampled_from((1, 2, 2**31, 2**62)))}
+    if outcome != "completed" and draw(st.integers(0, 3)) == 3:
+        drawn["cursors"] = {symbol: min(max(draw(_instants()), start), end)}
+    return drawn
 
 
 _APART = frozenset({"id", "symbols", "start", "end", *OF_SYMBOLS})
@@ -160,8 +183,11 @@ def changes() -> st.SearchStrategy[Change]:
     completed = st.tuples(symbols, _CANDLES)
     sources = st.sampled_from(("binance", "kraken"))
     return st.one_of(
-        failed.map(lambda arguments: Change("with_failed_symbol", arguments)),
+        st.tuples(failed, st.booleans()).map(_failure),
         completed.map(lambda arguments: Change("with_completed_symbol", arguments)),
+        st.tuples(symbols, st.sampled_from(FEW_INSTANTS)).map(
+            lambda arguments: Change("with_cursor", arguments)
+        ),
         sources.map(lambda source: Change("replace", keywords=(("source", source),))),
         _metadata().map(lambda entries: Change("replace", keywords=(("metadata", entries),))),
         st.just(Change("with_revision", (None,))),
@@ -170,6 +196,32 @@ def changes() -> st.SearchStrategy[Change]:
         ),
     )
 
+
+def _failure(drawn: tuple[tuple[str, str], bool]) -> Change:
+    arguments, is_permanent = drawn
+    keywords = (("permanent", True),) if is_permanent else ()
+    return Change("with_failed_symbol", arguments, keywords)
+
+
+def queries() -> st.SearchStrategy[JobQuery]:
+    """Draw queries of up to three conditions that stores get wrong, or of none."""
+    names = st.lists(st.sampled_from(sorted(_ASKED)), max_size=3, unique=True)
+    drawn = names.flatmap(lambda some: st.fixed_dictionaries({name: _ASKED[name] for name in some}))
+    return drawn.map(lambda given: JobQuery(**given))
+
+
+_ASKED: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
+    {name: st.sampled_from(values) for name, values in CONDITIONS.items()}
+    | {
+        "source": st.sampled_from(("binance", "kraken", *CONDITIONS["source"][:3])),
+        "symbol": st.sampled_from(("BTC", "ETH", *SYMBOLS)),
+        "metadata": _metadata(),
+        "created_from": _asked_instants(),
+        "created_before": _asked_instants(),
+        "finished_before": _asked_instants(),
+    }
+)
+"""For each condition, what matches some of the jobs that are drawn."""
 
 HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
     {
@@ -192,6 +244,13 @@ HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
         "source of a job": st.sampled_from(("binance", "kraken")),
         "most running": st.sampled_from((1, 2, 10**30)),
         "lease": st.sampled_from(("lease", "other_lease")),
+        "permanent": st.booleans(),
+        "cursor": st.sampled_from(CURSORS),
+        "query": queries(),
+        "end of a past": _asked_instants(),
+        "final statuses": st.sampled_from(
+            ((JobStatus.COMPLETED, JobStatus.CANCELLED), (JobStatus.COMPLETED,), ())
+        ),
     }
 )
 """For each kind of parameter, what stores get wrong; ids and jobs as `with_ids` completes them."""

@@ -14,7 +14,6 @@ from collection_jobs.conformance.report.coverage import Coverage
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.conformance.spec.domains import CHOSEN, SIZES, classes_of
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
-from collection_jobs.conformance.spec.listings import is_list_of_jobs
 from collection_jobs.conformance.spec.model import ABSENT, Facts, JobState, facts_of
 from collection_jobs.conformance.spec.operations import OPERATIONS, judge_call
 from collection_jobs.fields import Field, FieldKind
@@ -106,7 +105,8 @@ class BulkOracle:
             return []
         _, violations = judge_call(self.states, call, outcome)
         if not violations:
-            if is_list_of_jobs(outcome.value):
+            listing = OPERATIONS[call.method].listing
+            if listing is not None and listing.is_shown(outcome.value):
                 listed = {job.id for job in outcome.value}
                 self._listed.setdefault(call.method, set()).update(listed)
                 self._seen("listed", listed)
@@ -218,6 +218,6 @@ def _classes(facts: Facts, names: frozenset[str]) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=8192)  # most values are drawn from domains that are smaller
 def _classes_of_value(field: Field, value: Any) -> tuple[tuple[str, str], ...]:
-    if field.kind in SIZES and field.kind is not FieldKind.NAMES:
+    if field.kind in SIZES and field.kind not in (FieldKind.NAMES, FieldKind.NAME_SET):
         value = dict(value)
     return tuple((field.name, name) for name in classes_of(field, value))
