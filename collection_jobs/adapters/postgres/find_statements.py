@@ -13,8 +13,9 @@ looked at in each job's row, and in no outcome.
   condition is met by many jobs, and all together by few, does a page take long.
 * Metadata, and that there are no failures, is no condition of any walk.
 
-The bounds of the indexes look odd for the reason that is given in `lease_migration`: no column of
-an index is said to be equal to something, or other indexes would have the order, too.
+Where a column of an index is said to be equal to something, only a walk of this index may have the
+order that is asked for: see `data_migration` and, for the odd bounds of a status,
+`lease_migration`. Such a walk does not see that it has passed the last instant, and is cut there.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Shape(NamedTuple):
     finished: bool = False
     with_failures: bool = False
     without_failures: bool = False
+    before: bool = False
 
 
 class FindStatement(NamedTuple):
@@ -109,6 +111,8 @@ _CONDITIONS: Mapping[str, str] = {
 }
 
 
+_JOBS = """
+    FROM {schema}.jobs AS j"""
 _OF_AGE = "(j.created_at, j.id) > (<after_created_at>, <after_id>) AND j.created_at <= <last>"
 
 
@@ -121,6 +125,7 @@ class _Walk(NamedTuple):
         meets: The conditions that all of them meet.
         of_each: Whether it is one of each status, named `one`.
         in_order: Whether the order, of each, is that of the listing.
+        goes_on: Whether it goes on behind the last instant.
     """
 
     text: str
@@ -128,6 +133,7 @@ class _Walk(NamedTuple):
     meets: frozenset[str]
     of_each: bool = False
     in_order: bool = True
+    goes_on: bool = False
 
     @property
     def row(self) -> str:
@@ -135,9 +141,7 @@ class _Walk(NamedTuple):
 
 
 _AGE = _Walk(
-    f"""
-    FROM {{schema}}.jobs AS j
-    WHERE {_OF_AGE}""",
+    f"{_JOBS}\n    WHERE {_OF_AGE}",
     "j.created_at, j.id",
     frozenset(),
 )
@@ -146,35 +150,35 @@ _STATUS = _Walk(
     """
     FROM {schema}.jobs AS j
     WHERE (j.status, j.created_at, j.id) > (one.status, <after_created_at>, <after_id>)
-        AND (j.status, j.created_at) <= (one.status, <last>)""",
+        AND j.status <= one.status""",
     "j.status, j.created_at, j.id",
     frozenset({"statuses"}),
     of_each=True,
+    goes_on=True,
 )
 _SOURCE = _Walk(
     """
     FROM {schema}.jobs AS j
-    WHERE (j.source COLLATE "POSIX", j.status, j.created_at, j.id)
-            > (<source>, one.status, <after_created_at>, <after_id>)
-        AND (j.source COLLATE "POSIX", j.status, j.created_at) <= (<source>, one.status, <last>)""",
-    'j.source COLLATE "POSIX", j.status, j.created_at, j.id',
+    WHERE j.source COLLATE "POSIX" = <source> AND j.status COLLATE "POSIX" = one.status
+        AND (j.created_at, j.id COLLATE "POSIX") > (<after_created_at>, <after_id>)
+        AND j.created_at <= <last>""",
+    'j.created_at, j.id COLLATE "POSIX"',
     frozenset({"source", "statuses"}),
     of_each=True,
 )
 _SYMBOL = _Walk(
     """
     FROM {schema}.job_symbols AS s
-    WHERE (s.symbol, s.created_at, s.id) > (<symbol>, <after_created_at>, <after_id>)
-        AND (s.symbol, s.created_at) <= (<symbol>, <last>)""",
-    "s.symbol, s.created_at, s.id",
+    WHERE s.symbol = <symbol> AND (s.created_at, s.id) > (<after_created_at>, <after_id>)
+        AND s.created_at <= <last>""",
+    "s.created_at, s.id",
     frozenset({"symbol"}),
 )
 _ENDED = _Walk(
     """
     FROM {schema}.jobs AS j
-    WHERE j.status >= one.status AND (j.status, j.finished_at) < (one.status, <finished>)
-        AND j.finished_at < <finished>""",
-    "j.status, j.finished_at, j.id",
+    WHERE j.status = one.status AND j.finished_at < <finished>""",
+    "j.finished_at, j.id",
     frozenset({"finished", "statuses"}),
     of_each=True,
     in_order=False,
@@ -197,15 +201,17 @@ def _walks(shape: Shape) -> list[_Walk]:
 
 def _missing(shape: Shape, walk: _Walk) -> list[str]:
     """Give what is still to be asked of the jobs of a walk."""
-    asked = [name for name, is_asked in zip(shape._fields, shape, strict=True) if is_asked]
-    missing = [_CONDITIONS[name] for name in asked if name not in walk.meets]
+    asked = {name for name, is_asked in zip(shape._fields, shape, strict=True) if is_asked}
+    missing = [text for name, text in _CONDITIONS.items() if name in asked - walk.meets]
     return missing if walk.in_order else [*missing, _OF_AGE]
 
 
-def _steps(walk: _Walk, most: str, more: str = "") -> str:
+def _steps(shape: Shape, walk: _Walk, most: str, more: str = "") -> str:
     """Give the statement that walks so far: keys, in the order of the walk, of each status too."""
     row = walk.row
     steps = f"SELECT {row}.created_at, {row}.id{walk.text}{more} ORDER BY {walk.order} LIMIT {most}"
+    if walk.goes_on and shape.before:
+        steps = f"SELECT c.created_at, c.id FROM ({steps}) AS c WHERE c.created_at <= <last>"  # noqa: S608 - constant text
     if not walk.of_each:
         return steps
     order = f"ORDER BY w.created_at, w.id LIMIT {most}" if walk.in_order else f"LIMIT {most}"
@@ -217,13 +223,13 @@ def _all_the_way(shape: Shape, walk: _Walk) -> str:
     """Give the walk that ends when a page is full."""
     conditions = _missing(shape, walk)
     if not conditions:
-        return _steps(walk, "<limit>")
-    if walk.row == "j":
-        return _steps(walk, "<limit>", "".join(f"\n        AND {one}" for one in conditions))
-    joined = walk._replace(
-        text=walk.text.replace(" AS s\n", " AS s JOIN {schema}.jobs AS j ON j.id = s.id\n")
-    )
-    return _steps(joined, "<limit>", "".join(f"\n        AND {one}" for one in conditions))
+        return _steps(shape, walk, "<limit>")
+    if walk.goes_on and shape.before:
+        conditions.append("(j.status, j.created_at) <= (one.status, <last>)")
+    if walk.row == "s":
+        join = " AS s JOIN {schema}.jobs AS j ON j.id = s.id\n"
+        walk = walk._replace(text=walk.text.replace(" AS s\n", join))
+    return _steps(shape, walk, "<limit>", "".join(f"\n        AND {one}" for one in conditions))
 
 
 def _in_turns(shape: Shape, walks: list[_Walk]) -> Iterator[str]:
@@ -238,7 +244,7 @@ def _in_turns(shape: Shape, walks: list[_Walk]) -> Iterator[str]:
             yield f"""seen{number} AS MATERIALIZED (
         SELECT e.created_at, e.id, {conditions} AS matches
         FROM (SELECT WHERE NOT {before}) AS go CROSS JOIN LATERAL (
-            {_steps(walk, str(distance))}
+            {_steps(shape, walk, str(distance))}
         ) AS e JOIN {{schema}}.jobs AS j ON j.id = e.id
     ), done{number} AS MATERIALIZED (
         SELECT {before} OR count(*) < {distance} {is_full} AS is_done FROM seen{number}
@@ -281,6 +287,8 @@ def count_statement(schema: str, shape: Shape) -> FindStatement:
     walks = _walks(shape)
     if len(walks) == 1 and walks[0].row == "j" and walks[0] is not _FAILURES:
         walk = walks[0] if walks[0].of_each else _STATUS
+        if walk is _STATUS:  # no order is asked for
+            walk = walk._replace(text=f"{_JOBS}\n    WHERE j.status = one.status AND {_OF_AGE}")
         where = "".join(f"\n        AND {one}" for one in _missing(shape, walk))
         text = f"""
     SELECT one.status, counted.many

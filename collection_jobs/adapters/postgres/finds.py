@@ -86,6 +86,7 @@ def search_of(query: JobQuery, after: tuple[datetime, str] | None = None) -> Sea
         statuses=query.statuses is not None,
         with_failures=query.with_failures is True,
         without_failures=query.with_failures is False,
+        before=query.created_before is not None,
     )
     values: dict[str, Any] = {"after_created_at": created_at, "after_id": job_id, "last": last}
     values["of_statuses"] = tuple([status.value for status in statuses])

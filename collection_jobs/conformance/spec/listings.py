@@ -50,7 +50,6 @@ def _judge_job(state: JobState, job: Any, call: Call, law: str) -> tuple[Violati
     return seen(state._replace(former=None), job, call, law)[1]
 
 
-
 def sort_key(facts: Facts) -> _Key:
     """Return what the listings order by: from the least, or from the greatest."""
     return facts.created_at, facts.id

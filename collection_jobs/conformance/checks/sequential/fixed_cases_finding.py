@@ -195,7 +195,7 @@ def _purged_at_bounds(final: tuple[JobStatus, ...]) -> Iterator[Step]:
     yield Step("delete_finished", (_NOON,))
     yield from _saved(jobs)
     zones = list(IN_ZONES)
-    for number, microseconds in enumerate((-10**12, -1, 0, 1, 2)):
+    for number, microseconds in enumerate((-(10**12), -1, 0, 1, 2)):
         before = in_zone(zones[number], _NOON + timedelta(microseconds=microseconds))
         yield _purge(before, final)
         yield from (Step("get_by_id", (job.id,)) for job in jobs)
