@@ -41,7 +41,7 @@ def test_one_of_too_many_orders_breaks_no_law_and_is_noted() -> None:
     (told,) = take_notes()
     assert told == (
         "600 calls of 16 clients on one job have so many orders that none was found or refuted in"
-        " 100,000 steps"
+        " 200,000 steps"
     )
 
 
