@@ -10,6 +10,7 @@ from io import StringIO
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from collection_jobs import CollectionJob, InMemoryCollectionJobRepository, JobSummary
 from collection_jobs.cli.jobs.failure_feed import FailureFeed, SeenFailure
@@ -119,7 +120,7 @@ def drawn(jobs: Sequence[JobSummary], width: int, height: int, failures: int = 9
     ]
     with screen.capture() as captured:
         screen.print(watch_view(jobs, rates, seen, screen, NOW))
-    return captured.get().splitlines()
+    return Text.from_ansi(captured.get()).plain.splitlines()
 
 
 def replace_stats(summary: JobSummary, done: int) -> JobSummary:
