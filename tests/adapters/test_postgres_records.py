@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -114,7 +114,7 @@ async def test_the_last_of_several_calls_on_a_symbol_counts_and_a_completion_for
 ) -> None:
     """However many of them travel as one statement."""
     job = example_job("a", cursors={"BTC": example_job("a").start + HOUR})
-    calls = [
+    calls: list[Callable[[], Awaitable[None]]] = [
         lambda: repository.add_failed_symbol("a", "BTC", "1"),
         lambda: repository.add_failure("a", "BTC", "2", permanent=True),
         lambda: repository.add_completed_symbol("a", "BTC", 0),
@@ -215,12 +215,11 @@ async def test_a_job_of_which_only_counts_and_cursors_are_known_is_read_whole(
     """Their rows are no outcomes; more than a row can hold of them are read in parts."""
     symbols = tuple(f"S{n:04}" for n in range(5_500))
     job = example_job("a", symbols=symbols)
-    for changes in (
-        {"failure_counts": dict.fromkeys(symbols, 3)},
-        {"cursors": dict.fromkeys(symbols, job.end)},
-        {"failure_counts": {"S0000": 1}, "cursors": {"S0001": job.start}},
+    for wanted in (
+        replace(job, failure_counts=dict.fromkeys(symbols, 3)),
+        replace(job, cursors=dict.fromkeys(symbols, job.end)),
+        replace(job, failure_counts={"S0000": 1}, cursors={"S0001": job.start}),
     ):
-        wanted = replace(job, **changes)  # type: ignore[arg-type]  # the fields are of several types
         await repository.save(wanted)
         assert await read(repository, "a") == wanted
         assert await repository.get_stats("a") == JobStats(5_500, 0, 0, 0)
