@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any, TypeGuard, cast
 
 from collection_jobs.conformance.spec.calls import Call, Outcome, code
-from collection_jobs.conformance.spec.finding import (
+from collection_jobs.conformance.spec.findings import Verbatim, Violation
+from collection_jobs.conformance.spec.instants import utc
+from collection_jobs.conformance.spec.model import Facts, JobState, facts_of, seen, unexpected
+from collection_jobs.conformance.spec.queries import (
     Match,
     facts_of_summary,
     judge_summary,
     matches,
 )
-from collection_jobs.conformance.spec.findings import Verbatim, Violation
-from collection_jobs.conformance.spec.instants import utc
-from collection_jobs.conformance.spec.model import Facts, JobState, facts_of, seen, unexpected
 from collection_jobs.conformance.spec.signatures import SIGNATURES, argument_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.query import JobSummary
