@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -153,12 +153,13 @@ class Prepared:
 
 
 def asked() -> list[tuple[JobQuery, tuple[datetime, str] | None]]:
-    return [(query, after) for query in (PAGES | IN_TURNS).values() for after in (None, DEEP)]
+    return [(query, after) for query in {**PAGES, **IN_TURNS}.values() for after in (None, DEEP)]
 
 
 def as_literal(value: object) -> str:
     if isinstance(value, tuple):
-        return "'{" + ",".join(map(str, value)) + "}'"
+        texts = cast("tuple[str, ...]", value)
+        return "'{" + ",".join(texts) + "}'"
     if isinstance(value, datetime):
         ends = {FIRST: "'-infinity'", LAST: "'infinity'"}
         return ends.get(value, f"'{value.isoformat()}'")
@@ -324,8 +325,8 @@ async def test_ages_up_to_both_ends_of_time_and_equal_ones(repository: Repositor
             assert found == [job.id for job in jobs if query.matches(job)]
             assert (await repository.count(query))[JobStatus.PENDING] == len(found)
     for after, expected in (((START, "2"), "345"), ((LAST, "4"), "5"), ((FIRST, "~"), "2345")):
-        found = await repository.find(JobQuery(symbol="BTC"), after=after)
-        assert "".join(one.id for one in found) == expected
+        page = await repository.find(JobQuery(symbol="BTC"), after=after)
+        assert "".join(one.id for one in page) == expected
 
 
 async def test_pages_join_up_however_many_jobs_have_one_age(repository: Repository) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import asyncpg
 from hypothesis import HealthCheck, given, settings
@@ -118,7 +118,7 @@ finds = st.builds(
 )
 together = st.lists(st.one_of(*records), min_size=1, max_size=6)
 """Calls that are made at once; those on one job keep their order."""
-alone = st.builds(lambda call: [call], st.one_of(*others, finds, finds))
+alone = st.lists(st.one_of(*others, finds, finds), min_size=1, max_size=1)
 programs = st.lists(together | alone, min_size=5, max_size=25)
 
 
@@ -130,7 +130,10 @@ def plain(value: Any) -> Any:
         return replace(value, started_at=None)
     if isinstance(value, JobSummary):
         return replace(value, started_at=None, expires_at=None), value.expires_at is None
-    return [plain(one) for one in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        values = cast("list[Any]", value)
+        return [plain(one) for one in values]
+    return value
 
 
 async def said(call: Awaitable[Any]) -> Any:

@@ -144,7 +144,8 @@ class SetCursors:
         rows = await pooled.fetch(self._statement, *columns, pooled.lock_limit)
         answers: list[Exception | None] = [None] * len(requests)
         for row in rows:
-            number = order[row[0] - 1]
+            place: int = row[0]
+            number = order[place - 1]
             answers[number] = _cursor_refusal(requests[number], row)
         return answers
 
@@ -173,7 +174,8 @@ class FencedCursors:
         rows = await pooled.fetch(self._statement, *columns, pooled.lock_limit)
         answers: list[Exception | None] = [None] * len(requests)
         for row in rows:
-            number = order[row[0] - 1]
+            place: int = row[0]
+            number = order[place - 1]
             request = requests[number]
             answers[number] = _cursor_refusal(request.cursor, row, request.lease)
         return answers
