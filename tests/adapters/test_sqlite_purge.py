@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -105,23 +106,20 @@ async def test_writes_beside_it_wait_for_one_batch_only(path: Path) -> None:
 
 
 def test_a_purge_costs_the_same_in_a_store_of_any_size(tmp_path: Path) -> None:
-    costs = []
-    for jobs in (1_000, 50_000):
+    def costs(jobs: int) -> list[int]:
+        found: list[int] = []
         with closing(filled(tmp_path / f"{jobs}.db", jobs)) as connection:
-            for statuses in (FINAL, FINAL[:1]):
-                cost, deleted = steps(
-                    connection,
-                    lambda given=statuses, on=connection: writes.delete_finished(  # type: ignore[misc] # of defaults
-                        on, 10**9, sorted(given), 50
-                    ),
-                )
-                assert deleted == 50
-                costs.append(cost)
-            none, deleted = steps(
-                connection,
-                lambda on=connection: writes.delete_finished(on, -1, list(FINAL), 50),  # type: ignore[misc] # of defaults
-            )
-            assert deleted == 0
-            assert none < 200
-    assert costs[2] <= costs[0] + 200
-    assert costs[3] <= costs[1] + 200
+            for statuses, before, number in (
+                (FINAL, 10**9, 50),
+                (FINAL[:1], 10**9, 50),
+                (FINAL, -1, 0),
+            ):
+                work = partial(writes.delete_finished, connection, before, list(statuses), 50)
+                cost, deleted = steps(connection, work)
+                assert deleted == number
+                found.append(cost)
+        return found
+
+    small, large = costs(1_000), costs(50_000)
+    assert all(many <= few + 200 for few, many in zip(small, large, strict=True))
+    assert large[-1] < 200
