@@ -346,3 +346,19 @@ async def test_pages_join_up_however_many_jobs_have_one_age(repository: Reposito
         keys = [(one.created_at, one.id) for one in joined]
         assert keys == sorted(set(keys))
         assert len(keys) in (500, 167, 166)
+
+
+async def test_without_prepared_statements_all_is_the_same(url: str) -> None:
+    """As behind a pooler that shares sessions among transactions."""
+    async with Repository.from_url(f"{url}&statement_cache=0") as repository:
+        large = {"k": "\x01" * 30_000}
+        await repository.save_many([ended("a", 0), ended("b", 1, metadata=large), aged("c", 0)])
+        await repository.add_failure("c", "BTC", "gone", permanent=True)
+        await repository.set_cursor("c", "BTC", example_job("c").start)
+        assert await ids(repository, JobQuery(symbol="BTC", with_failures=True)) == ["c"]
+        found = await repository.find(JobQuery(statuses=[JobStatus.COMPLETED]))
+        assert [one.metadata for one in found] == [{}, large]
+        counted = await repository.count(JobQuery(source="binance"))
+        assert (counted[JobStatus.COMPLETED], counted[JobStatus.PENDING]) == (2, 1)
+        assert await repository.delete_finished(LATER, limit=1) == 1
+        assert await ids(repository, JobQuery()) == ["b", "c"]
