@@ -190,8 +190,17 @@ async def test_a_page_costs_the_same_however_many_jobs_are_stored_and_match(
     await assert_cheap(empty)
     await full.prepare()
     await assert_cheap(full)
+    await assert_right(url, [rows for _, rows in await full.costs()][::2])
     await former.close()
     await fresh.close()
+
+
+async def assert_right(url: str, shown: list[int]) -> None:
+    """Of every query, the first page shows as many jobs as there are, which a count finds."""
+    async with Repository.from_url(f"{url}&command_timeout=300") as repository:
+        for (name, query), rows in zip({**PAGES, **IN_TURNS}.items(), shown, strict=True):
+            counted = await repository.count(query)
+            assert rows == min(100, sum(counted.values())), name
 
 
 async def test_a_count_costs_the_jobs_that_are_counted(
