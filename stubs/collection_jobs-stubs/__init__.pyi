@@ -15,23 +15,36 @@ from collection_jobs.repository import ICollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import TRANSITIONS, JobStatus
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
-from collection_jobs.base import (
+from collection_jobs.base import CheckedRepository
+from collection_jobs.base_capabilities import (
     CheckedAddsJobs,
     CheckedCompletedSymbols,
-    CheckedLeasesJobs,
+    CheckedFindsJobs,
     CheckedPagesByKey,
-    CheckedRepository,
+    CheckedPurges,
+    CheckedRecordsCursors,
+    CheckedRecordsFailures,
     CheckedSavesMany,
 )
-from collection_jobs.lease import Lease
-from collection_jobs.opening import open_repository
-from collection_jobs.protocol import (
+from collection_jobs.base_leases import (
+    CheckedLeasesJobs,
+    CheckedRecordsCursorsUnderLease,
+    CheckedRecordsFailuresUnderLease,
+)
+from collection_jobs.capabilities import (
     AddsJobs,
-    CollectionJobRepository,
-    LeasesJobs,
+    FindsJobs,
     PagesByKey,
+    Purges,
     RecordsCompletedSymbols,
+    RecordsCursors,
+    RecordsFailures,
     SavesMany,
 )
+from collection_jobs.lease import Lease
+from collection_jobs.leasing import LeasesJobs, RecordsCursorsUnderLease, RecordsFailuresUnderLease
+from collection_jobs.opening import open_repository
+from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.query import JobQuery, JobSummary
 
-__all__ = ['TRANSITIONS', 'AddsJobs', 'CheckedAddsJobs', 'CheckedCompletedSymbols', 'CheckedLeasesJobs', 'CheckedPagesByKey', 'CheckedRepository', 'CheckedSavesMany', 'CollectionJob', 'CollectionJobError', 'CollectionJobRepository', 'ForbiddenTransitionError', 'ICollectionJobRepository', 'InMemoryCollectionJobRepository', 'JobNotFoundError', 'JobStats', 'JobStatus', 'Lease', 'LeaseLostError', 'LeasesJobs', 'PagesByKey', 'RecordsCompletedSymbols', 'RepositoryClosedError', 'RepositoryError', 'SavesMany', 'StaleJobError', 'UnknownSymbolError', 'open_repository']
+__all__ = ['TRANSITIONS', 'AddsJobs', 'CheckedAddsJobs', 'CheckedCompletedSymbols', 'CheckedFindsJobs', 'CheckedLeasesJobs', 'CheckedPagesByKey', 'CheckedPurges', 'CheckedRecordsCursors', 'CheckedRecordsCursorsUnderLease', 'CheckedRecordsFailures', 'CheckedRecordsFailuresUnderLease', 'CheckedRepository', 'CheckedSavesMany', 'CollectionJob', 'CollectionJobError', 'CollectionJobRepository', 'FindsJobs', 'ForbiddenTransitionError', 'ICollectionJobRepository', 'InMemoryCollectionJobRepository', 'JobNotFoundError', 'JobQuery', 'JobStats', 'JobStatus', 'JobSummary', 'Lease', 'LeaseLostError', 'LeasesJobs', 'PagesByKey', 'Purges', 'RecordsCompletedSymbols', 'RecordsCursors', 'RecordsCursorsUnderLease', 'RecordsFailures', 'RecordsFailuresUnderLease', 'RepositoryClosedError', 'RepositoryError', 'SavesMany', 'StaleJobError', 'UnknownSymbolError', 'open_repository']

@@ -59,12 +59,28 @@ class CollectionJob:
     keys of 1 to 255 characters, compared exactly, each with a free text; read-only. Their order is
     not part of equality, and a store need not keep it.
     """
+    permanent_failures: frozenset[str] = ...
+    """Those of the failed symbols that no retry can mend."""
+    failure_counts: Mapping[str, int] = ...
+    """Symbol to how often a failure of it was recorded, 1 or more, whatever else was recorded in
+    between; read-only. It does not grow beyond 2**63 - 1.
+    """
+    cursors: Mapping[str, datetime] = ...
+    """Symbol to the instant up to which it was collected, from ``start`` to ``end``, for symbols
+    that have no outcome yet, or failed; read-only. Of a symbol that completes it is gone.
+    """
     revision: int | None = ...
     """The store's count of changes when the job was read from it; None on a job that no store has
     given out. Not part of equality.
     """
     def __post_init__(self) -> None:
         """Check every field and put it into its normal form."""
+    @property
+    def symbols_left(self) -> tuple[str, ...]:
+        """The symbols that a worker has still to collect, in order.
+
+        They are those that are neither completed nor permanently failed.
+        """
     def __hash__(self) -> int:
         """Equal jobs have equal ids; the mappings among the fields have no hash of their own."""
     def __reduce__(self) -> tuple[Any, ...]:
@@ -108,14 +124,38 @@ class CollectionJob:
     def with_completed_symbol(self, symbol: str, candles: int) -> CollectionJob:
         """Record that ``candles`` candles of ``symbol`` were collected, whatever it was before.
 
-        Raises:
-            UnknownSymbolError: The job does not collect this symbol.
-        """
-    def with_failed_symbol(self, symbol: str, error: str) -> CollectionJob:
-        """Record that ``symbol`` failed, and why, whatever it was before.
+        Its cursor is gone, and its failures stay counted.
 
         Raises:
             UnknownSymbolError: The job does not collect this symbol.
+        """
+    def with_failed_symbol(
+        self,
+        symbol: str,
+        error: str,
+        *,
+        permanent: bool=False,
+    ) -> CollectionJob:
+        """Record that ``symbol`` failed, and why, whatever it was before; count the failure.
+
+        Args:
+            symbol: One of the job's symbols.
+            error: Why it failed.
+            permanent: Whether no retry can mend it.
+
+        Raises:
+            UnknownSymbolError: The job does not collect this symbol.
+        """
+    def with_cursor(self, symbol: str, until: datetime) -> CollectionJob:
+        """Record up to where ``symbol`` was collected; a completed one stays without a cursor.
+
+        Args:
+            symbol: One of the job's symbols.
+            until: The first instant that is still to be collected, from ``start`` to ``end``.
+
+        Raises:
+            UnknownSymbolError: The job does not collect this symbol.
+            ValueError: ``until`` lies outside the job's range.
         """
     def with_revision(self, revision: int | None) -> CollectionJob:
         """Return the job as a store gives it out at ``revision``; None saves unconditionally."""
@@ -127,7 +167,7 @@ def restore_job(values: Iterable[Any]) -> CollectionJob:
 
     Args:
         values: One value for each field, in the fields' order, each in its normal form: plain
-            datetimes in UTC, a tuple of symbols, read-only mappings.
+            datetimes in UTC, a tuple of symbols, read-only mappings, a frozenset.
     """
 
 def check_jobs(value: Iterable[CollectionJob]) -> list[CollectionJob]:

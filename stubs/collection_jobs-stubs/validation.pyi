@@ -3,7 +3,7 @@
 from datetime import datetime
 from collection_jobs.status import JobStatus
 
-__all__ = ['MAX_CANDLES', 'MAX_NAME_LENGTH', 'MAX_SYMBOLS', 'check_candles', 'check_datetime', 'check_key', 'check_limit', 'check_name', 'check_offset', 'check_optional_datetime', 'check_optional_text', 'check_positive', 'check_revision', 'check_status', 'check_symbols', 'check_text', 'shown', 'type_name']
+__all__ = ['MAX_CANDLES', 'MAX_NAME_LENGTH', 'MAX_SYMBOLS', 'check_bool', 'check_candles', 'check_datetime', 'check_key', 'check_limit', 'check_name', 'check_offset', 'check_optional_datetime', 'check_optional_text', 'check_positive', 'check_revision', 'check_status', 'check_symbols', 'check_text', 'shown', 'type_name']
 
 MAX_NAME_LENGTH: int
 
@@ -41,6 +41,9 @@ def check_optional_datetime(field: str, value: datetime | None) -> datetime | No
 
 def check_candles(value: int) -> int:
     """Accept a number of candles: an int of 0 or more, and below 2**63."""
+
+def check_bool(field: str, value: bool) -> bool:
+    """Accept True or False, and nothing that merely counts as one of them."""
 
 def check_limit(value: int) -> int:
     """Accept the maximum number of jobs of a listing: an int of 0 or more, however large."""

@@ -11,7 +11,7 @@ import resource
 import sys
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from collection_jobs import JobStatus, RepositoryError
@@ -188,6 +188,29 @@ async def starve(path: Path) -> None:
     say(str(len(answers)))
 
 
+async def fail(path: Path) -> None:
+    """Record so many failures of one symbol side by side, and say how many."""
+    number = int(sys.argv[3])
+    async with SQLiteCollectionJobRepository(path, busy_timeout=30) as repository:
+        wait_for_the_start()
+        calls = (
+            repository.add_failure("job", "BTC/USDT", f"{n}", permanent=n % 2 == 0)
+            for n in range(number)
+        )
+        await asyncio.gather(*calls)
+    say(str(number))
+
+
+async def purge(path: Path) -> None:
+    """Delete finished jobs, a few at a time, until none is left, and say how many."""
+    deleted = 0
+    async with SQLiteCollectionJobRepository(path, busy_timeout=30) as repository:
+        wait_for_the_start()
+        while number := await repository.delete_finished(datetime.now(UTC), limit=7):
+            deleted += number
+    say(str(deleted))
+
+
 kept: list[SQLiteCollectionJobRepository] = []
 
 if __name__ == "__main__":
@@ -207,6 +230,8 @@ if __name__ == "__main__":
                 serve,
                 visit,
                 starve,
+                fail,
+                purge,
             ),
         )
     }

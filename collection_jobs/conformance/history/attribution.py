@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
+from math import inf
 
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.history.search import Stuck, find_order
@@ -100,7 +101,7 @@ def attribute(
     """
     core = _core(list(operations), state)
     whole = list(operations) if len(operations) <= _SMALL else core
-    stuck = find_order(core, state)
+    stuck = find_order(core, state, at_most=inf)
     assert stuck is not None  # noqa: S101 - the core has no order either; this tells the type checker
     end = stuck.open[0].ended or 0
     before = [event for event in events if event.began <= end]
@@ -110,7 +111,7 @@ def attribute(
 
 def _core(operations: list[JobOperation], state: JobState) -> list[JobOperation]:
     """Return what came up to the first answer that no order reaches, less the reads not needed."""
-    stuck = find_order(operations, state)
+    stuck = find_order(operations, state, at_most=inf)
     assert stuck is not None  # noqa: S101 - the caller knows; this tells the type checker
     end = stuck.open[0].ended or 0
     core = sorted((one for one in operations if one.began <= end), key=_began)

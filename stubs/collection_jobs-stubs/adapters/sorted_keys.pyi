@@ -11,8 +11,8 @@ class SortedKeys:
     """An ordered set of keys, with cheap insertion, removal, and listing from either end."""
     def __init__(self) -> None:
         """Start empty."""
-    def __bool__(self) -> bool:
-        """Return whether there is any key."""
+    def __len__(self) -> int:
+        """Return how many keys there are."""
     def add(self, key: Key) -> None:
         """Insert a key that is not there yet."""
     def remove(self, key: Key) -> None:
