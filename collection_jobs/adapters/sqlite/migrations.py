@@ -197,7 +197,9 @@ _VERSION_4 = (
 # the order of the listings; among jobs of one instant their ids decide, which are not in it: with
 # them, a job of 1,000 symbols would cost a quarter more, and the file be half as large again.
 # The outcomes of a job are counted in its row, by triggers, whoever records them, and the trigger
-# makes the revision greater, too: one statement less than an outcome took before. Candles are
+# makes the revision greater, too: one statement less than an outcome took before. None counts
+# symbols that are deleted, which would double what a deletion costs: a save that drops some counts
+# again. Candles are
 # summed in halves of 32 bits, since their sum may exceed 64. `has_failures` changes with the first
 # failure and the last only, and so does the index on it. `has_details` says whether a symbol may
 # have more than an outcome, so that the others, most of them, are read as quickly as before.
@@ -294,16 +296,6 @@ _VERSION_5 = (
             candles_low = candles_low
                 + ifnull(new.candles & 0xffffffff, 0) - ifnull(old.candles & 0xffffffff, 0)
         WHERE key = new.job;
-    END
-    """,
-    """
-    CREATE TRIGGER count_gone_outcome AFTER DELETE ON symbols
-    WHEN old.candles IS NOT NULL OR old.error IS NOT NULL BEGIN
-        UPDATE jobs SET completed = completed - (old.candles IS NOT NULL),
-            failed = failed - (old.error IS NOT NULL),
-            candles_high = candles_high - ifnull(old.candles >> 32, 0),
-            candles_low = candles_low - ifnull(old.candles & 0xffffffff, 0)
-        WHERE key = old.job;
     END
     """,
     """

@@ -120,14 +120,27 @@ _RANGE = """
     FROM jobs CROSS JOIN symbols ON job = key WHERE jobs.id = ?1 AND symbol = ?2"""
 _SET_CURSOR = "UPDATE symbols SET cursor = ?3 WHERE job = ?1 AND symbol = ?2"
 _EXISTS = "SELECT 1 FROM jobs WHERE id = ?"
-_DELETE = "DELETE FROM jobs WHERE id = ?"
+# The foreign keys would do the first by themselves, and take twice as long.
+_DELETE = (
+    "DELETE FROM symbols WHERE job = (SELECT key FROM jobs WHERE id = ?)",
+    "DELETE FROM jobs WHERE id = ?",
+)
+_DELETE_MANY = (
+    "DELETE FROM symbols WHERE job IN (SELECT value FROM json_each(?))",
+    "DELETE FROM jobs WHERE key IN (SELECT value FROM json_each(?))",
+)
+_COUNT_AGAIN = """
+    UPDATE jobs SET (completed, failed, candles_high, candles_low) = (
+        SELECT count(candles), count(error), ifnull(sum(candles >> 32), 0),
+            ifnull(sum(candles & 0xffffffff), 0)
+        FROM symbols WHERE job = jobs.key)
+    WHERE id = ?"""
 # Each status in the order of its index, merged, so that no more is read than is deleted.
 _ENDED = """
     SELECT key, finished_at, id FROM jobs INDEXED BY jobs_by_end
     WHERE status = '{status}' AND finished_at < ?1"""
-_DELETE_ENDED = """
-    DELETE FROM jobs WHERE key IN (
-        SELECT key FROM ({ended} ORDER BY finished_at, id LIMIT ?2))"""
+_FIRST_ENDED = """
+    SELECT json_group_array(key) FROM ({ended} ORDER BY finished_at, id LIMIT ?2)"""
 
 
 def _change_of_status(status: JobStatus) -> str:
@@ -192,6 +205,8 @@ def _replace_outcomes(
     vanished = {row[0] for row in stored - wanted}.difference(job.symbols)
     _remove(connection, job.id, vanished, _DELETE_SYMBOLS)
     _put(connection, job.id, wanted - stored, _PUT_OUTCOMES, _PUT_OUTCOME)
+    if vanished:
+        connection.execute(_COUNT_AGAIN, (job.id,))
 
 
 def _replace_metadata(
@@ -259,8 +274,9 @@ def add_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> l
 
 
 def delete(connection: sqlite3.Connection, job_id: str) -> bool:
-    """Remove a job; its symbols and its lease go by the foreign key."""
-    return connection.execute(_DELETE, (job_id,)).rowcount > 0
+    """Remove a job; its metadata and its lease go by foreign keys."""
+    _, deleted = [connection.execute(one, (job_id,)).rowcount for one in _DELETE]
+    return deleted > 0
 
 
 def delete_finished(
@@ -268,7 +284,9 @@ def delete_finished(
 ) -> int:
     """Remove the jobs of final statuses that ended first; return how many."""
     ended = " UNION ALL ".join(_ENDED.format(status=status.value) for status in statuses)
-    return connection.execute(_DELETE_ENDED.format(ended=ended), (before, limit)).rowcount
+    ((keys,),) = connection.execute(_FIRST_ENDED.format(ended=ended), (before, limit)).fetchall()
+    _, deleted = [connection.execute(one, (keys,)).rowcount for one in _DELETE_MANY]
+    return deleted
 
 
 def update_status(
