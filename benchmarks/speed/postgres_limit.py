@@ -86,11 +86,11 @@ class Questions:
         return _asked(kind, ChangeStatus(job_id, status.value, None))
 
     def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> Asked:
-        kind = RecordOutcomes(self._records.put_outcomes)
+        kind = RecordOutcomes(self._records.put_outcome, self._records.put_outcomes)
         return _asked(kind, RecordOutcome(job_id, symbol, None, error))
 
     def add_completed_symbol(self, job_id: str, symbol: str, candles: int) -> Asked:
-        kind = RecordOutcomes(self._records.put_outcomes)
+        kind = RecordOutcomes(self._records.put_outcome, self._records.put_outcomes)
         return _asked(kind, RecordOutcome(job_id, symbol, candles, None))
 
 

@@ -18,6 +18,7 @@ from collection_jobs.conformance.running.configuration import (
     Profile,
 )
 from collection_jobs.conformance.running.deadline import deadline
+from collection_jobs.conformance.running.deciding import told_if_undecided
 from collection_jobs.conformance.running.early_endings import Escaped, Overdue
 from collection_jobs.conformance.running.not_implemented import finding_of
 from collection_jobs.conformance.running.pace import measure_pace
@@ -191,7 +192,8 @@ class Examining:
         while (reason := self._reason_to_skip(check)) is None:
             silent = tuple(overdue.method for overdue in self._overdue)
             try:
-                examination = until_overdue(partial(check.run, self._plan(check, silent)))
+                run = partial(until_overdue, partial(check.run, self._plan(check, silent)))
+                examination = told_if_undecided(check.laws, run)
             except Overdue as overdue:
                 findings.append(overdue.finding())
                 self._overdue.append(overdue)

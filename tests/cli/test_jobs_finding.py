@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ async def test_every_store_is_listed_in_every_order_and_on_every_page(
     monkeypatch.setattr(queries, "PAGE", 4)
     made, query = some_jobs(), JobQuery(**conditions)
     due = [JobSummary.from_job(job) for job in made if query.matches(job)]
-    ranks: dict[str, Any] = {
+    ranks: dict[str, Callable[[JobSummary], Any]] = {
         "newest": age,
         "oldest": age,
         "finished": lambda one: (one.finished_at or datetime.min.replace(tzinfo=UTC), *age(one)),

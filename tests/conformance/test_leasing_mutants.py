@@ -80,7 +80,7 @@ def test_a_planted_bug_is_told_in_few_calls(mutant: type[Leased]) -> None:
 @pytest.mark.parametrize("mutant", RACES, ids=lambda mutant: mutant.__name__)
 def test_a_race_is_convicted_by_exactly_its_laws(mutant: type[Leased], tmp_path: Path) -> None:
     laws = RACES[mutant]
-    programs = additions() if "ADD-2" in laws or "ADD-3" in laws else pairs_of_claims()
+    programs = additions() if "ADD-2" in laws or "ADD-3" in laws else pairs_of_claims(())
     found = explored(mutant, tmp_path, programs)
     assert {finding.law for finding in found} == laws, found
     assert all(finding.history for finding in found)
@@ -93,7 +93,7 @@ def test_an_odd_but_right_design_is_acquitted(odd: type[Leased]) -> None:
 
 @pytest.mark.parametrize("odd", [*chosen(RIGHT, LOCKING)])
 def test_an_odd_but_right_design_is_acquitted_of_races(odd: type[Leased], tmp_path: Path) -> None:
-    assert explored(odd, tmp_path, [*additions(), *pairs_of_claims()]) == ()
+    assert explored(odd, tmp_path, [*additions(), *pairs_of_claims(())]) == ()
 
 
 def additions() -> Iterator[ConcurrentProgram]:

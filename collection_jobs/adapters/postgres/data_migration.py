@@ -17,9 +17,13 @@ the symbols only. Its one index is what is read: the rows are there since an ind
 
 ``jobs_by_source`` has the status before the age: then each status of a source is a range of it, so
 that "of this source, and failed" passes over no other job; all statuses of a source are five
-ranges. It names the collation of the source otherwise than the column does, with the same meaning,
-so that no claim of a source is planned as a walk of this index with a filter. ``jobs_by_end``
-likewise has one range for each status.
+ranges. It names the collation of texts otherwise than the columns do, with the same meaning: so
+only a find, which names it likewise, has a use for this index, and a find has one for no other. A
+claim of a source was planned as a walk of it, before.
+
+``jobs_by_end`` likewise has one range for each status. ``jobs_with_failures`` asks for a column
+that seldom changes: were it to ask whether ``failed`` is more than 0, each change of ``failed``
+would enter the row into all indexes again.
 
 Both kinds of triggers work for programs of former releases, too, which write to ``jobs`` and know
 of nothing else.
@@ -106,13 +110,16 @@ VERSION_5 = """
         ADD COLUMN completed integer NOT NULL DEFAULT 0,
         ADD COLUMN failed integer NOT NULL DEFAULT 0,
         ADD COLUMN candles numeric NOT NULL DEFAULT 0,
+        ADD COLUMN has_failed boolean NOT NULL DEFAULT false,
         ADD COLUMN counted bigint;
     CREATE INDEX jobs_by_source ON {schema}.jobs
-        (source COLLATE "POSIX", status, created_at, id);
+        (source COLLATE "POSIX", status COLLATE "POSIX", created_at, id COLLATE "POSIX");
+    CREATE INDEX jobs_with_failures ON {schema}.jobs (created_at, id) WHERE has_failed;
     CREATE INDEX jobs_by_end ON {schema}.jobs (status, finished_at, id)
         WHERE finished_at IS NOT NULL;
     UPDATE {schema}.jobs AS j
-        SET completed = o.completed, failed = o.failed, candles = o.candles, counted = j.revision
+        SET completed = o.completed, failed = o.failed, candles = o.candles,
+            has_failed = o.failed > 0, counted = j.revision
         FROM (
             SELECT job, generation, count(candles) AS completed, count(error) AS failed,
                 coalesce(sum(candles), 0) AS candles
@@ -123,8 +130,9 @@ VERSION_5 = """
     CREATE FUNCTION {schema}.count_outcomes() RETURNS trigger LANGUAGE plpgsql AS {body}
         BEGIN
             UPDATE {schema}.jobs AS j
-                SET (completed, failed, candles) = (
-                    SELECT count(o.candles), count(o.error), coalesce(sum(o.candles), 0)
+                SET (completed, failed, candles, has_failed) = (
+                    SELECT count(o.candles), count(o.error), coalesce(sum(o.candles), 0),
+                        count(o.error) > 0
                     FROM {schema}.outcomes AS o
                     WHERE o.job = j.key AND o.generation = j.generation
                 ), counted = j.revision
@@ -163,9 +171,8 @@ VERSION_5 = """
                     chosen := ARRAY(
                         SELECT f.key FROM unnest(of_statuses) AS one (status) CROSS JOIN LATERAL (
                             SELECT j.key, j.finished_at, j.id FROM {schema}.jobs AS j
-                            WHERE j.status >= one.status AND j.finished_at < before
-                                AND (j.status, j.finished_at) < (one.status, before)
-                            ORDER BY j.status, j.finished_at, j.id LIMIT most
+                            WHERE j.status = one.status AND j.finished_at < before
+                            ORDER BY j.finished_at, j.id LIMIT most
                         ) AS f ORDER BY f.finished_at, f.id LIMIT most);
                     BEGIN
                         mine := ARRAY(
@@ -204,9 +211,8 @@ VERSION_5 = """
             DELETE FROM {schema}.jobs AS j WHERE j.key = ANY (ARRAY(
                 SELECT f.key FROM unnest(of_statuses) AS one (status) CROSS JOIN LATERAL (
                     SELECT j.key, j.finished_at, j.id FROM {schema}.jobs AS j
-                    WHERE j.status >= one.status AND j.finished_at < before
-                        AND (j.status, j.finished_at) < (one.status, before)
-                    ORDER BY j.status, j.finished_at, j.id LIMIT most FOR UPDATE SKIP LOCKED
+                    WHERE j.status = one.status AND j.finished_at < before
+                    ORDER BY j.finished_at, j.id LIMIT most FOR UPDATE SKIP LOCKED
                 ) AS f ORDER BY f.finished_at, f.id LIMIT most));
             GET DIAGNOSTICS deleted = ROW_COUNT;
             RETURN deleted;

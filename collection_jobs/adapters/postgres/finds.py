@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from collection_jobs.adapters.postgres.find_statements import (
     SUMMARY_FIELDS,
+    FindStatement,
     Shape,
     count_statement,
     find_statement,
@@ -37,7 +38,6 @@ _TEXT_AT_ONCE = 250_000
 _METADATA, _SYMBOLS = SUMMARY_FIELDS.index("metadata"), SUMMARY_FIELDS.index("symbols")
 _FIELDS = len(SUMMARY_FIELDS)
 _DECODERS = decoders_of(SUMMARY_FIELDS)
-_Key: TypeAlias = tuple[datetime, str]
 
 
 class Search(NamedTuple):
@@ -45,14 +45,19 @@ class Search(NamedTuple):
 
     Attributes:
         shape: Which statement.
-        args: Its arguments, but for the limit.
+        values: Its arguments by the names of its parameters, but for the limit.
     """
 
     shape: Shape
-    args: tuple[Any, ...]
+    values: tuple[tuple[str, Any], ...]
+
+    def arguments_of(self, statement: FindStatement, **more: object) -> list[Any]:
+        """Give a statement's arguments, in its order."""
+        values = {**dict(self.values), **more}
+        return [values[name] for name in statement.parameters]
 
 
-def search_of(query: JobQuery, after: _Key | None = None) -> Search | None:
+def search_of(query: JobQuery, after: tuple[datetime, str] | None = None) -> Search | None:
     """Return what to search; None if no job can match.
 
     Args:
@@ -60,28 +65,32 @@ def search_of(query: JobQuery, after: _Key | None = None) -> Search | None:
         after: The key behind which to start.
     """
     first = (_FIRST_INSTANT if query.created_from is None else query.created_from, "")
-    start = first if after is None else max(first, after)
+    created_at, job_id = first if after is None else max(first, after)
     last = _LAST_INSTANT
     if query.created_before is not None:
         if query.created_before == _FIRST_INSTANT:
             return None
         last = query.created_before - _STEP
     statuses = JobStatus if query.statuses is None else sorted(query.statuses)
-    given = {
+    if not statuses:
+        return None
+    conditions = {
         "symbol": query.symbol,
         "source": query.source,
         "metadata": document_of(query.metadata) if query.metadata else None,
         "finished": query.finished_before,
-        "failures": query.with_failures,
     }
+    given = {name: value for name, value in conditions.items() if value is not None}
     shape = Shape(
-        **{name: value is not None for name, value in given.items()},
+        **dict.fromkeys(given, True),
         statuses=query.statuses is not None,
+        with_failures=query.with_failures is True,
+        without_failures=query.with_failures is False,
+        before=query.created_before is not None,
     )
-    if not statuses:
-        return None
-    more = (value for name in Shape._fields if (value := given.get(name)) is not None)
-    return Search(shape, (*start, last, tuple([status.value for status in statuses]), *more))
+    values: dict[str, Any] = {"after_created_at": created_at, "after_id": job_id, "last": last}
+    values["of_statuses"] = tuple([status.value for status in statuses])
+    return Search(shape, tuple({**values, **given}.items()))
 
 
 class Finds:
@@ -101,13 +110,13 @@ class Finds:
         (key,) = keys
         search, limit = key
         statement = find_statement(self._schema, search.shape)
-        args = *search.args, limit
-        rows = await pooled.fetch(statement, *args)
+        args = search.arguments_of(statement, limit=limit)
+        rows = await pooled.fetch(statement.text, *args)
         if _fits(rows):
             return {key: await _summaries(rows, {})}
         del rows  # or they would be held beside what follows
         found = await read_metadata_in_parts(
-            pooled, statement, args, self._metadata_cursor, _METADATA
+            pooled, statement.text, args, self._metadata_cursor, _METADATA
         )
         return {key: await _summaries(*found)}
 
@@ -127,7 +136,8 @@ class Counts:
         """Count the jobs of one search."""
         (key,) = keys
         statement = count_statement(self._schema, key.shape)
-        return {key: dict(await pooled.fetch(statement, *key.args))}
+        args = key.arguments_of(statement)
+        return {key: dict(await pooled.fetch(statement.text, *args))}
 
 
 class Purge(NamedTuple):

@@ -78,7 +78,7 @@ async def read_in_parts(
 
 
 async def read_metadata_in_parts(
-    pooled: PooledConnection, statement: str, args: tuple[object, ...], cursor: str, place: int
+    pooled: PooledConnection, statement: str, args: Iterable[object], cursor: str, place: int
 ) -> tuple[list[tuple[Any, ...]], dict[int, Mapping[str, str]]]:
     """Read rows in one snapshot, and by a cursor the metadata that they leave out.
 

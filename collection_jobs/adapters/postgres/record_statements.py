@@ -1,7 +1,7 @@
 """The statements that record something of a symbol, with a lease and without: see `statements`.
 
-Each call draws a revision, as if they were made one after the other; the job keeps the last. They
-answer with the calls that are refused only, and why.
+Each call draws a revision, as if they were made one after the other; the job keeps the last. Those
+of many calls answer with the calls that are refused only, and why.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collection_jobs.status import JobStatus
 __all__ = ["RecordStatements"]
 
 _MOST = 2**63 - 1
+_RUNNING = f"'{JobStatus.RUNNING.value}'"
 
 
 # The jobs of the calls, held, as far as they are there or their lease is current. `|| '{}'` takes
@@ -23,7 +24,7 @@ _MOST = 2**63 - 1
 def _held(limit: int, *, fenced: bool) -> str:
     token, running = ("", "")
     if fenced:
-        token, running = ", lease_token", f"AND status = '{JobStatus.RUNNING.value}' "
+        token, running = ", lease_token", f"AND status = {_RUNNING} "
     return f"""held AS MATERIALIZED (
         SELECT key, id, generation, range_start, range_end{token},
             symbols || '{{}}'::text[] AS symbols
@@ -37,26 +38,10 @@ def _current(*, fenced: bool) -> str:
     return f"asked JOIN held ON held.id = asked.id{token}"
 
 
-# What the outcomes were before stands in the rows themselves (`replaced`): those that were changed
-# after the statement began are seen by nothing else. -2 asks that the cursor be forgotten, since a
-# completion was among the calls, though a failure is the last of them. Counts stop at the most.
-def _put_outcomes(*, fenced: bool) -> str:
-    number = 8 + fenced
-    token, of_token = (", $9::bigint[]", ", token") if fenced else ("", "")
-    return f"""
-    WITH asked AS MATERIALIZED (
-        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::boolean[],
-                $6::bigint[], $7::bigint[], $8::integer[]{token})
-            WITH ORDINALITY AS asked (id, symbol, candles, error, permanent, failures, replaced,
-                calls{of_token}, number)
-    ), {_held(number + 1, fenced=fenced)}, current AS MATERIALIZED (
-        SELECT asked.*, held.key, held.generation, asked.symbol = ANY (held.symbols) AS is_known
-        FROM {_current(fenced=fenced)}
-    ), put AS (
-        INSERT INTO {{schema}}.outcomes AS o
-            (job, generation, symbol, candles, error, permanent, failures, replaced)
-        SELECT key, generation, symbol, candles, error, permanent, failures, replaced
-        FROM current WHERE is_known
+# What an outcome was before stands in the row itself (`replaced`): where it was changed after the
+# statement began, nothing else shows it. -2 asks that the cursor be forgotten, since a completion
+# was among the calls, though a failure is the last of them. Counts stop at the most.
+_UPSERT = f"""
         ON CONFLICT (job, generation, symbol) DO UPDATE
         SET candles = excluded.candles, error = excluded.error, permanent = excluded.permanent,
             failures = CASE WHEN excluded.failures IS NULL THEN o.failures
@@ -65,27 +50,69 @@ def _put_outcomes(*, fenced: bool) -> str:
             until = CASE WHEN excluded.candles IS NULL AND excluded.replaced IS NULL
                 THEN o.until END,
             replaced = coalesce(o.candles, CASE WHEN o.error IS NOT NULL THEN -1 END)
-        RETURNING job, candles, error IS NOT NULL AS has_failed, replaced
-    ), changed AS (
-        UPDATE {{schema}}.jobs AS j SET revision = (
-                SELECT max(nextval({{revisions}})) FROM generate_series(1, changes.calls)),
+        RETURNING job,
+            (candles IS NOT NULL)::integer - coalesce(replaced >= 0, false)::integer AS completed,
+            (error IS NOT NULL)::integer - coalesce(replaced = -1, false)::integer AS failed,
+            coalesce(candles, 0) - greatest(replaced, 0) AS candles"""  # noqa: S608 - constant text
+_COUNTED = """
             completed = j.completed + changes.completed, failed = j.failed + changes.failed,
-            candles = j.candles + changes.candles, counted = j.revision
+            candles = j.candles + changes.candles,
+            has_failed = j.failed + changes.failed > 0, counted = j.revision"""
+
+
+# One call alone, as most are: the short way. It answers with whether the symbol is known, and with
+# nothing where the job is not there, or the lease is not current.
+def _put_outcome(*, fenced: bool) -> str:
+    limit = 7 + fenced
+    current = f" AND status = {_RUNNING} AND lease_token = $7::bigint" if fenced else ""
+    return f"""
+    WITH held AS MATERIALIZED (
+        SELECT key, generation, $2::text = ANY (symbols) AS is_known FROM {{schema}}.jobs
+        WHERE id = $1::text{current} AND {lock_limited(limit)} FOR NO KEY UPDATE
+    ), put AS (
+        INSERT INTO {{schema}}.outcomes AS o
+            (job, generation, symbol, candles, error, permanent, failures)
+        SELECT key, generation, $2, $3::bigint, $4::text, $5::boolean, $6::bigint
+        FROM held WHERE is_known{_UPSERT}
+    ), changed AS (
+        UPDATE {{schema}}.jobs AS j SET revision = nextval({{revisions}}),{_COUNTED}
+        FROM put AS changes WHERE j.key = changes.job
+    )
+    SELECT is_known FROM held"""  # noqa: S608 - constant text
+
+
+def _put_outcomes(*, fenced: bool) -> str:
+    limit = 9 + fenced
+    token, of_token = (", $9::bigint[]", ", token") if fenced else ("", "")
+    return f"""
+    WITH asked AS MATERIALIZED (
+        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::boolean[],
+                $6::bigint[], $7::bigint[], $8::integer[]{token})
+            WITH ORDINALITY AS asked (id, symbol, candles, error, permanent, failures, replaced,
+                calls{of_token}, number)
+    ), {_held(limit, fenced=fenced)}, current AS MATERIALIZED (
+        SELECT asked.*, held.key, held.generation, asked.symbol = ANY (held.symbols) AS is_known
+        FROM {_current(fenced=fenced)}
+    ), put AS (
+        INSERT INTO {{schema}}.outcomes AS o
+            (job, generation, symbol, candles, error, permanent, failures, replaced)
+        SELECT key, generation, symbol, candles, error, permanent, failures, replaced
+        FROM current WHERE is_known{_UPSERT}
+    ), changed AS (
+        UPDATE {{schema}}.jobs AS j SET
+            revision = (
+                SELECT max(nextval({{revisions}})) FROM generate_series(1, changes.calls)
+            ),{_COUNTED}
         FROM (
-            SELECT key, sum(calls) AS calls, sum(completed) AS completed, sum(failed) AS failed,
+            SELECT job, sum(calls) AS calls, sum(completed) AS completed, sum(failed) AS failed,
                 sum(candles) AS candles
             FROM (
-                SELECT key, calls, 0 AS completed, 0 AS failed, 0::numeric AS candles
+                SELECT key AS job, calls, 0 AS completed, 0 AS failed, 0::bigint AS candles
                 FROM current WHERE is_known
-                UNION ALL
-                SELECT job, 0,
-                    (candles IS NOT NULL)::integer - coalesce(replaced >= 0, false)::integer,
-                    has_failed::integer - coalesce(replaced = -1, false)::integer,
-                    coalesce(candles, 0)::numeric - greatest(replaced, 0)
-                FROM put
-            ) AS one GROUP BY key
+                UNION ALL SELECT job, 0, completed, failed, candles FROM put
+            ) AS one GROUP BY job
         ) AS changes
-        WHERE j.key = changes.key
+        WHERE j.key = changes.job
     )
     SELECT number, {_reason(fenced=fenced)}
     FROM asked WHERE number NOT IN (SELECT number FROM current WHERE is_known)"""  # noqa: S608 - constant text
@@ -101,13 +128,13 @@ def _reason(*, fenced: bool) -> str:
 # Of several calls on one symbol the last one within the range counts, and each draws a revision. A
 # symbol that is completed keeps its row, of which then nothing comes back.
 def _set_cursors(*, fenced: bool) -> str:
-    number = 3 + fenced
+    limit = 4 + fenced
     token, of_token = (", $4::bigint[]", ", token") if fenced else ("", "")
     return f"""
     WITH asked AS MATERIALIZED (
         SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[]{token})
             WITH ORDINALITY AS asked (id, symbol, until{of_token}, number)
-    ), {_held(number + 1, fenced=fenced)}, current AS MATERIALIZED (
+    ), {_held(limit, fenced=fenced)}, current AS MATERIALIZED (
         SELECT asked.number, asked.symbol, asked.until, held.key, held.generation,
             held.range_start, held.range_end, asked.symbol = ANY (held.symbols) AS is_known,
             asked.symbol = ANY (held.symbols)
@@ -140,6 +167,8 @@ def _set_cursors(*, fenced: bool) -> str:
 class RecordStatements:
     """The statements that record something of a symbol, on the tables of one schema."""
 
+    put_outcome: str
+    put_outcome_under_lease: str
     put_outcomes: str
     put_outcomes_under_lease: str
     set_cursors: str
@@ -150,7 +179,7 @@ class RecordStatements:
         """Name the schema in each, so that no setting of a session decides what they mean."""
         texts = (
             make(fenced=fenced)
-            for make in (_put_outcomes, _set_cursors)
+            for make in (_put_outcome, _put_outcomes, _set_cursors)
             for fenced in (False, True)
         )
         return cls(*(in_schema(text, schema) for text in texts))

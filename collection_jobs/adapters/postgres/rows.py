@@ -31,6 +31,7 @@ __all__ = [
     "job_from_row",
     "mapping_from",
     "row_of",
+    "sparse_columns_of",
     "status_of",
     "utc",
     "weight_of",
@@ -177,6 +178,19 @@ def utc(instant: datetime) -> datetime:
 def columns_of(rows: Iterable[Iterable[Any]]) -> list[list[Any]]:
     """Turn rows into columns, which the statements take as arrays."""
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def sparse_columns_of(rows: Iterable[Iterable[Any]]) -> list[list[Any]]:
+    """Turn rows into columns, one without any value into an empty one.
+
+    Where a statement takes several arrays together, what is missing at the end of one is null.
+    """
+    columns = columns_of(rows)
+    return [[] if column[-1] is None and _is_empty(column) else column for column in columns]
+
+
+def _is_empty(column: list[Any]) -> bool:
+    return column.count(None) == len(column)
 
 
 def mapping_from(document: str | None) -> Mapping[str, Any]:

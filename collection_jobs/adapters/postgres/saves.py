@@ -9,7 +9,12 @@ from typing import Any, TypeAlias, TypeVar
 
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.requests import SaveJobs, job_weight, text_weight
-from collection_jobs.adapters.postgres.rows import OUTCOME_COLUMNS, columns_of, row_of
+from collection_jobs.adapters.postgres.rows import (
+    OUTCOME_COLUMNS,
+    columns_of,
+    row_of,
+    sparse_columns_of,
+)
 from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.errors import StaleJobError
 from collection_jobs.job import CollectionJob
@@ -230,12 +235,8 @@ def outcome_rows(jobs: Iterable[CollectionJob]) -> Iterator[_Outcome]:
 
 
 def outcome_columns(rows: Iterable[_Outcome]) -> list[list[Any]]:
-    """Turn rows into arrays, that of a column without any value into an empty one.
-
-    What is missing at the end of one of several arrays is null.
-    """
-    columns = columns_of(rows) or [[]] * (2 + len(OUTCOME_COLUMNS))
-    return [[] if column.count(None) == len(column) else column for column in columns]
+    """Turn rows into arrays, as `sparse_columns_of`; without any, all are empty."""
+    return sparse_columns_of(rows) or [[]] * (2 + len(OUTCOME_COLUMNS))
 
 
 def _staleness(

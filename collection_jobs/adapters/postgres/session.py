@@ -18,6 +18,7 @@ _PLANNER: Mapping[str, str] = {
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
     "enable_sort": "off",
+    "enable_incremental_sort": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }

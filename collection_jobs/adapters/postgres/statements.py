@@ -150,7 +150,7 @@ _REPLACE = f"""
         ON CONFLICT (id) DO UPDATE SET
             {", ".join(f"{name} = excluded.{name}" for name in _REPLACED)},
             generation = excluded.generation, revision = nextval({{revisions}}),
-            counted = j.revision"""
+            has_failed = excluded.has_failed, counted = j.revision"""
 _COLUMNS = ", ".join(_STORED)
 _ARRAYS = ", ".join(f"${number}::{type_}" for number, type_ in enumerate(PARAMETERS, 1))
 _BEHIND = len(PARAMETERS)
@@ -161,8 +161,9 @@ _GIVEN = {
     "candles": "candles::numeric",
 }
 _INSERT = f"""
-        INSERT INTO {{schema}}.jobs AS j (key, generation, revision, counted, {_COLUMNS})
-        SELECT number, number, number, 0,
+        INSERT INTO {{schema}}.jobs AS j
+            (key, generation, revision, counted, has_failed, {_COLUMNS})
+        SELECT number, number, number, 0, failed > 0,
             {", ".join(_GIVEN.get(name, name) for name in _STORED)}"""
 _OUTCOME = ("symbol", *OUTCOME_COLUMNS)
 _OUTCOME_COLUMNS = ", ".join(_OUTCOME)

@@ -19,6 +19,7 @@ from collection_jobs.conformance.beside.messages import (
 )
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.running.deadline import with_deadline
+from collection_jobs.conformance.running.deciding import told_if_undecided
 from collection_jobs.conformance.running.early_endings import Escaped, Overdue
 from collection_jobs.conformance.running.messages import Done
 from collection_jobs.conformance.running.processes import let_workers_print
@@ -85,7 +86,8 @@ def _make(target: Target, wanted: ChecksWanted, teller: _Teller) -> None:
         teller.progress(0, 1)
         plan = stores.plan(wanted.probed, wanted.profile, wanted.seed, teller.progress)
         try:
-            examination = until_overdue(partial(checks[name].run, plan))
+            run = partial(until_overdue, partial(checks[name].run, plan))
+            examination = told_if_undecided(checks[name].laws, run)
         except (Overdue, Escaped):
             teller.tell(GaveUp())
             return

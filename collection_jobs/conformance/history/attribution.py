@@ -5,18 +5,19 @@ The law is found by asking what would explain the history, in this order:
 1. no two calls overlap: the law that the oracle names for the call that does not fit;
 2. a call that picks its job had not passed over this one: ``one_winner`` among rivals, else
    ``view``;
-3. calls had been made without their leases: LEASE-3, for one was accepted though it was lost;
-4. one read alone had not been made, and later reads fit: ``view``, for it was torn, or late;
-5. one of two calls for the same change had come too late: ``one_winner``;
-6. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
+3. a purge had deleted the job whether it matched or not: ``answer``;
+4. calls had been made without their leases: LEASE-3, for one was accepted though it was lost;
+5. one read alone had not been made, and later reads fit: ``view``, for it was torn, or late;
+6. one of two calls for the same change had come too late: ``one_winner``;
+7. no save had been conditional: ``condition`` (SAVE-3 where several methods are about it), for one
    was accepted though stale, or refused though fresh;
-7. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
-8. the oracle finds that something of a deleted job came back: DELETE-2;
-9. one or two acknowledged changes had not been made, so they were lost to others, of this job or
+8. no read had carried a revision: SAVE-5 where one was given out in an earlier life, else SAVE-4;
+9. the oracle finds that something of a deleted job came back: DELETE-2;
+10. one or two acknowledged changes had not been made, so they were lost to others, of this job or
    of another, that overlapped them: ``lost`` of those that were lost, then ``losing`` of those that
    overlapped them, else ATOMIC-1;
-10. the method of the call that does not fit had not been called: ``view``;
-11. nothing of the sort: ATOMIC-1.
+11. the method of the call that does not fit had not been called: ``view``;
+12. nothing of the sort: ATOMIC-1.
 
 What stands in double back-quotes is a law of the method's entry in the registry of operations.
 
@@ -29,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
+from math import inf
 
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.history.search import Stuck, find_order
@@ -42,6 +44,7 @@ from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.model import JobState, Span
 from collection_jobs.conformance.spec.operations import OPERATIONS, Laws
+from collection_jobs.conformance.spec.purging import purged
 from collection_jobs.lease import Lease
 
 __all__ = ["Attribution", "attribute"]
@@ -98,7 +101,7 @@ def attribute(
     """
     core = _core(list(operations), state)
     whole = list(operations) if len(operations) <= _SMALL else core
-    stuck = find_order(core, state)
+    stuck = find_order(core, state, at_most=inf)
     assert stuck is not None  # noqa: S101 - the core has no order either; this tells the type checker
     end = stuck.open[0].ended or 0
     before = [event for event in events if event.began <= end]
@@ -108,7 +111,7 @@ def attribute(
 
 def _core(operations: list[JobOperation], state: JobState) -> list[JobOperation]:
     """Return what came up to the first answer that no order reaches, less the reads not needed."""
-    stuck = find_order(operations, state)
+    stuck = find_order(operations, state, at_most=inf)
     assert stuck is not None  # noqa: S101 - the caller knows; this tells the type checker
     end = stuck.open[0].ended or 0
     core = sorted((one for one in operations if one.began <= end), key=_began)
@@ -131,6 +134,7 @@ def _violation(whole: list[JobOperation], case: _Case) -> Violation:
         return says[0]
     rules = (
         _left_out,
+        _wrong_purge,
         _unfenced,
         _torn_read,
         _two_winners,
@@ -178,6 +182,24 @@ def _left_out(case: _Case) -> Violation | None:
     law = _laws(culprit).one_winner if rivals else None
     text = f"{culprit.event}; throughout the call there was an older job that nobody else was after"
     return Violation(law or _laws(culprit).view, text)
+
+
+def _wrong_purge(case: _Case) -> Violation | None:
+    """Tell of a purge that deleted a job which did not match, or did not match any more."""
+    purges = [one for one in case.core if one.call.counts_jobs]
+    if not purges:
+        return None
+    rest = [one for one in case.core if not one.call.counts_jobs]
+    for one in purges:
+        deletes = one._replace(step=_deleted, reads=False)
+        if case.is_explained([*rest, deletes]):
+            text = f"{one.event}; it deleted the job, which did not match when it was deleted"
+            return Violation(_laws(one).answer, text)
+    return None
+
+
+def _deleted(state: JobState) -> JobState | None:
+    return None if state.facts is None else purged(state)
 
 
 def _torn_read(case: _Case) -> Violation | None:
@@ -323,6 +345,9 @@ def _unconditional(one: JobOperation) -> JobOperation | None:
 
 
 def _wrong_revision(case: _Case) -> Violation | None:
+    summaries = [one for one in case.core if one.summary is not None]
+    if summaries and case.is_explained([one for one in case.core if one not in summaries]):
+        return _view_broken(summaries[0])
     if not case.is_explained([without_revision(one) for one in case.core]):
         return None
     culprit = case.culprit

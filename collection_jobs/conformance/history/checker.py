@@ -33,10 +33,10 @@ from collection_jobs.conformance.history.sequential_spec import JobOperation, op
 from collection_jobs.conformance.history.timeline import bars, draw
 from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.conformance.spec.findings import Finding, Violation
+from collection_jobs.conformance.spec.listings import Listed
 from collection_jobs.conformance.spec.model import ABSENT, JobState, Span, unexpected
 from collection_jobs.conformance.spec.operations import OPERATIONS
 from collection_jobs.errors import RepositoryError
-from collection_jobs.job import CollectionJob
 
 __all__ = ["check", "check_among"]
 
@@ -88,7 +88,7 @@ def _only(ids: Collection[str], event: Event) -> Event:
     if not isinstance(value, list):
         return event
     jobs = cast("list[object]", value)
-    mine = [job for job in jobs if not isinstance(job, CollectionJob) or job.id in ids]
+    mine = [job for job in jobs if not isinstance(job, Listed) or job.id in ids]
     return replace(event, outcome=replace(outcome, value=mine))
 
 
@@ -129,7 +129,7 @@ def _check(
         for job_id, reading in readings(event, ids, ages):
             jobs.setdefault(job_id, []).append(reading)
     purges = PurgeSearch.of(believed, exact=among is None)
-    for job_id, operations in jobs.items() if not purges.are_too_many else ():
+    for job_id, operations in jobs.items():
         state = initial.get(job_id, ABSENT)
         stuck = purges.stuck(job_id, operations, state)
         if stuck is not None:
@@ -148,11 +148,20 @@ def _of_several_jobs(
 ) -> Iterator[Finding]:
     """Judge what shows only with all jobs, each of which has an order by itself."""
     yield from find_too_many(events)
-    yield from purges.wrong_numbers(jobs)
     if not purges.events:
         yield from find_partial_save(jobs, initial)
-    if purges.exact:
-        yield from wrong_counts(events, jobs, initial, purges)
+        yield from wrong_counts(events, jobs, initial, purges) if purges.exact else ()
+        return
+    wrong = list(purges.wrong_numbers(jobs))
+    if wrong or purges.are_too_many:
+        yield from wrong
+        return
+    placed = list(purges.placed(jobs, initial))
+    if not placed:
+        yield purges.torn(jobs)
+    elif purges.exact:
+        told = [list(wrong_counts(events, jobs, initial, one)) for one in placed]
+        yield from min(told, key=len)
 
 
 def _wrong_error(event: Event) -> Violation | None:

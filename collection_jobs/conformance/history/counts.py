@@ -12,20 +12,22 @@ from dataclasses import dataclass
 from typing import cast
 
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.history.purges import PurgeSearch
+from collection_jobs.conformance.history.purges import FINER, PurgeSearch, Way
 from collection_jobs.conformance.history.search import find_order
 from collection_jobs.conformance.history.sequential_spec import JobOperation
 from collection_jobs.conformance.history.timeline import bars, rows
-from collection_jobs.conformance.spec.finding import is_count, matches
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.model import ABSENT, JobState
 from collection_jobs.conformance.spec.operations import OPERATIONS
+from collection_jobs.conformance.spec.queries import is_count, matches
 from collection_jobs.status import JobStatus
 
 __all__ = ["wrong_counts"]
 
 _LONG = 400
 """Of histories with more operations, the counts are not judged: it would take too long."""
+_UNTOUCHED: Way = ()
+"""The way of a job that no purge can have deleted."""
 _STATUSES = tuple(str(status.value) for status in JobStatus)
 
 _Jobs = Mapping[str, Sequence[JobOperation]]
@@ -74,7 +76,7 @@ class _Search:
         assert outcome is not None  # noqa: S101 - only such are judged; this tells the type checker
         value = cast("Mapping[JobStatus, int]", outcome.value)
         wanted = tuple(value[status] for status in JobStatus)
-        quiet = {job_id for job_id, of_job in self.jobs.items() if not self._is_busy(of_job)}
+        quiet = {job_id for job_id in self.jobs if not self._is_busy(job_id)}
         sure: dict[str, frozenset[str | None]] = {}
         for instant in self._instants():
             choices: list[frozenset[str | None]] = []
@@ -89,41 +91,42 @@ class _Search:
                 return True
         return False
 
-    def _is_busy(self, operations: Sequence[JobOperation]) -> bool:
-        """Whether anything but a read may be made during the call; a purge is on any job."""
-        if self.purges.events:
-            return True
-        return any(
+    def _is_busy(self, job_id: str) -> bool:
+        """Whether anything but a read may be made of a job during the call."""
+        return job_id in self.purges.ways or any(
             not one.reads
             and (self.event.ended is None or one.began <= self.event.ended)
             and (one.ended is None or one.ended >= self.event.began)
-            for one in operations
+            for one in self.jobs[job_id]
         )
 
     def _instants(self) -> Iterator[int]:
-        """Yield every instant that makes a difference, on a doubled clock."""
+        """Yield every instant that makes a difference, on the finer clock."""
         event = self.event
         assert event.ended is not None  # noqa: S101 - it came back; this tells the type checker
-        moments = {2 * event.began + 1}
+        moments = {event.began}
         others = [one for of_job in self.jobs.values() for one in of_job if not one.reads]
         for began, ended in (
             *((one.began, one.ended) for one in others),
             *((one.began, one.ended) for one in self.purges.events),
         ):
-            moments |= {2 * at + 1 for at in (began, ended) if at is not None}
-        return (at for at in sorted(moments) if 2 * event.began < at < 2 * event.ended)
+            moments |= {at for at in (began, ended) if at is not None}
+        # Before a purge that is at the same moment, and behind it.
+        sides = (1, 3) if self.purges.events else (1,)
+        for at in sorted(moments):
+            if event.began <= at < event.ended:
+                yield from (FINER * at + side for side in sides)
 
     def _counted_as(self, job_id: str, instant: int) -> Iterator[str | None]:
         """Yield all that a job can have been counted as at an instant; None: it was not counted."""
-        operations = [_doubled(one) for one in self.jobs[job_id]]
+        operations = self.jobs[job_id]
         state = self.initial.get(job_id, ABSENT)
-        end = max((one.ended or one.began for one in self.jobs[job_id]), default=0) + 1
-        ways = self.purges.ways.get(job_id) or [tuple[str, ...]()]
+        ways = self.purges.ways.get(job_id) or [_UNTOUCHED]
         for status in (None, *_STATUSES):
             look = self._look(status, instant)
             for way in ways:
-                more = map(_doubled, self.purges.operations(way, end))
-                if find_order([*operations, *more, look], state) is None:
+                made = self.purges.finer(operations, way)
+                if find_order([*made, look], state) is None:
                     yield status
                     break
 
@@ -139,10 +142,6 @@ class _Search:
             return state if is_it else None
 
         return JobOperation(self.event, instant, instant, step, reads=True)
-
-
-def _doubled(one: JobOperation) -> JobOperation:
-    return one._replace(began=2 * one.began, ended=None if one.ended is None else 2 * one.ended)
 
 
 def _add_up(choices: Sequence[frozenset[str | None]], wanted: tuple[int, ...]) -> bool:

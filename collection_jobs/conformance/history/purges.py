@@ -8,9 +8,11 @@ or to none. Which jobs a limit leaves out is not judged here, where nobody can t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import product
+from math import prod
 from typing import Any
 
 from collection_jobs.conformance.history.history import Event
@@ -18,17 +20,32 @@ from collection_jobs.conformance.history.search import find_order
 from collection_jobs.conformance.history.sequential_spec import JobOperation, Transition
 from collection_jobs.conformance.history.timeline import bars, rows
 from collection_jobs.conformance.spec.findings import Finding
-from collection_jobs.conformance.spec.model import JobState
+from collection_jobs.conformance.spec.model import (
+    ABSENT,
+    CLOCK_TOLERANCE,
+    JobState,
+    facts_of,
+)
 from collection_jobs.conformance.spec.operations import OPERATIONS
 from collection_jobs.conformance.spec.purging import is_purged, purged
+from collection_jobs.status import JobStatus
 
-__all__ = ["PurgeSearch", "Way"]
+__all__ = ["FINER", "PurgeSearch", "Way"]
+
+FINER = 4
+"""How many instants of the finer clock are one of the history's, so that a purge and a count have
+instants between any two that calls begin and end at, and never the same one."""
 
 _DELETED, _KEPT, _ABSENT = "deleted", "kept", "absent"
 """What a purge was to one job: ``absent`` where it never happened."""
 _MOST = 4
 """Of more purges in one history, nothing is concluded."""
 
+_FINAL = (JobStatus.COMPLETED, JobStatus.CANCELLED)
+_MOST_PLACES = 64
+"""Of more instants at which the purges can have been, none is looked for."""
+
+_Jobs = Mapping[str, Sequence[JobOperation]]
 Way = tuple[str, ...]
 """What each of the purges was to one job."""
 
@@ -40,22 +57,28 @@ class PurgeSearch:
     Attributes:
         events: They, by when they began.
         exact: Whether they can have deleted only jobs that the history is about.
-        ways: For each job, in which ways it has an order.
+        ticks: When any call of the history began or ended.
+        at: At which instant of the finer clock each is taken to have been; empty: at any.
+        ways: For each job that a purge can have deleted, in which ways it has an order.
     """
 
     events: Sequence[Event]
     exact: bool
+    ticks: frozenset[int] = frozenset()
+    at: tuple[int, ...] = ()
     ways: dict[str, list[Way]] = field(default_factory=dict[str, list[Way]])
 
     @staticmethod
-    def of(events: Iterable[Event], *, exact: bool) -> PurgeSearch:
+    def of(events: Sequence[Event], *, exact: bool) -> PurgeSearch:
         """Find the purges among all calls."""
         found = [
             event
             for event in events
             if event.call.counts_jobs and OPERATIONS[event.call.method].writes
         ]
-        return PurgeSearch(found, exact)
+        all_of_them = events if found else ()
+        ticks = {at for one in all_of_them for at in (one.began, one.ended) if at is not None}
+        return PurgeSearch(found, exact, frozenset(ticks))
 
     @property
     def are_too_many(self) -> bool:
@@ -71,7 +94,11 @@ class PurgeSearch:
             None where there is one; else the operations without an order that come furthest.
         """
         best: tuple[float, Sequence[JobOperation]] | None = None
-        end = max((one.ended or one.began for one in operations), default=0) + 1
+        if not self._concerns(operations, state):
+            return operations if find_order(operations, state) is not None else None
+        if self.are_too_many:
+            return None
+        end = _end(operations)
         self.ways[job_id] = []
         for way in product(*map(_choices, self.events)):
             tried = [*operations, *self.operations(way, end)]
@@ -81,6 +108,28 @@ class PurgeSearch:
             elif best is None or (found.open[0].ended or 0) > best[0]:
                 best = found.open[0].ended or 0, tried
         return None if self.ways[job_id] or best is None else best[1]
+
+    def _concerns(self, operations: Sequence[JobOperation], state: JobState) -> bool:
+        """Whether the job can have been one that a purge deletes."""
+        if not self.events:
+            return False
+        if any(is_purged(event.call, state.facts) is not False for event in self.events):
+            return True
+        saved = [job for one in operations for job in one.call.jobs]
+        return any(
+            is_purged(event.call, facts) is not False
+            for event in self.events
+            for facts in map(facts_of, saved)
+        ) or any(map(self._may_end, operations))
+
+    def _may_end(self, one: JobOperation) -> bool:
+        """Whether an operation may end a job just now, and a purge be about such jobs."""
+        outcome, status = one.event.outcome, one.call.argument("status")
+        if one.reads or status not in _FINAL:
+            return False
+        began = datetime.now(UTC) if outcome is None else outcome.began
+        limits = (event.call.argument("before") for event in self.events)
+        return any(limit > began - CLOCK_TOLERANCE for limit in limits)
 
     def operations(self, way: Way, end: int) -> Iterator[JobOperation]:
         """Yield what the purges are to a job in one of its ways.
@@ -95,7 +144,59 @@ class PurgeSearch:
                 step = _deletes(event) if what == _DELETED else _keeps(event)
                 yield JobOperation(event, event.began, ended, step, reads=what == _KEPT)
 
-    def wrong_numbers(self, jobs: Mapping[str, Sequence[JobOperation]]) -> Iterator[Finding]:
+    def finer(self, operations: Sequence[JobOperation], way: Way) -> Iterator[JobOperation]:
+        """Yield the operations and what the purges are to the job, on the finer clock."""
+        yield from map(_finer, operations)
+        if not way:
+            return  # none can have deleted it
+        end = _end(operations)
+        made = (event for event, what in zip(self.events, way, strict=True) if what != _ABSENT)
+        places = dict(zip(map(id, self.events), self.at, strict=False))
+        for one, event in zip(self.operations(way, end), made, strict=True):
+            place = places.get(id(event))
+            yield _finer(one) if place is None else one._replace(began=place, ended=place)
+
+    def placed(self, jobs: _Jobs, initial: Mapping[str, JobState]) -> Iterator[PurgeSearch]:
+        """Yield the same with each purge at one instant, for all instants that explain the jobs."""
+        instants = [list(self._instants(event)) for event in self.events]
+        if prod(map(len, instants)) > _MOST_PLACES:
+            yield self
+            return
+        for at in product(*instants):
+            one = PurgeSearch(self.events, self.exact, self.ticks, at)
+            if one.explains(jobs, initial) and one._can_be_right():
+                yield one
+
+    def _instants(self, event: Event) -> Iterator[int]:
+        """Yield every instant of a purge that makes a difference, on the finer clock."""
+        for at in sorted(self.ticks):
+            if event.began <= at and (event.ended is None or at < event.ended):
+                yield FINER * at + 2
+
+    def explains(self, jobs: _Jobs, initial: Mapping[str, JobState]) -> bool:
+        """Find the ways of the jobs that a purge can have deleted; return whether each has one."""
+        concerned = [
+            (job_id, operations)
+            for job_id, operations in jobs.items()
+            if self._concerns(operations, initial.get(job_id, ABSENT))
+        ]
+        for job_id, operations in concerned:
+            state = initial.get(job_id, ABSENT)
+            self.ways[job_id] = [
+                way
+                for way in product(*map(_choices, self.events))
+                if find_order(list(self.finer(operations, way)), state) is None
+            ]
+            if not self.ways[job_id]:
+                return False
+        return True
+
+    def torn(self, jobs: _Jobs) -> Finding:
+        """Return the finding where each job is explained, and no instant explains all of them."""
+        text = "deleted its jobs one after another: no one instant explains what was seen of them"
+        return self._finding(self.events[-1], jobs, text)
+
+    def wrong_numbers(self, jobs: _Jobs) -> Iterator[Finding]:
         """Hold the ways of all jobs against what the purges told."""
         if self.are_too_many or not self.events or self._can_be_right():
             return
@@ -103,13 +204,16 @@ class PurgeSearch:
         came = "it can have deleted so many in no order of the calls"
         if event.outcome is None:
             came = "never returned, and deleted some of the jobs that match and left others"
+        yield self._finding(event, jobs, came)
+
+    def _finding(self, event: Event, jobs: _Jobs, came: str) -> Finding:
         calls = {id(one.event): one for of_job in jobs.values() for one in of_job}
         calls |= {id(event): JobOperation(event, event.began, event.ended, _same, reads=True)}
         shown = tuple(sorted(calls.values(), key=lambda one: one.began))
         outcome = "" if event.outcome is None else f" {event.outcome};"
         message = f"{event.client}'s {event.call}{outcome} {came}"
         law = OPERATIONS[event.call.method].laws.answer
-        yield Finding(law, message, rows(shown), bars(shown))
+        return Finding(law, message, rows(shown), bars(shown))
 
     def _culprit(self) -> Event:
         """Return the first purge that cannot be right, were the others free to tell anything."""
@@ -155,6 +259,15 @@ class PurgeSearch:
             or (only is not None and at != only)
             for at, event in enumerate(self.events)
         )
+
+
+def _end(operations: Sequence[JobOperation]) -> int:
+    return max((one.ended or one.began for one in operations), default=0) + 1
+
+
+def _finer(one: JobOperation) -> JobOperation:
+    ended = None if one.ended is None else FINER * one.ended
+    return one._replace(began=FINER * one.began, ended=ended)
 
 
 def _choices(event: Event) -> tuple[str, ...]:

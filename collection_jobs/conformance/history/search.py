@@ -22,6 +22,7 @@ from math import inf
 
 from collection_jobs.conformance.history.pruning import Prospects
 from collection_jobs.conformance.history.sequential_spec import JobOperation
+from collection_jobs.conformance.history.undecided import MOST_STEPS, note
 from collection_jobs.conformance.spec.model import JobState
 
 __all__ = ["Stuck", "find_order"]
@@ -105,23 +106,28 @@ class Stuck:
         return [node.order() for node in self._nodes]
 
 
-def find_order(operations: Sequence[JobOperation], state: JobState) -> Stuck | None:
+def find_order(
+    operations: Sequence[JobOperation], state: JobState, *, at_most: float = MOST_STEPS
+) -> Stuck | None:
     """Find an order of the operations that is possible, and keeps to who was done before whom.
 
     Args:
         operations: All the operations on one job, in any sequence.
         state: What is known of the job before them.
+        at_most: How many ways on to look at.
 
     Returns:
-        None when there is such an order, else where the search got stuck.
+        None when there is such an order, else where the search got stuck. Also None when there are
+        too many ways on: that is noted, see `undecided`.
     """
-    return _Search(operations).run(state)
+    return _Search(operations, at_most).run(state)
 
 
 class _Search:
     """One search: the operations by when they began, and the nodes known to be dead ends."""
 
-    def __init__(self, operations: Sequence[JobOperation]) -> None:
+    def __init__(self, operations: Sequence[JobOperation], at_most: float) -> None:
+        self.steps_left = at_most
         ordered = sorted(operations, key=_began)
         self.known = [one for one in ordered if one.ended is not None]
         self.maybe = [one for one in ordered if one.ended is None and not one.reads]
@@ -144,6 +150,9 @@ class _Search:
         node = _Node(None, 0, 0, 0, state)
         self._settle(node)
         while node.base < len(self.known):
+            if self.steps_left <= 0:
+                note(self.known)
+                return None
             child = self._next_child(node)
             if child is not None:
                 node = child
@@ -238,6 +247,7 @@ class _Search:
                 after = operation.step(node.state)
             if after is None:
                 continue
+            self.steps_left -= 1
             child = _Node(node, node.base, node.mask, node.maybe, after)
             if at >= 0:
                 child.place(at, operation)

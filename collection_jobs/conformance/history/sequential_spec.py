@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from collection_jobs.conformance.history.history import Event, is_change
 from collection_jobs.conformance.spec.calls import Call, Outcome
-from collection_jobs.conformance.spec.finding import admitted_summary, facts_of_summary
 from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.leasing import is_claimable
 from collection_jobs.conformance.spec.listings import Listed, sort_key
@@ -24,6 +23,7 @@ from collection_jobs.conformance.spec.model import (
     facts_of,
 )
 from collection_jobs.conformance.spec.operations import OPERATIONS, judge, listing_of, part_of
+from collection_jobs.conformance.spec.queries import admitted_summary, facts_of_summary
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
 from collection_jobs.query import JobSummary

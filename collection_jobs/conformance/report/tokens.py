@@ -62,11 +62,8 @@ def _plain(value: object) -> object:
             return ["status", value.value]
         case datetime() | timedelta():
             return _plain_time(value)
-        case Lease() | CollectionJob():
+        case Lease() | CollectionJob() | JobQuery():
             return _plain_value(value)
-        case JobQuery():
-            given = ((item.name, getattr(value, item.name)) for item in fields(value))
-            return ["query", _plain({name: it for name, it in given if it is not None})]
         case Held():
             return ["held", value.name, _plain(value.changes)]
         case Change():
@@ -89,8 +86,10 @@ def _plain_items(values: Collection[object]) -> list[object]:
     return ["many", *map(_plain, values)]
 
 
-def _plain_value(value: Kept) -> list[object]:
+def _plain_value(value: Kept | JobQuery) -> list[object]:
     given = {item.name: getattr(value, item.name) for item in fields(value)}
+    if isinstance(value, JobQuery):
+        return ["query", _plain({name: it for name, it in given.items() if it is not None})]
     if isinstance(value, Lease):
         return ["lease", _plain(given)]
     usual = example_job(value.id)

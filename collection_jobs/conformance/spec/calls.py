@@ -347,10 +347,8 @@ def code(value: object) -> str:
             return f"JobStatus.{value.name}"
         case datetime() | timedelta():
             return datetime_code(value) if isinstance(value, datetime) else duration_code(value)
-        case CollectionJob() | Lease():
-            return _lease_code(value) if isinstance(value, Lease) else _job_code(value)
-        case JobQuery():
-            return _query_code(value)
+        case CollectionJob() | Lease() | JobQuery():
+            return _value_code(value)
         case Held():
             return str(value)
         case str():
@@ -405,6 +403,12 @@ def _mapping_code(mapping: Mapping[object, object]) -> str:
     return f"{{{', '.join(f'{code(key)}: {code(item)}' for key, item in items)}}}"
 
 
+def _value_code(value: CollectionJob | Lease | JobQuery) -> str:
+    if isinstance(value, JobQuery):
+        return _query_code(value)
+    return _lease_code(value) if isinstance(value, Lease) else _job_code(value)
+
+
 def _job_code(job: CollectionJob) -> str:
     plain = example_job(job.id)
     parts = [code(job.id)]
@@ -447,6 +451,10 @@ def error_text(error: BaseException) -> str:
     return f"{type_name(error)}: {text}"
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, dict) and JobStatus.PENDING in value
+
+
 def brief(value: object) -> str:
     """Show a returned value in a message: jobs by their ids and revisions, the rest as Python."""
     if isinstance(value, CollectionJob):
@@ -460,8 +468,8 @@ def brief(value: object) -> str:
         return f"the summary of the job {code(value.id)} at revision {value.revision}"
     if isinstance(value, list):
         return f"[{', '.join(map(brief, cast('list[object]', value)))}]"
-    if isinstance(value, dict) and JobStatus.PENDING in value:
-        return code(cast("dict[object, object]", value))
+    if _is_count(value):
+        return code(value)
     if isinstance(value, datetime | timedelta | JobStatus | JobQuery):
         return code(value)
     return shown(value)

@@ -108,7 +108,9 @@ def _needed(method: str) -> str:
     return next(name for name in names if name in PROTOCOLS and name != METHODS.get(method))
 
 
-REDECLARED: Mapping[str, str] = MappingProxyType({method: _needed(method) for method in REDECLARING})
+REDECLARED: Mapping[str, str] = MappingProxyType(
+    {method: _needed(method) for method in REDECLARING}
+)
 """For each method that takes more where an adapter has an optional Protocol, the Protocol."""
 
 

@@ -94,7 +94,7 @@ CONDITIONS: Mapping[str, tuple[Any, ...]] = MappingProxyType(
 
 
 def jobs_to_find() -> Iterator[CollectionJob]:
-    """Yield jobs that the conditions tell apart, so that each matches some and leaves out others."""
+    """Yield jobs that the conditions tell apart: most match some, and leave out others."""
     statuses = tuple(JobStatus)
     for number in range(max(len(_SOURCES), len(_SYMBOLS), len(_METADATA))):
         status = statuses[number % len(statuses)]

@@ -374,8 +374,8 @@ _ALL = (
     Law(
         "FAILURE-1",
         "permanent while it is the last outcome",
-        "As FAILED-1; the symbol is in permanent_failures exactly when its last outcome is a failure"
-        " that was recorded as permanent.",
+        "As FAILED-1; the symbol is in permanent_failures exactly when its last outcome is a"
+        " failure that was recorded as permanent.",
         capability="RecordsFailures",
         methods=_SAVED,
     ),

@@ -290,6 +290,7 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Judgeme
     wrong = [] if state.tainted else _differences(state.facts, found)
     if wrong:
         law = state.former_blame if _shows_the_former(state, found) else blame
+        law = _LAW_OF_FIELD.get((law, wrong[0]), law)
         violations.append(_wrong_field(law, call, wrong[0], state.facts, found))
     if found.id == state.facts.id:  # another job has a revision of its own
         violations += _judge_revision(state, job.revision, call)
@@ -307,6 +308,8 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Judgeme
 
 
 _FEW = 8
+_LAW_OF_FIELD = {("FAILURE-1", "failure_counts"): "FAILURE-2"}
+"""By the law of a change and the first field that is wrong after it, the law of that field."""
 
 
 def _wrong_field(law: str, call: Call, name: str, due: Facts, found: Facts) -> Violation:

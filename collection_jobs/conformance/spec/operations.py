@@ -33,7 +33,6 @@ from collection_jobs.conformance.spec.answers import (
 )
 from collection_jobs.conformance.spec.calls import UNSEEN, Call, Outcome, Step
 from collection_jobs.conformance.spec.capabilities import LEASES, METHODS
-from collection_jobs.conformance.spec.finding import judge_count
 from collection_jobs.conformance.spec.findings import Violation
 from collection_jobs.conformance.spec.judge import (
     judge_completion,
@@ -69,6 +68,7 @@ from collection_jobs.conformance.spec.purging import (
     judge_purge_by_age,
     judge_purged,
 )
+from collection_jobs.conformance.spec.queries import judge_count
 from collection_jobs.conformance.spec.recording import judge_cursor, judge_permanent_failure
 from collection_jobs.conformance.spec.saves import judge_part, judge_save, judge_whole
 from collection_jobs.conformance.spec.signatures import (

@@ -1,7 +1,7 @@
 """The oracle on purges: which of the finished jobs one deletes, and how many it says there were.
 
-Where fewer are to be deleted than match, the contract says "oldest first". That can be read as those
-that ended first, or as those that were created first: either is right.
+Where fewer are to be deleted than match, the contract says "oldest first". That can be read as
+those that ended first, or as those that were created first: either is right.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from datetime import datetime
 
 from collection_jobs.conformance.spec.calls import UNSEEN, Call, Outcome
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
-from collection_jobs.conformance.spec.finding import Match, is_before
-from collection_jobs.conformance.spec.instants import utc
+from collection_jobs.conformance.spec.instants import in_utc
 from collection_jobs.conformance.spec.listings import sort_key
 from collection_jobs.conformance.spec.model import Facts, JobState, Judgement, Span, unexpected
+from collection_jobs.conformance.spec.queries import Match, is_before
 
 __all__ = [
     "is_purged",
@@ -31,7 +31,7 @@ def is_purged(call: Call, facts: Facts | None) -> Match:
     """Return whether a job is one that a purge deletes, its limit aside."""
     if facts is None or facts.status not in {str(one.value) for one in call.argument("statuses")}:
         return False
-    return is_before(facts.finished_at, utc(call.argument("before")))
+    return is_before(facts.finished_at, in_utc(call.argument("before")))
 
 
 def purged(state: JobState) -> JobState:

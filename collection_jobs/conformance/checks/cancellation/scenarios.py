@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Program, Step, example_job
@@ -18,6 +18,7 @@ _TTL = timedelta(hours=1)
 _LEASE = Held("lease")
 _SYMBOLS = ("S0", "S1", "S2", "S3", "S4")
 _ALL = 1_000_000
+_LONG_AGO = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,20 @@ class Scene:
         return self.has_lease or OPERATIONS[self.victim.method].is_of_leases
 
     @property
+    def purges(self) -> bool:
+        """Whether the victim deletes jobs that it does not name."""
+        operation = OPERATIONS[self.victim.method]
+        return operation.counts_jobs and operation.writes
+
+    @property
+    def finished(self) -> tuple[CollectionJob, ...]:
+        """The jobs that a purge is to delete, all of them or none."""
+        return tuple(
+            replace(_job(self.id, word), status=status, finished_at=_LONG_AGO)
+            for word, status in (("new", JobStatus.COMPLETED), ("more", JobStatus.CANCELLED))
+        )
+
+    @property
     def has_lease(self) -> bool:
         """Whether the victim is called under a lease."""
         return _LEASE in self.victim.arguments
@@ -63,7 +78,10 @@ class Scene:
         """What is asked of the same repository afterwards; it must answer all of it."""
         named = jobs_named(self.victim.method, self.victim.arguments)
         several = (job for job in named if len(named) > 1)
+        finished = self.finished if self.purges else ()
         return (
+            # Twice: one that is gone while another is still there may be followed by that.
+            *(Call("get_by_id", (job.id,)) for job in (*finished, *finished)),
             *(Call("get_by_id", (job.id,)) for job in several if isinstance(job, CollectionJob)),
             Call("get_by_id", (self.id,)),
             *(Call("get_lease", (id_,)) for id_ in (self.id, self.other) if self.leases),
@@ -192,6 +210,9 @@ def scene(name: str, id_: str) -> Scene:
         Step("get_by_id", (id_,), keep="copy"),
     )
     what = name.partition(",")[0]
+    plain = Scene(name, id_, other, setup, _victims(id_)[what])
+    if plain.purges:
+        setup = (*setup, *(Step("save", (job,)) for job in plain.finished))
     if _LEASE in _victims(id_)[what].arguments:
         setup = (*setup, Step("claim", (id_, "worker", _TTL), keep="lease"))
     if name.endswith(_ALONE):

@@ -21,6 +21,7 @@ from collection_jobs.conformance.spec.operations import (
     judge_call,
     part_of,
 )
+from collection_jobs.conformance.spec.purging import is_purged
 from collection_jobs.job import CollectionJob
 
 __all__ = ["DurabilityChecker"]
@@ -57,9 +58,19 @@ class DurabilityChecker:
     def began(self, number: int, call: Call) -> None:
         """Note that a call is under way."""
         self._calls[number] = call
-        for job_id in call.job_ids:
+        for job_id in self._ids_of(call):
             page = self._pages[job_id]
             page.under_way, page.began = call, datetime.now(UTC)
+
+    def _ids_of(self, call: Call) -> tuple[str, ...]:
+        """Return the jobs that a call changes: those that it names, or that a purge deletes.
+
+        A purge is about jobs of its own client, which nobody else changes.
+        """
+        if not (call.counts_jobs and OPERATIONS[call.method].writes):
+            return call.job_ids
+        pages = self._pages.items()
+        return tuple(job_id for job_id, page in pages if is_purged(call, page.state.facts))
 
     def method(self, number: int) -> str:
         """Return the method of a call that is under way."""
@@ -78,7 +89,7 @@ class DurabilityChecker:
         self.acknowledged += 1
         findings = [
             self._ended(self._pages[job_id], call, job_id, outcome, first_life=first_life)
-            for job_id in call.job_ids
+            for job_id in self._ids_of(call)
         ]
         return next((finding for finding in findings if finding is not None), None)
 
@@ -129,9 +140,11 @@ class DurabilityChecker:
 
     def reopened(self, events: Iterable[Event]) -> Iterator[Finding]:
         """Hold what a store shows after it was opened again against what it acknowledged."""
-        under_way = {
-            id(page.under_way): page.under_way for page in self._pages.values() if page.under_way
-        }
+        under_way: dict[int, tuple[Call, list[str]]] = {}
+        for id_, page in self._pages.items():
+            if page.under_way is not None:
+                of_call = under_way.setdefault(id(page.under_way), (page.under_way, []))
+                of_call[1].append(id_)
         for event in events:
             job_id = event.call.job_id
             if event.outcome is None:
@@ -142,15 +155,15 @@ class DurabilityChecker:
                 yield from self._found(self._pages[job_id], event.call, event.outcome)
             else:
                 yield from self._counted(self._pages[job_id], event.call, event.outcome)
-        for call in under_way.values():
-            yield from self._halved(call)
+        for call, ids in under_way.values():
+            yield from self._halved(call, ids)
 
-    def _halved(self, call: Call) -> Iterator[Finding]:
+    def _halved(self, call: Call, ids: Sequence[str]) -> Iterator[Finding]:
         """Yield a finding where a call took effect on one of its jobs and not on another."""
-        came = {job_id: self._pages[job_id].happened for job_id in call.job_ids}
+        came = {job_id: self._pages[job_id].happened for job_id in ids}
         if {True, False} <= set(came.values()) and call.method not in self._wrong_methods:
             done = ", ".join(ascii(job_id) for job_id, happened in came.items() if happened)
-            lines = [line for job_id in call.job_ids for line in self._pages[job_id].lines]
+            lines = [line for job_id in ids for line in self._pages[job_id].lines]
             yield Finding(
                 "DURABLE-1",
                 f"after the store was opened again, {call}, which was under way, had taken effect"

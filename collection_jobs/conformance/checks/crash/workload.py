@@ -9,10 +9,11 @@ from random import Random
 
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Step, example_job
-from collection_jobs.conformance.spec.capabilities import LEASES
+from collection_jobs.conformance.spec.capabilities import LEASES, METHODS
 from collection_jobs.conformance.spec.drawn_jobs import draw_job
-from collection_jobs.conformance.spec.operations import Operation, operations
+from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
 from collection_jobs.job import CollectionJob
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
 __all__ = ["IDS", "life", "looks"]
@@ -26,7 +27,12 @@ _DRAWN = 0.3
 _HALF_DONE_IN_MORE_WAYS = 3
 """How often a change of several jobs is made for one of a single job."""
 
-IDS = tuple(f"{client}{number}" for client in _CLIENTS for number in _JOBS)
+_PURGER = "P"
+_PURGED = tuple(f"{_PURGER}{number}" for number in (1, 2, 3, 4, 5))
+_FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+"""When the jobs ended that are purged, and no others."""
+
+IDS = (*(f"{client}{number}" for client in _CLIENTS for number in _JOBS), *_PURGED)
 """Every job that a life is about; each belongs to one client, who works on no other's."""
 
 
@@ -44,15 +50,29 @@ def life(
         one
         for one in operations(capabilities)
         # Which job a call picks is another client's business, too.
-        if one.capability is not None and one.writes and not one.picks
+        if one.capability is not None and one.writes and not (one.picks or one.counts_jobs)
         for _ in range(_HALF_DONE_IN_MORE_WAYS if one.laws.one_instant else 1)
     ]
-    return tuple(
+    clients = [
         Client(
             name, tuple(_steps(random, [f"{name}{number}" for number in _JOBS], changes, beyond))
         )
         for name in _CLIENTS
-    )
+    ]
+    if METHODS["delete_finished"] in capabilities:
+        clients.append(Client(_PURGER, tuple(_purges(random, max(1, changes // 3)))))
+    return tuple(clients)
+
+
+def _purges(random: Random, times: int) -> Iterator[Step]:
+    """Save jobs that have ended, and purge them, of which all go or none."""
+    for _ in range(times):
+        for id_ in _PURGED:
+            status = random.choice((JobStatus.COMPLETED, JobStatus.CANCELLED))
+            job = replace(_job(random, id_), status=status, finished_at=_FIRST_INSTANT)
+            yield Step("save", (job,))
+        yield OPERATIONS["delete_finished"].step(before=_FIRST_INSTANT + timedelta(seconds=1))
+        yield from (Step("get_by_id", (id_,)) for id_ in _PURGED)
 
 
 def _steps(random: Random, ids: list[str], changes: int, beyond: list[Operation]) -> Iterator[Step]:
@@ -103,7 +123,9 @@ def _leasing(random: Random, operation: Operation, id_: str, symbol: str) -> Ste
 
 def _job(random: Random, id_: str) -> CollectionJob:
     if random.random() < _DRAWN:
-        return draw_job(random, id_, symbols=_SYMBOLS)
+        job = draw_job(random, id_, symbols=_SYMBOLS)
+        ended_first = job.finished_at is not None and job.finished_at.year == 1
+        return replace(job, finished_at=None) if ended_first else job
     return example_job(
         id_,
         source=random.choice(("binance", "kraken")),
@@ -126,3 +148,6 @@ def looks(capabilities: frozenset[str] = frozenset()) -> Iterator[Call]:
     yield from (Call("list_by_status", (status, _ALL)) for status in JobStatus)
     yield Call("list_recent", (_ALL,))
     yield Call("get_running_jobs")
+    if METHODS["find"] in capabilities:
+        yield Call("find", (JobQuery(), _ALL))
+        yield Call("count", (JobQuery(),))

@@ -57,10 +57,10 @@ _UNDER_LEASE = (
 def _fenced(capabilities: Collection[str]) -> Iterator[Step]:
     """Yield calls under the lease of what an adapter may have beside leases."""
     for one in operations(capabilities):
-        if one.capability is not None and one.takes("lease") and not one.is_of_leases:
-            if all(one.name != step.method for step in _UNDER_LEASE):
-                given = {it.name: it.default for it in one.parameters if not it.is_required}
-                yield one.step("a", **{**given, "lease": _LEASE})
+        is_fenced = one.takes("lease") and one.capability is not None and not one.is_of_leases
+        if is_fenced and all(one.name != step.method for step in _UNDER_LEASE):
+            given = {it.name: it.default for it in one.parameters if not it.is_required}
+            yield one.step("a", **{**given, "lease": _LEASE})
 
 
 _ENDS = (

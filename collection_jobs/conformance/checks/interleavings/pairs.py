@@ -180,8 +180,9 @@ def _purges_beside_reads(beyond: Sequence[Step]) -> Iterator[ConcurrentProgram]:
         Step("delete", ("b",)),
         Step("save", (example_job("b"),)),
     )
-    for other in others:
-        yield ConcurrentProgram(_COMPLETED, ((_PURGE,), (other,)))
+    looks = tuple(Step("get_by_id", (id_,)) for id_ in "ab")
+    for other in (*((one,) for one in others), looks, looks[::-1]):
+        yield ConcurrentProgram(_COMPLETED, ((_PURGE,), other))
 
 
 def _ends_of(many: Step) -> tuple[str, str]:

@@ -5,18 +5,27 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from collection_jobs.conformance.checks.scaling.filling import DELETED, NEWEST, OLD, RARE
+from collection_jobs.conformance.checks.scaling.filling import (
+    DELETED,
+    NEWEST,
+    OLD,
+    RARE,
+    RARE_SOURCE,
+    RARE_SYMBOL,
+)
 from collection_jobs.conformance.spec.calls import example_job
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
 __all__ = ["CHANGES", "DEEP_PAGE", "FIRST_PAGE", "Cost", "measure", "measure_changes"]
@@ -30,6 +39,7 @@ _FEW = 5
 _DEEP = NEWEST - timedelta(minutes=30), "job"
 """The key of a page near the end, behind which there are still some jobs."""
 _CHANGED_JOBS, _CALLERS = 100, 8
+_LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 _TTL = timedelta(hours=1)
 _LONG = 0.03
 """Seconds after which a call that takes long is not made any more."""
@@ -163,7 +173,7 @@ def _recent(repository: CollectionJobRepository, since: datetime) -> _Call:
 
 _SINCE = {
     "yesterday": NEWEST,
-    "long ago": datetime(1990, 1, 1, tzinfo=UTC),
+    "long ago": _LONG_AGO,
     "tomorrow": NEWEST + timedelta(days=1),
 }
 
@@ -210,6 +220,10 @@ def _calls_beyond(
         yield FIRST_PAGE, lambda at, job: method(JobStatus.PENDING, None, _FEW)
         yield DEEP_PAGE, lambda at, job: method(JobStatus.PENDING, _DEEP, _FEW)
         return
+    special = _SPECIAL.get(operation.name)
+    if special is not None:
+        yield from special(repository)
+        return
     # Each outcome replaces the other kind's, and of several jobs there are two different ones.
     names = (_SHOWN.get(one.name, one.name) for one in operation.parameters if one.is_required)
     yield (
@@ -218,6 +232,64 @@ def _calls_beyond(
             *operation.arguments(job.id, jobs=(job, others[at - 1]), symbol="ETH")
         ),
     )
+
+
+_FOUND: Mapping[str, dict[str, Any]] = {
+    "statuses=[rare]": {"statuses": (RARE,)},
+    "source=rare": {"source": RARE_SOURCE},
+    "symbol=rare": {"symbol": RARE_SYMBOL},
+    "source=rare, with_failures=True": {"source": RARE_SOURCE, "with_failures": True},
+    "symbol=rare, created_from=long ago": {"symbol": RARE_SYMBOL, "created_from": _LONG_AGO},
+}
+"""Conditions that few jobs meet, however many there are."""
+_FOUND_OFTEN: Mapping[str, dict[str, Any]] = {
+    "": {},
+    "statuses=[JobStatus.PENDING]": {"statuses": (JobStatus.PENDING,)},
+    'source="binance"': {"source": "binance"},
+    'symbol="BTC"': {"symbol": "BTC"},
+}
+"""Conditions that many jobs meet, of which a page is shown."""
+
+
+def _finds(repository: Any) -> Iterator[tuple[str, _Call]]:
+    """Yield finds of few jobs, of the first of many, and of those behind a key."""
+    for what, given in {**_FOUND, **_FOUND_OFTEN}.items():
+        yield f"find(JobQuery({what}), 5)", _find(repository, JobQuery(**given), None)
+    for what, given in _FOUND_OFTEN.items():
+        yield f"find(JobQuery({what}), 5, after=key)", _find(repository, JobQuery(**given), _DEEP)
+
+
+def _find(repository: Any, query: JobQuery, after: Any) -> _Call:
+    return lambda at, job: repository.find(query, _FEW, after)
+
+
+def _counts(repository: Any) -> Iterator[tuple[str, _Call]]:
+    """Yield counts of few jobs: those of many may cost what there are."""
+    for what, given in _FOUND.items():
+        yield f"count(JobQuery({what}))", _count(repository, JobQuery(**given))
+
+
+def _count(repository: Any, query: JobQuery) -> _Call:
+    return lambda at, job: repository.count(query)
+
+
+def _purges(repository: Any) -> Iterator[tuple[str, _Call]]:
+    """Yield purges of no job, and of one that has just been saved."""
+
+    async def purge_one(at: int, job: CollectionJob) -> None:
+        before = _LONG_AGO - timedelta(days=1)
+        ended = example_job(f"{job.id}, ended", status=JobStatus.COMPLETED, finished_at=before)
+        await repository.save(ended)
+        await repository.delete_finished(_LONG_AGO)
+
+    yield "delete_finished(long ago)", lambda at, job: repository.delete_finished(_LONG_AGO)
+    yield "save(ended) and delete_finished(long ago)", purge_one
+
+
+_SPECIAL: Mapping[str, Callable[[Any], Iterator[tuple[str, _Call]]]] = MappingProxyType(
+    {"find": _finds, "count": _counts, "delete_finished": _purges}
+)
+"""What is measured of methods that are about whichever jobs match."""
 
 
 def _on_leases(repository: Any) -> Iterator[tuple[str, _Call]]:

@@ -13,10 +13,12 @@ from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
-__all__ = ["DELETED", "NEWEST", "OLD", "RARE", "fill"]
+__all__ = ["DELETED", "NEWEST", "OLD", "RARE", "RARE_SOURCE", "RARE_SYMBOL", "fill"]
 
 RARE = JobStatus.FAILED
 """The status that only three jobs have, which lie in the middle of the store."""
+RARE_SOURCE, RARE_SYMBOL = "rare source", "RARE"
+"""The source and the symbol of the same three jobs."""
 _CALLERS = 64
 """Who save the jobs, each one after another."""
 NEWEST = datetime(2024, 3, 1, tzinfo=UTC)
@@ -68,10 +70,13 @@ def _jobs(size: int) -> Iterator[CollectionJob]:
     rare = range(size // 2 - 1, size // 2 + 2)
     for number in range(size):
         status = _STATUSES[number % len(_STATUSES)]
+        created_at = NEWEST - timedelta(minutes=size - 1 - number)
+        rarities = {"source": RARE_SOURCE, "symbols": ("BTC", "ETH", RARE_SYMBOL), "status": RARE}
         yield example_job(
             f"job {number}",
-            created_at=NEWEST - timedelta(minutes=size - 1 - number),
-            status=RARE if number in rare else status,
+            **({"status": status} | (rarities if number in rare else {})),
+            created_at=created_at,
+            finished_at=created_at if status.is_final and number not in rare else None,
             completed_symbols={"BTC": 500},
             failed_symbols={"ETH": "timed out"} if number % 3 == 0 else {},
             metadata={"ticket": f"T-{number}"},

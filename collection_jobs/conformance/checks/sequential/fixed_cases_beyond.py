@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
+from collection_jobs.capabilities import RecordsCompletedSymbols
 from collection_jobs.conformance.checks.sequential.fixed_cases_finding import (
     counting,
     finding,
@@ -18,7 +19,6 @@ from collection_jobs.conformance.checks.sequential.fixed_cases_recording import 
     cursors,
     permanent_failures,
 )
-from collection_jobs.capabilities import RecordsCompletedSymbols
 from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import Change, Held, Once, Program, Step, example_job
 from collection_jobs.conformance.spec.capabilities import LEASES
@@ -271,7 +271,7 @@ _CASES: Mapping[str, _Cases] = MappingProxyType(
         "set_cursor": lambda operation, can: (tuple(cursors(completes=_COMPLETIONS in can)),),
         "find": lambda operation, can: finding(POOLS[1], can),
         "count": lambda operation, can: counting(),
-        "delete_finished": lambda operation, can: purging(),
+        "delete_finished": lambda operation, can: purging(can),
     }
 )
 """The programs for methods of which something is special."""

@@ -16,7 +16,7 @@ from collection_jobs.conformance.spec.calls import (
     Step,
     example_job,
 )
-from collection_jobs.conformance.spec.capabilities import LEASES
+from collection_jobs.conformance.spec.capabilities import LEASES, METHODS
 from collection_jobs.conformance.spec.domain_queries import (
     jobs_to_find,
     paired_queries,
@@ -162,11 +162,14 @@ def _leases() -> Iterator[Step]:
     yield find
 
 
-def purging() -> Iterator[Program]:
+def purging(capabilities: Collection[str]) -> Iterator[Program]:
     """Yield programs about ``delete_finished``."""
+    looks = tuple(
+        Step(name, (_ALL,)) for name in ("find", "count") if METHODS[name] in capabilities
+    )
     for final in ((JobStatus.COMPLETED,), _FINAL, (JobStatus.CANCELLED,), ()):
-        yield tuple(_purged_at_bounds(final))
-    yield tuple(_nothing_comes_back())
+        yield (*_purged_at_bounds(final), *looks)
+    yield (*_nothing_comes_back(), *looks)
     yield tuple(_purged_in_batches(_in_one_order()))
     yield tuple(_purged_in_batches(_in_two_orders()))
 
@@ -195,7 +198,7 @@ def _purged_at_bounds(final: tuple[JobStatus, ...]) -> Iterator[Step]:
     yield Step("delete_finished", (_NOON,))
     yield from _saved(jobs)
     zones = list(IN_ZONES)
-    for number, microseconds in enumerate((-10**12, -1, 0, 1, 2)):
+    for number, microseconds in enumerate((-(10**12), -1, 0, 1, 2)):
         before = in_zone(zones[number], _NOON + timedelta(microseconds=microseconds))
         yield _purge(before, final)
         yield from (Step("get_by_id", (job.id,)) for job in jobs)
@@ -213,7 +216,7 @@ def _purged_at_bounds(final: tuple[JobStatus, ...]) -> Iterator[Step]:
 def _nothing_comes_back() -> Iterator[Step]:
     """Use the ids of purged jobs again: no outcome, no revision and no copy of them is left."""
     for status in _FINAL:
-        yield from _saved((rich_job("a", status=status), rich_job("b")))
+        yield from _saved((rich_job("b"), rich_job("a", status=status)))
         yield Step("get_by_id", ("a",), keep="job")
         yield Step("delete_finished", (FEW_INSTANTS[-1],))
         yield from (Step(method, ("a",)) for method in ("get_by_id", "get_stats"))

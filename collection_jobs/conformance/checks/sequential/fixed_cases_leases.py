@@ -160,8 +160,7 @@ def is_fenced(operation: Operation) -> bool:
 
 def under_lease(operation: Operation, job_id: str, number: int = 0, **given: object) -> Step:
     """Return a plain call of a method under a lease that the caller holds."""
-    plain = operation.step(job_id, number, **{**_defaults(operation), **given, "lease": _LEASE})
-    return plain
+    return operation.step(job_id, number, **{**_defaults(operation), **given, "lease": _LEASE})
 
 
 def _defaults(operation: Operation) -> dict[str, object]:

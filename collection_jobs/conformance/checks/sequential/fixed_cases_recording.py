@@ -10,12 +10,17 @@ from collection_jobs.conformance.spec.calls import Change, Held, Step, example_j
 from collection_jobs.conformance.spec.domain_queries import CURSORS
 from collection_jobs.conformance.spec.domain_texts import FEW_TEXTS, LONG_TEXTS
 from collection_jobs.conformance.spec.domains import INSTANTS, values_of
+from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
 __all__ = ["cursors", "permanent_failures"]
 
 _THREE = ("BTC", "ETH", "XRP")
 _UNKNOWN = (("a", "DOGE"), ("a", "btc"), ("unknown", "BTC"))
+_OFTEN = Step("save", (rich_job("a", failure_counts={"BTC": 2**31, "ETH": 2**53}),))
+_GIVEN_BACK = tuple(
+    Step("update_status", ("a", one)) for one in (JobStatus.RUNNING, JobStatus.PENDING)
+)
 _COPY = Held("job", (Change("with_failed_symbol", ("BTC", "late")),))
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -24,6 +29,11 @@ def _look(*ids: str) -> Iterator[Step]:
     for job_id in ids:
         yield Step("get_by_id", (job_id,))
         yield Step("get_stats", (job_id,))
+
+
+def _saved(job: CollectionJob) -> Iterator[Step]:
+    yield Step("save", (job,))
+    yield Step("get_by_id", (job.id,))
 
 
 def _fails(symbol: str, error: str, *permanent: bool) -> Step:
@@ -37,13 +47,14 @@ def permanent_failures(*, completes: bool) -> Iterator[Step]:
         completes: Whether the adapter records completions, too.
     """
     for text in FEW_TEXTS:
-        yield Step("save", (rich_job("a"),))
+        yield from _saved(rich_job("a"))
         for permanent in (True, False):
             for symbol in (*_THREE, "BTC"):
                 yield _fails(symbol, text, permanent)
                 yield from _look("a")
     for text in LONG_TEXTS:
         yield _fails("BTC", text)
+        yield Step("get_by_id", ("a",))
         yield _fails("ETH", text, True)
         yield Step("get_by_id", ("a",))
     yield from _one_after_another(completes=completes)
@@ -68,17 +79,17 @@ def _one_after_another(*, completes: bool) -> Iterator[Step]:
         (_fails("BTC", "timeout"),),
         (completion,) if completes else (),
         by_a_copy,
-        (Step("update_status", ("a", JobStatus.RUNNING)),),
-        (Step("update_status", ("a", JobStatus.PENDING)),),
+        (*_GIVEN_BACK, *by_a_copy),
         (Step("get_by_id", ("a",), keep="job"), Step("save", (Held("job"),))),
         (Step("save", (example_job("a"),)),),
-        (Step("save", (rich_job("a", failure_counts={"BTC": 2**31, "ETH": 2**53}),)),),
+        (_OFTEN,),
+        (_OFTEN, _fails("BTC", "gone")),
         (Step("delete", ("a",)), Step("save", (example_job("a", symbols=_THREE),))),
     ):
-        yield Step("save", (rich_job("a"),))
+        yield from _saved(rich_job("a"))
         for permanent in (True, True, False, True):
             yield _fails("BTC", "gone", permanent)
-        yield from _look("a")
+            yield Step("get_by_id", ("a",))
         for step in between:
             yield step
             yield from _look("a")
@@ -98,7 +109,7 @@ def cursors(*, completes: bool) -> Iterator[Step]:
         completes: Whether the adapter records completions, too.
     """
     for symbol in _THREE:
-        yield Step("save", (rich_job("a"),))
+        yield from _saved(rich_job("a"))
         yield Step("get_by_id", ("a",), keep="job")
         for until in CURSORS:
             yield _sets(symbol, until)
@@ -117,7 +128,7 @@ def cursors(*, completes: bool) -> Iterator[Step]:
 
 
 def _ends(*, completes: bool) -> Iterator[Step]:
-    """A completion ends a cursor, and no other change does; each symbol has its own."""
+    """End a cursor by a completion, and by no other change; each symbol has its own."""
     completion = (Step("add_completed_symbol", ("a", "BTC", 7)),) if completes else ()
     by_a_copy = (
         Step("get_by_id", ("a",), keep="job"),
@@ -128,36 +139,36 @@ def _ends(*, completes: bool) -> Iterator[Step]:
         by_a_copy,
         (Step("add_failed_symbol", ("a", "BTC", "timeout")),),
         (Step("add_failed_symbol", ("a", "ETH", "timeout")),),
-        (Step("update_status", ("a", JobStatus.RUNNING)),),
-        (Step("update_status", ("a", JobStatus.RUNNING)), *completion),
+        (*_GIVEN_BACK, *completion),
         (Step("get_by_id", ("a",), keep="job"), Step("save", (Held("job"),))),
         (Step("save", (example_job("a", symbols=_THREE),)),),
         (Step("delete", ("a",)), Step("save", (example_job("a", symbols=_THREE),))),
     ):
-        yield Step("save", (example_job("a", symbols=_THREE),))
+        yield from _saved(example_job("a", symbols=_THREE))
         for symbol, until in zip(_THREE, CURSORS[1:], strict=False):
             yield _sets(symbol, until)
-        yield from _look("a")
+            yield Step("get_by_id", ("a",))
         for step in between:
             yield step
             yield from _look("a")
         yield _sets("BTC", CURSORS[0])
         yield from _look("a")
         yield Step("add_failed_symbol", ("a", "BTC", "timeout"))
+        yield from _look("a")
         yield _sets("BTC", CURSORS[2])
         yield from _look("a")
 
 
 def _of_other_ranges() -> Iterator[Step]:
-    """The range is that of the stored job; cursors of every age are kept to the microsecond."""
+    """Set cursors of every age, kept to the microsecond, within the range of the stored job."""
     instants = sorted(values_of(INSTANTS))
     whole = example_job("a", start=instants[0], end=instants[-1])
-    yield Step("save", (whole,))
+    yield from _saved(whole)
     for instant in instants:
         yield _sets("BTC", instant)
         yield Step("get_by_id", ("a",))
     first, last = CURSORS[1], CURSORS[1] + _MICROSECOND
-    yield Step("save", (example_job("a", start=first, end=last),))
+    yield from _saved(example_job("a", start=first, end=last))
     for until in (first, last, first - _MICROSECOND, last + _MICROSECOND, whole.end):
         yield _sets("ETH", until)
         yield Step("get_by_id", ("a",))

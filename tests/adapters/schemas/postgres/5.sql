@@ -44,6 +44,7 @@ CREATE TABLE former.jobs (
     completed integer DEFAULT 0 NOT NULL,
     failed integer DEFAULT 0 NOT NULL,
     candles numeric DEFAULT 0 NOT NULL,
+    has_failed boolean DEFAULT false NOT NULL,
     counted bigint,
     CONSTRAINT lease_is_whole CHECK ((((lease_token IS NULL) = (lease_worker IS NULL)) AND ((lease_token IS NULL) = (lease_expires_at IS NULL)) AND ((lease_token IS NULL) = (lease_lapsed IS NULL)))),
     CONSTRAINT range_is_not_empty CHECK (((range_start)::timestamp with time zone < (range_end)::timestamp with time zone)),
@@ -163,8 +164,9 @@ CREATE FUNCTION former.count_outcomes() RETURNS trigger
     AS $$
         BEGIN
             UPDATE "former".jobs AS j
-                SET (completed, failed, candles) = (
-                    SELECT count(o.candles), count(o.error), coalesce(sum(o.candles), 0)
+                SET (completed, failed, candles, has_failed) = (
+                    SELECT count(o.candles), count(o.error), coalesce(sum(o.candles), 0),
+                        count(o.error) > 0
                     FROM "former".outcomes AS o
                     WHERE o.job = j.key AND o.generation = j.generation
                 ), counted = j.revision
@@ -189,9 +191,8 @@ CREATE FUNCTION former.delete_finished(before timestamp with time zone, of_statu
                     chosen := ARRAY(
                         SELECT f.key FROM unnest(of_statuses) AS one (status) CROSS JOIN LATERAL (
                             SELECT j.key, j.finished_at, j.id FROM "former".jobs AS j
-                            WHERE j.status >= one.status AND j.finished_at < before
-                                AND (j.status, j.finished_at) < (one.status, before)
-                            ORDER BY j.status, j.finished_at, j.id LIMIT most
+                            WHERE j.status = one.status AND j.finished_at < before
+                            ORDER BY j.finished_at, j.id LIMIT most
                         ) AS f ORDER BY f.finished_at, f.id LIMIT most);
                     BEGIN
                         mine := ARRAY(
@@ -230,9 +231,8 @@ CREATE FUNCTION former.delete_finished(before timestamp with time zone, of_statu
             DELETE FROM "former".jobs AS j WHERE j.key = ANY (ARRAY(
                 SELECT f.key FROM unnest(of_statuses) AS one (status) CROSS JOIN LATERAL (
                     SELECT j.key, j.finished_at, j.id FROM "former".jobs AS j
-                    WHERE j.status >= one.status AND j.finished_at < before
-                        AND (j.status, j.finished_at) < (one.status, before)
-                    ORDER BY j.status, j.finished_at, j.id LIMIT most FOR UPDATE SKIP LOCKED
+                    WHERE j.status = one.status AND j.finished_at < before
+                    ORDER BY j.finished_at, j.id LIMIT most FOR UPDATE SKIP LOCKED
                 ) AS f ORDER BY f.finished_at, f.id LIMIT most));
             GET DIAGNOSTICS deleted = ROW_COUNT;
             RETURN deleted;
@@ -481,9 +481,9 @@ INSERT INTO former.job_symbols VALUES ('{a,b}', '2024-03-01 00:00:00+00', 'worke
 INSERT INTO former.job_symbols VALUES ('BTC', '2024-03-01 00:00:00+00', 'ends');
 INSERT INTO former.job_symbols VALUES ('BTC', '2024-03-01 00:00:00+00', 'new');
 INSERT INTO former.job_symbols VALUES ('ETH', '2024-03-01 00:00:00+00', 'new');
-INSERT INTO former.jobs VALUES (2, 'worked', 'binance', '{BTC,ETH,"{a,b}"}', '1h', '2024-01-01 00:00:00+00', '2025-01-01 00:00:00+00', '2024-03-01 00:00:00+00', 'failed', '2024-03-01 12:00:00+00', '2024-03-01 13:00:00.000001+00', '1 of 3 symbols failed', 2, 2, '{"ticket": "it''s \"1\" \\ 😀", "Ticket ": ""}', NULL, NULL, NULL, NULL, NULL, 2, 1, 9223372036854775807, 0);
-INSERT INTO former.jobs VALUES (3, 'ends', 'binance', '{BTC}', '1h', '-infinity', 'infinity', '2024-03-01 00:00:00+00', 'pending', NULL, NULL, NULL, 3, 3, '{}', NULL, NULL, NULL, NULL, NULL, 1, 0, 3, 0);
-INSERT INTO former.jobs VALUES (4, 'new', 'kraken''s \ "é" 😀', '{BTC,ETH}', '1h', '2024-01-01 00:00:00+00', '2025-01-01 00:00:00+00', '2024-03-01 00:00:00+00', 'pending', NULL, NULL, NULL, 4, 4, '{}', NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0);
+INSERT INTO former.jobs VALUES (2, 'worked', 'binance', '{BTC,ETH,"{a,b}"}', '1h', '2024-01-01 00:00:00+00', '2025-01-01 00:00:00+00', '2024-03-01 00:00:00+00', 'failed', '2024-03-01 12:00:00+00', '2024-03-01 13:00:00.000001+00', '1 of 3 symbols failed', 2, 2, '{"ticket": "it''s \"1\" \\ 😀", "Ticket ": ""}', NULL, NULL, NULL, NULL, NULL, 2, 1, 9223372036854775807, true, 0);
+INSERT INTO former.jobs VALUES (3, 'ends', 'binance', '{BTC}', '1h', '-infinity', 'infinity', '2024-03-01 00:00:00+00', 'pending', NULL, NULL, NULL, 3, 3, '{}', NULL, NULL, NULL, NULL, NULL, 1, 0, 3, false, 0);
+INSERT INTO former.jobs VALUES (4, 'new', 'kraken''s \ "é" 😀', '{BTC,ETH}', '1h', '2024-01-01 00:00:00+00', '2025-01-01 00:00:00+00', '2024-03-01 00:00:00+00', 'pending', NULL, NULL, NULL, 4, 4, '{}', NULL, NULL, NULL, NULL, NULL, 0, 0, 0, false, 0);
 INSERT INTO former.outcomes VALUES (2, 2, 'BTC', 9223372036854775807, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO former.outcomes VALUES (2, 2, 'ETH', 0, NULL, NULL, 1, NULL, NULL);
 INSERT INTO former.outcomes VALUES (2, 2, '{a,b}', NULL, 'boom
@@ -499,9 +499,10 @@ ALTER TABLE ONLY former.outcomes
     ADD CONSTRAINT outcomes_pkey PRIMARY KEY (job, generation, symbol);
 CREATE INDEX jobs_by_age ON former.jobs USING btree (created_at, id);
 CREATE INDEX jobs_by_end ON former.jobs USING btree (status, finished_at, id) WHERE (finished_at IS NOT NULL);
-CREATE INDEX jobs_by_source ON former.jobs USING btree (source COLLATE "POSIX", status, created_at, id);
+CREATE INDEX jobs_by_source ON former.jobs USING btree (source COLLATE "POSIX", status COLLATE "POSIX", created_at, id COLLATE "POSIX");
 CREATE INDEX jobs_by_status ON former.jobs USING btree (status, created_at, id);
 CREATE INDEX jobs_by_symbol ON former.job_symbols USING btree (symbol, created_at, id);
+CREATE INDEX jobs_with_failures ON former.jobs USING btree (created_at, id) WHERE has_failed;
 CREATE INDEX lapsed_by_age ON former.jobs USING btree (lease_lapsed, created_at, id) WHERE (lease_lapsed >= true);
 CREATE INDEX lapsed_by_source ON former.jobs USING btree (source, created_at, id) WHERE (lease_lapsed >= true);
 CREATE INDEX leases_by_expiry ON former.jobs USING btree (lease_expires_at) WHERE (lease_lapsed <= false);

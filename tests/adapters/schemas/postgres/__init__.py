@@ -56,7 +56,8 @@ def held_by(version: int) -> list[CollectionJob]:
     if version < METADATA_SINCE:
         jobs = [replace(job, metadata={}) for job in jobs]
     if version < FAILURES_SINCE:
-        lacking: Any = {"permanent_failures": frozenset(), "failure_counts": {}, "cursors": {}}
+        lacking: dict[str, Any] = {"permanent_failures": frozenset[str]()}
+        lacking |= {"failure_counts": {}, "cursors": {}}
         jobs = [replace(job, **lacking) for job in jobs]
     return jobs
 

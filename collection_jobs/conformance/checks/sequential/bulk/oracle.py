@@ -81,6 +81,8 @@ class BulkOracle:
             self.hung = True
         if call.is_listing:
             return self._judge_listing(call, outcome)
+        if call.counts_jobs:
+            return self._judge_of_many(call, outcome)
         if not self._astray.isdisjoint(call.job_ids):
             self.states |= judge_call(self.states, call, outcome)[0]
             return []
@@ -121,6 +123,29 @@ class BulkOracle:
         if any(one.law == _DURABLE for one in found):
             self._consequent.update(one.law for one in violations)
         return found
+
+    def _judge_of_many(self, call: Call, outcome: Outcome) -> list[Violation]:
+        """Judge a count or a purge: like a listing only while every job is known."""
+        states, violations = judge_call(self.states, call, outcome)
+        is_doubtful = bool(self.doubtful or self._astray)
+        changed = [
+            job_id
+            for job_id, state in states.items()
+            if state.facts is not self.states[job_id].facts
+        ]
+        self.states |= states
+        for job_id in changed:
+            self._forget(job_id)
+        if is_doubtful or not violations:
+            return []
+        if OPERATIONS[call.method].writes:
+            self.doubtful.update(states)
+            return violations
+        return [
+            self._after_reopening(one, call, self._unread, self.states)
+            for one in violations
+            if one.law not in self._consequent
+        ]
 
     def _after_reopening(
         self, violation: Violation, call: Call, since: set[str], names: Iterable[str]

@@ -215,6 +215,7 @@ def large_store(setting: Setting) -> Iterator[Step]:
     few = setting.sizes.every if setting.sizes.brief else 3
     yield from reads.each(setting.oracle.stored[::few], stats=True)
     yield from reads.listings(setting.oracle, capabilities, setting.sizes.marks)
+    yield from _queries(setting)
     ids = setting.oracle.stored
     hot = [*ids[:: max(1, len(ids) // 150)], *ids[:20]]
     part = max(1, setting.sizes.changes // 5)
@@ -222,10 +223,22 @@ def large_store(setting: Setting) -> Iterator[Step]:
         yield Step(HANDLE, (handle,))
         yield from drawing.changes(hot if handle % 2 else ids, part)
     yield from reads.listings(setting.oracle, capabilities, setting.sizes.marks[1::3])
+    yield from _queries(setting)
     size = max(100, setting.sizes.jobs // 8)
     yield from reads.pages(setting.oracle, capabilities, size, _between(setting, ids))
     again = max(part, min(1_100, setting.sizes.changes // 4))
     yield from _reopenings(setting, lambda: drawing.changes(ids, again), setting.sizes.every)
+
+
+def _queries(setting: Setting) -> Iterator[Step]:
+    """Find and count by conditions that stored jobs meet, alone and together."""
+    can_do = {one.name for one in operations(setting.capabilities) if one.takes("query")}
+    for number in range((12 if setting.sizes.brief else 60) if can_do else 0):
+        query = setting.drawing.query()
+        if "find" in can_do:
+            yield Step("find", (query, (100, 3)[number % 2]))
+        if "count" in can_do:
+            yield Step("count", (query,))
 
 
 def _between(setting: Setting, ids: list[str]) -> Callable[[], Iterator[Step]]:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from collection_jobs.conformance.spec.calls import UNSEEN, Call, Outcome, code
+from collection_jobs.conformance.spec.calls import UNSEEN, Call, Outcome
 from collection_jobs.conformance.spec.findings import NoMapping, Verbatim, Violation
-from collection_jobs.conformance.spec.instants import utc
+from collection_jobs.conformance.spec.instants import in_utc
 from collection_jobs.conformance.spec.model import (
     CLOCK_TOLERANCE,
     NO_LEASE,
@@ -29,7 +29,6 @@ from collection_jobs.validation import shown
 
 __all__ = [
     "admitted_summary",
-    "counted_as",
     "facts_of_summary",
     "is_before",
     "is_count",
@@ -42,6 +41,7 @@ __all__ = [
 Match = bool | None
 """Whether a job matches; None: it depends on a time that nobody has seen."""
 _Asks = Callable[[Facts], Match]
+_Difference = tuple[str, tuple[object, ...]]
 
 
 def matches(call: Call) -> _Asks:
@@ -72,11 +72,11 @@ def _conditions(query: JobQuery) -> Iterator[_Asks]:
         wanted = frozenset(query.metadata.items())
         yield lambda facts: wanted <= facts.metadata
     if (first := query.created_from) is not None:
-        yield lambda facts: not facts.created_at < utc(first)
+        yield lambda facts: not facts.created_at < in_utc(first)
     if (end := query.created_before) is not None:
-        yield lambda facts: facts.created_at < utc(end)
+        yield lambda facts: facts.created_at < in_utc(end)
     if (limit := query.finished_before) is not None:
-        yield lambda facts: is_before(facts.finished_at, utc(limit))
+        yield lambda facts: is_before(facts.finished_at, in_utc(limit))
     if query.with_failures is not None:
         failed = query.with_failures
         yield lambda facts: (len(facts.failed_symbols) > 0) == failed
@@ -114,7 +114,8 @@ _PLACES = tuple((name, Facts._fields.index(name)) for name in _SHOWN)
 
 def facts_of_summary(summary: JobSummary) -> Facts:
     """Return what a summary tells of its job: of its outcomes only whether any symbol failed."""
-    values: dict[str, Any] = dict.fromkeys(Facts._fields, frozenset())
+    nothing: Any = frozenset[Any]()
+    values: dict[str, Any] = dict.fromkeys(Facts._fields, nothing)
     values |= {name: getattr(summary, name, None) for name in _SHOWN}
     values["status"] = str(getattr(summary.status, "value", summary.status))
     try:
@@ -140,30 +141,30 @@ def judge_summary(
     if state.tainted or state.facts is None:
         return ()
     return tuple(
-        Violation("FIND-2", f"{{}} showed the job {{}} with {what} {{}}; it should be {{}}", values)
-        for what, *values in _differences(call, state, state.facts, summary)
+        Violation("FIND-2", f"{{}} showed the job {{}} with {what} {{}}; it should be {{}}", told)
+        for what, told in _differences(call, state, state.facts, summary)
     )
 
 
 def _differences(
     call: Call, state: JobState, facts: Facts, summary: JobSummary
-) -> Iterator[tuple[Any, ...]]:
-    """Yield what of a summary is wrong: its name, the call, the id, what it is and should be."""
+) -> Iterator[_Difference]:
+    """Yield what of a summary is wrong: its name; the call, the id, what it is and should be."""
     found = facts_of_summary(summary)
     for name, at in _PLACES:
         want: Any = facts[at]
         have: Any = found[at]
         if have != want and not (isinstance(want, Span) and want.admits(have)):
             due = Verbatim(str(want)) if isinstance(want, Span) else want
-            yield f"the {name}", call, facts.id, have, due
+            yield f"the {name}", (call, facts.id, have, due)
     stats = stats_of(facts)
     if type(summary.stats) is not JobStats or summary.stats != stats:
-        yield "the stats", call, facts.id, summary.stats, stats
+        yield "the stats", (call, facts.id, summary.stats, stats)
     revision: Any = summary.revision
     if not _is_revision(state, revision):
         least = "a revision" if state.least is None else f"{state.least} or more"
         due = Verbatim(least) if state.revision is None else state.revision
-        yield "the revision", call, facts.id, revision, due
+        yield "the revision", (call, facts.id, revision, due)
     yield from _differences_of_leases(call, state, summary)
 
 
@@ -177,19 +178,20 @@ def _is_revision(state: JobState, revision: object) -> bool:
 
 def _differences_of_leases(
     call: Call, state: JobState, summary: JobSummary
-) -> Iterator[tuple[Any, ...]]:
+) -> Iterator[_Difference]:
     lease = state.lease
     if not lease.is_known:
         return
     if summary.worker != lease.worker:
-        yield "the worker", call, summary.id, summary.worker, lease.worker
+        yield "the worker", (call, summary.id, summary.worker, lease.worker)
     expires: Any = lease.expires_at if lease.worker is not None else None
     have: Any = summary.expires_at
     if isinstance(expires, Span):
         if not expires.admits(have):
-            yield "a lease that expires at", call, summary.id, have, Verbatim(str(expires))
+            due = Verbatim(str(expires))
+            yield "a lease that expires at", (call, summary.id, have, due)
     elif have != expires:
-        yield "a lease that expires at", call, summary.id, have, expires
+        yield "a lease that expires at", (call, summary.id, have, expires)
 
 
 def admitted_summary(state: JobState, summary: JobSummary, found: Facts) -> JobState | None:
@@ -212,7 +214,7 @@ def admitted_summary(state: JobState, summary: JobSummary, found: Facts) -> JobS
     if state.revision is not None:
         return state
     revision = cast("int", summary.revision)
-    known = {name: found[at] for name, at in _PLACES}
+    known: dict[str, Any] = {name: found[at] for name, at in _PLACES}
     return state._replace(
         facts=facts._replace(**known),
         revision=revision,
@@ -263,16 +265,3 @@ def judge_count(
             found = (call, value[status], Verbatim(status.value), fewest)
             return {}, [Violation("FIND-3", text, found)]
     return {}, []
-
-
-def counted_as(call: Call, facts: Facts | None) -> tuple[str | None, bool]:
-    """Return as which status a call counts a job, None for none; and whether that is certain."""
-    if facts is None:
-        return None, True
-    answer = matches(call)(facts)
-    return (None if answer is False else facts.status), answer is not None
-
-
-def told(value: Mapping[JobStatus, int]) -> Verbatim:
-    """Return a count as Python."""
-    return Verbatim(code(dict(value)))
