@@ -48,7 +48,7 @@ nitpick_ignore_regex = [
     # The parts that a repository is made of are no part of the reference.
     ("py:class", r"collection_jobs\.adapters\.sqlite\..*"),
     ("py:class", r"collection_jobs\.conformance\.spec\.calls\..*"),
-    ("py:class", r"collection_jobs\..*\._[TV]"),  # a type variable has no page
+    ("py:(class|obj)", r"collection_jobs\..*\._[RTV]"),  # a type variable has no page
     # The modules that the kit's values come from are no part of the reference.
     (
         "py:class",
