@@ -75,8 +75,12 @@ class Server:
     async def _answer(self, store: str, method: str, arguments: tuple[Any, ...]) -> object:
         if method == "hello":
             return True, None
+        named: dict[str, Any] = {}
+        if arguments and type(arguments[-1]) is dict:  # what is given by name comes last
+            *given, named = arguments
+            arguments = tuple(given)
         try:
-            return True, await getattr(self._stores[store], method)(*arguments)
+            return True, await getattr(self._stores[store], method)(*arguments, **named)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller raises it
             return False, error
 
@@ -110,7 +114,7 @@ def asks(method: str) -> Any:
     async def call(self: Asking, *arguments: Any, **named: object) -> Any:
         if method == "save":
             check_job(arguments[0])  # here, for what is sent is the fields of a job
-        return await self.ask(method, *arguments, *named.values())
+        return await self.ask(method, *arguments, *((named,) if named else ()))
 
     call.__name__ = method
     return call

@@ -237,6 +237,7 @@ class OffersNothing(InMemoryCollectionJobRepository):
 
     add_completed_symbol = save_many = list_after = None  # type: ignore[assignment] # as the docs say
     add = add_many = claim_next = claim = renew = get_lease = None  # type: ignore[assignment] # likewise
+    add_failure = set_cursor = find = count = delete_finished = None  # type: ignore[assignment] # likewise
 
 
 def test_a_method_of_an_optional_protocol_is_held_against_it() -> None:

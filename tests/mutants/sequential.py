@@ -821,7 +821,8 @@ class SinceByDay(Memory):
         self, limit: int = 100, since: datetime | None = None
     ) -> list[CollectionJob]:
         if since is not None:
-            since = since.replace(hour=0, minute=0, second=0, microsecond=0)
+            # In UTC: in another zone the first day of the calendar begins before it.
+            since = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return await super().list_recent(limit, since)
 
 

@@ -400,9 +400,13 @@ class TableStore(ICollectionJobRepository):
             job.created_at.astimezone(UTC).isoformat(timespec="microseconds"),
             job.status.value,
             self.next_revision(connection),
-            pickle.dumps(job.with_revision(None)),
+            self.body(job),
         )
         connection.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?)", row)
+
+    def body(self, job: CollectionJob) -> bytes:
+        """What a row holds of a job."""
+        return pickle.dumps(job.with_revision(None))
 
     def listed(self, connection: Connection, rest: str, *values: object) -> list[CollectionJob]:
         """The jobs that a query selects."""

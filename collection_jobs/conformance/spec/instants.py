@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-__all__ = ["IN_ZONES", "in_zone", "utc"]
+__all__ = ["IN_ZONES", "in_utc", "in_zone"]
 
 
 def _fixed(**offset: int) -> Callable[[datetime], datetime]:
@@ -46,7 +46,7 @@ def in_zone(name: str, instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-def utc(instant: Any) -> Any:
+def in_utc(instant: Any) -> Any:
     """Give an instant in UTC: in the fold of another zone, it equals no instant of UTC."""
     if instant is None or instant.tzinfo is UTC:
         return instant

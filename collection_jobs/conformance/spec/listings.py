@@ -9,7 +9,7 @@ from typing import Any, TypeGuard, cast
 
 from collection_jobs.conformance.spec.calls import Call, Outcome, code
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
-from collection_jobs.conformance.spec.instants import utc
+from collection_jobs.conformance.spec.instants import in_utc
 from collection_jobs.conformance.spec.model import Facts, JobState, facts_of, seen, unexpected
 from collection_jobs.conformance.spec.queries import (
     Match,
@@ -246,20 +246,20 @@ def _has_status(call: Call) -> Callable[[Facts], bool]:
 
 def _is_since(call: Call) -> Callable[[_Key], bool]:
     """Return what tells whether a key is of the instant that a call asks for, or of a later one."""
-    since = utc(call.argument("since"))
+    since = in_utc(call.argument("since"))
     return lambda key: since is None or key[0] >= since
 
 
 def _is_behind(call: Call) -> Callable[[_Key], bool]:
     """Return what tells whether a key comes behind the one from which a page by key goes on."""
     given: _Key | None = call.argument("after")
-    after = None if given is None else (utc(given[0]), given[1])
+    after = None if given is None else (in_utc(given[0]), given[1])
     return lambda key: after is None or key > after
 
 
 def _recent_law(states: Mapping[str, JobState], call: Call, found: list[str]) -> str:
     """RECENT-2 where the jobs would be right but for ``since``, else RECENT-1."""
-    since = utc(call.argument("since"))
+    since = in_utc(call.argument("since"))
     if since is None:
         return "RECENT-1"
     if any(facts.created_at < since for facts in _facts(states, found)):

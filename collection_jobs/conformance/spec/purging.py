@@ -11,7 +11,7 @@ from datetime import datetime
 
 from collection_jobs.conformance.spec.calls import UNSEEN, Call, Outcome
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
-from collection_jobs.conformance.spec.instants import utc
+from collection_jobs.conformance.spec.instants import in_utc
 from collection_jobs.conformance.spec.listings import sort_key
 from collection_jobs.conformance.spec.model import Facts, JobState, Judgement, Span, unexpected
 from collection_jobs.conformance.spec.queries import Match, is_before
@@ -31,7 +31,7 @@ def is_purged(call: Call, facts: Facts | None) -> Match:
     """Return whether a job is one that a purge deletes, its limit aside."""
     if facts is None or facts.status not in {str(one.value) for one in call.argument("statuses")}:
         return False
-    return is_before(facts.finished_at, utc(call.argument("before")))
+    return is_before(facts.finished_at, in_utc(call.argument("before")))
 
 
 def purged(state: JobState) -> JobState:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from collection_jobs.conformance.spec.calls import UNSEEN, Call, Outcome
 from collection_jobs.conformance.spec.findings import NoMapping, Verbatim, Violation
-from collection_jobs.conformance.spec.instants import utc
+from collection_jobs.conformance.spec.instants import in_utc
 from collection_jobs.conformance.spec.model import (
     CLOCK_TOLERANCE,
     NO_LEASE,
@@ -72,11 +72,11 @@ def _conditions(query: JobQuery) -> Iterator[_Asks]:
         wanted = frozenset(query.metadata.items())
         yield lambda facts: wanted <= facts.metadata
     if (first := query.created_from) is not None:
-        yield lambda facts: not facts.created_at < utc(first)
+        yield lambda facts: not facts.created_at < in_utc(first)
     if (end := query.created_before) is not None:
-        yield lambda facts: facts.created_at < utc(end)
+        yield lambda facts: facts.created_at < in_utc(end)
     if (limit := query.finished_before) is not None:
-        yield lambda facts: is_before(facts.finished_at, utc(limit))
+        yield lambda facts: is_before(facts.finished_at, in_utc(limit))
     if query.with_failures is not None:
         failed = query.with_failures
         yield lambda facts: (len(facts.failed_symbols) > 0) == failed

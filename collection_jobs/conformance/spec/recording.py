@@ -7,7 +7,7 @@ from datetime import datetime
 
 from collection_jobs.conformance.spec.calls import Call, Outcome
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
-from collection_jobs.conformance.spec.instants import utc
+from collection_jobs.conformance.spec.instants import in_utc
 from collection_jobs.conformance.spec.judge import changed, judge_refusal, with_failure
 from collection_jobs.conformance.spec.model import Facts, JobState, Judgement, unexpected
 
@@ -28,7 +28,7 @@ def judge_permanent_failure(state: JobState, call: Call, outcome: Outcome) -> Ju
 def judge_cursor(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     """Judge a ``set_cursor``: of a symbol that has completed it changes nothing."""
     _, symbol, given = call.arguments[:3]
-    until: datetime = utc(given)
+    until: datetime = in_utc(given)
     facts = state.facts
     if facts is not None and symbol in facts.symbols and not facts.start <= until <= facts.end:
         return _outside(state, call, outcome)

@@ -14,6 +14,7 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
+from collection_jobs.conformance.spec.calls import code
 from collection_jobs.conformance.spec.capabilities import (
     METHODS,
     PROTOCOLS,
@@ -21,6 +22,7 @@ from collection_jobs.conformance.spec.capabilities import (
     REDECLARING,
 )
 from collection_jobs.repository import ICollectionJobRepository
+from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
 __all__ = [
@@ -86,7 +88,7 @@ class Parameter:
             text += f": {self.annotation}"
         if not self.has_default:
             return text
-        return f"{text}{'=' if self.annotation is None else ' = '}{shown(self.default)}"
+        return f"{text}{'=' if self.annotation is None else ' = '}{_default_code(self.default)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,11 @@ class ContractMethod:
     def __str__(self) -> str:
         """Return the method as an adapter writes it."""
         return f"async def {self.name}({render(self.parameters)}) -> {self.returns}"
+
+
+def _default_code(default: object) -> str:
+    """Return a default as Python: of the contract's own ones, statuses have no such repr."""
+    return code(default) if isinstance(default, tuple | JobStatus) else shown(default)
 
 
 def render(parameters: tuple[Parameter, ...], *, first: str | None = "self") -> str:

@@ -31,10 +31,11 @@ PARTS: tuple[Part, ...] = ("parameters", "result")
 
 _HEADER = """\
 from __future__ import annotations
-from collections.abc import Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from collection_jobs import CollectionJob, CollectionJobRepository, JobStats, JobStatus, Lease
+from collection_jobs.query import JobQuery, JobSummary
 class Nothing: nothing: int
 class TakesNothing(Protocol):
     def __call__(self, *, nothing: Nothing) -> Any: ...

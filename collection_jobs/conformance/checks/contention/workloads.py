@@ -11,7 +11,7 @@ from types import MappingProxyType
 from collection_jobs.conformance.checks.contention.claims import EXPIRED as _EXPIRED
 from collection_jobs.conformance.checks.contention.claims import KINDS_OF_LEASES
 from collection_jobs.conformance.spec.calls import Call, Change, Held, Program, Step, example_job
-from collection_jobs.conformance.spec.capabilities import LEASES, PROTOCOLS
+from collection_jobs.conformance.spec.capabilities import LEASES, METHODS, PROTOCOLS
 from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
@@ -243,6 +243,19 @@ def _changes_all(operation: Operation, ids: Iterable[str], source: str) -> Step:
     return operation.step(jobs=jobs)
 
 
+def _purges(id_: str, random: Random, jobs: int) -> Round:
+    """Purge jobs that have ended, while others save them anew, and look."""
+    ids = _ids(id_, jobs)
+    ended = [replace(_job(one), status=JobStatus.COMPLETED, finished_at=_LONG_AGO) for one in ids]
+    setup = tuple(Step("save", (job,)) for job in ended)
+    purge = OPERATIONS["delete_finished"].step(before=_LONG_AGO + timedelta(days=1))
+    saves = tuple(
+        step for one in ids for step in (Step("save", (_job(one),)), Step("get_by_id", (one,)))
+    )
+    looks = tuple(Step("get_by_id", (one,)) for one in ids)
+    return Round(_PURGED, "jobs purged and saved", ids, setup, ((purge,), saves, (purge,), looks))
+
+
 def _of_leases(kind: str) -> _Maker:
     """Workers are after the same jobs, of a source of their own."""
 
@@ -282,7 +295,11 @@ _BY_ALL, _TOGETHER = " by all", " together"
 _IN_TURN = (_BY_EACH, _BESIDE_FAILURES)
 """Kinds that are so much alike that each time only one of them is run."""
 
+_PURGED = "purges"
+_LONG_AGO = datetime(2024, 2, 1, tzinfo=UTC)
+
 _LAWS = {
+    _PURGED: "PURGE-1",
     "claim": "STATUS-2",
     "failures": "FAILED-2",
     "copies": "SAVE-3",
@@ -307,6 +324,8 @@ def kinds(capabilities: frozenset[str]) -> dict[str, _Maker]:
             makers[f"{one.name}{_BY_ALL}"] = _by_all(one)
         if one.laws.one_instant is not None:
             makers[f"{one.name}{_TOGETHER}"] = _together(one)
+    if METHODS["delete_finished"] in capabilities:
+        makers[_PURGED] = _purges
     if LEASES in capabilities:
         makers |= {name: _of_leases(name) for name in KINDS_OF_LEASES}
     return makers

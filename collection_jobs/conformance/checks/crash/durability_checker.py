@@ -141,10 +141,10 @@ class DurabilityChecker:
     def reopened(self, events: Iterable[Event]) -> Iterator[Finding]:
         """Hold what a store shows after it was opened again against what it acknowledged."""
         under_way: dict[int, tuple[Call, list[str]]] = {}
-        for job_id, page in self._pages.items():
+        for id_, page in self._pages.items():
             if page.under_way is not None:
                 of_call = under_way.setdefault(id(page.under_way), (page.under_way, []))
-                of_call[1].append(job_id)
+                of_call[1].append(id_)
         for event in events:
             job_id = event.call.job_id
             if event.outcome is None:

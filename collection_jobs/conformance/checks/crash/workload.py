@@ -28,7 +28,7 @@ _HALF_DONE_IN_MORE_WAYS = 3
 """How often a change of several jobs is made for one of a single job."""
 
 _PURGER = "P"
-_PURGED = tuple(f"{_PURGER}{number}" for number in (1, 2, 3))
+_PURGED = tuple(f"{_PURGER}{number}" for number in (1, 2, 3, 4, 5))
 _FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 """When the jobs ended that are purged, and no others."""
 
@@ -60,7 +60,7 @@ def life(
         for name in _CLIENTS
     ]
     if METHODS["delete_finished"] in capabilities:
-        clients.append(Client(_PURGER, tuple(_purges(random, max(1, changes // 4)))))
+        clients.append(Client(_PURGER, tuple(_purges(random, max(1, changes // 3)))))
     return tuple(clients)
 
 
@@ -71,7 +71,6 @@ def _purges(random: Random, times: int) -> Iterator[Step]:
             status = random.choice((JobStatus.COMPLETED, JobStatus.CANCELLED))
             job = replace(_job(random, id_), status=status, finished_at=_FIRST_INSTANT)
             yield Step("save", (job,))
-            yield Step("get_by_id", (id_,))
         yield OPERATIONS["delete_finished"].step(before=_FIRST_INSTANT + timedelta(seconds=1))
         yield from (Step("get_by_id", (id_,)) for id_ in _PURGED)
 

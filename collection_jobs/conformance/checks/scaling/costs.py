@@ -234,7 +234,7 @@ def _calls_beyond(
     )
 
 
-_FOUND = {
+_FOUND: Mapping[str, dict[str, Any]] = {
     "statuses=[rare]": {"statuses": (RARE,)},
     "source=rare": {"source": RARE_SOURCE},
     "symbol=rare": {"symbol": RARE_SYMBOL},
@@ -242,7 +242,7 @@ _FOUND = {
     "symbol=rare, created_from=long ago": {"symbol": RARE_SYMBOL, "created_from": _LONG_AGO},
 }
 """Conditions that few jobs meet, however many there are."""
-_FOUND_OFTEN = {
+_FOUND_OFTEN: Mapping[str, dict[str, Any]] = {
     "": {},
     "statuses=[JobStatus.PENDING]": {"statuses": (JobStatus.PENDING,)},
     'source="binance"': {"source": "binance"},
@@ -253,7 +253,7 @@ _FOUND_OFTEN = {
 
 def _finds(repository: Any) -> Iterator[tuple[str, _Call]]:
     """Yield finds of few jobs, of the first of many, and of those behind a key."""
-    for what, given in (_FOUND | _FOUND_OFTEN).items():
+    for what, given in {**_FOUND, **_FOUND_OFTEN}.items():
         yield f"find(JobQuery({what}), 5)", _find(repository, JobQuery(**given), None)
     for what, given in _FOUND_OFTEN.items():
         yield f"find(JobQuery({what}), 5, after=key)", _find(repository, JobQuery(**given), _DEEP)
@@ -277,8 +277,9 @@ def _purges(repository: Any) -> Iterator[tuple[str, _Call]]:
     """Yield purges of no job, and of one that has just been saved."""
 
     async def purge_one(at: int, job: CollectionJob) -> None:
-        ended = {"status": JobStatus.COMPLETED, "finished_at": _LONG_AGO - timedelta(days=1)}
-        await repository.save(example_job(f"{job.id}, ended", **ended))
+        before = _LONG_AGO - timedelta(days=1)
+        ended = example_job(f"{job.id}, ended", status=JobStatus.COMPLETED, finished_at=before)
+        await repository.save(ended)
         await repository.delete_finished(_LONG_AGO)
 
     yield "delete_finished(long ago)", lambda at, job: repository.delete_finished(_LONG_AGO)
