@@ -9,7 +9,7 @@ looked at in each job's row, and in no outcome.
   page costs the same however many jobs are stored, and however many match.
 * Of several conditions nobody knows beforehand which one few jobs meet. So the walks take turns:
   each goes a number of jobs far, then each goes farther, until one has filled the page, or is at
-  its end. That costs at most some ten times what the best of them alone costs. Only where each
+  its end. That costs at most some thirty times what the best of them alone costs. Only where each
   condition is met by many jobs, and all together by few, does a page take long.
 * Metadata, and that there are no failures, is no condition of any walk.
 
