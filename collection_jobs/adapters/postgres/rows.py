@@ -18,7 +18,7 @@ from collection_jobs.validation import shown
 __all__ = [
     "COUNTERS",
     "JOB_COLUMNS",
-    "LARGEST_DOCUMENT",
+    "LARGEST_TEXT_DOCUMENT",
     "MOST_OUTCOMES",
     "OUTCOME_COLUMNS",
     "PARAMETERS",
@@ -95,7 +95,7 @@ MOST_OUTCOMES = 5_000
 """Outcomes of a job that are read within its row; one more shows that there are more."""
 _FAILED, _METADATA = POSITIONS["failed_symbols"], POSITIONS["metadata"]
 _LONG_ERROR = '" : null'
-LARGEST_DOCUMENT = 1_000_000
+LARGEST_TEXT_DOCUMENT = 1_000_000
 """Characters of errors that are decoded at once: some milliseconds."""
 
 
@@ -115,10 +115,10 @@ def weight_of(rows: Iterable[Any]) -> int | None:
     total = 0
     for row in rows:
         failed, metadata = row[_FAILED] or "", row[_METADATA]
-        if metadata is None or len(metadata) > LARGEST_DOCUMENT:
+        if metadata is None or len(metadata) > LARGEST_TEXT_DOCUMENT:
             return None
         total += len(failed) + len(metadata)
-        if len(failed) > LARGEST_DOCUMENT or _LONG_ERROR in failed:
+        if len(failed) > LARGEST_TEXT_DOCUMENT or _LONG_ERROR in failed:
             return None
     return total
 
