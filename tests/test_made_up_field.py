@@ -29,7 +29,7 @@ EDITS: tuple[tuple[str, str, str], ...] = (
     ("job.py", "job.failed_symbols, job.metadata,", " job.desk,"),
     (
         "fields.py",
-        '    Field("metadata", FieldKind.TEXTS, _check_metadata, since=2),\n',
+        '    Field("metadata", FieldKind.TEXTS, check_metadata, since=2),\n',
         '    _optional("desk", FieldKind.TEXT, partial(check_optional_text, "desk"), since=4),\n',
     ),
     (

@@ -18,12 +18,12 @@ _T = TypeVar("_T")
 _JOBS = """
     WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
     INSERT INTO jobs (key, id, source, timeframe, range_start, range_end, created_at, status,
-        finished_at, revision, total)
+        finished_at, revision, total, failed, has_failures)
     SELECT i + 1, 'job ' || (i * 7919 % ?1),
         CASE WHEN i % 200 = 7 THEN 'rare' ELSE 's' || (i % 2) END, '1m', 0, 10, i / ?2,
         CASE i % 5 WHEN 0 THEN 'pending' WHEN 1 THEN 'completed' WHEN 2 THEN 'failed'
             WHEN 3 THEN 'cancelled' ELSE 'running' END,
-        CASE WHEN i % 5 IN (1, 2, 3) THEN i END, 1, 2
+        CASE WHEN i % 5 IN (1, 2, 3) THEN i END, 1, 2, i % 3 = 2, i % 3 = 2
     FROM n"""
 _FIRST_SYMBOLS = """
     INSERT INTO symbols (job, symbol, position, created_at, error)

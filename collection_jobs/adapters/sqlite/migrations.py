@@ -196,8 +196,10 @@ _VERSION_4 = (
 # is read with the text. Each symbol has the time of its job, so that the index of the symbols has
 # the order of the listings; among jobs of one instant their ids decide, which are not in it: with
 # them, a job of 1,000 symbols would cost a quarter more, and the file be half as large again.
-# The outcomes of a job are counted in its row, by triggers, whoever records them, and the trigger
-# makes the revision greater, too: one statement less than an outcome took before. Candles are
+# The outcomes of a job are counted in its row. A save knows their number; of a single outcome, a
+# trigger does it, whoever records that, and makes the revision greater, too: one statement less
+# than an outcome took before. No trigger counts rows that come or go: for each outcome of a job
+# that is saved or deleted, it would take as long as all else that is done for it. Candles are
 # summed in halves of 32 bits, since their sum may exceed 64. `has_failures` changes with the first
 # failure and the last only, and so does the index on it. `has_details` says whether a symbol may
 # have more than an outcome, so that the others, most of them, are read as quickly as before.
@@ -272,18 +274,6 @@ _VERSION_5 = (
     """,
     "CREATE INDEX metadata_by_value ON metadata (name, substr(value, 1, 50))",
     """
-    CREATE TRIGGER count_new_outcome AFTER INSERT ON symbols
-    WHEN coalesce(new.candles, new.error, new.failures, new.cursor) IS NOT NULL BEGIN
-        UPDATE jobs SET has_details = has_details OR new.is_permanent
-                OR new.failures IS NOT NULL OR new.cursor IS NOT NULL,
-            completed = completed + (new.candles IS NOT NULL),
-            failed = failed + (new.error IS NOT NULL),
-            candles_high = candles_high + ifnull(new.candles >> 32, 0),
-            candles_low = candles_low + ifnull(new.candles & 0xffffffff, 0)
-        WHERE key = new.job;
-    END
-    """,
-    """
     CREATE TRIGGER count_outcome AFTER UPDATE OF candles, error ON symbols BEGIN
         UPDATE jobs SET revision = revision + 1,
             has_details = has_details OR new.is_permanent OR new.failures IS NOT NULL,
@@ -294,16 +284,6 @@ _VERSION_5 = (
             candles_low = candles_low
                 + ifnull(new.candles & 0xffffffff, 0) - ifnull(old.candles & 0xffffffff, 0)
         WHERE key = new.job;
-    END
-    """,
-    """
-    CREATE TRIGGER count_gone_outcome AFTER DELETE ON symbols
-    WHEN old.candles IS NOT NULL OR old.error IS NOT NULL BEGIN
-        UPDATE jobs SET completed = completed - (old.candles IS NOT NULL),
-            failed = failed - (old.error IS NOT NULL),
-            candles_high = candles_high - ifnull(old.candles >> 32, 0),
-            candles_low = candles_low - ifnull(old.candles & 0xffffffff, 0)
-        WHERE key = old.job;
     END
     """,
     """

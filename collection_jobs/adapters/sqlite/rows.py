@@ -16,16 +16,19 @@ from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 
 __all__ = [
+    "COUNT_COLUMNS",
     "HEADER",
     "JOB_DOCUMENT",
     "LARGEST_DOCUMENT",
     "MAX_INTEGER",
     "METADATA_DOCUMENT",
+    "PLAIN",
     "ROW_COLUMNS",
     "Details",
     "OutcomeRow",
     "Stored",
     "UndecodableError",
+    "counts_of",
     "decode_columns",
     "decode_json",
     "decoded",
@@ -50,7 +53,8 @@ error."""
 Details = tuple[int | None, int, int | None]
 """What stands beside the outcome of a symbol: failures, is_permanent, cursor."""
 
-_PLAIN: Details = (None, 0, None)
+PLAIN: Details = (None, 0, None)
+"""What stands beside most outcomes."""
 
 _T = TypeVar("_T")
 
@@ -77,6 +81,10 @@ def _column(field: Field) -> str:
 
 ROW_COLUMNS: Mapping[str, str] = {field.name: _column(field) for field in _ROW_FIELDS}
 """The columns of `jobs` that hold a field each, by the fields' names; the revision left out."""
+
+
+COUNT_COLUMNS = (*("has_details", "total", "completed", "failed", "candles_high", "candles_low"),)
+"""The columns of `jobs` that say of the symbols in short what their rows hold."""
 
 
 def quick(text: str) -> str:
@@ -248,7 +256,7 @@ def outcomes_of(job: CollectionJob) -> Iterator[OutcomeRow]:
     """Give the rows of `symbols` that a job should have."""
     completed, failed, details = job.completed_symbols, job.failed_symbols, _details_of(job)
     for position, symbol in enumerate(job.symbols):
-        failures, is_permanent, cursor = details.get(symbol, _PLAIN)
+        failures, is_permanent, cursor = details.get(symbol, PLAIN)
         yield (
             *(symbol, position, completed.get(symbol)),
             *(failures, is_permanent, cursor, failed.get(symbol)),
@@ -268,6 +276,19 @@ def _details_of(job: CollectionJob) -> Mapping[str, Details]:
     }
 
 
+def counts_of(job: CollectionJob) -> tuple[int, ...]:
+    """Give what the columns of `COUNT_COLUMNS` hold of a job, in their order."""
+    candles = job.completed_symbols.values()
+    return (
+        int(bool(job.failure_counts or job.cursors or job.permanent_failures)),
+        len(job.symbols),
+        len(candles),
+        len(job.failed_symbols),
+        sum([one >> 32 for one in candles]),
+        sum([one & 0xFFFFFFFF for one in candles]),
+    )
+
+
 def has_outcomes(job: CollectionJob) -> bool:
     """Return whether more is to be stored of the symbols than their names."""
     return bool(
@@ -279,7 +300,7 @@ def stored_from(document: Sequence[Any]) -> Stored:
     """Give what a save compares with, of JOB_DOCUMENT."""
     positions, completed, details, failed = document[_SYMBOLS]
     outcomes: set[OutcomeRow] = {
-        (symbol, position, completed.get(symbol), *details.get(symbol, _PLAIN), failed.get(symbol))
+        (symbol, position, completed.get(symbol), *details.get(symbol, PLAIN), failed.get(symbol))
         for symbol, position in positions.items()
     }
     return Stored(

@@ -13,9 +13,12 @@ from typing import Any
 from collection_jobs.adapters.sqlite.leases import check_current, now_micros
 from collection_jobs.adapters.sqlite.reads import find_stored
 from collection_jobs.adapters.sqlite.rows import (
+    COUNT_COLUMNS,
     MAX_INTEGER,
+    PLAIN,
     ROW_COLUMNS,
     OutcomeRow,
+    counts_of,
     encode_json,
     has_outcomes,
     outcomes_of,
@@ -44,10 +47,11 @@ __all__ = [
     "update_status",
 ]
 
+_INSERTED = (*ROW_COLUMNS.values(), *COUNT_COLUMNS)
 _INSERT_JOB = f"""
-    INSERT INTO jobs ({", ".join(ROW_COLUMNS.values())}, total, revision)
-    SELECT {", ".join("?" * len(ROW_COLUMNS))}, ?, last_deleted_revision + 1 FROM store WHERE true
-    ON CONFLICT (id) DO NOTHING"""  # noqa: S608 - constant text
+    INSERT INTO jobs ({", ".join(_INSERTED)}, has_failures, revision)
+    SELECT {", ".join("?" * len(_INSERTED))}, ? > 0, last_deleted_revision + 1
+    FROM store WHERE true ON CONFLICT (id) DO NOTHING"""  # noqa: S608 - constant text
 
 
 def _set(*fields: str) -> str:
@@ -60,30 +64,41 @@ def _set(*fields: str) -> str:
 _INDEXED = ("source", "created_at", "status", "finished_at")
 _REPLACE_JOB = f"""
     UPDATE jobs SET {_set(*(name for name in ROW_COLUMNS if name not in ("id", *_INDEXED)))},
-        total = ?{len(ROW_COLUMNS) + 1}, revision = revision + 1"""  # noqa: S608 - constant text
+        revision = revision + 1"""  # noqa: S608 - constant text
 _INDEXED_PLACES = tuple(tuple(ROW_COLUMNS).index(name) for name in _INDEXED)
 _AND_MOVE_JOB = f", {_set(*_INDEXED)}"
 _WITH_ID = " WHERE id = ?1"
+_SET_COUNTS = f"""
+    UPDATE jobs SET {", ".join(f"{name} = ?" for name in COUNT_COLUMNS)}
+    WHERE id = ?"""  # noqa: S608 - constant text
 
 # The rows go in as JSON arrays, many in one statement, not one by one: see rows.JOB_DOCUMENT.
 _INSERT_SYMBOLS = """
     INSERT INTO symbols (job, symbol, position, created_at)
     SELECT jobs.key, names.value, names.key + ?3, created_at
     FROM jobs, json_each(?2) AS names WHERE jobs.id = ?1"""
-_OUTCOME_COLUMNS = "symbol, position, candles, failures, is_permanent, cursor, error"
 _REPLACE_SYMBOL = """
     ON CONFLICT (job, symbol) DO UPDATE
     SET position = excluded.position, candles = excluded.candles, failures = excluded.failures,
         is_permanent = excluded.is_permanent, cursor = excluded.cursor, error = excluded.error"""
-_PUT_OUTCOMES = f"""
-    INSERT INTO symbols (job, created_at, {_OUTCOME_COLUMNS})
-    SELECT jobs.key, created_at, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
-        value ->> 5, value ->> 6
-    FROM jobs, json_each(?2) WHERE jobs.id = ?1 {_REPLACE_SYMBOL}"""  # noqa: S608 - constant text
-_PUT_OUTCOME = f"""
-    INSERT INTO symbols (job, created_at, {_OUTCOME_COLUMNS})
-    SELECT jobs.key, created_at, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-    FROM jobs WHERE jobs.id = ?1 {_REPLACE_SYMBOL}"""  # noqa: S608 - constant text
+
+
+def _puts(*columns: str) -> tuple[str, str]:
+    """Give the statements that put rows of `symbols`, many in a JSON array or a single one."""
+    insert = f"INSERT INTO symbols (job, created_at, {', '.join(columns)})"
+    of_each = ", ".join(f"value ->> {place}" for place in range(len(columns)))
+    of_one = ", ".join(f"?{place + 2}" for place in range(len(columns)))
+    many = f"{insert} SELECT jobs.key, created_at, {of_each} FROM jobs, json_each(?2)"  # noqa: S608 - constant text
+    one = f"{insert} SELECT key, created_at, {of_one} FROM jobs"  # noqa: S608 - constant text
+    replaced = f" WHERE jobs.id = ?1 {_REPLACE_SYMBOL}"
+    return many + replaced, one + replaced
+
+
+# Most rows have no more than an outcome, and each value that is got out of JSON takes its time.
+_PUT_PLAIN = _puts("symbol", "position", "candles", "error")
+_PUT_DETAILED = _puts(
+    *("symbol", "position", "candles", "failures", "is_permanent", "cursor", "error")
+)
 _DELETE_SYMBOLS = """
     DELETE FROM symbols WHERE job = (SELECT key FROM jobs WHERE id = ?1)
     AND symbol IN (SELECT value FROM json_each(?2))"""
@@ -120,14 +135,21 @@ _RANGE = """
     FROM jobs CROSS JOIN symbols ON job = key WHERE jobs.id = ?1 AND symbol = ?2"""
 _SET_CURSOR = "UPDATE symbols SET cursor = ?3 WHERE job = ?1 AND symbol = ?2"
 _EXISTS = "SELECT 1 FROM jobs WHERE id = ?"
-_DELETE = "DELETE FROM jobs WHERE id = ?"
+# The foreign keys would do the first by themselves, and take twice as long.
+_DELETE = (
+    "DELETE FROM symbols WHERE job = (SELECT key FROM jobs WHERE id = ?)",
+    "DELETE FROM jobs WHERE id = ?",
+)
+_DELETE_MANY = (
+    "DELETE FROM symbols WHERE job IN (SELECT value FROM json_each(?))",
+    "DELETE FROM jobs WHERE key IN (SELECT value FROM json_each(?))",
+)
 # Each status in the order of its index, merged, so that no more is read than is deleted.
 _ENDED = """
     SELECT key, finished_at, id FROM jobs INDEXED BY jobs_by_end
     WHERE status = '{status}' AND finished_at < ?1"""
-_DELETE_ENDED = """
-    DELETE FROM jobs WHERE key IN (
-        SELECT key FROM ({ended} ORDER BY finished_at, id LIMIT ?2))"""
+_FIRST_ENDED = """
+    SELECT json_group_array(key) FROM ({ended} ORDER BY finished_at, id LIMIT ?2)"""
 
 
 def _change_of_status(status: JobStatus) -> str:
@@ -148,7 +170,7 @@ _UPDATE_STATUS = {status: _change_of_status(status) for status in TRANSITIONS}
 
 def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
     """Create or replace a job."""
-    columns = _columns(job)
+    columns = row_values(job)
     if job.revision is None and _insert(connection, job, columns):
         return
     stored = find_stored(connection, job.id)
@@ -161,20 +183,18 @@ def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
     stays = all(stored.row[place] == columns[place] for place in _INDEXED_PLACES)
     connection.execute(_REPLACE_JOB + ("" if stays else _AND_MOVE_JOB) + _WITH_ID, columns)
     _replace_outcomes(connection, job, stored.outcomes)
+    connection.execute(_SET_COUNTS, (*counts_of(job), job.id))
     if stored.metadata != job.metadata:
         _replace_metadata(connection, job, stored.metadata)
 
 
-def _columns(job: CollectionJob) -> list[Any]:
-    return [*row_values(job), len(job.symbols)]
-
-
 def _insert(connection: sqlite3.Connection, job: CollectionJob, columns: list[Any]) -> bool:
     """Create a job, unless there is one of its id."""
-    if not connection.execute(_INSERT_JOB, columns).rowcount:
+    counts = counts_of(job)
+    if not connection.execute(_INSERT_JOB, (*columns, *counts, len(job.failed_symbols))).rowcount:
         return False
     if has_outcomes(job):
-        _put(connection, job.id, outcomes_of(job), _PUT_OUTCOMES, _PUT_OUTCOME)
+        _put_outcomes(connection, job.id, outcomes_of(job))
     else:
         for first in range(0, len(job.symbols), _NAMES_PER_PART):
             names = job.symbols[first : first + _NAMES_PER_PART]
@@ -191,7 +211,19 @@ def _replace_outcomes(
     wanted = set(outcomes_of(job))
     vanished = {row[0] for row in stored - wanted}.difference(job.symbols)
     _remove(connection, job.id, vanished, _DELETE_SYMBOLS)
-    _put(connection, job.id, wanted - stored, _PUT_OUTCOMES, _PUT_OUTCOME)
+    _put_outcomes(connection, job.id, wanted - stored)
+
+
+def _put_outcomes(connection: sqlite3.Connection, job_id: str, rows: Iterable[OutcomeRow]) -> None:
+    plain: list[tuple[Any, ...]] = []
+    detailed: list[OutcomeRow] = []
+    for row in rows:
+        if row[3:6] == PLAIN:
+            plain.append((*row[:3], row[6]))
+        else:
+            detailed.append(row)
+    _put(connection, job_id, plain, *_PUT_PLAIN)
+    _put(connection, job_id, detailed, *_PUT_DETAILED)
 
 
 def _replace_metadata(
@@ -250,7 +282,7 @@ def save_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> 
 
 def add(connection: sqlite3.Connection, job: CollectionJob) -> bool:
     """Create a job, unless there is one of its id; return whether this call did."""
-    return _insert(connection, job, _columns(job))
+    return _insert(connection, job, row_values(job))
 
 
 def add_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> list[bool]:
@@ -259,8 +291,9 @@ def add_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> l
 
 
 def delete(connection: sqlite3.Connection, job_id: str) -> bool:
-    """Remove a job; its symbols and its lease go by the foreign key."""
-    return connection.execute(_DELETE, (job_id,)).rowcount > 0
+    """Remove a job; its metadata and its lease go by foreign keys."""
+    _, deleted = [connection.execute(one, (job_id,)).rowcount for one in _DELETE]
+    return deleted > 0
 
 
 def delete_finished(
@@ -268,7 +301,9 @@ def delete_finished(
 ) -> int:
     """Remove the jobs of final statuses that ended first; return how many."""
     ended = " UNION ALL ".join(_ENDED.format(status=status.value) for status in statuses)
-    return connection.execute(_DELETE_ENDED.format(ended=ended), (before, limit)).rowcount
+    ((keys,),) = connection.execute(_FIRST_ENDED.format(ended=ended), (before, limit)).fetchall()
+    _, deleted = [connection.execute(one, (keys,)).rowcount for one in _DELETE_MANY]
+    return deleted
 
 
 def update_status(

@@ -27,18 +27,20 @@ from collection_jobs.fields import FIELDS
 
 __all__ = ["RedisCollectionJobRepository"]
 
-_LAYOUT = b"2"
+_LAYOUT = b"3"
 _OPEN = """
 local found = redis.call('GET', name('layout'))
-if not found or found == '1' then redis.call('SET', name('layout'), ARGV[2]) end
+if not found or found == '1' or found == '2' then redis.call('SET', name('layout'), ARGV[2]) end
 return redis.call('GET', name('layout'))
 """
 
 # Redis runs one script at a time and nothing beside it: each call is one instant.
 #
 # {jobs}:job:<id>         a hash of the job's fields, and for each symbol of S<symbol>, its
-#                         position, and C<symbol>, its candles, or F<symbol>, its error; those of
-#                         layout 1 have no metadata
+#                         position, and C<symbol>, its candles, or F<symbol>, its error; P<symbol>,
+#                         if that is permanent, N<symbol>, how often it failed, and U<symbol>, up to
+#                         where it was collected; those of layout 1 have no metadata, and those of
+#                         layout 2 none of the last three
 # {jobs}:recent           the listing keys of all jobs, each with the score 0: so they sort by
 # {jobs}:status:<status>  their bytes (a score is a double, too coarse for a microsecond)
 # {jobs}:revision         the greatest revision that was ever given out
@@ -90,10 +92,14 @@ redis.call('HSET', this, 'status', status)
 put(4)
 return 1
 """
-_ADD_OUTCOME = """
+# A count that is full stays what it is, for Redis has no greater number.
+_ADD_FAILURE = """
 local symbol = ARGV[2]
 if redis.call('EXISTS', this) == 0 then return 'no job' end
 if redis.call('HEXISTS', this, 'S' .. symbol) == 0 then return 'no symbol' end
+if redis.call('HGET', this, 'N' .. symbol) ~= '9223372036854775807' then
+    redis.call('HINCRBY', this, 'N' .. symbol, 1)
+end
 put(3)
 return 'added'
 """
@@ -197,8 +203,8 @@ class RedisCollectionJobRepository(CheckedRepository):
 
     @override
     async def _add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
-        changes = _sent({f"C{symbol}": None, f"F{symbol}": error})
-        answer = await self._run(_ADD_OUTCOME, job_id, symbol, *changes)
+        changes = _sent({f"C{symbol}": None, f"F{symbol}": error, f"P{symbol}": None})
+        answer = await self._run(_ADD_FAILURE, job_id, symbol, *changes)
         if answer == b"no job":
             raise JobNotFoundError(job_id)
         if answer == b"no symbol":
@@ -221,13 +227,18 @@ def _sent(fields: dict[str, str | None]) -> Iterator[str]:
         yield "" if value is None else f"={value}"
 
 
-_APART = ("symbols", "completed_symbols", "failed_symbols", "status", "revision")
+_OF_SYMBOLS = (
+    *("symbols", "completed_symbols", "failed_symbols"),
+    *("permanent_failures", "failure_counts", "cursors"),
+)
+_APART = (*_OF_SYMBOLS, "status", "revision")
 _AS_JSON = ("metadata", "version")
 
 
 def _fields(job: CollectionJob) -> Iterator[str]:
     """Describe a job's fields but for its status and its revision, as the scripts take them."""
     document = to_document(job)
+    cursors: dict[str, str] = document["cursors"]
     for name in _APART:
         del document[name]
     fields: dict[str, str | None] = {
@@ -236,6 +247,9 @@ def _fields(job: CollectionJob) -> Iterator[str]:
     fields |= {f"S{symbol}": str(position) for position, symbol in enumerate(job.symbols)}
     fields |= {f"C{symbol}": str(n) for symbol, n in job.completed_symbols.items()}
     fields |= {f"F{symbol}": error for symbol, error in job.failed_symbols.items()}
+    fields |= {f"P{symbol}": "" for symbol in job.permanent_failures}
+    fields |= {f"N{symbol}": str(n) for symbol, n in job.failure_counts.items()}
+    fields |= {f"U{symbol}": until for symbol, until in cursors.items()}
     return _sent(fields)
 
 
@@ -244,7 +258,7 @@ def _job(flat: list[bytes]) -> CollectionJob:
     fields = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
     fields.pop("key", None)
     document: dict[str, Any] = {field.name: None for field in FIELDS if field.optional}
-    symbols: dict[str, dict[str, str]] = {"S": {}, "C": {}, "F": {}}
+    symbols: dict[str, dict[str, str]] = {kind: {} for kind in "SCFPNU"}
     try:
         for name, value in fields.items():
             text = value.decode()
@@ -257,6 +271,9 @@ def _job(flat: list[bytes]) -> CollectionJob:
             "symbols": sorted(positions, key=lambda symbol: positions[symbol]),
             "completed_symbols": {symbol: int(text) for symbol, text in symbols["C"].items()},
             "failed_symbols": symbols["F"],
+            "permanent_failures": list(symbols["P"]),
+            "failure_counts": {symbol: int(text) for symbol, text in symbols["N"].items()},
+            "cursors": symbols["U"],
             "revision": int(document["revision"]),
         }
         return from_document(document)

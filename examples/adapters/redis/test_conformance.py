@@ -77,24 +77,44 @@ async def test_a_url_opens_it() -> None:
         assert await repository.get_by_id("a") == example_job("a")
 
 
-async def test_a_store_of_the_former_layout_is_brought_to_this_one(
-    tmp_path: Path, servers: list[Server]
+@pytest.mark.parametrize("layout", [1, 2])
+async def test_a_store_of_a_former_layout_is_brought_to_this_one(
+    tmp_path: Path, servers: list[Server], layout: int
 ) -> None:
-    """It had no metadata, and no version of a job's fields."""
+    """It had no metadata, no version of a job's fields, and nothing of a symbol but its outcome."""
     server = Server(tmp_path).start()
     servers.append(server)
     async with RedisCollectionJobRepository(server.url, prefix="jobs") as repository:
         await repository.save(example_job("a", failed_symbols={"BTC": "boom"}))
     client: Any = Redis.from_url(server.url)  # pyright: ignore[reportUnknownMemberType] # its options
-    await client.execute_command("HDEL", "{jobs}:job:a", "metadata", "version")
-    await client.execute_command("SET", "{jobs}:layout", "1")
-    new = example_job("b", metadata={"ticket": "T-1"})
+    if layout == 1:
+        await client.execute_command("HDEL", "{jobs}:job:a", "metadata", "version")
+    else:
+        await client.execute_command("HSET", "{jobs}:job:a", "version", "2")
+    await client.execute_command("SET", "{jobs}:layout", str(layout))
+    new = example_job("b", metadata={"ticket": "T-1"}, failure_counts={"BTC": 2})
     async with RedisCollectionJobRepository(server.url, prefix="jobs") as repository:
         assert await repository.get_by_id("a") == example_job("a", failed_symbols={"BTC": "boom"})
         await repository.save(new)
         assert await repository.get_by_id("b") == new
-    assert await client.execute_command("GET", "{jobs}:layout") == b"2"
+        await repository.add_failed_symbol("a", "BTC", "again")
+        former = await repository.get_by_id("a")
+        assert former is not None
+        assert former.failure_counts == {"BTC": 1}
+    assert await client.execute_command("GET", "{jobs}:layout") == b"3"
     await client.aclose()
+
+
+async def test_a_failure_is_counted_and_no_longer_permanent(tmp_path: Path) -> None:
+    """The cursor of its symbol stays; a count that is full stays, too."""
+    job = example_job("a", failure_counts={"BTC": 2**63 - 3})
+    job = job.with_failed_symbol("BTC", "gone", permanent=True).with_cursor("BTC", job.start)
+    async with RedisCollectionJobRepository(shared_url(), prefix=str(tmp_path)) as repository:
+        await repository.save(job)
+        assert await repository.get_by_id("a") == job
+        for _ in range(3):
+            await repository.add_failed_symbol("a", "BTC", "boom")
+        assert await repository.get_by_id("a") == job.with_failed_symbol("BTC", "boom")
 
 
 async def test_a_job_of_many_symbols(tmp_path: Path) -> None:

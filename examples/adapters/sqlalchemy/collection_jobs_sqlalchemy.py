@@ -48,8 +48,12 @@ __all__ = ["SQLAlchemyCollectionJobRepository", "metadata"]
 _T = TypeVar("_T")
 _Work = Callable[[AsyncConnection], Awaitable[_T]]
 
-_LAYOUT = 2
-_TO_LAYOUT_2 = text("ALTER TABLE collection_jobs ADD COLUMN metadata JSON")
+_LAYOUT = 3
+_TO_LAYOUT = {
+    2: ("metadata",),
+    3: ("permanent_failures", "failure_counts", "cursors"),
+}
+"""The columns of JSON that a layout added."""
 _MOST = 2**63 - 1
 
 # The contract compares ids exactly and sorts them by code point. SQLite does so by itself; where
@@ -77,7 +81,8 @@ _jobs = Table(
     Column("error_message", Text),
     Column("completed_symbols", JSON, nullable=False),
     Column("failed_symbols", JSON, nullable=False),
-    Column("metadata", JSON),  # NULL in the rows of layout 1
+    # NULL in the rows of former layouts
+    *(Column(name, JSON) for added in _TO_LAYOUT.values() for name in added),
     Column("revision", BigInteger, nullable=False),
 )
 _oldest_first = (_jobs.c.created_at, _jobs.c.id)
@@ -286,10 +291,14 @@ class SQLAlchemyCollectionJobRepository(CheckedRepository):
 
 
 async def _migrate(connection: AsyncConnection) -> None:
-    """Bring tables of layout 1 to this one; of several that do so at once, one does."""
-    former = update(_store).where(_store.c.layout == 1).values(layout=_LAYOUT)
-    if (await connection.execute(former)).rowcount:
-        await connection.execute(_TO_LAYOUT_2)
+    """Bring tables of former layouts to this one; of several that do so at once, one does."""
+    for layout, added in _TO_LAYOUT.items():
+        former = update(_store).where(_store.c.layout == layout - 1).values(layout=layout)
+        if (await connection.execute(former)).rowcount:
+            for name in added:
+                await connection.execute(
+                    text(f"ALTER TABLE collection_jobs ADD COLUMN {name} JSON")
+                )
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
@@ -325,12 +334,15 @@ def _columns(job: CollectionJob) -> dict[str, Any]:
     }
 
 
-def _outcomes(job: CollectionJob) -> dict[str, dict[str, str]]:
-    # Candles as text: a number of JSON is exact up to 2**53 in some databases.
-    completed = job.completed_symbols.items()
+def _outcomes(job: CollectionJob) -> dict[str, Any]:
+    # Numbers as text: a number of JSON is exact up to 2**53 in some databases.
+    completed, counts = job.completed_symbols.items(), job.failure_counts.items()
     return {
         "completed_symbols": {symbol: str(candles) for symbol, candles in completed},
         "failed_symbols": dict(job.failed_symbols),
+        "permanent_failures": sorted(job.permanent_failures),
+        "failure_counts": {symbol: str(count) for symbol, count in counts},
+        "cursors": {symbol: str(to_micros(until)) for symbol, until in job.cursors.items()},
     }
 
 
@@ -338,6 +350,7 @@ def _job(row: RowMapping) -> CollectionJob:
     started_at, finished_at = row["started_at"], row["finished_at"]
     try:
         completed = row["completed_symbols"].items()
+        counts, cursors = row["failure_counts"] or {}, row["cursors"] or {}
         return CollectionJob(
             id=row["id"],
             source=row["source"],
@@ -353,6 +366,9 @@ def _job(row: RowMapping) -> CollectionJob:
             completed_symbols={symbol: int(candles) for symbol, candles in completed},
             failed_symbols=row["failed_symbols"],
             metadata=row["metadata"] or {},
+            permanent_failures=frozenset(row["permanent_failures"] or ()),
+            failure_counts={symbol: int(count) for symbol, count in counts.items()},
+            cursors={symbol: from_micros(int(until)) for symbol, until in cursors.items()},
             revision=row["revision"],
         )
     except (AttributeError, TypeError, ValueError, OverflowError) as error:

@@ -53,7 +53,7 @@ CREATE TABLE leases (
         id TEXT NOT NULL
     ) STRICT
     ;
-INSERT INTO "leases" VALUES(3,'it''s a worker',3,1796326215014847,0,'binance',1709294401000001,'running á 😀');
+INSERT INTO "leases" VALUES(3,'it''s a worker',3,1796328062290573,0,'binance',1709294401000001,'running á 😀');
 CREATE TABLE metadata (
         job INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
         name TEXT NOT NULL CONSTRAINT name_is_a_name
@@ -166,16 +166,6 @@ CREATE INDEX jobs_by_failures ON jobs (has_failures, created_at, id);
 CREATE INDEX jobs_by_end ON jobs (status, finished_at, id) WHERE finished_at IS NOT NULL
     ;
 CREATE INDEX metadata_by_value ON metadata (name, substr(value, 1, 50));
-CREATE TRIGGER count_new_outcome AFTER INSERT ON symbols
-    WHEN coalesce(new.candles, new.error, new.failures, new.cursor) IS NOT NULL BEGIN
-        UPDATE jobs SET has_details = has_details OR new.is_permanent
-                OR new.failures IS NOT NULL OR new.cursor IS NOT NULL,
-            completed = completed + (new.candles IS NOT NULL),
-            failed = failed + (new.error IS NOT NULL),
-            candles_high = candles_high + ifnull(new.candles >> 32, 0),
-            candles_low = candles_low + ifnull(new.candles & 0xffffffff, 0)
-        WHERE key = new.job;
-    END;
 CREATE TRIGGER count_outcome AFTER UPDATE OF candles, error ON symbols BEGIN
         UPDATE jobs SET revision = revision + 1,
             has_details = has_details OR new.is_permanent OR new.failures IS NOT NULL,
@@ -186,14 +176,6 @@ CREATE TRIGGER count_outcome AFTER UPDATE OF candles, error ON symbols BEGIN
             candles_low = candles_low
                 + ifnull(new.candles & 0xffffffff, 0) - ifnull(old.candles & 0xffffffff, 0)
         WHERE key = new.job;
-    END;
-CREATE TRIGGER count_gone_outcome AFTER DELETE ON symbols
-    WHEN old.candles IS NOT NULL OR old.error IS NOT NULL BEGIN
-        UPDATE jobs SET completed = completed - (old.candles IS NOT NULL),
-            failed = failed - (old.error IS NOT NULL),
-            candles_high = candles_high - ifnull(old.candles >> 32, 0),
-            candles_low = candles_low - ifnull(old.candles & 0xffffffff, 0)
-        WHERE key = old.job;
     END;
 CREATE TRIGGER note_cursor AFTER UPDATE OF cursor ON symbols WHEN new.cursor IS NOT NULL BEGIN
         UPDATE jobs SET revision = revision + 1, has_details = 1 WHERE key = new.job;
