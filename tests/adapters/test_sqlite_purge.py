@@ -27,7 +27,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def ended(number: int, status: JobStatus = JobStatus.COMPLETED) -> CollectionJob:
-    return a_job(f"{number:03}", status=status, finished_at=NOON + number * SECOND)
+    """Make a job that ended so many seconds after noon; the later it ended, the less is its id."""
+    return a_job(f"{999 - number}", status=status, finished_at=NOON + number * SECOND)
 
 
 async def test_those_that_ended_first_go_first_of_both_statuses(path: Path) -> None:
@@ -36,7 +37,7 @@ async def test_those_that_ended_first_go_first_of_both_statuses(path: Path) -> N
         await repository.save_many(jobs)
         assert await repository.delete_finished(NOON + 50 * SECOND, limit=20) == 20
         left = sorted(job.id for job in await repository.list_recent(limit=1_000))
-        assert left == [f"{n:03}" for n in range(20, 100)]
+        assert left == [f"{999 - n}" for n in reversed(range(20, 100))]
         assert await repository.delete_finished(NOON + 50 * SECOND, statuses=[FINAL[1]]) == 15
         assert await repository.delete_finished(NOON + 50 * SECOND, limit=10**30) == 15
         assert await repository.delete_finished(NOON + 50 * SECOND) == 0
@@ -48,21 +49,21 @@ async def test_nothing_of_a_deleted_job_is_left_and_no_revision_comes_back(path:
         job = ended(1)
         for _ in range(5):
             await repository.save(
-                a_job("001", failed_symbols={"BTC/USDT": "boom"}, metadata={"m": "1"})
+                a_job(job.id, failed_symbols={"BTC/USDT": "boom"}, metadata={"m": "1"})
             )
         await repository.save(job)
-        stored = await repository.get_by_id("001")
+        stored = await repository.get_by_id(job.id)
         assert stored is not None
         assert stored.revision is not None
         assert await repository.delete_finished(NOON + SECOND) == 0
         assert await repository.delete_finished(NOON + 2 * SECOND) == 1
-        assert await repository.add(a_job("001"))
-        again = await repository.get_by_id("001")
-        assert again == a_job("001")
+        assert await repository.add(a_job(job.id))
+        again = await repository.get_by_id(job.id)
+        assert again == a_job(job.id)
         assert again is not None
         assert again.revision is not None
         assert again.revision > stored.revision
-        await repository.delete("001")
+        await repository.delete(job.id)
     with plain_connection(path) as connection:
         for table in ("jobs", "symbols", "metadata", "leases"):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
