@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 ENTRY_POINT_GROUP = "collection_jobs.repositories"
-"""Where other packages add schemes: each entry point is named as its scheme.
+"""The group in which other packages add schemes. Each entry point is named as its scheme.
 
 It loads a :class:`Scheme`, or just an opener: a function that takes the URL.
 """

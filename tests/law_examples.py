@@ -93,7 +93,7 @@ _CONCURRENT = Check(
     frozenset(
         {
             *("STATUS-2", "FAILED-2", "ATOMIC-1", "COMPLETED-2", "MANY-3"),
-            *("ADD-2", "ADD-3", "LEASE-2"),
+            *("ADD-2", "ADD-3", "LEASE-2", "FAILURE-2", "CURSOR-1", "PURGE-1"),
         }
     ),
     _few_interleavings,
@@ -179,9 +179,10 @@ _HEAD = """\
 
 For each law, this page shows an adapter that breaks it in a realistic way, what `collection-jobs
 verify` prints, and the fix. Each adapter derives from one small repository on SQLite,
-[`Table`](laws/table.py), which satisfies every law, or from [`Beyond`](laws/beyond.py) and
-[`Leased`](laws/leased.py), which also implement the optional Protocols. The [contract](contract.md)
-states the laws, and [why these laws](why-these-laws.md) gives the reasons for them.
+[`Table`](laws/table.py), which satisfies every law, or from [`Beyond`](laws/beyond.py),
+[`Leased`](laws/leased.py) and [`Found`](laws/found.py), which also implement the optional
+Protocols. The [contract](contract.md) states the laws, and [why these laws](why-these-laws.md)
+gives the reasons for them.
 
 This page is generated from the modules in `docs/laws/` by `python -m tests.law_examples`. The tests
 run each breach, which must be convicted of its law and of no other, and each fix, which must be

@@ -58,7 +58,9 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"report"}),
     frozenset({"running"}),
     frozenset({"checks"}),
-    frozenset({"run", "examining", "beside", "verdicts", "isolated", "prelude", "__init__"}),
+    frozenset(
+        {"run", "examining", "selection", "beside", "verdicts", "isolated", "prelude", "__init__"}
+    ),
 )
 KIT = "collection_jobs.conformance"
 

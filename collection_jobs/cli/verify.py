@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from rich.console import Console
 
 from collection_jobs.cli import verify_view as view
 from collection_jobs.cli.failure import Failure
+from collection_jobs.cli.last_findings import findings_of, keep_findings
 from collection_jobs.cli.report_file import ReportFile, write_report
 from collection_jobs.cli.verify_run import INTERRUPTED, RunOutcome, run_isolated
 from collection_jobs.conformance.isolated.messages import (
@@ -64,6 +65,20 @@ _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
     help="A call that has not returned by then is a finding.",
 )
 @click.option(
+    "--law",
+    "laws",
+    multiple=True,
+    metavar="LAW",
+    help="Only examine this law, as in SAVE-1; may be repeated.",
+)
+@click.option(
+    "--check",
+    "checks",
+    multiple=True,
+    metavar="CHECK",
+    help="Only make this check, as in interleavings; may be repeated.",
+)
+@click.option(
     "--json",
     "json_file",
     type=ReportFile(),
@@ -84,6 +99,11 @@ _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
     help="Only reproduce one finding, by the token printed with it.",
 )
 @click.option(
+    "--rerun-failed",
+    is_flag=True,
+    help="Only try again what was broken the last time, from this directory.",
+)
+@click.option(
     "--show-output",
     is_flag=True,
     help="Show at the end what the adapter printed, logged or warned.",
@@ -93,10 +113,13 @@ def verify_command(
     profile: str,
     seed: int,
     deadline: float,
+    laws: tuple[str, ...],
+    checks: tuple[str, ...],
     json_file: str | None,
     junit_file: str | None,
     html_file: str | None,
     token: str | None,
+    rerun_failed: bool,
     show_output: bool,
 ) -> None:
     """Verify a repository against every law of the contract.
@@ -106,6 +129,9 @@ def verify_command(
     and returns an async context manager that gives the repository. Without TARGET, an SQLite file
     is verified. Jobs at a URL are never touched: new stores of the same engine are created next to
     it, and removed afterwards.
+
+    With --law or --check, only parts are examined, and the verdict is incomplete unless a law is
+    broken.
 
     The adapter runs in a process of its own. What it prints, logs or warns goes to a file, which is
     named at the end if there is anything in it.
@@ -121,13 +147,43 @@ def verify_command(
         raise Failure("only one report can be written to the standard output")
     if token is not None:
         _check_token(token)
-    request = ExaminationRequest(target, profile, seed, deadline, token)
+    request = ExaminationRequest(
+        target, profile, seed, deadline, token, checks=checks or None, laws=laws
+    )
+    if rerun_failed:
+        if token is not None or laws or checks or files:
+            raise Failure("--rerun-failed goes with no selection and no report: give it alone")
+        tokens = findings_of(target)
+        if tokens:
+            sys.exit(_rerun(request, tokens, console, show_output=show_output))
+        click.echo(f"nothing is known to be broken in {_name(request)}: all is verified", err=True)
     outcome = run_isolated(request)
     try:
         code = _show(outcome, request, console, (json_file, junit_file, html_file))
     finally:
         _show_output(outcome.output, show=show_output)
     sys.exit(code)
+
+
+def _rerun(
+    request: ExaminationRequest, tokens: Mapping[str, str], console: Console, *, show_output: bool
+) -> int:
+    """Try each finding again that is kept; return the exit code."""
+    again = list[str]()
+    for law, token in tokens.items():
+        outcome = run_isolated(replace(request, token=token))
+        match outcome.result:
+            case Reproduced(findings) if not findings:
+                click.echo(f"{law}: not broken again")
+            case Reproduced():
+                again.append(law)
+                _show(outcome, request, console, (None, None, None))
+            case _:
+                return _show(outcome, request, console, (None, None, None))
+        _show_output(outcome.output, show=show_output)
+    told = f"{len(again)} of {len(tokens)} findings of the last time were made again"
+    click.echo(f"{told}: {', '.join(again)}" if again else f"{told}: verify without --rerun-failed")
+    return _EXIT_CODES["findings"] if again else _NOT_REPRODUCED
 
 
 def _check_token(token: str) -> None:
@@ -156,6 +212,7 @@ def _show(
         case Verified(report):
             argument = None if request.target is None else shown_target(request.target)
             report = replace(report, argument=argument)
+            keep_findings(request.target, report)
         case StoodStill(finding):
             report = unfinished_report(
                 _name(request),

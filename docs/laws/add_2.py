@@ -23,7 +23,7 @@ class Breach(Leased):
             return False
 
         def work(connection: Connection) -> bool:
-            if self.find(connection, job.id) is None:
+            if self.stored(connection, job.id) is None:
                 self.write(connection, job)
             return True
 

@@ -33,7 +33,7 @@ class Beyond(Table):
         candles = check_candles(candles)
 
         def work(connection: Connection) -> None:
-            job = self.find(connection, job_id)
+            job = self.stored(connection, job_id)
             if job is None:
                 raise JobNotFoundError(job_id)
             if symbol not in job.symbols:

@@ -27,9 +27,10 @@ class Breach(Beyond):
         completed = read.with_completed_symbol(symbol, candles).completed_symbols
 
         def work(connection: Connection) -> None:
-            job = self.find(connection, job_id)
+            job = self.stored(connection, job_id)
             if job is None:
                 raise JobNotFoundError(job_id)
+            job = job.with_completed_symbol(symbol, candles)
             failed = {s: why for s, why in job.failed_symbols.items() if s not in completed}
             self.write(connection, replace(job, completed_symbols=completed, failed_symbols=failed))
 

@@ -26,12 +26,12 @@ class Breach(Table):
 
     @override
     def write(self, connection: Connection, job: CollectionJob) -> None:
-        new = self.find(connection, job.id) is None
+        new = self.stored(connection, job.id) is None
         left = self.outcomes_of(connection, job.id) if new else []
         super().write(connection, job)
-        mine = job.completed_symbols.keys() | job.failed_symbols.keys()
+        mine = {symbol for symbol, *_ in self.outcomes_of(connection, job.id)}
         rows = [(job.id, *outcome) for outcome in left if outcome[0] in set(job.symbols) - mine]
-        connection.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?)", rows)
+        connection.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 FIX = (Table.delete,)

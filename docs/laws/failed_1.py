@@ -22,7 +22,7 @@ class Breach(Table):
         error = check_text("error", error)
 
         def work(connection: Connection) -> None:
-            job = self.find(connection, job_id)
+            job = self.stored(connection, job_id)
             if job is None:
                 raise JobNotFoundError(job_id)
             kept = job.failed_symbols.get(symbol, error)

@@ -28,14 +28,17 @@ class Breach(Table):
             raise JobNotFoundError(job_id)
         if symbol not in read.symbols:
             raise UnknownSymbolError(job_id, symbol)
-        failed = {**read.failed_symbols, symbol: error}
+        recorded = read.with_failed_symbol(symbol, error)
 
         def work(connection: Connection) -> None:
-            job = self.find(connection, job_id)
+            job = self.stored(connection, job_id)
             if job is None:
                 raise JobNotFoundError(job_id)
-            completed = {s: n for s, n in job.completed_symbols.items() if s not in failed}
-            self.write(connection, replace(job, completed_symbols=completed, failed_symbols=failed))
+            names = ("failed_symbols", "permanent_failures", "failure_counts")
+            failed = {name: getattr(recorded, name) for name in names}
+            completed = dict(job.completed_symbols)
+            completed.pop(symbol, None)
+            self.write(connection, replace(job, completed_symbols=completed, **failed))
 
         await self.transaction(work)
 

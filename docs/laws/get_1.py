@@ -27,5 +27,5 @@ class Breach(Table):
 
 FIX = (
     Table.get_by_id,
-    Table.find,
+    Table.stored,
 )

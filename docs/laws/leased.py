@@ -101,7 +101,7 @@ class Leased(Beyond):
         ttl = check_ttl(ttl)
 
         def work(connection: Connection) -> Lease | None:
-            job = self.find(connection, job_id)
+            job = self.stored(connection, job_id)
             if job is None or not self.is_free(connection, job):
                 return None
             return self.take(connection, job, worker, ttl)
@@ -142,7 +142,7 @@ class Leased(Beyond):
         error_message = check_optional_text("error_message", error_message)
 
         def work(connection: Connection) -> bool:
-            job = self.find(connection, job_id)
+            job = self.stored(connection, job_id)
             if job is None or not job.status.can_become(status):
                 return False
             self.write(connection, job.with_status(status, error_message=error_message))
@@ -211,7 +211,7 @@ class Leased(Beyond):
             raise LeaseLostError(lease.job.id, lease.worker)
 
     def job_with(self, connection: Connection, job_id: str, symbol: str) -> CollectionJob:
-        job = self.find(connection, job_id)
+        job = self.stored(connection, job_id)
         if job is None:
             raise JobNotFoundError(job_id)
         if symbol not in job.symbols:

@@ -27,7 +27,7 @@ class Breach(Table):
         error_message = check_optional_text("error_message", error_message)
 
         def work(connection: Connection) -> bool:
-            job = self.find(connection, job_id)
+            job = self.stored(connection, job_id)
             if job is None:
                 return False
             now = datetime.now(UTC)

@@ -29,7 +29,7 @@ class Breach(Table):
             return False
 
         def work(connection: Connection) -> bool:
-            job = self.find(connection, job_id)
+            job = self.stored(connection, job_id)
             if job is None or not job.status.can_become(status):
                 return job is not None and job.status is status  # nothing left to do
             self.write(connection, job.with_status(status, error_message=error_message))

@@ -17,7 +17,7 @@ from docs.laws.table import Table, to_column
 class Breach(Table):
     @override
     def write(self, connection: Connection, job: CollectionJob) -> None:
-        former = self.find(connection, job.id)
+        former = self.stored(connection, job.id)
         super().write(connection, job)
         if former is not None and job.revision is not None and job.finished_at is None:
             connection.execute(

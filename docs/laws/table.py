@@ -52,7 +52,8 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS jobs_by_age ON jobs (created_at, id);
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, created_at, id);
 CREATE TABLE IF NOT EXISTS outcomes (
-    job_id TEXT, symbol TEXT, candles TEXT, error TEXT, PRIMARY KEY (job_id, symbol));
+    job_id TEXT, symbol TEXT, candles TEXT, error TEXT, permanent INTEGER, failures TEXT,
+    cursor INTEGER, PRIMARY KEY (job_id, symbol));
 CREATE TABLE IF NOT EXISTS revisions (last INTEGER);
 INSERT INTO revisions SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM revisions);
 """
@@ -60,13 +61,14 @@ COLUMNS = (
     'id, source, symbols, timeframe, start, "end", created_at, status, started_at, finished_at,'
     " error_message, metadata, revision"
 )
+OUTCOME = "symbol, candles, error, permanent, failures, cursor"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 ALL = 2**63 - 1
 
 
 class Table(ICollectionJobRepository):
-    """Jobs as rows of one table, and their outcomes as rows of another."""
+    """Jobs as rows of one table, and what is known of their symbols as rows of another."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "scales"})
 
@@ -118,7 +120,7 @@ class Table(ICollectionJobRepository):
     @override
     async def get_by_id(self, job_id: str) -> CollectionJob | None:
         job_id = check_name("job_id", job_id)
-        return await self.transaction(lambda connection: self.find(connection, job_id))
+        return await self.transaction(lambda connection: self.stored(connection, job_id))
 
     @override
     async def delete(self, job_id: str) -> bool:
@@ -166,7 +168,7 @@ class Table(ICollectionJobRepository):
         error_message = check_optional_text("error_message", error_message)
 
         def work(connection: Connection) -> bool:
-            job = self.find(connection, job_id)
+            job = self.stored(connection, job_id)
             if job is None or not job.status.can_become(status):
                 return False
             self.write(connection, job.with_status(status, error_message=error_message))
@@ -181,7 +183,7 @@ class Table(ICollectionJobRepository):
         error = check_text("error", error)
 
         def work(connection: Connection) -> None:
-            job = self.find(connection, job_id)
+            job = self.stored(connection, job_id)
             if job is None:
                 raise JobNotFoundError(job_id)
             if symbol not in job.symbols:
@@ -205,11 +207,11 @@ class Table(ICollectionJobRepository):
         rows = connection.execute(f"SELECT {COLUMNS} FROM jobs {rest}", values)  # noqa: S608 - constant text
         return [self.job_of(connection, row) for row in rows.fetchall()]
 
-    def find(self, connection: Connection, job_id: str) -> CollectionJob | None:
+    def stored(self, connection: Connection, job_id: str) -> CollectionJob | None:
         return next(iter(self.listed(connection, "WHERE id = ?", job_id)), None)
 
     def revision_of(self, connection: Connection, job_id: str) -> int | None:
-        job = self.find(connection, job_id)
+        job = self.stored(connection, job_id)
         return None if job is None else job.revision
 
     def next_revision(self, connection: Connection, job: CollectionJob) -> int:
@@ -237,27 +239,37 @@ class Table(ICollectionJobRepository):
     def write_outcomes(self, connection: Connection, job: CollectionJob) -> None:
         """Replace the outcomes of a job."""
         connection.execute("DELETE FROM outcomes WHERE job_id = ?", (job.id,))
-        # As text: a count may be larger than the 64 bits of an SQLite INTEGER.
-        completed, failed = job.completed_symbols, job.failed_symbols
-        rows: list[tuple[str, str, str | None, str | None]] = [
-            *((job.id, symbol, str(candles), None) for symbol, candles in completed.items()),
-            *((job.id, symbol, None, error) for symbol, error in failed.items()),
-        ]
-        connection.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?)", rows)
+        known = {*job.completed_symbols, *job.failed_symbols, *job.failure_counts, *job.cursors}
+        rows = [(job.id, *outcome_of(job, symbol)) for symbol in sorted(known)]
+        connection.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def job_of(self, connection: Connection, row: Row) -> CollectionJob:
         """Read the job that a row and its outcomes hold."""
         return job_from(row, self.outcomes_of(connection, row[0]))
 
     def outcomes_of(self, connection: Connection, job_id: object) -> list[Outcome]:
-        query = "SELECT symbol, candles, error FROM outcomes WHERE job_id = ?"
+        query = f"SELECT {OUTCOME} FROM outcomes WHERE job_id = ?"  # noqa: S608 - constant text
         return connection.execute(query, (job_id,)).fetchall()
 
 
 Row = tuple[Any, ...]
 """The values of COLUMNS: SQLite may hold anything in them."""
-Outcome = tuple[str, str | None, str | None]
-"""A symbol, its candles, its error: one of the two is None."""
+Outcome = tuple[str, str | None, str | None, int, str | None, int | None]
+"""A symbol; its candles or its error; whether that is permanent; its failures; its cursor."""
+
+
+def outcome_of(job: CollectionJob, symbol: str) -> Outcome:
+    """Return what is known of a symbol."""
+    # As text: a count may be larger than the 64 bits of an SQLite INTEGER.
+    candles, failures = job.completed_symbols.get(symbol), job.failure_counts.get(symbol)
+    return (
+        symbol,
+        None if candles is None else str(candles),
+        job.failed_symbols.get(symbol),
+        symbol in job.permanent_failures,
+        None if failures is None else str(failures),
+        to_column(job.cursors.get(symbol)),
+    )
 
 
 def job_from(row: Row, outcomes: list[Outcome]) -> CollectionJob:
@@ -277,9 +289,12 @@ def job_from(row: Row, outcomes: list[Outcome]) -> CollectionJob:
             started_at=None if started_at is None else from_column(started_at),
             finished_at=None if finished_at is None else from_column(finished_at),
             error_message=error_message,
-            completed_symbols={s: int(n) for s, n, _ in outcomes if n is not None},
-            failed_symbols={s: why for s, _, why in outcomes if why is not None},
+            completed_symbols={s: int(n) for s, n, *_ in outcomes if n is not None},
+            failed_symbols={s: why for s, _, why, *_ in outcomes if why is not None},
             metadata=json.loads(metadata),
+            permanent_failures=frozenset(s for s, _, _, permanent, *_ in outcomes if permanent),
+            failure_counts={s: int(n) for s, *_, n, _ in outcomes if n is not None},
+            cursors={s: from_column(at) for s, *_, at in outcomes if at is not None},
             revision=revision,
         )
     except (ValueError, TypeError, OverflowError) as error:

@@ -44,7 +44,11 @@ nitpick_ignore_regex = [
         r"(abc|collections\.abc|contextlib|datetime|enum|os|pathlib|typing_extensions)\..*",
     ),
     ("py:exc", r"asyncio\..*"),
-    ("py:class", r"collection_jobs\..*\._[TV]"),  # a type variable has no page
+    ("py:class", r"(asyncio|hypothesis)\..*"),
+    # The parts that a repository is made of are no part of the reference.
+    ("py:class", r"collection_jobs\.adapters\.sqlite\..*"),
+    ("py:class", r"collection_jobs\.conformance\.spec\.calls\..*"),
+    ("py:(class|obj)", r"collection_jobs\..*\._[RTV]"),  # a type variable has no page
     # The modules that the kit's values come from are no part of the reference.
     (
         "py:class",

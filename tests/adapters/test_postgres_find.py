@@ -173,21 +173,34 @@ async def test_a_page_costs_the_same_however_many_jobs_are_stored_and_match(
     async with Repository.from_url(f"{url}&command_timeout=300") as repository:
         await repository.save(aged("a", 0))
     former, fresh = [await asyncpg.connect(database.url) for _ in range(2)]
-    sessions = [Prepared(former, schema), Prepared(fresh, schema)]
-    # Plans that were made while the tables were as good as empty, and before they were analyzed.
-    await sessions[0].prepare()
-    await former.fetch(FILL.format(schema=schema), jobs)
-    await former.execute(f"VACUUM ANALYZE {schema}.jobs, {schema}.job_symbols")
-    await sessions[1].prepare()
     names = [name for name in (*PAGES, *IN_TURNS) for _ in range(2)]
-    for session in sessions:
-        for name, (blocks, rows) in zip(names, await session.costs(), strict=True):
-            most = 1_200 if name in PAGES else 3_000
-            assert blocks < most, (name, blocks, rows)
+
+    async def assert_cheap(prepared: Prepared) -> None:
+        for name, (blocks, rows) in zip(names, await prepared.costs(), strict=True):
+            assert blocks < (1_200 if name in PAGES else 3_000), (name, blocks, rows)
             if rows < 35 and name in PAGES:
                 assert blocks < 250, (name, blocks)
+
+    # Plans that were made while the tables were as good as empty, and such as are made later.
+    empty, full = Prepared(former, schema), Prepared(fresh, schema)
+    await empty.prepare()
+    await former.fetch(FILL.format(schema=schema), jobs)
+    await assert_cheap(empty)
+    await former.execute(f"VACUUM ANALYZE {schema}.jobs, {schema}.job_symbols")
+    await assert_cheap(empty)
+    await full.prepare()
+    await assert_cheap(full)
+    await assert_right(url, [rows for _, rows in await full.costs()][::2])
     await former.close()
     await fresh.close()
+
+
+async def assert_right(url: str, shown: list[int]) -> None:
+    """Of every query, the first page shows as many jobs as there are, which a count finds."""
+    async with Repository.from_url(f"{url}&command_timeout=300") as repository:
+        for (name, query), rows in zip({**PAGES, **IN_TURNS}.items(), shown, strict=True):
+            counted = await repository.count(query)
+            assert rows == min(100, sum(counted.values())), name
 
 
 async def test_a_count_costs_the_jobs_that_are_counted(
@@ -346,3 +359,19 @@ async def test_pages_join_up_however_many_jobs_have_one_age(repository: Reposito
         keys = [(one.created_at, one.id) for one in joined]
         assert keys == sorted(set(keys))
         assert len(keys) in (500, 167, 166)
+
+
+async def test_without_prepared_statements_all_is_the_same(url: str) -> None:
+    """As behind a pooler that shares sessions among transactions."""
+    async with Repository.from_url(f"{url}&statement_cache=0") as repository:
+        large = {"k": "\x01" * 30_000}
+        await repository.save_many([ended("a", 0), ended("b", 1, metadata=large), aged("c", 0)])
+        await repository.add_failure("c", "BTC", "gone", permanent=True)
+        await repository.set_cursor("c", "BTC", example_job("c").start)
+        assert await ids(repository, JobQuery(symbol="BTC", with_failures=True)) == ["c"]
+        found = await repository.find(JobQuery(statuses=[JobStatus.COMPLETED]))
+        assert [one.metadata for one in found] == [{}, large]
+        counted = await repository.count(JobQuery(source="binance"))
+        assert (counted[JobStatus.COMPLETED], counted[JobStatus.PENDING]) == (2, 1)
+        assert await repository.delete_finished(LATER, limit=1) == 1
+        assert await ids(repository, JobQuery()) == ["b", "c"]

@@ -12,6 +12,7 @@ import pytest
 
 from collection_jobs import CollectionJob, JobStatus, RepositoryError, StaleJobError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
+from collection_jobs.adapters.postgres.record_statements import RecordStatements
 from collection_jobs.adapters.postgres.session import SESSION
 from collection_jobs.adapters.postgres.statements import Statements
 from collection_jobs.conformance.spec.calls import example_job
@@ -290,11 +291,12 @@ async def test_no_other_writer_can_break_an_outcome(
 async def test_the_plans_walk_indexes_even_where_the_tables_are_empty(
     repository: PostgresCollectionJobRepository, database: Database, schema: str
 ) -> None:
-    statements = Statements.on(schema)
+    texts: dict[str, str] = {}
+    for statements in (Statements.on(schema), RecordStatements.on(schema)):
+        texts |= {name: getattr(statements, name) for name in type(statements).__slots__}
     connection = await asyncpg.connect(database.url)
     await connection.execute(SESSION)
-    for name in Statements.__slots__:
-        text: str = getattr(statements, name)
+    for name, text in texts.items():
         if text.lstrip().startswith("DECLARE"):
             text = text[text.index("SELECT") :]
         await connection.execute(f"PREPARE {name} AS {text}")

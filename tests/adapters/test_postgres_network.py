@@ -11,7 +11,7 @@ from typing import Any, Self
 import asyncpg
 import pytest
 
-from collection_jobs import JobStatus, RepositoryError
+from collection_jobs import JobQuery, JobStatus, RepositoryError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_proxy import BOTH, TO_CLIENT, TO_SERVER, Link, Proxy, a_proxy
@@ -32,6 +32,8 @@ READS: dict[str, Call] = {
     "list_by_status": lambda repository: repository.list_by_status(JobStatus.PENDING),
     "get_running_jobs": lambda repository: repository.get_running_jobs(),
     "list_after": lambda repository: repository.list_after(JobStatus.PENDING),
+    "find": lambda repository: repository.find(JobQuery(symbol="BTC", source="binance")),
+    "count": lambda repository: repository.count(JobQuery(symbol="BTC")),
 }
 WRITES: dict[str, Call] = {
     "save": lambda repository: repository.save(example_job("b")),
@@ -43,6 +45,9 @@ WRITES: dict[str, Call] = {
     "update_status": lambda repository: repository.update_status("a", JobStatus.RUNNING),
     "add_failed_symbol": lambda repository: repository.add_failed_symbol("a", "BTC", "boom"),
     "add_completed_symbol": lambda repository: repository.add_completed_symbol("a", "BTC", 3),
+    "add_failure": lambda repository: repository.add_failure("a", "BTC", "x", permanent=True),
+    "set_cursor": lambda repository: repository.set_cursor("a", "ETH", example_job("a").start),
+    "delete_finished": lambda repository: repository.delete_finished(example_job("a").start),
 }
 
 
@@ -108,7 +113,11 @@ async def test_a_slow_network_slows_and_nothing_else(net: Net) -> None:
     ("name", "directions"),
     [
         *((name, BOTH) for name in ("get_by_id", "save", "save_many, large")),
-        *(("get_by_id", (TO_SERVER,)), ("save", (TO_CLIENT,))),
+        *(("get_by_id", (TO_SERVER,)), ("save", (TO_CLIENT,)), ("delete_finished", (TO_CLIENT,))),
+        *(
+            pytest.param(name, BOTH, marks=pytest.mark.release)
+            for name in ("find", "count", "add_failure", "set_cursor", "delete_finished")
+        ),
         *(
             pytest.param(name, directions, marks=pytest.mark.release)
             for name in ("get_by_id", "list_recent", "save", "delete", "save_many, large")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,11 @@ import pytest
 
 from collection_jobs import CollectionJob, JobQuery, JobStatus, RepositoryError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
+from collection_jobs.adapters.postgres.find_statements import purge_statement
+from collection_jobs.adapters.postgres.session import SESSION
 from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_server import Database, Server
+from tests.adapters.test_postgres_find import FILL
 
 Repository = PostgresCollectionJobRepository
 START = datetime(2024, 5, 1, tzinfo=UTC)
@@ -212,6 +216,31 @@ async def test_a_purge_whose_session_ends_deletes_nothing_or_says_so(server: Ser
         assert gone % 100 == 0
         assert deleted <= gone <= deleted + 100 * len(errors)
         assert all("may have happened" in str(error) for error in errors)
+
+
+@pytest.mark.parametrize("jobs", [40_000, pytest.param(1_000_000, marks=pytest.mark.release)])
+async def test_a_purge_costs_what_it_deletes_however_many_jobs_are_stored(
+    url: str, database: Database, schema: str, jobs: int
+) -> None:
+    async with Repository.from_url(url) as repository:
+        await repository.save(example_job("a", created_at=START))
+    connection = await asyncpg.connect(database.url)
+    await connection.execute(SESSION)
+    await connection.execute(f"PREPARE purge AS {purge_statement(schema)}")
+    await connection.fetch(FILL.format(schema=schema), jobs)
+    for is_analyzed in (False, True):
+        if is_analyzed:
+            await connection.execute(f"VACUUM ANALYZE {schema}.jobs, {schema}.job_symbols")
+        for before in ("2024-05-01", f"2024-05-01 00:0{1 + is_analyzed}:00"):
+            ((text,),) = await connection.fetch(
+                "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE purge"
+                f" ('{before} UTC', '{{completed,cancelled}}', 100, '5000')"
+            )
+            plan: dict[str, int] = json.loads(text)[0]["Plan"]
+            assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 5_000, before
+    await connection.close()
+    async with Repository.from_url(url) as repository:
+        assert sum((await repository.count(JobQuery())).values()) == jobs + 1 - 80
 
 
 @pytest.mark.release

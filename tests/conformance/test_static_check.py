@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from collection_jobs.conformance.static import (
 )
 from collection_jobs.conformance.static.checked_class import CheckedClass
 from collection_jobs.conformance.static.diagnostics import Diagnostic
+from collection_jobs.query import JobQuery
 from tests.conformance.static_modules import importable
 
 RENAMED = "class Jobs:\n    async def save(self, work: CollectionJob) -> None: ...\n"
@@ -317,6 +318,63 @@ def test_a_method_that_leases_need_is_held_against_what_they_declare() -> None:
         "async def update_status(self, job_id: str, status: JobStatus,"
         " error_message: str | None = None, *, lease: Lease | None = None) -> bool"
     )
+
+
+class RecordsWithoutFences(InMemoryCollectionJobRepository):
+    """Has leases, and records failures and cursors past them."""
+
+    async def add_failure(  # type: ignore[override] # the fault
+        self, job_id: str, symbol: str, error: str, *, permanent: bool = False
+    ) -> None:
+        return None
+
+    async def set_cursor(  # type: ignore[override] # the fault
+        self, job_id: str, symbol: str, until: datetime
+    ) -> None:
+        return None
+
+
+class RecordsWithoutLeases(RecordsWithoutFences):
+    """The same, where there are no leases."""
+
+    claim_next = claim = renew = get_lease = None  # type: ignore[assignment] # as the docs say
+
+
+def test_what_records_beside_leases_takes_one_and_without_leases_none() -> None:
+    wrong = {one.name: one for one in check_class(RecordsWithoutFences).methods if one.faults}
+    assert set(wrong) == {"add_failure", "set_cursor"}
+    for method in wrong.values():
+        assert [fault.message for fault in method.faults] == ["it does not take lease"]
+    report = check_class(RecordsWithoutLeases, checkers=())
+    assert not [method for method in report.methods if method.faults]
+    expected = {method.name: method.expected for method in report.methods}
+    assert "lease" not in expected["add_failure"]
+    assert "= (JobStatus.COMPLETED, JobStatus.CANCELLED)" in expected["delete_finished"]
+
+
+class FindsWrongly(InMemoryCollectionJobRepository):
+    """Has a fault in each method of finding and purging."""
+
+    async def find(  # type: ignore[override] # the fault
+        self, text: str, limit: int = 100, after: tuple[datetime, str] | None = None
+    ) -> list[CollectionJob]:
+        return []
+
+    async def count(self, query: JobQuery) -> int:  # type: ignore[override] # the fault
+        return 0
+
+    async def delete_finished(self, before: datetime) -> int:  # type: ignore[override] # the fault
+        return 0
+
+
+def test_what_finds_and_purges_is_held_against_the_protocols() -> None:
+    wrong = {one.name: one for one in check_class(FindsWrongly).methods if one.faults}
+    assert set(wrong) == {"find", "count", "delete_finished"}
+    assert all("mypy" in method.rejected_by for method in wrong.values())
+    assert [fault.message for fault in wrong["delete_finished"].faults] == [
+        "it does not take statuses",
+        "it does not take limit",
+    ]
 
 
 def test_a_part_of_a_protocol_asks_for_no_more_of_the_nine() -> None:

@@ -201,7 +201,7 @@ class ClaimsByHalves(Leased):
         ttl = check_ttl(ttl)
 
         def begin(connection: Connection) -> CollectionJob | None:
-            job = self.find(connection, job_id)
+            job = self.stored(connection, job_id)
             if job is None or not self.is_free(connection, job):
                 return None
             former = job.give_back() if job.status is JobStatus.RUNNING else job

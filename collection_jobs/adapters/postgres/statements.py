@@ -8,7 +8,8 @@ Why each is right at READ COMMITTED, PostgreSQL's default:
   for and taken as it is *then*: its conditions and its new values are worked out again (PostgreSQL
   calls it EvalPlanQual). Rows of other tables stay as in the snapshot. So everything that decides
   about a call, the symbols of the job included, stands in the job's own row; of the outcomes,
-  which may be older than the job's row at that moment, nothing is asked.
+  which may be older than the job's row at that moment, nothing is asked. What an outcome was before
+  it is replaced, an upsert reads in the row that it replaces, which is the newest.
 * Whoever changes anything about a job holds its row. A revision is drawn while the row is held,
   from a sequence, which gives no number twice and waits for no transaction: so a job's revisions
   only grow (SAVE-4), no number comes back (SAVE-5), and writers of different jobs never meet.

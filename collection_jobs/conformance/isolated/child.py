@@ -125,8 +125,8 @@ def _answer(request: ExaminationRequest, teller: _Teller, status: StatusWriter) 
     if target.discard is not None:
         target = replace(target, factory=_telling(target, teller))
     # Here, for it takes longer to load than the target mostly does.
-    from collection_jobs.conformance.checks.registry import CHECKS
     from collection_jobs.conformance.run import examine, reproduce
+    from collection_jobs.conformance.selection import select_checks, without_the_rest
     from collection_jobs.conformance.static.check import signatures_of
 
     os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(request.cache)  # of the second process, too
@@ -138,7 +138,7 @@ def _answer(request: ExaminationRequest, teller: _Teller, status: StatusWriter) 
             make_directory=teller.directory,
         )
         return Reproduced(tuple(found))
-    asked = [check for check in CHECKS if request.checks is None or check.name in request.checks]
+    asked = select_checks(request.checks, request.laws)
     report = examine(
         target,
         request.profile,
@@ -148,6 +148,7 @@ def _answer(request: ExaminationRequest, teller: _Teller, status: StatusWriter) 
         teller,
         make_directory=teller.directory,
     )
+    report = without_the_rest(report, asked, request.laws)
     teller.progress("signatures", 0, 1)
     signatures = signatures_of(report.adapter) if report.adapter else None
     return Verified(replace(report, signatures=signatures))

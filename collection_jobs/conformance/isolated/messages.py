@@ -33,6 +33,7 @@ class ExaminationRequest:
         deadline: How many seconds a call may take.
         token: The token of the one finding to make again; None: every check is run.
         checks: The names of the checks to run; None: all.
+        laws: The laws to examine; empty: all.
         discard: What the stores of these directories have left elsewhere is to be removed, and
             nothing else done.
         cache: Where Hypothesis may keep its tables.
@@ -44,6 +45,7 @@ class ExaminationRequest:
     deadline: float
     token: str | None = None
     checks: tuple[str, ...] | None = None
+    laws: tuple[str, ...] = ()
     discard: tuple[Path, ...] = ()
     cache: Path | None = None
 

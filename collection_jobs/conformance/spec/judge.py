@@ -151,8 +151,20 @@ def changed(state: JobState, facts: Facts, blame: str, *, surely: bool = False) 
     lease = state.lease
     if facts.status != "running" and lease.may_be_held:
         lease = lease.ended()
-    given, spent = state.given, state.spent
-    return JobState(facts, None, least, given, spent, blame, tainted=state.tainted, lease=lease)
+    earlier = state.earlier
+    if earlier is None and state.facts is not None and state.blame != "GET-1":
+        earlier = state.facts, state.blame
+    return JobState(
+        facts,
+        None,
+        least,
+        state.given,
+        state.spent,
+        blame,
+        tainted=state.tainted,
+        lease=lease,
+        earlier=earlier,
+    )
 
 
 def judge_failure(state: JobState, call: Call, outcome: Outcome) -> Judgement:

@@ -194,11 +194,14 @@ class JobState(NamedTuple):
     """Whether a violation that is already known makes the facts unreliable."""
     lease: LeaseState = NO_LEASE
     """What is known of its leases."""
+    earlier: tuple[Facts, str] | None = None
+    """The facts before the changes that no read has confirmed, and the law that is broken when a
+    field shows other than it should that none of these changes is about."""
 
     def blaming(self, law: str) -> JobState:
         """Return the same state, in which a read of other facts breaks another law."""
         # By position, for long histories ask it of most calls: `_replace` takes far longer.
-        return JobState(*self[:5], law, *self[6:])
+        return JobState._make((*self[:5], law, *self[6:]))
 
 
 ABSENT = JobState()
@@ -290,6 +293,8 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Judgeme
     wrong = [] if state.tainted else _differences(state.facts, found)
     if wrong:
         law = state.former_blame if _shows_the_former(state, found) else blame
+        if law == state.blame:
+            law = _law_of_field(state, wrong[0], law)
         law = _LAW_OF_FIELD.get((law, wrong[0]), law)
         violations.append(_wrong_field(law, call, wrong[0], state.facts, found))
     if found.id == state.facts.id:  # another job has a revision of its own
@@ -310,6 +315,14 @@ def seen(state: JobState, job: CollectionJob, call: Call, blame: str) -> Judgeme
 _FEW = 8
 _LAW_OF_FIELD = {("FAILURE-1", "failure_counts"): "FAILURE-2"}
 """By the law of a change and the first field that is wrong after it, the law of that field."""
+
+
+def _law_of_field(state: JobState, name: str, law: str) -> str:
+    """Return the law that a wrong field breaks: no change breaks its own by what it left alone."""
+    if state.earlier is None:
+        return law
+    facts, earlier = state.earlier
+    return earlier if getattr(facts, name) == getattr(state.facts, name) else law
 
 
 def _wrong_field(law: str, call: Call, name: str, due: Facts, found: Facts) -> Violation:

@@ -30,8 +30,11 @@ def judge_cursor(state: JobState, call: Call, outcome: Outcome) -> Judgement:
     _, symbol, given = call.arguments[:3]
     until: datetime = in_utc(given)
     facts = state.facts
-    if facts is not None and symbol in facts.symbols and not facts.start <= until <= facts.end:
-        return _outside(state, call, outcome)
+    if facts is not None and symbol in facts.symbols:
+        if state.tainted and isinstance(outcome.error, ValueError):
+            return state, ()  # nobody knows which range the store has
+        if not state.tainted and not facts.start <= until <= facts.end:
+            return _outside(state, call, outcome)
     if facts is not None and symbol in dict(facts.completed_symbols):
         return _ignored(state, call, outcome)
 

@@ -6,7 +6,7 @@ import abc
 import datetime as dt
 import functools
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from types import CoroutineType, TracebackType
@@ -36,6 +36,7 @@ from collection_jobs import (
     JobStatus,
     Lease,
 )
+from collection_jobs.query import JobQuery, JobSummary
 
 if TYPE_CHECKING:
     from collection_jobs import CollectionJob as Job
@@ -398,3 +399,32 @@ class KeepsMore:
 
     async def later(self, call: Callable[[], Awaitable[datetime]]) -> datetime:
         return await call()
+
+
+class KeepsData:
+    """Failures, cursors, finds and purges without leases: then none of them takes one."""
+
+    async def add_failure(
+        self, job_id: str, symbol: str, error: str, *, permanent: bool = False
+    ) -> None:
+        raise NotImplementedError
+
+    async def set_cursor(self, job_id: str, symbol: str, until: datetime) -> None:
+        raise NotImplementedError
+
+    async def find(
+        self, query: JobQuery, limit: int = 100, after: tuple[datetime, str] | None = None
+    ) -> list[JobSummary]:
+        raise NotImplementedError
+
+    async def count(self, query: JobQuery) -> dict[JobStatus, int]:
+        raise NotImplementedError
+
+    async def delete_finished(
+        self,
+        before: datetime,
+        *,
+        statuses: Iterable[JobStatus] = (JobStatus.COMPLETED,),
+        limit: int = 1_000,
+    ) -> int:
+        raise NotImplementedError

@@ -172,22 +172,10 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         *,
         lease: Lease | None=None,
     ) -> None:
-        """Record that one symbol of a job was collected; the counterpart of add_failed_symbol.
+        """Record that one symbol of a job was collected, see LeasesJobs.
 
         The last outcome of a symbol counts. Concurrent calls all take effect. A cancelled call
         recorded the outcome or nothing. May be repeated.
-
-        Args:
-            job_id: The job's id, compared exactly.
-            symbol: One of the job's symbols.
-            candles: The number of candles collected, 0 or more, and below 2**63.
-            lease: The caller's lease of this job; None records it whoever holds the job.
-
-        Raises:
-            LeaseLostError: The lease is not current; nothing changed.
-            JobNotFoundError: There is no such job; nothing changed.
-            UnknownSymbolError: The job does not collect this symbol; nothing changed.
-            RepositoryError: PostgreSQL failed.
         """
     async def add_failure(
         self,
@@ -237,16 +225,9 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         other job is held; then it is passed over. Concurrent calls wait for each other.
         """
     async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
-        """Save each of the jobs, in order, or none of them.
+        """Save each of the jobs, in order, or none of them, see SavesMany.
 
         A cancelled call saved all or none.
-
-        Args:
-            jobs: The jobs, each as for save.
-
-        Raises:
-            StaleJobError: A job carries a revision that is not the stored one; nothing changed.
-            RepositoryError: PostgreSQL failed; nothing changed.
         """
     async def list_after(
         self,
@@ -254,20 +235,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
         after: tuple[datetime, str] | None=None,
         limit: int=100,
     ) -> list[CollectionJob]:
-        """List the jobs with one status after a key; a deep page costs as much as the first.
-
-        Args:
-            status: The status.
-            after: The ``(created_at, id)`` of the last job of the previous page, which may have
-                been deleted since; None starts with the oldest.
-            limit: The maximum number of jobs to return; 0 returns an empty list.
-
-        Returns:
-            The jobs by ``created_at``, then by ``id`` in code-point order, as in list_by_status.
-
-        Raises:
-            RepositoryError: PostgreSQL failed.
-        """
+        """List the jobs with one status after a key, see PagesByKey."""
     async def add(self, job: CollectionJob) -> bool:
         """Create a job, unless there is one of its id, see AddsJobs."""
     async def add_many(self, jobs: Iterable[CollectionJob]) -> list[bool]:

@@ -199,7 +199,7 @@ CREATE FUNCTION former.delete_finished(before timestamp with time zone, of_statu
                             SELECT j.key FROM "former".jobs AS j
                             WHERE j.key = ANY (chosen) AND j.status = ANY (of_statuses)
                                 AND j.finished_at < before
-                            ORDER BY j.id FOR UPDATE SKIP LOCKED);
+                            FOR UPDATE SKIP LOCKED);
                         IF cardinality(mine) = cardinality(chosen) THEN
                             DELETE FROM "former".jobs AS j WHERE j.key = ANY (mine);
                             GET DIAGNOSTICS deleted = ROW_COUNT;
@@ -213,7 +213,7 @@ CREATE FUNCTION former.delete_finished(before timestamp with time zone, of_statu
                     WHERE j.key = ANY (ARRAY(
                             SELECT unnest(chosen) EXCEPT SELECT unnest(mine)))
                         AND j.status = ANY (of_statuses) AND j.finished_at < before
-                    ORDER BY j.id LIMIT 1;
+                    LIMIT 1;
                     -- Or it is gone: look again.
                     CONTINUE WHEN NOT FOUND;
                     lock_limit := extract(epoch FROM latest - clock_timestamp()) * 1000;
