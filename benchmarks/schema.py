@@ -38,6 +38,11 @@ VARIANTS = {
     "a partial index for the live statuses": _DROP
     + f"CREATE INDEX jobs_live ON jobs (status, created_at, id) WHERE status IN ({_LIVE});",
     "no index for statuses": _DROP,
+    "no index for symbols": "DROP INDEX symbols_by_name;",
+    "no index for sources": "DROP INDEX jobs_by_source;",
+    "no index for failures": "DROP INDEX jobs_by_failures;",
+    "no index for ends": "DROP INDEX jobs_by_end;",
+    "no index for metadata": "DROP INDEX metadata_by_value;",
     "statistics (ANALYZE)": "ANALYZE;",
 }
 

@@ -15,7 +15,7 @@ import pytest
 from collection_jobs import CollectionJob, JobQuery, JobStatus, JobSummary, RepositoryError
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository, finding, rows, writes
 from collection_jobs.adapters.sqlite.conditions import BEFORE_ALL
-from collection_jobs.adapters.sqlite.finding import Search
+from collection_jobs.adapters.sqlite.finding import JobSearch
 from tests.adapters.sqlite_stores import filled, steps
 from tests.adapters.sqlite_support import NOON, a_job, plain_connection
 
@@ -70,7 +70,7 @@ SLACK = 60  # steps: a deeper index, a last comparison
 
 
 def page(connection: sqlite3.Connection, query: JobQuery, after: tuple[int, str]) -> Any:
-    return steps(connection, lambda: finding.find_all(connection, Search(query, 100, after)))
+    return steps(connection, lambda: finding.find_all(connection, JobSearch(query, 100, after)))
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -125,12 +125,12 @@ def test_jobs_of_one_instant_are_found_in_the_order_of_their_ids(tmp_path: Path)
     with closing(filled(tmp_path / "tied.db", 5_000, tied=2_000)) as connection:
         for symbol in ("BTC", "RARE", "PERCENT"):
             query = JobQuery(symbol=symbol)
-            whole = finding.find_all(connection, Search(query, 10_000))
+            whole = finding.find_all(connection, JobSearch(query, 10_000))
             keys = [((one.created_at - at(0)) // at_micro, one.id) for one in whole]
             assert keys == sorted(keys)
             paged: list[JobSummary] = []
             while more := finding.find_few(
-                connection, Search(query, 7, keys[len(paged) - 1] if paged else BEFORE_ALL)
+                connection, JobSearch(query, 7, keys[len(paged) - 1] if paged else BEFORE_ALL)
             ):
                 paged += more
             assert paged == whole
@@ -139,11 +139,11 @@ def test_jobs_of_one_instant_are_found_in_the_order_of_their_ids(tmp_path: Path)
 @pytest.mark.parametrize("name", PAGES)
 def test_counting_costs_what_is_counted(stores: list[sqlite3.Connection], name: str) -> None:
     query = PAGES[name]
-    cost, counts = steps(stores[1], lambda: finding.count(stores[1], query))
+    cost, counts = steps(stores[1], lambda: finding.count_jobs(stores[1], query))
     assert list(counts) == list(JobStatus)
     assert cost < 10_000 + 80 * sum(counts.values())
-    shown = finding.find_all(stores[0], Search(query, SMALL))
-    found = finding.count(stores[0], query)
+    shown = finding.find_all(stores[0], JobSearch(query, SMALL))
+    found = finding.count_jobs(stores[0], query)
     assert found == {one: sum(each.status is one for each in shown) for one in JobStatus}
 
 
@@ -155,9 +155,9 @@ def test_no_statement_scans_a_table(tmp_path: Path, analyzed: bool) -> None:
             connection.execute("ANALYZE")
         connection.set_trace_callback(statements.append)
         for query in PAGES.values():
-            finding.find_few(connection, Search(query, 100))
-            finding.find_all(connection, Search(query, 100, (5, "")))
-            finding.count(connection, query)
+            finding.find_few(connection, JobSearch(query, 100))
+            finding.find_all(connection, JobSearch(query, 100, (5, "")))
+            finding.count_jobs(connection, query)
         writes.delete_finished(connection, 500, [JobStatus.COMPLETED, JobStatus.CANCELLED], 10)
         connection.set_trace_callback(None)
         used = {

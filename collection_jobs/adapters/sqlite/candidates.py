@@ -146,20 +146,17 @@ class _WithSymbol(Candidates):
             first=self._first,
             budget=budget,
         )
-        if end != self._first:
-            bounds = {
-                "first": self._first,
-                "end": self.asked.parameters["before"] if end is None else end,
-            }
-            (found,) = self._execute(
-                connection,
-                f"SELECT json_group_array(key) FROM ({self._rows(self.others)})",  # noqa: S608 - constant text
-                **bounds,
-                number=limit - len(self._found),
-                passed=0,
-            )
-            self._found += _keys_in(found)
-            self._first = bounds["end"]
+        bound = self.asked.parameters["before"] if end is None else end
+        (found,) = self._execute(
+            connection,
+            f"SELECT json_group_array(key) FROM ({self._rows(self.others)})",  # noqa: S608 - constant text
+            first=self._first,
+            end=bound,
+            number=limit - len(self._found),
+            passed=0,
+        )
+        self._found += _keys_in(found)
+        self._first = bound
         return self._found if end is None or len(self._found) >= limit else None
 
     @override

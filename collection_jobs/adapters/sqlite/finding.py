@@ -15,18 +15,18 @@ from typing import NamedTuple
 
 from collection_jobs.adapters.sqlite.candidates import Candidates, to_count, to_find
 from collection_jobs.adapters.sqlite.conditions import BEFORE_ALL, Conditions
-from collection_jobs.adapters.sqlite.reads import WITH_KEYS, all_of, listed, snapshot
+from collection_jobs.adapters.sqlite.reads import WITH_KEYS, all_of, documents_of, snapshot
 from collection_jobs.adapters.sqlite.rows import decoded, encode_json
 from collection_jobs.adapters.sqlite.summaries import SUMMARIES
 from collection_jobs.query import JobQuery, JobSummary
 from collection_jobs.status import JobStatus
 
-__all__ = ["Search", "count", "find_all", "find_few"]
+__all__ = ["JobSearch", "count_jobs", "find_all", "find_few"]
 
 _FEWEST, _MOST_AT_FIRST, _GROWTH = 64, 4_096, 4  # candidates
 
 
-class Search(NamedTuple):
+class JobSearch(NamedTuple):
     """What is to be found.
 
     Attributes:
@@ -40,21 +40,21 @@ class Search(NamedTuple):
     after: tuple[int, str] = BEFORE_ALL
 
 
-def find_few(connection: sqlite3.Connection, search: Search) -> list[JobSummary]:
+def find_few(connection: sqlite3.Connection, search: JobSearch) -> list[JobSummary]:
     """Return the summaries of some jobs, unless their document is beyond the connection's limit."""
     with snapshot(connection):
         keys = encode_json(_keys(connection, search))
-        documents = listed(connection, SUMMARIES, WITH_KEYS, (keys,))
+        documents = documents_of(connection, SUMMARIES, WITH_KEYS, (keys,))
     return SUMMARIES.decode_all(documents)
 
 
-def find_all(connection: sqlite3.Connection, search: Search) -> list[JobSummary]:
+def find_all(connection: sqlite3.Connection, search: JobSearch) -> list[JobSummary]:
     """Return the summaries of any number of jobs, however long."""
     with snapshot(connection):
         return all_of(connection, SUMMARIES, _keys(connection, search))
 
 
-def _keys(connection: sqlite3.Connection, search: Search) -> list[int]:
+def _keys(connection: sqlite3.Connection, search: JobSearch) -> list[int]:
     if _is_empty(search.query):
         return []
     candidates = to_find(Conditions(search.query, search.after))
@@ -67,7 +67,7 @@ def _keys(connection: sqlite3.Connection, search: Search) -> list[int]:
         budget *= _GROWTH
 
 
-def count(connection: sqlite3.Connection, query: JobQuery) -> dict[JobStatus, int]:
+def count_jobs(connection: sqlite3.Connection, query: JobQuery) -> dict[JobStatus, int]:
     """Return how many jobs match, by their status."""
     counts = dict.fromkeys(JobStatus, 0)
     if _is_empty(query):

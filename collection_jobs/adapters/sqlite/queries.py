@@ -59,7 +59,7 @@ class Queries(OpenedFile):
         """
         query = check_query(query)
         limit = min(check_limit(limit), MAX_INTEGER)
-        search = finding.Search(query, limit, key_of(after))
+        search = finding.JobSearch(query, limit, key_of(after))
         engine = self._opened()
         if not limit:
             return []
@@ -81,7 +81,7 @@ class Queries(OpenedFile):
         Raises:
             RepositoryError: SQLite failed.
         """
-        return await self._opened().read(finding.count, check_query(query))
+        return await self._opened().read(finding.count_jobs, check_query(query))
 
     async def delete_finished(
         self,

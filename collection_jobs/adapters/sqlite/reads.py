@@ -36,15 +36,15 @@ __all__ = [
     "WITH_KEYS",
     "Form",
     "Keys",
-    "Rows",
+    "TableRows",
     "all_of",
+    "documents_of",
     "find",
     "find_stored",
     "find_whole",
     "find_within",
     "list_all",
     "list_few",
-    "listed",
     "metadata_of",
     "rows_of",
     "snapshot",
@@ -73,7 +73,7 @@ _FIND = f"SELECT {JOB_DOCUMENT} FROM jobs AS j WHERE j.id = ?"  # noqa: S608 - c
 _HEADER_OF = f"SELECT j.key, {HEADER} FROM jobs AS j WHERE j."  # noqa: S608 - constant text
 
 
-class Rows(NamedTuple):
+class TableRows(NamedTuple):
     """The rows that a job has in a table, in the order of their names, from a name on.
 
     Attributes:
@@ -85,7 +85,7 @@ class Rows(NamedTuple):
     document: str
 
     @classmethod
-    def of(cls, table: str, *columns: str) -> Rows:
+    def of(cls, table: str, *columns: str) -> TableRows:
         """Read these columns of a table, of which the first is the name."""
         read, name = ", ".join(columns), columns[0]
         rows = f"SELECT {read} FROM {table} WHERE job = ? AND {name} > ? ORDER BY {name} LIMIT ?"  # noqa: S608 - constant text
@@ -93,10 +93,10 @@ class Rows(NamedTuple):
         return cls(rows, document)
 
 
-_SYMBOLS = Rows.of(
+_SYMBOLS = TableRows.of(
     *("symbols", "symbol", "position", "candles", "failures", "is_permanent", "cursor", "error")
 )
-_ENTRIES = Rows.of("metadata", "name", "value")
+_ENTRIES = TableRows.of("metadata", "name", "value")
 
 STATS = "j.total, j.completed, j.failed, j.candles_high, j.candles_low"
 """What the row of `jobs` has of its stats, for `stats_from`."""
@@ -154,7 +154,7 @@ def _document_of(document: str) -> list[Any]:
 def list_few(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
     """Return the jobs whose keys a statement selects, in its order, in one statement."""
     statement, parameters = keys
-    return JOBS.decode_all(listed(connection, JOBS, f"({statement})", parameters))
+    return JOBS.decode_all(documents_of(connection, JOBS, f"({statement})", parameters))
 
 
 def list_all(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
@@ -176,7 +176,7 @@ def all_of(connection: sqlite3.Connection, form: Form[_T], wanted: Sequence[int]
         part = wanted[len(jobs) : len(jobs) + count]
         try:
             with _limited(connection):
-                documents = listed(connection, form, WITH_KEYS, (encode_json(part),))
+                documents = documents_of(connection, form, WITH_KEYS, (encode_json(part),))
         except sqlite3.DataError as error:
             if len(part) > 1:
                 count = len(part) // 2
@@ -200,7 +200,7 @@ def _next_count(count: int, length: int, most: int) -> int:
     return max(1, min(most, 2 * count, count * (LARGEST_DOCUMENT // 2) // max(1, length)))
 
 
-def listed(
+def documents_of(
     connection: sqlite3.Connection, form: Form[Any], keys: str, parameters: tuple[Any, ...]
 ) -> str:
     """Return the documents of the jobs with the keys of a subquery, in its order."""
@@ -294,7 +294,9 @@ class _Symbols:
         return [self.positions, self.completed, self.details, self.failed]
 
 
-def rows_of(connection: sqlite3.Connection, table: Rows, key: int) -> Iterator[list[Sequence[Any]]]:
+def rows_of(
+    connection: sqlite3.Connection, table: TableRows, key: int
+) -> Iterator[list[Sequence[Any]]]:
     """Read the rows of one job in a table, in the order of their names, a part at a time."""
     count, last = _ROWS_PER_PART, ""
     while True:

@@ -1,4 +1,4 @@
-"""Recording: the methods of `RecordsFailuresUnderLease` and `RecordsCursorsUnderLease`."""
+"""SymbolRecords: the methods of `RecordsFailuresUnderLease` and `RecordsCursorsUnderLease`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collection_jobs.documents import from_micros, to_micros
 from collection_jobs.lease import Lease, check_lease
 from collection_jobs.validation import check_bool, check_datetime, check_name, check_text
 
-__all__ = ["Recording"]
+__all__ = ["SymbolRecords"]
 
 
-class Recording(OpenedFile):
+class SymbolRecords(OpenedFile):
     """Records failures, and up to where symbols were collected."""
 
     async def add_failure(

@@ -13,7 +13,7 @@ from collection_jobs.adapters.sqlite.claims import Claims
 from collection_jobs.adapters.sqlite.conditions import BEFORE_ALL
 from collection_jobs.adapters.sqlite.opened import SHORT
 from collection_jobs.adapters.sqlite.queries import Queries, key_of
-from collection_jobs.adapters.sqlite.recording import Recording
+from collection_jobs.adapters.sqlite.recording import SymbolRecords
 from collection_jobs.adapters.sqlite.rows import MAX_INTEGER
 from collection_jobs.adapters.sqlite.schema import FIRST_INSTANT
 from collection_jobs.documents import to_micros
@@ -36,7 +36,7 @@ from collection_jobs.validation import (
 __all__ = ["SQLiteCollectionJobRepository"]
 
 
-class SQLiteCollectionJobRepository(Recording, Claims, Queries, ICollectionJobRepository):
+class SQLiteCollectionJobRepository(SymbolRecords, Claims, Queries, ICollectionJobRepository):
     """A repository in one SQLite file, for any number of processes on one machine.
 
     ``async with SQLiteCollectionJobRepository("jobs.db") as repository:`` opens it, creating the

@@ -22,7 +22,7 @@ __all__ = [
     "LARGEST_DOCUMENT",
     "MAX_INTEGER",
     "METADATA_DOCUMENT",
-    "PLAIN",
+    "NO_DETAILS",
     "ROW_COLUMNS",
     "Details",
     "OutcomeRow",
@@ -53,7 +53,7 @@ error."""
 Details = tuple[int | None, int, int | None]
 """What stands beside the outcome of a symbol: failures, is_permanent, cursor."""
 
-PLAIN: Details = (None, 0, None)
+NO_DETAILS: Details = (None, 0, None)
 """What stands beside most outcomes."""
 
 _T = TypeVar("_T")
@@ -256,7 +256,7 @@ def outcomes_of(job: CollectionJob) -> Iterator[OutcomeRow]:
     """Give the rows of `symbols` that a job should have."""
     completed, failed, details = job.completed_symbols, job.failed_symbols, _details_of(job)
     for position, symbol in enumerate(job.symbols):
-        failures, is_permanent, cursor = details.get(symbol, PLAIN)
+        failures, is_permanent, cursor = details.get(symbol, NO_DETAILS)
         yield (
             *(symbol, position, completed.get(symbol)),
             *(failures, is_permanent, cursor, failed.get(symbol)),
@@ -300,7 +300,13 @@ def stored_from(document: Sequence[Any]) -> Stored:
     """Give what a save compares with, of JOB_DOCUMENT."""
     positions, completed, details, failed = document[_SYMBOLS]
     outcomes: set[OutcomeRow] = {
-        (symbol, position, completed.get(symbol), *details.get(symbol, PLAIN), failed.get(symbol))
+        (
+            symbol,
+            position,
+            completed.get(symbol),
+            *details.get(symbol, NO_DETAILS),
+            failed.get(symbol),
+        )
         for symbol, position in positions.items()
     }
     return Stored(

@@ -8,7 +8,7 @@ from typing import Any
 from collection_jobs.adapters.sqlite.reads import (
     STATS,
     Form,
-    Rows,
+    TableRows,
     metadata_of,
     rows_of,
     stats_from,
@@ -31,7 +31,7 @@ _OF_JOB = tuple(name for name in JobSummary.__slots__ if name in POSITIONS)
 _SYMBOLS, _METADATA = POSITIONS["symbols"], POSITIONS["metadata"]
 _FIELDS = len(FIELD_NAMES)
 
-_NAMES = Rows.of("symbols", "symbol", "position")
+_NAMES = TableRows.of("symbols", "symbol", "position")
 _NAMES_DOCUMENT = "(SELECT json_group_object(symbol, position) FROM symbols WHERE job = j.key)"
 # The lease of a job that is not RUNNING would be a damage, see leases.
 _BEHIND = f"{STATS}, l.worker, l.expires_at"

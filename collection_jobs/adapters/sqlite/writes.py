@@ -15,7 +15,7 @@ from collection_jobs.adapters.sqlite.reads import find_stored
 from collection_jobs.adapters.sqlite.rows import (
     COUNT_COLUMNS,
     MAX_INTEGER,
-    PLAIN,
+    NO_DETAILS,
     ROW_COLUMNS,
     OutcomeRow,
     counts_of,
@@ -218,7 +218,7 @@ def _put_outcomes(connection: sqlite3.Connection, job_id: str, rows: Iterable[Ou
     plain: list[tuple[Any, ...]] = []
     detailed: list[OutcomeRow] = []
     for row in rows:
-        if row[3:6] == PLAIN:
+        if row[3:6] == NO_DETAILS:
             plain.append((*row[:3], row[6]))
         else:
             detailed.append(row)

@@ -4,9 +4,9 @@ from datetime import datetime
 from collection_jobs.adapters.sqlite.opened import OpenedFile
 from collection_jobs.lease import Lease
 
-__all__ = ['Recording']
+__all__ = ['SymbolRecords']
 
-class Recording(OpenedFile):
+class SymbolRecords(OpenedFile):
     """Records failures, and up to where symbols were collected."""
     async def add_failure(
         self,

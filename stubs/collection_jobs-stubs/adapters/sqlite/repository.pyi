@@ -6,7 +6,7 @@ from typing import ClassVar
 from typing_extensions import override
 from collection_jobs.adapters.sqlite.claims import Claims
 from collection_jobs.adapters.sqlite.queries import Queries
-from collection_jobs.adapters.sqlite.recording import Recording
+from collection_jobs.adapters.sqlite.recording import SymbolRecords
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
 from collection_jobs.repository import ICollectionJobRepository
@@ -15,7 +15,7 @@ from collection_jobs.status import JobStatus
 
 __all__ = ['SQLiteCollectionJobRepository']
 
-class SQLiteCollectionJobRepository(Recording, Claims, Queries, ICollectionJobRepository):
+class SQLiteCollectionJobRepository(SymbolRecords, Claims, Queries, ICollectionJobRepository):
     """A repository in one SQLite file, for any number of processes on one machine.
 
     ``async with SQLiteCollectionJobRepository("jobs.db") as repository:`` opens it, creating the
