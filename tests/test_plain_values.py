@@ -92,12 +92,13 @@ def lying_dict(plain: Mapping[str, Any], kind: Any) -> LyingDict:
     return lies
 
 
+PLAIN_TYPES = (str, int, tuple, frozenset, NoneType, datetime, JobStatus, MappingProxyType)
+
+
 def demand_plain(job: CollectionJob) -> None:
     for name in (item.name for item in fields(job)):
         value: Any = getattr(job, name)
-        assert type(value) in (str, int, tuple, NoneType, datetime, JobStatus, MappingProxyType), (
-            name
-        )
+        assert type(value) in PLAIN_TYPES, name
     symbols = (*job.symbols, *job.completed_symbols, *job.failed_symbols)
     assert {type(symbol) for symbol in symbols} == {str}
     assert {type(value) for value in job.completed_symbols.values()} <= {int}

@@ -18,7 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from collection_jobs import InMemoryCollectionJobRepository, RepositoryError, open_repository
+from collection_jobs import (
+    InMemoryCollectionJobRepository,
+    JobQuery,
+    RepositoryError,
+    open_repository,
+)
 from collection_jobs.cli.app import app
 from collection_jobs.cli.jobs.completion import complete_ids
 from collection_jobs.cli.verify_view import show_report
@@ -211,6 +216,9 @@ class Loose(InMemoryCollectionJobRepository):
         self.said = f"{url} hung up on {password!r}: was {unquote(url)} right?"
 
     async def list_recent(self, limit: int = 100, since: datetime | None = None) -> Any:
+        raise RepositoryError(self.said)
+
+    async def count(self, query: JobQuery) -> Any:
         raise RepositoryError(self.said)
 
 

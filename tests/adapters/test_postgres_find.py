@@ -24,7 +24,7 @@ from collection_jobs.adapters.postgres.find_statements import (
     count_statement,
     find_statement,
 )
-from collection_jobs.adapters.postgres.finds import JobSearch, search_of
+from collection_jobs.adapters.postgres.finds import FindRequest, search_of
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.session import SESSION
 from collection_jobs.conformance.spec.calls import example_job
@@ -133,12 +133,12 @@ class Prepared:
             await self._connection.execute(f"PREPARE find_{number} AS {statement.text}")
             await self.read(number, search, statement)
 
-    def _statements(self) -> list[tuple[JobSearch, FindStatement]]:
+    def _statements(self) -> list[tuple[FindRequest, FindStatement]]:
         searches = [search_of(query, after) for query, after in asked()]
         return [(it, find_statement(self._schema, it.shape)) for it in searches if it is not None]
 
     async def read(
-        self, number: int, search: JobSearch, statement: FindStatement
+        self, number: int, search: FindRequest, statement: FindStatement
     ) -> tuple[int, int]:
         """Give the blocks that a page takes, and the jobs that are in it."""
         values = search.arguments_of(statement, limit=100)

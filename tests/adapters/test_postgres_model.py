@@ -131,8 +131,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, JobSummary):
         return replace(value, started_at=None, expires_at=None), value.expires_at is None
     if isinstance(value, list):
-        values = cast("list[Any]", value)
-        return [plain(one) for one in values]
+        return [plain(one) for one in cast("list[object]", value)]
     return value
 
 

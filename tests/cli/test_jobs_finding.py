@@ -24,7 +24,7 @@ from collection_jobs import (
 )
 from collection_jobs.cli.jobs import queries, totals
 from collection_jobs.cli.jobs.failure_groups import FailureGroups
-from collection_jobs.cli.jobs.ordering import ORDERS, page_of
+from collection_jobs.cli.jobs.ordering import ORDERS, page_of_summaries
 from collection_jobs.conformance.spec.calls import example_job
 from tests.cli.support import NOW, fill, jobs, one_of_each
 
@@ -83,7 +83,7 @@ def age(summary: JobSummary) -> tuple[datetime, str]:
 async def read(
     repository: CollectionJobRepository, query: JobQuery, order: str, limit: int, skipped: int
 ) -> list[JobSummary]:
-    return [one async for one in page_of(repository, query, order, limit, skipped)]
+    return [one async for one in page_of_summaries(repository, query, order, limit, skipped)]
 
 
 @pytest.mark.parametrize("name", LACKING)
@@ -139,8 +139,8 @@ async def test_sums_are_those_of_all_jobs(name: str, monkeypatch: pytest.MonkeyP
     made = some_jobs()
     async with lacking(name) as repository:
         await repository.save_many(made)
-        counted = await totals.counted(repository, JobQuery())
-        summed = await totals.summed(repository, JobQuery())
+        counted = await totals.counts_by_source(repository, JobQuery())
+        summed = await totals.sums_by_source(repository, JobQuery())
     for found in (counted, summed):
         assert list(found) == ["binance", "bybit", "kraken"]
         for source, of_source in found.items():
@@ -166,7 +166,7 @@ async def test_counting_by_source_reads_no_more_summaries_than_needed() -> None:
         await repository.save_many(
             example_job(f"{number}", source=sources[number % 2]) for number in range(5_000)
         )
-        found = await totals.counted(repository, JobQuery())
+        found = await totals.counts_by_source(repository, JobQuery())
         assert {source: sums[JobStatus.PENDING].jobs for source, sums in found.items()} == {
             "binance": 2_500,
             "kraken": 2_500,

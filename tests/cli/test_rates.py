@@ -14,7 +14,7 @@ from rich.text import Text
 
 from collection_jobs import CollectionJob, InMemoryCollectionJobRepository, JobSummary
 from collection_jobs.cli.jobs.failure_feed import FailureFeed, SeenFailure
-from collection_jobs.cli.jobs.rates import Pace, Rates, pace_text
+from collection_jobs.cli.jobs.rates import JobRate, Rates, rate_text
 from collection_jobs.cli.jobs.watch_view import watch_view
 from collection_jobs.conformance.spec.calls import example_job
 from tests.cli.support import NOW
@@ -36,7 +36,7 @@ def test_a_rate_is_told_once_something_was_seen_to_change() -> None:
     rates.look([having(2)], 5.0)
     assert rates.of("a") is None
     rates.look([having(4)], 10.0)
-    assert rates.of("a") == Pace(20.0, timedelta(seconds=30))
+    assert rates.of("a") == JobRate(20.0, timedelta(seconds=30))
 
 
 def test_a_rate_is_that_of_the_last_minute() -> None:
@@ -54,7 +54,7 @@ def test_the_rates_of_all_that_run_are_added() -> None:
     done = having(3, job=replace(RUNNING, id="c").complete(at=NOW))
     rates.look([having(0), having(0, job=other), done], 0.0)
     rates.look([having(2), having(1, job=other), done], 10.0)
-    assert rates.of_all() == Pace(30.0, timedelta(seconds=17 / 0.3))
+    assert rates.of_all() == JobRate(30.0, timedelta(seconds=17 / 0.3))
     assert rates.of("c") is None
 
 
@@ -68,12 +68,12 @@ def test_a_job_that_is_retried_or_made_anew_has_no_negative_rate() -> None:
 @pytest.mark.parametrize(
     ("pace", "told"),
     [
-        (Pace(1234.5, timedelta(hours=2)), "1,234 candles/s, 2h 00m left"),
-        (Pace(0.25, None), "0.2 candles/s"),
+        (JobRate(1234.5, timedelta(hours=2)), "1,234 candles/s, 2h 00m left"),
+        (JobRate(0.25, None), "0.2 candles/s"),
     ],
 )
-def test_a_pace_is_told_in_few_words(pace: Pace, told: str) -> None:
-    assert pace_text(pace) == told
+def test_a_pace_is_told_in_few_words(pace: JobRate, told: str) -> None:
+    assert rate_text(pace) == told
 
 
 async def test_failures_are_news_when_they_come_and_not_before() -> None:

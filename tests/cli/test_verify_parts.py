@@ -40,7 +40,11 @@ PART = ("--law", "INPUT-1", "--check", "wrong-inputs")
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "shop_stores.py").write_text(STORES)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(last_findings, "user_cache_path", lambda *_, **__: tmp_path / "cache")
+
+    def cache(name: str, *, appauthor: bool) -> Path:
+        return tmp_path / "cache"
+
+    monkeypatch.setattr(last_findings, "user_cache_path", cache)
     return tmp_path
 
 

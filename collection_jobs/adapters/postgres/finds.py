@@ -27,7 +27,7 @@ from collection_jobs.query import JobQuery, JobSummary
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 
-__all__ = ["Counts", "DeleteFinished", "Finds", "JobSearch", "Purge", "search_of"]
+__all__ = ["Counts", "DeleteFinished", "FindRequest", "Finds", "Purge", "search_of"]
 
 _FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 _LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
@@ -40,7 +40,7 @@ _FIELDS = len(SUMMARY_FIELDS)
 _DECODERS = decoders_of(SUMMARY_FIELDS)
 
 
-class JobSearch(NamedTuple):
+class FindRequest(NamedTuple):
     """A query as a statement takes it.
 
     Attributes:
@@ -57,7 +57,7 @@ class JobSearch(NamedTuple):
         return [values[name] for name in statement.parameters]
 
 
-def search_of(query: JobQuery, after: tuple[datetime, str] | None = None) -> JobSearch | None:
+def search_of(query: JobQuery, after: tuple[datetime, str] | None = None) -> FindRequest | None:
     """Return what to search; None if no job can match.
 
     Args:
@@ -90,7 +90,7 @@ def search_of(query: JobQuery, after: tuple[datetime, str] | None = None) -> Job
     )
     values: dict[str, Any] = {"after_created_at": created_at, "after_id": job_id, "last": last}
     values["of_statuses"] = tuple([status.value for status in statuses])
-    return JobSearch(shape, tuple({**values, **given}.items()))
+    return FindRequest(shape, tuple({**values, **given}.items()))
 
 
 class Finds:
@@ -104,8 +104,8 @@ class Finds:
         self._metadata_cursor = metadata_cursor
 
     async def run(
-        self, pooled: PooledConnection, keys: Sequence[tuple[JobSearch, int]]
-    ) -> Mapping[tuple[JobSearch, int], list[JobSummary]]:
+        self, pooled: PooledConnection, keys: Sequence[tuple[FindRequest, int]]
+    ) -> Mapping[tuple[FindRequest, int], list[JobSummary]]:
         """Return the summaries of one page."""
         (key,) = keys
         search, limit = key
@@ -131,8 +131,8 @@ class Counts:
         self._schema = schema
 
     async def run(
-        self, pooled: PooledConnection, keys: Sequence[JobSearch]
-    ) -> Mapping[JobSearch, dict[str, int]]:
+        self, pooled: PooledConnection, keys: Sequence[FindRequest]
+    ) -> Mapping[FindRequest, dict[str, int]]:
         """Count the jobs of one search."""
         (key,) = keys
         statement = count_statement(self._schema, key.shape)

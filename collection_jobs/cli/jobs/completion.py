@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.failure import URL_VARIABLE
-from collection_jobs.cli.jobs.ordering import ORDERS, page_of
+from collection_jobs.cli.jobs.ordering import ORDERS, page_of_summaries
 from collection_jobs.opening import looks_like_url, open_repository
 from collection_jobs.query import JobQuery, JobSummary
 from collection_jobs.status import JobStatus
@@ -52,7 +52,7 @@ def complete_ids(*statuses: JobStatus) -> _Complete:
 async def _read(url: str, statuses: Sequence[JobStatus]) -> list[JobSummary]:
     query = JobQuery(statuses=statuses or None)
     async with asyncio.timeout(_SECONDS), open_repository(url, create=False) as repository:
-        return [job async for job in page_of(repository, query, ORDERS[0], _MOST, 0)]
+        return [job async for job in page_of_summaries(repository, query, ORDERS[0], _MOST, 0)]
 
 
 def _described(job: JobSummary) -> str:

@@ -17,7 +17,7 @@ from collection_jobs.cli.jobs.failure_groups import FailureGroups
 from collection_jobs.cli.jobs.formatting import console, has_width
 from collection_jobs.cli.jobs.group import json_option, print_json, read_line, words_argument
 from collection_jobs.cli.jobs.matching import matching
-from collection_jobs.cli.jobs.queries import oldest
+from collection_jobs.cli.jobs.queries import oldest_first
 from collection_jobs.cli.jobs.rows import fields_row
 from collection_jobs.cli.jobs.store import on_store
 from collection_jobs.protocol import CollectionJobRepository
@@ -54,7 +54,7 @@ def failures_command(words: Sequence[str], query: JobQuery, limit: int, as_json:
 
     async def read(repository: CollectionJobRepository) -> FailureGroups:
         groups, ids = FailureGroups(), list[str]()
-        async for summary in oldest(repository, asked):
+        async for summary in oldest_first(repository, asked):
             ids.append(summary.id)
             if len(ids) == _AT_ONCE:
                 await _add(repository, groups, ids, query.symbol)

@@ -13,7 +13,7 @@ from collection_jobs.cli.jobs.formatting import console, has_width
 from collection_jobs.cli.jobs.group import json_option, read_line, words_argument
 from collection_jobs.cli.jobs.json_output import summary_json
 from collection_jobs.cli.jobs.matching import matching
-from collection_jobs.cli.jobs.ordering import ORDERS, page_of
+from collection_jobs.cli.jobs.ordering import ORDERS, page_of_summaries
 from collection_jobs.cli.jobs.queries import count
 from collection_jobs.cli.jobs.rows import row
 from collection_jobs.cli.jobs.store import on_store
@@ -65,7 +65,7 @@ def list_command(
 
     async def show(repository: CollectionJobRepository) -> tuple[int, int]:
         total = sum((await count(repository, query)).values())
-        found = page_of(repository, query, order, limit, skipped)
+        found = page_of_summaries(repository, query, order, limit, skipped)
         if as_json:
             return await _print_json(found, total, skipped), total
         screen = console()

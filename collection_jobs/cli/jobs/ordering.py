@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from heapq import nlargest
 from typing import Any
 
-from collection_jobs.cli.jobs.queries import PAGE, newest, oldest
+from collection_jobs.cli.jobs.queries import PAGE, newest_first, oldest_first
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.query import JobQuery, JobSummary
 
-__all__ = ["ORDERS", "page_of"]
+__all__ = ["ORDERS", "page_of_summaries"]
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -27,7 +27,7 @@ ORDERS: tuple[str, ...] = ("newest", "oldest", *_RANKS)
 """The orders, the usual one first."""
 
 
-async def page_of(
+async def page_of_summaries(
     repository: CollectionJobRepository, query: JobQuery, order: str, limit: int, skipped: int
 ) -> AsyncGenerator[JobSummary]:
     """Yield the summaries of one page, in an order, as they are read.
@@ -41,11 +41,11 @@ async def page_of(
     """
     rank = _RANKS.get(order)
     if rank is not None:
-        ranked = await _greatest(oldest(repository, query), rank, skipped + limit)
+        ranked = await _greatest(oldest_first(repository, query), rank, skipped + limit)
         for summary in ranked[skipped:]:
             yield summary
         return
-    found = (newest if order == "newest" else oldest)(repository, query)
+    found = (newest_first if order == "newest" else oldest_first)(repository, query)
     async with aclosing(_plain(found)) as summaries:
         at = 0
         async for summary in summaries:

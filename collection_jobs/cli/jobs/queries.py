@@ -17,7 +17,7 @@ from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.query import JobQuery, JobSummary
 from collection_jobs.status import JobStatus
 
-__all__ = ["PAGE", "count", "jobs_with", "newest", "oldest", "summaries_of"]
+__all__ = ["PAGE", "count", "jobs_with", "newest_first", "oldest_first", "summaries_of"]
 
 PAGE = 500
 _SPAN = timedelta(hours=1)
@@ -38,7 +38,9 @@ async def count(repository: CollectionJobRepository, query: JobQuery) -> Mapping
     return counts
 
 
-async def oldest(repository: CollectionJobRepository, query: JobQuery) -> AsyncIterator[JobSummary]:
+async def oldest_first(
+    repository: CollectionJobRepository, query: JobQuery
+) -> AsyncIterator[JobSummary]:
     """Yield summaries of the jobs that match, oldest first, page by page."""
     if not isinstance(repository, FindsJobs):
         found = await _all(repository, query)
@@ -52,7 +54,9 @@ async def oldest(repository: CollectionJobRepository, query: JobQuery) -> AsyncI
         after = _age(page[-1])
 
 
-async def newest(repository: CollectionJobRepository, query: JobQuery) -> AsyncIterator[JobSummary]:
+async def newest_first(
+    repository: CollectionJobRepository, query: JobQuery
+) -> AsyncIterator[JobSummary]:
     """Yield summaries of the jobs that match, newest first.
 
     The contract finds the oldest first. So the time before now is gone through backwards, in spans
@@ -65,7 +69,7 @@ async def newest(repository: CollectionJobRepository, query: JobQuery) -> AsyncI
     first, end = query.created_from or _FIRST, query.created_before or _LAST
     if end > (now := datetime.now(UTC)):  # jobs of the future stand before the others
         future = replace(query, created_from=max(now, first), created_before=query.created_before)
-        for summary in reversed([one async for one in oldest(repository, future)]):
+        for summary in reversed([one async for one in oldest_first(repository, future)]):
             yield summary
         end = now
     span = _SPAN
@@ -76,7 +80,7 @@ async def newest(repository: CollectionJobRepository, query: JobQuery) -> AsyncI
         if there > PAGE and end - start > _SHORTEST:
             span = max((end - start) / _WIDER, _SHORTEST)
             continue
-        for summary in reversed([one async for one in oldest(repository, part)]):
+        for summary in reversed([one async for one in oldest_first(repository, part)]):
             yield summary
         span = span * _WIDER if there < PAGE / _WIDER and span < _LAST - _FIRST else span
         end = start

@@ -11,14 +11,14 @@ from collection_jobs.cli.jobs.formatting import duration
 from collection_jobs.query import JobSummary
 from collection_jobs.status import JobStatus
 
-__all__ = ["Pace", "Rates", "pace_text"]
+__all__ = ["JobRate", "Rates", "rate_text"]
 
 _WINDOW = 60.0
 """Over how many seconds a rate is taken."""
 _LONGEST = timedelta(days=1_000)
 
 
-class Pace(NamedTuple):
+class JobRate(NamedTuple):
     """How fast a job, or several, are collected.
 
     Attributes:
@@ -38,7 +38,7 @@ class _Look(NamedTuple):
 
 
 class Rates:
-    """The paces of jobs that are looked at again and again.
+    """The rates of jobs that are looked at again and again.
 
     A rate is taken over the last minute, or since the first look. Before anything was seen to
     change, there is none.
@@ -67,15 +67,15 @@ class Rates:
             if job.status is JobStatus.RUNNING:
                 self._left[job.id] = stats.pending
 
-    def of(self, job_id: str) -> Pace | None:
-        """Return the pace of one job, if it runs and has been seen to change."""
-        return self._pace([job_id] if job_id in self._left else [])
+    def of(self, job_id: str) -> JobRate | None:
+        """Return the rate of one job, if it runs and has been seen to change."""
+        return self._rate_of([job_id] if job_id in self._left else [])
 
-    def of_all(self) -> Pace | None:
-        """Return the pace of all that run, together."""
-        return self._pace(list(self._left))
+    def of_all(self) -> JobRate | None:
+        """Return the rate of all that run, together."""
+        return self._rate_of(list(self._left))
 
-    def _pace(self, ids: list[str]) -> Pace | None:
+    def _rate_of(self, ids: list[str]) -> JobRate | None:
         candles = done = 0.0
         for job_id in ids:
             first, last = self._looks[job_id][0], self._looks[job_id][-1]
@@ -88,11 +88,11 @@ class Rates:
         left = sum(self._left[job_id] for job_id in ids)
         seconds_left = left / done if done else _LONGEST.total_seconds()
         is_told = seconds_left < _LONGEST.total_seconds()
-        return Pace(candles, timedelta(seconds=seconds_left) if is_told else None)
+        return JobRate(candles, timedelta(seconds=seconds_left) if is_told else None)
 
 
-def pace_text(pace: Pace) -> str:
+def rate_text(rate: JobRate) -> str:
     """Return candles a second, and the time left where it can be told."""
-    rate = f"{pace.candles:,.0f}" if pace.candles >= 10 else f"{pace.candles:.1f}"
-    left = "" if pace.left is None else f", {duration(pace.left)} left"
-    return f"{rate} candles/s{left}"
+    shown = f"{rate.candles:,.0f}" if rate.candles >= 10 else f"{rate.candles:.1f}"
+    left = "" if rate.left is None else f", {duration(rate.left)} left"
+    return f"{shown} candles/s{left}"

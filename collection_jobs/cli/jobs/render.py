@@ -14,7 +14,7 @@ from rich.text import Text
 from collection_jobs.cli.escape import escaped, escaped_lines
 from collection_jobs.cli.jobs.formatting import ago, bar, instant, span, status, took
 from collection_jobs.cli.jobs.leases import expiry
-from collection_jobs.cli.jobs.rates import Pace, pace_text
+from collection_jobs.cli.jobs.rates import JobRate, rate_text
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
 from collection_jobs.stats import JobStats
@@ -30,7 +30,7 @@ def job_view(
     console: Console,
     now: datetime | None = None,
     lease: Lease | None = None,
-    pace: Pace | None = None,
+    rate: JobRate | None = None,
 ) -> RenderableType:
     """Everything about a job: what it collects, how far it is, when, and each outcome."""
     now = now or datetime.now(UTC)
@@ -44,7 +44,7 @@ def job_view(
         ),
         Text(),
         _progress(stats, console),
-        *([Text(pace_text(pace), "cyan")] if pace is not None else []),
+        *([Text(rate_text(rate), "cyan")] if rate is not None else []),
         Text(),
         _facts(job, now, lease),
     ]

@@ -11,7 +11,7 @@ import click
 from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.failure import Failure
 from collection_jobs.cli.jobs.asking import counted
-from collection_jobs.cli.jobs.queries import oldest
+from collection_jobs.cli.jobs.queries import oldest_first
 from collection_jobs.cli.jobs.totals import NO_JOBS, Sums
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.query import JobQuery, JobSummary
@@ -97,7 +97,7 @@ async def select(
         )
     except ValueError as error:  # a source that no job can have
         raise Failure(str(error)) from error
-    async for job in oldest(repository, query):
+    async for job in oldest_first(repository, query):
         yield job
 
 

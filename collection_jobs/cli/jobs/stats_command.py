@@ -52,8 +52,8 @@ def stats_command(words: Sequence[str], query: JobQuery, with_symbols: bool, as_
 
     async def count(repository: CollectionJobRepository) -> totals.Totals:
         if with_symbols:
-            return await totals.summed(repository, query)
-        return await totals.counted(repository, query)
+            return await totals.sums_by_source(repository, query)
+        return await totals.counts_by_source(repository, query)
 
     found = on_store(read.url, count)
     screen = console()
@@ -62,7 +62,7 @@ def stats_command(words: Sequence[str], query: JobQuery, with_symbols: bool, as_
     elif has_width(screen):
         screen.print(totals.view(found, screen, with_symbols=with_symbols))
     else:
-        for fields in totals.rows(found, with_symbols=with_symbols):
+        for fields in totals.rows_of_totals(found, with_symbols=with_symbols):
             click.echo(fields_row(fields))
 
 

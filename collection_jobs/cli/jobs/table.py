@@ -15,7 +15,7 @@ from rich.text import Text
 from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.jobs.formatting import bar, duration, instant, span, status, took
 from collection_jobs.cli.jobs.leases import expiry
-from collection_jobs.cli.jobs.rates import Pace, Rates
+from collection_jobs.cli.jobs.rates import JobRate, Rates
 from collection_jobs.query import JobSummary
 
 __all__ = ["jobs_table"]
@@ -77,7 +77,7 @@ def jobs_table(
         jobs: The jobs.
         console: Where the table is shown.
         now: The time; None takes the machine's.
-        rates: The paces of the jobs, where they are watched.
+        rates: The rates of the jobs, where they are watched.
     """
     now = now or datetime.now(UTC)
     rows = [_row(job, console, now, None if rates is None else rates.of(job.id)) for job in jobs]
@@ -106,7 +106,7 @@ def jobs_table(
     return table
 
 
-def _row(job: JobSummary, console: Console, now: datetime, pace: Pace | None) -> _Row:
+def _row(job: JobSummary, console: Console, now: datetime, rate: JobRate | None) -> _Row:
     stats = job.stats
     width = 10 if console.width < 100 else 16
     return {
@@ -116,8 +116,8 @@ def _row(job: JobSummary, console: Console, now: datetime, pace: Pace | None) ->
         "done": Text(f"{stats.completed:,}/{stats.total:,}"),
         "failed": Text(f"{stats.failed:,}" if stats.failed else "", "bold red"),
         "candles": Text(f"{stats.total_candles:,}"),
-        "rate": Text("" if pace is None else f"{pace.candles:,.0f}", "cyan"),
-        "left": Text("" if pace is None or pace.left is None else duration(pace.left), "cyan"),
+        "rate": Text("" if rate is None else f"{rate.candles:,.0f}", "cyan"),
+        "left": Text("" if rate is None or rate.left is None else duration(rate.left), "cyan"),
         "took": Text(took(job, now)),
         "worker": Text("" if job.worker is None else escaped(job.worker)),
         "lease": _lease_end(job, now),

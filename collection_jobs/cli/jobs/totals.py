@@ -13,13 +13,22 @@ from rich.text import Text
 
 from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.jobs.formatting import STATUS_STYLES
-from collection_jobs.cli.jobs.queries import count, oldest
+from collection_jobs.cli.jobs.queries import count, oldest_first
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.query import JobQuery
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 
-__all__ = ["NO_JOBS", "Sums", "Totals", "as_json", "counted", "rows", "summed", "view"]
+__all__ = [
+    "NO_JOBS",
+    "Sums",
+    "Totals",
+    "as_json",
+    "counts_by_source",
+    "rows_of_totals",
+    "sums_by_source",
+    "view",
+]
 
 _NOTHING = JobStats(total=0, completed=0, failed=0, total_candles=0)
 
@@ -53,7 +62,7 @@ Totals = Mapping[str, Mapping[JobStatus, Sums]]
 """The sums by source and status; every source that is named has every status."""
 
 
-async def counted(repository: CollectionJobRepository, query: JobQuery) -> Totals:
+async def counts_by_source(repository: CollectionJobRepository, query: JobQuery) -> Totals:
     """Count the jobs of each source and status, without reading them.
 
     The contract counts the jobs of a source that is named. Which sources there are is seen from
@@ -66,7 +75,7 @@ async def counted(repository: CollectionJobRepository, query: JobQuery) -> Total
     found = dict[str, Mapping[JobStatus, Sums]]()
     if not missing:
         return found
-    async for summary in oldest(repository, query):
+    async for summary in oldest_first(repository, query):
         if summary.source in found:
             continue
         of_source = await count(repository, replace(query, source=summary.source))
@@ -81,10 +90,10 @@ def _as_sums(counts: Mapping[JobStatus, int]) -> dict[JobStatus, Sums]:
     return {status: Sums(counts.get(status, 0)) for status in JobStatus}
 
 
-async def summed(repository: CollectionJobRepository, query: JobQuery) -> Totals:
+async def sums_by_source(repository: CollectionJobRepository, query: JobQuery) -> Totals:
     """Sum up all jobs from their summaries: one that changes meanwhile may be missed."""
     found = dict[str, dict[JobStatus, Sums]]()
-    async for summary in oldest(repository, query):
+    async for summary in oldest_first(repository, query):
         of_source = found.setdefault(summary.source, dict.fromkeys(JobStatus, NO_JOBS))
         of_source[summary.status] = of_source[summary.status].plus(summary.stats)
     return dict(sorted(found.items()))
@@ -104,7 +113,7 @@ def _of_all(sums: Mapping[JobStatus, Sums]) -> Sums:
     return found
 
 
-def rows(totals: Totals, *, with_symbols: bool) -> Iterator[tuple[object, ...]]:
+def rows_of_totals(totals: Totals, *, with_symbols: bool) -> Iterator[tuple[object, ...]]:
     """Yield the fields of a row for each source and status that has jobs."""
     for source, of_source in totals.items():
         for status, sums in of_source.items():

@@ -18,7 +18,7 @@ from collection_jobs.cli.jobs.formatting import console
 from collection_jobs.cli.jobs.group import json_option, read_line, words_argument
 from collection_jobs.cli.jobs.leases import with_leases
 from collection_jobs.cli.jobs.matching import matching
-from collection_jobs.cli.jobs.ordering import page_of
+from collection_jobs.cli.jobs.ordering import page_of_summaries
 from collection_jobs.cli.jobs.rates import Rates
 from collection_jobs.cli.jobs.store import existing, on_store
 from collection_jobs.cli.jobs.watch_view import watch_view
@@ -116,7 +116,7 @@ class _Jobs:
                 yield job
 
     def _page(self, query: JobQuery) -> AsyncGenerator[JobSummary]:
-        return page_of(self._repository, query, "newest", self._limit, 0)
+        return page_of_summaries(self._repository, query, "newest", self._limit, 0)
 
     def ended(self) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""What `jobs watch` draws: the pace of all, the jobs with theirs, and the last failures."""
+"""What `jobs watch` draws: the rate of all, the jobs with theirs, and the last failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from collection_jobs.cli.escape import escaped
 from collection_jobs.cli.jobs.failure_feed import SeenFailure
-from collection_jobs.cli.jobs.rates import Pace, Rates, pace_text
+from collection_jobs.cli.jobs.rates import JobRate, Rates, rate_text
 from collection_jobs.cli.jobs.table import jobs_table
 from collection_jobs.query import JobSummary
 from collection_jobs.status import JobStatus
@@ -45,7 +45,7 @@ def watch_view(
     return Group(*parts)
 
 
-def _headline(jobs: Sequence[JobSummary], pace: Pace | None, width: int) -> list[Text]:
+def _headline(jobs: Sequence[JobSummary], rate: JobRate | None, width: int) -> list[Text]:
     """Return how many jobs there are of each status, and how fast they go: a line, or two."""
     counts = {status: sum(job.status is status for job in jobs) for status in JobStatus}
     parts = [f"{number:,} {status.value}" for status, number in counts.items() if number]
@@ -53,9 +53,9 @@ def _headline(jobs: Sequence[JobSummary], pace: Pace | None, width: int) -> list
     if workers:
         parts.append(f"{workers:,} worker{'' if workers == 1 else 's'}")
     text = Text(", ".join(parts), "bold", no_wrap=True, overflow="ellipsis")
-    if pace is None:
+    if rate is None:
         return [text]
-    told = pace_text(pace)
+    told = rate_text(rate)
     if len(text) + len(told) + _GAP <= width:
         return [text.append(f"; {told}", "not bold cyan")]
     return [text, Text(told, "cyan", no_wrap=True, overflow="ellipsis")]

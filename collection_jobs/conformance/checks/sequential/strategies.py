@@ -6,7 +6,7 @@ what stores get wrong: `HOSTILE`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -126,7 +126,17 @@ def rich_job(job_id: str, **given: object) -> CollectionJob:
         "failure_counts": {"BTC": 1, "ETH": 3},
         "cursors": {"XRP": example_job().start + timedelta(days=1, microseconds=1)},
     }
-    return example_job(job_id, **(rich | given))
+    return example_job(job_id, **(_of_other_fields(rich) | rich | given))
+
+
+def _of_other_fields(known: Collection[str]) -> dict[str, Any]:
+    """Return a value for each optional field that is newer than this module."""
+    plain = example_job()
+    return {
+        field.name: values_of(DOMAINS[field.kind])[0]
+        for field in CHOSEN
+        if field.optional and field.name not in known and getattr(plain, field.name) is None
+    }
 
 
 @st.composite
