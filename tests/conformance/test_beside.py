@@ -17,7 +17,7 @@ from collection_jobs.conformance import Report, find_target, verify
 from collection_jobs.conformance.beside.messages import take
 from collection_jobs.conformance.beside.second_process import SecondProcess
 from collection_jobs.conformance.checks.registry import CHECKS
-from collection_jobs.conformance.running.configuration import PROFILES
+from collection_jobs.conformance.running.configuration import PROFILES, Examination, Plan
 from tests.mutants.bulk import LengthsOfTwoBytes
 from tests.mutants.stores import LogStore
 
@@ -126,3 +126,24 @@ def test_an_interruption_ends_the_second_process_too(beside: None) -> None:
         judged(LogStore, interrupted=interrupted)
     assert seen
     assert second_processes() == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks Linux for its processes")
+def test_what_it_has_made_is_not_made_again_after_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("collection_jobs.conformance.examining.has_room_for_two", lambda: True)
+
+    def wait_for_it(plan: Plan) -> Examination:
+        (process,) = second_processes()
+        os.waitid(os.P_PID, int(process), os.WEXITED | os.WNOWAIT)
+        return Examination([], "waited")
+
+    def make_it_here(plan: Plan) -> Examination:
+        raise AssertionError("it was made already")
+
+    waiting = replace(SOME[0], run=wait_for_it, beside=False)
+    large = replace(SOME[1], run=make_it_here)
+    target = find_target(f"{LogStore.__module__}:{LogStore.__name__}")
+    report = verify(target, profile=LIGHT, checks=[waiting, large])
+    assert {law.id: law.verdict for law in report.laws}["SAVE-1"] == "holds"

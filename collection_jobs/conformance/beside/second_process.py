@@ -62,7 +62,8 @@ class SecondProcess:
 
     def has(self, check: str) -> bool:
         """Return whether a check is the second process's; one that it has not begun is not."""
-        return self._worker is not None and not take(self._directory, check)
+        # Also of one that has ended: what it made is told, and what it had begun is missing.
+        return check in self._examined or not take(self._directory, check)
 
     def examination(
         self, check: str, progress: Callable[[int, int], None], look: Callable[[], None]
