@@ -180,7 +180,7 @@ def test_the_laws_of_a_method_that_does_not_return_are_not_checked_and_others_ar
     waits = "waits for get_stats, which gave no answer within 0.5 s"
     assert (laws["STATS-1"].verdict, laws["STATS-1"].reason) == ("not checked", waits)
     assert (laws["ERROR-1"].verdict, laws["ERROR-1"].reason) == ("not checked", waits)
-    assert laws["SAVE-1"].verdict == "holds"
+    assert laws["GET-2"].verdict == "holds"
     assert result.report.verdict == "findings"
 
 

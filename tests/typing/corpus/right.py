@@ -424,7 +424,7 @@ class KeepsData:
         self,
         before: datetime,
         *,
-        statuses: Iterable[JobStatus] = (JobStatus.COMPLETED,),
+        statuses: Iterable[JobStatus] = (JobStatus.COMPLETED, JobStatus.CANCELLED),
         limit: int = 1_000,
     ) -> int:
         raise NotImplementedError
