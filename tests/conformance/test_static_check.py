@@ -25,6 +25,7 @@ from collection_jobs.conformance.static import (
     StaticReport,
     check_class,
 )
+from collection_jobs.conformance.static.check import methods_named
 from collection_jobs.conformance.static.checked_class import CheckedClass
 from collection_jobs.conformance.static.diagnostics import Diagnostic
 from collection_jobs.query import JobQuery
@@ -565,3 +566,15 @@ def test_an_allowed_deviation_is_shown_and_is_no_finding(tmp_path: Path) -> None
     assert save.allowed == "the old name"
     assert report.hints == ("delete has no fault: it need not be allowed",)
     assert "the old name" in str(report)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        '"list_recent" is an incompatible type: Parameter name mismatch: "limit" versus "count"',
+        'Method "list_recent" differs: base parameter is named "limit", override is named "count"',
+        "Signature of 'list_recent' lacks keyword parameter `find`",
+    ],
+)
+def test_a_parameter_that_has_the_name_of_a_method_is_no_method(message: str) -> None:
+    assert methods_named(message) == ["list_recent"]

@@ -190,9 +190,13 @@ def _speaks_of(probe: Probe, diagnostic: Diagnostic) -> list[str | None]:
     return [method] if method is not None else [*methods_named(diagnostic.message)] or [None]
 
 
+_OF_A_PARAMETER = r"(?i)(?:arguments?|mismatch:|named|parameters?|versus)\s+[\"'`]\w+[\"'`]"
+"""What a checker says of a parameter, which may have the name of a method, as ``count``."""
+
+
 def methods_named(message: str) -> list[str]:
     """Return the methods of the contract whose names a checker quotes."""
-    quoted = set(re.findall(r"[\"'`.](\w+)[\"'`]", message))
+    quoted = set(re.findall(r"[\"'`.](\w+)[\"'`]", re.sub(_OF_A_PARAMETER, "", message)))
     methods = (*contract_methods(), *methods_beyond())
     return [method.name for method in methods if method.name in quoted]
 
