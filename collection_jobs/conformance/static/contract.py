@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 from collection_jobs.conformance.spec.calls import code
 from collection_jobs.conformance.spec.capabilities import (
@@ -115,7 +115,8 @@ class ContractMethod:
 
 def _default_code(default: object) -> str:
     """Return a default as Python: of the contract's own ones, statuses have no such repr."""
-    return code(default) if isinstance(default, tuple | JobStatus) else shown(default)
+    is_of_statuses = isinstance(default, JobStatus) or type(default) is tuple
+    return code(cast("object", default)) if is_of_statuses else shown(default)
 
 
 def render(parameters: tuple[Parameter, ...], *, first: str | None = "self") -> str:
