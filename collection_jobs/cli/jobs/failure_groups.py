@@ -84,8 +84,8 @@ class FailureGroups:
 
     def __init__(self) -> None:
         """Start without a job."""
-        self.failures = 0
-        self.jobs = 0
+        self.failures: int = 0
+        self.jobs: int = 0
         self._errors: dict[tuple[bool, str], ErrorGroup] = {}
         self._symbols: dict[tuple[bool, str], SymbolGroup] = {}
 

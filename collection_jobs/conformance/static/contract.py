@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from types import FunctionType
-from typing import Any, cast
+from typing import Any
 
 from collection_jobs.conformance.spec.calls import code
 from collection_jobs.conformance.spec.capabilities import (
@@ -115,8 +115,8 @@ class ContractMethod:
 
 def _default_code(default: object) -> str:
     """Return a default as Python: of the contract's own ones, statuses have no such repr."""
-    is_of_statuses = isinstance(default, JobStatus) or type(default) is tuple
-    return code(cast("object", default)) if is_of_statuses else shown(default)
+    value = default
+    return code(value) if isinstance(default, JobStatus | tuple) else shown(default)
 
 
 def render(parameters: tuple[Parameter, ...], *, first: str | None = "self") -> str:
