@@ -67,7 +67,8 @@ class Outcomes(NamedTuple):
 
     def fields(self) -> Iterator[tuple[str, Any]]:
         """Give each field's name and its value as the entity has it."""
-        for name, value in zip(self._fields, self, strict=True):
+        values: tuple[Any, ...] = self
+        for name, value in zip(self._fields, values, strict=True):
             yield name, MappingProxyType(value) if isinstance(value, dict) else frozenset(value)
 
 
