@@ -8,6 +8,8 @@ import pytest
 
 # Each takes some ten seconds to a minute, as `pytest --durations=60` says.
 LONGEST = (
+    "test_postgres_urls.py",
+    "test_readme.py",
     "test_law_examples.py",
     "test_real_mutants.py",
     "test_verify.py",
@@ -16,10 +18,8 @@ LONGEST = (
     "test_mutants.py",
     "test_first_adapter.py",
     "test_postgres_network.py",
-    "test_postgres_urls.py",
     "test_pytest_plugin.py",
     "test_sqlite_bounds.py",
-    "test_readme.py",
     "test_beyond_mutants.py",
     "test_leasing_mutants.py",
     "test_network.py",
@@ -40,6 +40,12 @@ BEFORE_A_RELEASE = (
     "test_open_files.py::test_no_file_of_a_store_is_opened_by_a_process_that_has_it_open[sqlite",
     "test_verify.py::test_jobs_behind_a_url_are_never_touched",
     "test_verify.py::test_the_json_can_be_the_standard_output",
+    "test_reports.py::test_the_command_writes_both",
+    "test_verify.py::test_the_command_exits_with_0_when_the_repository_conforms",
+    "test_verify.py::test_the_command_finds_a_factory_beside_the_user_and_exits_with_1",
+    "test_law_examples.py::test_the_one_with_the_capabilities_beyond_the_nine_methods_keeps_",
+    "test_postgres_jobs.py::test_a_listing_by_status_passes_over_no_job_of_another_status[100000",
+    "test_real_mutants.py::test_what_a_store_can_do_and_does_not_say_is_told_and_is_no_finding",
     "test_real_mutants.py::test_an_odd_but_right_store_is_acquitted[HasAThread",
     "test_real_mutants.py::test_an_odd_but_right_store_is_acquitted[store1",
     "test_pytest_plugin.py::test_a_law_that_applies_and_went_unchecked_is_not_green",
@@ -52,11 +58,18 @@ BEFORE_A_RELEASE = (
 EVERY_SECOND = (
     "test_mutants.py::test_a_planted_bug_is_convicted_by_exactly_its_laws",
     "test_beyond_mutants.py::test_a_planted_bug_is_convicted_by_exactly_its_laws",
+    "test_beyond_mutants.py::test_a_method_that_drops_a_field_is_convicted",
+    "test_beyond_mutants.py::test_a_race_is_convicted_by_exactly_its_laws",
+    "test_data_mutants.py::test_a_planted_bug_is_convicted_by_exactly_its_laws",
     "test_interleavings.py::test_a_race_is_convicted_by_exactly_its_laws",
+    "test_large_stores.py::test_a_planted_bug_is_convicted_by_its_laws",
     "test_law_examples.py::test_a_breach_breaks_its_law_alone_and_prints_what_the_page_shows",
+    "test_law_examples.py::test_the_repository_that_all_derive_from_keeps_every_law",
     "test_network.py::test_who_waits_for_ever_or_answers_falsely_is_convicted",
     "test_not_implemented.py::test_a_method_that_always_fails_is_a_finding_and_no_crash_of_the_kit",
     "test_not_implemented.py::test_no_method_is_blamed_for_another_that_is_missing",
+    "test_real_mutants.py::test_a_planted_bug_is_convicted_by_its_laws",
+    "test_trial.py::test_a_mutant_is_convicted_of_its_laws",
 )
 
 
