@@ -373,6 +373,9 @@ def test_a_purge_counts_asks_and_deletes_what_finished_before(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("stats", "a", "--source", "x"), "name the job 'a', or select jobs by options"),
+        (("stats", "a", "--symbols"), "name the job 'a', or select jobs by options"),
+        (("watch", "a", "--status", "failed"), "name the job 'a', or select jobs by options"),
         (("purge",), "Missing option '--older-than'"),
         (("purge", "--older-than", "soon"), "'soon' is not a time"),
         (("purge", "--older-than", "1d", "--status", "failed"), "'failed' is not one of"),

@@ -13,7 +13,7 @@ from collection_jobs.cli.jobs.arguments import since
 from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
-__all__ = ["matching"]
+__all__ = ["matching", "refuse_conditions"]
 
 _OPTIONS = (
     click.option(
@@ -46,6 +46,16 @@ _OPTIONS = (
         help="Only jobs of which a symbol failed, or none did.",
     ),
 )
+
+
+def refuse_conditions(job_id: str, query: JobQuery, *others: bool) -> None:
+    """Refuse options that select jobs where one job is named: they would mean nothing.
+
+    Raises:
+        Failure: There is such an option.
+    """
+    if query != JobQuery() or any(others):
+        raise Failure(f"name the job {job_id!r}, or select jobs by options, but not both")
 
 
 def matching(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from collection_jobs.cli.jobs.group import (
     words_argument,
 )
 from collection_jobs.cli.jobs.json_output import stats_json
-from collection_jobs.cli.jobs.matching import matching
+from collection_jobs.cli.jobs.matching import matching, refuse_conditions
 from collection_jobs.cli.jobs.rows import fields_row
 from collection_jobs.cli.jobs.store import on_store
 from collection_jobs.job import CollectionJob
@@ -47,6 +47,7 @@ def stats_command(words: Sequence[str], query: JobQuery, with_symbols: bool, as_
     """
     read = read_line(words, "maybe")
     if read.job_id:
+        refuse_conditions(read.job_id, query, with_symbols)
         _show_one(read.url, read.job_id, words, as_json=as_json)
         return
 

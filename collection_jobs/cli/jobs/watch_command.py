@@ -17,7 +17,7 @@ from collection_jobs.cli.jobs.failure_feed import FailureFeed
 from collection_jobs.cli.jobs.formatting import console
 from collection_jobs.cli.jobs.group import json_option, read_line, words_argument
 from collection_jobs.cli.jobs.leases import with_leases
-from collection_jobs.cli.jobs.matching import matching
+from collection_jobs.cli.jobs.matching import matching, refuse_conditions
 from collection_jobs.cli.jobs.ordering import page_of_summaries
 from collection_jobs.cli.jobs.rates import Rates
 from collection_jobs.cli.jobs.store import existing, on_store
@@ -60,6 +60,8 @@ def watch_command(
     at first, and one more for each change.
     """
     read = read_line(words, "maybe")
+    if read.job_id:
+        refuse_conditions(read.job_id, query)
     screen = console()
     live = screen.is_terminal and not as_json
     if live:
