@@ -46,7 +46,7 @@ async def page_of_summaries(
             yield summary
         return
     found = (newest_first if order == "newest" else oldest_first)(repository, query)
-    async with aclosing(_plain(found)) as summaries:
+    async with aclosing(found) as summaries:
         at = 0
         async for summary in summaries:
             if at >= skipped:
@@ -54,11 +54,6 @@ async def page_of_summaries(
             at += 1
             if at == skipped + limit:
                 return
-
-
-async def _plain(found: AsyncIterator[JobSummary]) -> AsyncGenerator[JobSummary]:
-    async for summary in found:
-        yield summary
 
 
 async def _greatest(

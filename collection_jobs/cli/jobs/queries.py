@@ -6,7 +6,7 @@ another one the jobs are read, page by page, by the contract's nine methods.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -40,7 +40,7 @@ async def count(repository: CollectionJobRepository, query: JobQuery) -> Mapping
 
 async def oldest_first(
     repository: CollectionJobRepository, query: JobQuery
-) -> AsyncIterator[JobSummary]:
+) -> AsyncGenerator[JobSummary]:
     """Yield summaries of the jobs that match, oldest first, page by page."""
     if not isinstance(repository, FindsJobs):
         found = await _all(repository, query)
@@ -56,7 +56,7 @@ async def oldest_first(
 
 async def newest_first(
     repository: CollectionJobRepository, query: JobQuery
-) -> AsyncIterator[JobSummary]:
+) -> AsyncGenerator[JobSummary]:
     """Yield summaries of the jobs that match, newest first.
 
     The contract finds the oldest first. So the time before now is gone through backwards, in spans
@@ -88,7 +88,7 @@ async def newest_first(
 
 async def _newest_of_all(
     repository: CollectionJobRepository, query: JobQuery
-) -> AsyncIterator[JobSummary]:
+) -> AsyncGenerator[JobSummary]:
     """Look through the newest jobs of all, further back each time."""
     window, seen = PAGE, set[str]()
     while True:
@@ -128,7 +128,7 @@ async def summaries_of(
 
 async def jobs_with(
     repository: CollectionJobRepository, status: JobStatus
-) -> AsyncIterator[CollectionJob]:
+) -> AsyncGenerator[CollectionJob]:
     """Yield every job with one status, oldest first, page by page."""
     after: tuple[datetime, str] | None = None
     offset = 0
