@@ -14,7 +14,7 @@ from collection_jobs.conformance.history.sequential_spec import JobOperation
 __all__ = ["MOST_STEPS", "note", "take_notes"]
 
 MOST_STEPS = 200_000
-"""How many ways on a search looks at: some five seconds."""
+"""How many ways on a search looks at; `benchmarks/linearizability.py` shows how long that takes."""
 
 _notes: list[str] = []  # of the check under way, which may judge on a thread of its own
 
