@@ -36,8 +36,8 @@ __all__ = [
     "FIELD_NAMES",
     "MAX_FAILURES",
     "MAX_METADATA",
-    "NOBODY",
     "NOTHING",
+    "NO_SYMBOLS",
     "POSITIONS",
     "Field",
     "FieldKind",
@@ -58,7 +58,7 @@ MAX_FAILURES = 2**63 - 1
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """The mapping of a job without outcomes or without metadata."""
 
-NOBODY: frozenset[str] = frozenset()
+NO_SYMBOLS: frozenset[str] = frozenset()
 """The permanent failures of a job that has none."""
 
 _BUILT_IN: tuple[type, ...] = (frozenset, set, tuple, list)
@@ -134,8 +134,8 @@ def _check_failed(outcomes: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _check_permanent(symbols: frozenset[str]) -> frozenset[str]:
-    if symbols is NOBODY:
-        return NOBODY
+    if symbols is NO_SYMBOLS:
+        return NO_SYMBOLS
     if not issubclass(type(symbols), frozenset | set):
         raise TypeError(
             f"permanent_failures must be a frozenset of symbols, not {type_name(symbols)}: "

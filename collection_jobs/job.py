@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast, final
 
 from collection_jobs.errors import ForbiddenTransitionError, UnknownSymbolError
-from collection_jobs.fields import FIELD_NAMES, FIELDS, MAX_FAILURES, NOBODY, NOTHING, POSITIONS
+from collection_jobs.fields import FIELD_NAMES, FIELDS, MAX_FAILURES, NO_SYMBOLS, NOTHING, POSITIONS
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import (
     check_bool,
@@ -101,7 +101,7 @@ class CollectionJob:
     keys of 1 to 255 characters, compared exactly, each with a free text; read-only. Their order is
     not part of equality, and a store need not keep it.
     """
-    permanent_failures: frozenset[str] = NOBODY
+    permanent_failures: frozenset[str] = NO_SYMBOLS
     """Those of the failed symbols that no retry can mend."""
     failure_counts: Mapping[str, int] = field(default_factory=_no_candles)
     """Symbol to how often a failure of it was recorded, 1 or more, whatever else was recorded in

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
-__all__ = ['FIELDS', 'FIELD_NAMES', 'MAX_FAILURES', 'MAX_METADATA', 'NOBODY', 'NOTHING', 'POSITIONS', 'Field', 'FieldKind', 'check_metadata', 'items_of', 'members_of']
+__all__ = ['FIELDS', 'FIELD_NAMES', 'MAX_FAILURES', 'MAX_METADATA', 'NOTHING', 'NO_SYMBOLS', 'POSITIONS', 'Field', 'FieldKind', 'check_metadata', 'items_of', 'members_of']
 
 _V = TypeVar('_V')
 
@@ -15,7 +15,7 @@ MAX_FAILURES = 2 ** 63 - 1
 
 NOTHING: Mapping[str, Any]
 
-NOBODY: frozenset[str]
+NO_SYMBOLS: frozenset[str]
 
 class FieldKind(Enum):
     """What the values of a field are."""

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from collection_jobs.errors import RepositoryError
-from collection_jobs.fields import FIELD_NAMES, FIELDS, NOBODY, NOTHING, POSITIONS, FieldKind
+from collection_jobs.fields import FIELD_NAMES, FIELDS, NO_SYMBOLS, NOTHING, POSITIONS, FieldKind
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
@@ -205,7 +205,7 @@ def mapping_from(document: str | None) -> Mapping[str, Any]:
 
 
 def _names_from(document: str | None) -> frozenset[str]:
-    return NOBODY if document is None else frozenset(_from_json(document)[0])
+    return NO_SYMBOLS if document is None else frozenset(_from_json(document)[0])
 
 
 # PostgreSQL writes the first and the last instant as infinities here, too, as it was given them.

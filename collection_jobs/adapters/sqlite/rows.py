@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from collection_jobs.documents import from_micros, to_micros
-from collection_jobs.fields import FIELDS, NOBODY, NOTHING, POSITIONS, Field, FieldKind
+from collection_jobs.fields import FIELDS, NO_SYMBOLS, NOTHING, POSITIONS, Field, FieldKind
 from collection_jobs.job import CollectionJob, restore_job
 from collection_jobs.status import JobStatus
 
@@ -329,7 +329,7 @@ def job_from_document(document: list[Any]) -> CollectionJob:
     if details:
         _put_details(document, details, completed, failed)
     else:
-        document[_PERMANENT], document[_FAILURES], document[_CURSORS] = NOBODY, NOTHING, NOTHING
+        document[_PERMANENT], document[_FAILURES], document[_CURSORS] = NO_SYMBOLS, NOTHING, NOTHING
     decode_columns(document)
     document[_SYMBOLS] = in_order(positions)
     document[_COMPLETED] = MappingProxyType(completed)
@@ -383,6 +383,6 @@ def _put_details(
             if symbol in completed or not start <= cursor <= end:
                 raise ValueError("a cursor outside the range, or of a completed symbol")
             cursors[symbol] = from_micros(cursor)
-    document[_PERMANENT] = frozenset(permanent) if permanent else NOBODY
+    document[_PERMANENT] = frozenset(permanent) if permanent else NO_SYMBOLS
     document[_FAILURES] = MappingProxyType(counts) if counts else NOTHING
     document[_CURSORS] = MappingProxyType(cursors) if cursors else NOTHING
