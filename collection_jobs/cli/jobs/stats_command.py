@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 from rich.console import RenderableType
 
-from collection_jobs.cli.jobs import render, totals
+from collection_jobs.cli.jobs import render, totals, totals_view
 from collection_jobs.cli.jobs.formatting import console, has_width
 from collection_jobs.cli.jobs.group import (
     json_option,
@@ -59,11 +59,11 @@ def stats_command(words: Sequence[str], query: JobQuery, with_symbols: bool, as_
     found = on_store(read.url, count)
     screen = console()
     if as_json:
-        print_json(totals.as_json(found, with_symbols=with_symbols))
+        print_json(totals_view.as_json(found, with_symbols=with_symbols))
     elif has_width(screen):
-        screen.print(totals.view(found, screen, with_symbols=with_symbols))
+        screen.print(totals_view.table(found, screen, with_symbols=with_symbols))
     else:
-        for fields in totals.rows_of_totals(found, with_symbols=with_symbols):
+        for fields in totals_view.rows(found, with_symbols=with_symbols):
             click.echo(fields_row(fields))
 
 
