@@ -63,7 +63,7 @@ def stats_command(words: Sequence[str], query: JobQuery, with_symbols: bool, as_
     elif has_width(screen):
         screen.print(totals_view.table(found, screen, with_symbols=with_symbols))
     else:
-        for fields in totals_view.rows(found, with_symbols=with_symbols):
+        for fields in totals_view.rows_of_fields(found, with_symbols=with_symbols):
             click.echo(fields_row(fields))
 
 

@@ -15,10 +15,10 @@ from collection_jobs.cli.jobs.formatting import STATUS_STYLES
 from collection_jobs.cli.jobs.totals import Sums, Totals, sum_of_all, sum_of_status
 from collection_jobs.status import JobStatus
 
-__all__ = ["as_json", "rows", "table"]
+__all__ = ["as_json", "rows_of_fields", "table"]
 
 
-def rows(totals: Totals, *, with_symbols: bool) -> Iterator[tuple[object, ...]]:
+def rows_of_fields(totals: Totals, *, with_symbols: bool) -> Iterator[tuple[object, ...]]:
     """Yield the fields of a row for each source and status that has jobs."""
     for source, of_source in totals.items():
         for status, sums in of_source.items():
