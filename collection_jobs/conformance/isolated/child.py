@@ -129,7 +129,9 @@ def _answer(request: ExaminationRequest, teller: _Teller, status: StatusWriter) 
     from collection_jobs.conformance.selection import select_checks, without_the_rest
     from collection_jobs.conformance.static.check import signatures_of
 
-    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(request.cache)  # of the second process, too
+    if request.cache is not None:
+        # Of the second process, too.
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(request.cache)
     if request.token is not None:
         found = reproduce(
             target,

@@ -36,7 +36,7 @@ class ExaminationRequest:
         laws: The laws to examine; empty: all.
         discard: What the stores of these directories have left elsewhere is to be removed, and
             nothing else done.
-        cache: Where Hypothesis may keep its tables.
+        cache: Where Hypothesis may keep its tables; None: where it does by itself.
     """
 
     target: str | None
