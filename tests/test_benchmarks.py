@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.power.cases import LEFT_OUT, bugs, right_ones
+
 ROOT = Path(__file__).parents[1]
 METHODS = {
     *("save", "get_by_id", "delete", "list_by_status", "list_recent", "get_running_jobs"),
@@ -68,3 +70,21 @@ def test_a_former_state_is_measured_against_this_one() -> None:
     assert head.split() == ["callers", "1"]
     assert measured == METHODS
     assert lines[-1] == "nothing"
+
+
+def test_every_module_of_mutants_is_on_trial_or_is_left_out_for_a_reason() -> None:
+    tried = {case.name.partition(".")[0] for case in (*bugs(), *right_ones())}
+    modules = {path.stem for path in (ROOT / "tests" / "mutants").glob("*.py")}
+    tables = {"__init__", "origins", "race_table", "real", "table", "tried"}
+    bases = {"rows", "stores", "unleased"}
+    assert modules - tried - tables - bases == LEFT_OUT.keys()
+
+
+def test_a_bug_is_convicted_by_all_of_its_laws_or_where_chance_decides_by_one() -> None:
+    planted = list(bugs())
+    assert len({case.name for case in planted}) == len(planted)
+    for case in planted:
+        assert case.is_convicted(case.laws)
+        assert not case.is_convicted(frozenset())
+        some = frozenset(sorted(case.laws)[1:])
+        assert case.is_convicted(some) is (case.one_is_enough and bool(some))

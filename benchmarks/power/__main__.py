@@ -9,14 +9,16 @@ run that was stopped goes on where it stood.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import count, islice
+from multiprocessing import get_context
 from pathlib import Path
 
 import click
 
 from benchmarks.power.cases import Case, bugs, right_ones
 from benchmarks.power.page import page
-from benchmarks.power.trials import Kept, Trial, acquit, convict
+from benchmarks.power.trials import Kept, Trial, trial_of
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "power.md"
 
@@ -31,10 +33,14 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "power.md"
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where the trials are kept, and which of them need not be made again.",
 )
+@click.option("--workers", default=1, help="How many trials are made at a time.")
 @click.option("--write", is_flag=True, help="Write docs/power.md.")
-def main(seeds: int, right: int, only: tuple[str, ...], keep: Path, write: bool) -> None:
+def main(
+    seeds: int, right: int, only: tuple[str, ...], keep: Path, workers: int, write: bool
+) -> None:
     """Make every trial that is not kept yet, and tell of each."""
-    unknown = set(only) - {case.name for case in (*bugs(), *right_ones())}
+    cases = {case.name: case for case in (*bugs(), *right_ones())}
+    unknown = set(only) - cases.keys()
     if unknown:
         raise click.BadParameter(
             f"there is no repository {min(unknown)!r} on trial: docs/power.md names the planted"
@@ -42,19 +48,35 @@ def main(seeds: int, right: int, only: tuple[str, ...], keep: Path, write: bool)
             param_hint="--only",
         )
     kept = Kept(keep)
-    for case, seed, profile in (*_searches(seeds), *_verdicts(right)):
-        if (only and case.name not in only) or kept.has(case, seed, profile):
-            continue
-        if kept.is_settled(case):
-            continue
-        trial = convict(case, seed) if case.laws else acquit(case, seed, profile)
+    wanted = (
+        (case, seed, profile)
+        for case, seed, profile in (*_searches(seeds), *_verdicts(right))
+        if (not only or case.name in only)
+        and not kept.has(case, seed, profile)
+        and not kept.is_settled(case)
+    )
+    for trial in _made(wanted, workers):
         kept.add(trial)
-        click.echo(_told(case, trial))
+        click.echo(_told(cases[trial.case], trial))
     text = page(list(bugs()), list(right_ones()), list(kept))
     if write:
         PAGE.write_text(text)
     elif not only:
         click.echo(text)
+
+
+def _made(wanted: Iterator[tuple[Case, int, str]], workers: int) -> Iterator[Trial]:
+    """Make the trials, some at a time, each in a process that earlier ones may have used."""
+    under_way: set[Future[Trial]] = set()
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for case, seed, profile in wanted:
+            under_way.add(pool.submit(trial_of, case.name, seed, profile))
+            if len(under_way) == workers:
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                yield from (one.result() for one in done)
+        while under_way:
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            yield from (one.result() for one in done)
 
 
 def _searches(seeds: int) -> Iterator[tuple[Case, int, str]]:
@@ -73,7 +95,7 @@ def _verdicts(number: int) -> Iterator[tuple[Case, int, str]]:
 
 def _told(case: Case, trial: Trial) -> str:
     laws = {it.law for it in trial.found}
-    right = case.laws <= laws if case.laws else not laws
+    right = case.is_convicted(laws) if case.laws else not laws
     answer = ", ".join(sorted(laws)) or "nothing"
     mark = "" if right else "  <-- " + (", ".join(sorted(case.laws)) or "a false alarm")
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import cast
@@ -14,24 +15,49 @@ from collection_jobs.protocol import CollectionJobRepository
 from tests.mutants import (
     beyond,
     beyond_races,
+    data_races,
+    data_right,
+    eccentric,
+    finding,
     leasing,
     leasing_races,
     leasing_right,
+    mishandling,
+    misnaming,
+    misordering,
+    misrecording,
+    misrepresenting,
+    purging,
     race_table,
     races,
     real,
+    recording,
     sequential,
     torn,
+    tried,
 )
 from tests.mutants.right import RIGHT
 
-__all__ = ["Case", "bugs", "right_ones"]
+__all__ = ["LEFT_OUT", "Case", "bugs", "right_ones"]
+
+LEFT_OUT = {
+    "leaving": "they end or stop the process that examines them; tests watch it from outside",
+    "networked": "they need a proxy that fails; tests/conformance/test_network.py makes it",
+}
+"""The modules of mutants that are not on trial, and why."""
 
 _CALLER = ("wrong inputs", "a closed repository", "one caller")
 _EVERY = tuple(check.name for check in CHECKS)
 # Designs that keep the order of concurrent calls, and check no argument.
 _SCHEDULED = tuple(name for name in _EVERY if name not in ("wrong inputs", "a closed repository"))
-_RACES = (races, torn)  # each enters its mutants into race_table
+_RACING = ("interleavings",)
+# Those that find or count by looking at every job declare what they derive from declares.
+_HOWEVER_LARGE = tuple(name for name in _SCHEDULED if name != "growing stores")
+# Imported so that they enter their mutants into race_table, and into tried.
+_ENTERING = (
+    *(races, torn),
+    *(eccentric, mishandling, misnaming, misordering, misrecording, misrepresenting),
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +70,7 @@ class Case:
         checks: The names of the checks that look at it.
         laws: The laws that are to convict it; none: it is right.
         by_chance: Whether another seed is another search.
+        one_is_enough: Whether one of the laws convicts it: which one shows first is chance.
     """
 
     name: str
@@ -51,40 +78,50 @@ class Case:
     checks: tuple[str, ...]
     laws: frozenset[str] = frozenset()
     by_chance: bool = True
+    one_is_enough: bool = False
+
+    def is_convicted(self, found: AbstractSet[str]) -> bool:
+        """Whether these are the laws that are to convict it."""
+        return bool(self.laws & found) if self.one_is_enough else self.laws <= found
 
 
 def bugs() -> Iterator[Case]:
     """Every planted bug that the standard profile is to find."""
-    alone = {**sequential.BUGS, **beyond.BUGS, **leasing.BUGS}
-    known = {race: entry.laws for race, entry in race_table.RACES.items()}
-    for mutant, laws in alone.items():
-        yield Case(_named(mutant), _in_memory(mutant), _CALLER, laws)
-    beyond_the_nine = {**beyond_races.RACES, **leasing_races.RACES}
-    for race, laws in (*known.items(), *beyond_the_nine.items()):
-        yield Case(_named(race), _in_memory(race), ("interleavings",), laws, by_chance=False)
+    for room in (sequential, beyond, leasing, recording, finding, purging):
+        for mutant, laws in room.BUGS.items():
+            yield Case(_named(mutant), _in_memory(mutant), _CALLER, laws)
+    for table in (race_table.RACES, race_table.BEYOND_PAIRS):
+        for race, entry in table.items():
+            yield Case(_named(race), _in_memory(race), _RACING, entry.laws, by_chance=False)
+    for room in (beyond_races, leasing_races, data_races):
+        for race, laws in room.RACES.items():
+            yield Case(_named(race), _in_memory(race), _RACING, laws, by_chance=False)
     for bug in real.BUGS:
-        yield Case(_named(bug.store), _by_name(bug.store), (bug.check,), bug.laws)
+        laws, target = bug.laws or bug.also, _by_name(bug.store)
+        yield Case(_named(bug.store), target, (bug.check,), laws, one_is_enough=not bug.laws)
+    for one in tried.TRIED:
+        target = _by_name(one.store)
+        yield Case(_named(one.store), target, (one.check,), one.laws, one_is_enough=True)
 
 
 def right_ones() -> Iterator[Case]:
     """Every repository that is odd but right, and both that the project ships."""
     for store in (*sequential.ODD, *beyond.ODD, beyond.Bare, InMemoryCollectionJobRepository):
         yield Case(_named(store), _in_memory(store), _EVERY)
-    for design in RIGHT:
+    for design in (*RIGHT, *leasing_right.RIGHT):
         if design is not InMemoryCollectionJobRepository:
             yield Case(_named(design), _in_memory(design), _SCHEDULED)
-    for leased in leasing_right.RIGHT:
-        yield Case(_named(leased), _in_memory(leased), _SCHEDULED)
-    for odd in real.ODD:
+    for store in data_right.RIGHT:
+        yield Case(_named(store), _in_memory(store), _HOWEVER_LARGE)
+    for odd in (*real.ODD, *tried.RIGHT):
         yield Case(_named(odd), _by_name(odd), _EVERY)
     yield Case("SQLiteCollectionJobRepository", find_target(None), _EVERY)
 
 
 def _named(store: object) -> str:
-    """Return a name that no other has: some rooms of mutants have names that are in others, too."""
-    name = getattr(store, "__name__", "")
-    room = getattr(store, "__module__", "").rpartition(".")[2]
-    return f"{name} ({room})" if room == "torn" or room.startswith("beyond") else name
+    """Return the module and the name: several modules have mutants of one name."""
+    module = getattr(store, "__module__", "").rpartition(".")[2]
+    return f"{module}.{getattr(store, '__name__', '')}"
 
 
 def _in_memory(make: Callable[[], object]) -> Target:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks.power.cases import Case
+from benchmarks.power.cases import Case, bugs, right_ones
 from collection_jobs.conformance import Finding, Report, verify
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.running.configuration import PROFILES
 
-__all__ = ["Conviction", "Kept", "Trial", "acquit", "convict"]
+__all__ = ["Conviction", "Kept", "Trial", "trial_of"]
 
 _STANDARD = replace(PROFILES["standard"], on_disk=False)
 """As users look, but for the disk: hours of trials would measure its fsync more than the kit."""
@@ -49,7 +50,18 @@ class Trial:
     fixed: bool = False
 
 
-def convict(case: Case, seed: int) -> Trial:
+def trial_of(name: str, seed: int, profile: str) -> Trial:
+    """Make the trial of the case of this name."""
+    case = _cases()[name]
+    return _convict(case, seed) if case.laws else _acquit(case, seed, profile)
+
+
+@cache
+def _cases() -> dict[str, Case]:
+    return {case.name: case for case in (*bugs(), *right_ones())}
+
+
+def _convict(case: Case, seed: int) -> Trial:
     """Look for a bug as the standard profile does.
 
     One caller's search goes through the corners first: when they are enough, it stops there.
@@ -63,7 +75,7 @@ def convict(case: Case, seed: int) -> Trial:
     fixed = False
     for profile in profiles:
         report = verify(case.target, profile=profile, seed=seed, checks=checks)
-        if case.laws <= {finding.law for finding in report.findings}:
+        if case.is_convicted({finding.law for finding in report.findings}):
             fixed = profile.walks == 0
             break
     findings = () if report is None else report.findings
@@ -71,7 +83,7 @@ def convict(case: Case, seed: int) -> Trial:
     return replace(trial, fixed=fixed)
 
 
-def acquit(case: Case, seed: int, profile: str) -> Trial:
+def _acquit(case: Case, seed: int, profile: str) -> Trial:
     """Judge a right repository by every law.
 
     Interleavings are explored with the first seed only, where all of them are the same for any
