@@ -67,16 +67,26 @@ def main(
 
 def _made(wanted: Iterator[tuple[Case, int, str]], workers: int) -> Iterator[Trial]:
     """Make the trials, some at a time, each in a process that earlier ones may have used."""
-    under_way: set[Future[Trial]] = set()
+    under_way: dict[Future[Trial], str] = {}
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         for case, seed, profile in wanted:
-            under_way.add(pool.submit(trial_of, case.name, seed, profile))
-            if len(under_way) == workers:
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                yield from (one.result() for one in done)
+            trial = pool.submit(trial_of, case.name, seed, profile)
+            under_way[trial] = f"{case.name}, seed {seed}, {profile}"
+            if len(under_way) >= workers:
+                yield from _ended(under_way)
         while under_way:
-            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-            yield from (one.result() for one in done)
+            yield from _ended(under_way)
+
+
+def _ended(under_way: dict[Future[Trial], str]) -> Iterator[Trial]:
+    """Wait for a trial; one that failed is told of and not kept: the next run makes it again."""
+    for trial in wait(under_way, return_when=FIRST_COMPLETED).done:
+        name = under_way.pop(trial)
+        error = trial.exception()
+        if error is None:
+            yield trial.result()
+        else:
+            click.echo(f"{name}: no verdict: {error!r}")
 
 
 def _searches(seeds: int) -> Iterator[tuple[Case, int, str]]:

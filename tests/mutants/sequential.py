@@ -266,7 +266,7 @@ class KeepsFewMetadata(StoresMetadata):
         return dict(list(metadata.items())[:100])
 
 
-@breaks("SAVE-1", "SAVE-2", "DELETE-2", "RECENT-1", "STATUS-3")
+@breaks("SAVE-1", "DELETE-2", "RECENT-1")
 class EmptyMetadataBecomesNone(Memory):
     """Reads a job without metadata from a column that is NULL."""
 

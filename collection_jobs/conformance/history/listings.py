@@ -18,6 +18,7 @@ from collection_jobs.conformance.spec.listings import Listed, page_of, sort_key
 from collection_jobs.conformance.spec.model import Facts, JobState
 from collection_jobs.conformance.spec.operations import listing_of
 from collection_jobs.conformance.spec.signatures import SAVES
+from collection_jobs.conformance.spec.well_formed import is_well_formed
 
 __all__ = ["Ages", "judge_shown", "readings"]
 
@@ -61,20 +62,34 @@ class Ages:
         return possible - itself
 
 
-def judge_shown(call_event: Event, ages: Ages) -> Iterator[Violation]:
+def judge_shown(event: Event, ages: Ages) -> Iterator[Violation]:
     """Judge what a listing returned as far as no other call can excuse it.
 
     Args:
-        call_event: A listing that came back without an error.
+        event: A listing that came back without an error.
         ages: Those of its history.
     """
-    call, outcome = call_event.call, call_event.outcome
+    call, outcome = event.call, event.outcome
+    listing = listing_of(call)
+    shown: object = None if outcome is None else outcome.value
+    if not listing.is_shown(shown):
+        yield Violation(listing.law, f"{{}} {{}}; {listing.due} is due", (call, outcome))
+        return
+    try:
+        yield from _judge_jobs(event, shown, ages)
+    except TypeError:
+        spoilt = [job.id for job in shown if not is_well_formed(job)]
+        if not spoilt:
+            raise
+        text = "{} showed the job {}, of which a field has a value that no job may have"
+        yield Violation(listing.law, text, (call, spoilt[0]))
+
+
+def _judge_jobs(event: Event, jobs: Iterable[Listed], ages: Ages) -> Iterator[Violation]:
+    call = event.call
     listing = listing_of(call)
     law = listing.law
-    if outcome is None or not listing.is_shown(outcome.value):
-        yield Violation(law, f"{{}} {{}}; {listing.due} is due", (call, outcome))
-        return
-    found = [listing.facts(job) for job in outcome.value]
+    found = [listing.facts(job) for job in jobs]
     ids = [facts.id for facts in found]
     offset, limit = page_of(call)
     if len(set(ids)) < len(ids):
@@ -87,7 +102,7 @@ def judge_shown(call_event: Event, ages: Ages) -> Iterator[Violation]:
             yield Violation(law, text, (call, facts.id, Verbatim(facts.status), facts.created_at))
     if limit is not None and len(ids) > limit:
         yield Violation(listing.paging_law, "{} returned {} jobs", (call, len(ids)))
-    yield from _judge_offset(call_event, found, ages, offset)
+    yield from _judge_offset(event, found, ages, offset)
 
 
 def _judge_offset(event: Event, found: list[Facts], ages: Ages, offset: int) -> Iterator[Violation]:

@@ -67,7 +67,7 @@ def _answer(one: JobOperation) -> str:
 
 def _job(facts: Facts, revision: object) -> str:
     """Return a job with what calls change of it."""
-    parts = [f"revision {revision}", facts.status]
+    parts = [f"revision {revision}", str(facts.status)]
     if facts.error_message is not None:
         parts.append(shown(facts.error_message))
     for word, outcomes in (
@@ -78,10 +78,15 @@ def _job(facts: Facts, revision: object) -> str:
         ("cursors", facts.cursors),
     ):
         if outcomes:
-            parts.append(f"{word} {shown(dict(sorted(outcomes)))}")
+            parts.append(f"{word} {shown(dict(sorted(outcomes, key=_name)))}")
     if facts.permanent_failures:
-        parts.append(f"permanent {shown(sorted(facts.permanent_failures))}")
+        parts.append(f"permanent {shown(sorted(facts.permanent_failures, key=str))}")
     return f"the job {facts.id!a} ({', '.join(parts)})"
+
+
+def _name(item: tuple[object, object]) -> str:
+    """Return what an outcome is sorted by; an adapter may have put anything in a name's place."""
+    return str(item[0])
 
 
 def _draw_bars(operations: Sequence[JobOperation]) -> list[str]:

@@ -27,6 +27,7 @@ from collection_jobs.conformance.spec.signatures import (
     jobs_named,
     with_jobs_named,
 )
+from collection_jobs.conformance.spec.well_formed import is_well_formed
 from collection_jobs.fields import FIELD_NAMES
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
@@ -261,16 +262,20 @@ class Held:
     changes: tuple[Change, ...] = ()
 
     def resolve(self, held: Mapping[str, Kept]) -> Kept | None:
-        """Return the changed value; None where none is held or it does not permit the change."""
+        """Return the changed value; None where none is held or it does not permit the change.
+
+        An adapter may have given out what the entity would refuse, such as a job whose metadata is
+        None. That is told of the call which returned it; nobody can change it or save it again.
+        """
         job = held.get(self.name)
         if job is None:
             return None
         try:
             for change in self.changes:
                 job = change.apply(job)
-        except ValueError:
+        except Exception:  # noqa: BLE001 - what is in the fields of such a job may raise anything
             return None
-        return job
+        return job if is_well_formed(job) else None
 
     def __str__(self) -> str:
         """Return the changed job, as Python."""

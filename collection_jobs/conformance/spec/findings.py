@@ -57,9 +57,9 @@ def _said(value: object) -> str:
         return str(value)  # a value of the oracle's own: no caller knows it by its repr
     if isinstance(value, frozenset):
         # Sorted: the order of a set is another in each process, and a finding is to be the same.
-        if any(isinstance(item, str) for item in cast("frozenset[object]", value)):
+        if not all(isinstance(item, tuple) for item in cast("frozenset[object]", value)):
             return f"{{{', '.join(sorted(map(shown, cast('frozenset[object]', value))))}}}"
-        items = sorted(cast("frozenset[tuple[str, object]]", value))
+        items = sorted(cast("frozenset[tuple[str, object]]", value), key=lambda it: str(it[0]))
         if any(_is_long(item) for _, item in items):
             return f"{{{', '.join(f'{shown(name)}: {_said(item)}' for name, item in items)}}}"
         return shown(dict(items))

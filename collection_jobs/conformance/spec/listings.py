@@ -18,6 +18,7 @@ from collection_jobs.conformance.spec.queries import (
     matches,
 )
 from collection_jobs.conformance.spec.signatures import SIGNATURES, argument_of
+from collection_jobs.conformance.spec.well_formed import is_well_formed
 from collection_jobs.job import CollectionJob
 from collection_jobs.query import JobSummary
 
@@ -137,6 +138,8 @@ class Listing:
     def is_page_of(self, whole: Outcome, call: Call, outcome: Outcome) -> bool:
         """Return whether a call showed the right page of the whole that the store itself gives."""
         if not self.is_shown(whole.value) or not self.is_shown(outcome.value):
+            return False
+        if not all(map(is_well_formed, whole.value)):
             return False
         keys = [(job.created_at, job.id) for job in whole.value]
         if self.reaches is not None:

@@ -24,6 +24,7 @@ from collection_jobs.conformance.spec.operations import (
     judge_ways,
     listing_of,
 )
+from collection_jobs.conformance.spec.well_formed import has_order
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
@@ -187,7 +188,7 @@ class OracleRunner:
                 self._over = True
                 return
             job = outcome.value
-            if isinstance(job, CollectionJob) and job.id != job_id:
+            if isinstance(job, CollectionJob) and (job.id != job_id or not has_order(job)):
                 self._over = True
                 return
             if not isinstance(job, CollectionJob):

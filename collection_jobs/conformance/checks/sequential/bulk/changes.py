@@ -78,7 +78,7 @@ class Drawing:
     def changes(self, ids: Sequence[str], count: int) -> Iterator[Step]:
         """Yield so many changes of some jobs, each with a look at what came of it."""
         writes = [one for one in self.writes if one.name != "delete"]
-        for number in range(count):
+        for number in range(count if ids else 0):
             job_id = self.random.choice(ids)
             if number % 9 == 0:
                 yield from self._deletion(job_id)
@@ -134,10 +134,10 @@ class Drawing:
         yield from (Step("get_by_id", (job_id,)) for job_id in gone)
 
     def query(self) -> JobQuery:
-        """Return a query of one to three conditions, each of which some stored job meets."""
+        """Return a query of up to three conditions, each of which some stored job meets."""
         stored = [state.facts for state in self.oracle.states.values() if state.facts is not None]
         given: dict[str, Any] = {}
-        for _ in range(self.random.randint(1, 3)):
+        for _ in range(self.random.randint(1, 3) if stored else 0):
             facts = self.random.choice(stored)
             given |= self.random.choice(tuple(_conditions_met(facts)))
         return JobQuery(**given)

@@ -16,6 +16,7 @@ from collection_jobs.conformance.spec.domains import CHOSEN, SIZES, classes_of
 from collection_jobs.conformance.spec.findings import Verbatim, Violation
 from collection_jobs.conformance.spec.model import ABSENT, Facts, JobState, facts_of
 from collection_jobs.conformance.spec.operations import OPERATIONS, judge_call
+from collection_jobs.conformance.spec.well_formed import has_order
 from collection_jobs.fields import Field, FieldKind
 from collection_jobs.job import CollectionJob
 
@@ -171,7 +172,8 @@ class BulkOracle:
         state = self.states.get(job_id, ABSENT)
         job = outcome.value
         found = facts_of(job) if isinstance(job, CollectionJob) else None
-        if _listed_as(found) != _listed_as(state.facts):
+        spoilt = isinstance(job, CollectionJob) and not has_order(job)
+        if spoilt or _listed_as(found) != _listed_as(state.facts):
             self._astray.add(job_id)
             return
         if not isinstance(job, CollectionJob):

@@ -276,7 +276,7 @@ def one_status(setting: Setting) -> Iterator[Step]:
     yield from reads.listings(setting.oracle, setting.capabilities, setting.sizes.marks[-1:])
     yield from _beside_many(setting)
     # The greatest revision of all is that of a job that is gone.
-    for job_id in ("new", setting.oracle.stored[0]):
+    for job_id in ("new", *setting.oracle.stored[:1]):
         yield from _saved(example_job(job_id))
         yield Step("delete", (job_id,))
         yield from _saved(example_job(job_id))
@@ -284,7 +284,10 @@ def one_status(setting: Setting) -> Iterator[Step]:
 
 def _beside_many(setting: Setting) -> Iterator[Step]:
     """Change one job as often as there are others, which stay as they are, deleted ones too."""
-    busy, *others = setting.oracle.stored
+    stored = setting.oracle.stored
+    if not stored:
+        return  # the store gave back none of its jobs as they are
+    busy, *others = stored
     for job_id in others[:: max(1, len(others) // 20)]:
         yield Step("delete", (job_id,))
     for number in range(setting.sizes.jobs):

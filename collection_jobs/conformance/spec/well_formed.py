@@ -1,0 +1,38 @@
+"""Whether what an adapter gave out is what the entity admits: it may be built past its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from collection_jobs.fields import FIELDS, Field, FieldKind
+from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
+from collection_jobs.query import JobSummary
+
+__all__ = ["has_order", "is_well_formed"]
+
+_ORDERED = tuple(field for field in FIELDS if field.kind is FieldKind.INSTANT)
+
+
+def is_well_formed(given: CollectionJob | JobSummary | Lease) -> bool:
+    """Return whether the entity would admit each field of a job, a summary or a lease's job.
+
+    What is not so breaks the law of the call that showed it. Beyond that nobody can change or save
+    it.
+    """
+    return _are_admitted(given.job if isinstance(given, Lease) else given, FIELDS)
+
+
+def has_order(job: CollectionJob) -> bool:
+    """Return whether a job's instants are some, so that it has a place among other jobs."""
+    return _are_admitted(job, _ORDERED)
+
+
+def _are_admitted(job: CollectionJob | JobSummary, fields: Sequence[Field]) -> bool:
+    try:
+        for field in fields:
+            if not isinstance(job, JobSummary) or hasattr(job, field.name):
+                field.check(getattr(job, field.name))
+    except Exception:  # noqa: BLE001 - what is in its fields may raise anything
+        return False
+    return True

@@ -1,0 +1,78 @@
+"""What an adapter gives out may be no job at all: a finding, and never a failure of the kit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from collection_jobs import CollectionJob
+from collection_jobs.conformance import verify
+from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.running.configuration import PROFILES
+from collection_jobs.conformance.spec.calls import example_job
+from collection_jobs.conformance.spec.well_formed import has_order, is_well_formed
+from collection_jobs.fields import FIELDS, FieldKind
+from collection_jobs.query import JobSummary
+from tests.conformance.support import target_of
+from tests.mutants.bulk import put
+from tests.mutants.unleased import InMemory
+
+FEW_WALKS = replace(PROFILES["quick"], walks=4)
+NAMES = [field.name for field in FIELDS]
+RUN_EACH_TIME = ("created_at", "metadata", "status")
+# Those that look at what listings show and at what callers hold.
+ONE_CALLER = ("one caller",)
+SEVERAL = ("large stores", "interleavings", "concurrent calls", "killed workers", "growing stores")
+
+
+def spoilt(field: str, value: object) -> type[InMemory]:
+    """A repository that puts a value into a field of every third job, past the entity's checks."""
+
+    class Spoils(InMemory):
+        def __init__(self) -> None:
+            super().__init__()
+            self._puts = 0
+
+        def _put(self, job: CollectionJob) -> None:
+            self._puts += 1
+            super()._put(put(job, **{field: value}) if self._puts % 3 == 0 else job)
+
+    return Spoils
+
+
+def judged(field: str, value: object, names: tuple[str, ...]) -> Any:
+    checks = [check for check in CHECKS if check.name in names]
+    return verify(target_of(spoilt(field, value)), profile=FEW_WALKS, checks=checks)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [pytest.param(it, marks=() if it in RUN_EACH_TIME else pytest.mark.release) for it in NAMES],
+)
+def test_one_caller_is_told_of_it(field: str) -> None:
+    assert judged(field, object(), ONE_CALLER).findings
+
+
+@pytest.mark.release
+@pytest.mark.parametrize(
+    "value", [None, object(), "x", [None]], ids=["none", "any", "text", "list"]
+)
+@pytest.mark.parametrize("field", NAMES)
+def test_it_ends_no_check(field: str, value: object) -> None:
+    report = judged(field, value, ONE_CALLER + SEVERAL)
+    # These values are right in some fields.
+    kinds = {it.name: it.kind for it in FIELDS}
+    may_be_right = kinds[field] in (FieldKind.NAME, FieldKind.TEXT) or value is None
+    assert report.findings or may_be_right, (field, value)
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_it_is_told_from_a_job(field: Any) -> None:
+    job = example_job("a")
+    assert is_well_formed(job)
+    assert is_well_formed(JobSummary.from_job(job))
+    wrong = put(job, **{field.name: object()})
+    assert not is_well_formed(wrong)
+    assert has_order(wrong) is (field.kind is not FieldKind.INSTANT)
