@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent / "collection_jobs"
 STUBS = HERE / "collection_jobs-stubs"
 
-LEFT_OUT = ("__main__.py", "cli", "conformance", "pytest_plugin.py")
+LEFT_OUT = ("__main__.py", "cli", "conformance", "observability", "pytest_plugin.py")
 HOOKS_IN = ("base.py", "base_capabilities.py", "base_leases.py", "openable.py")
 """The modules whose protected methods an adapter's author overrides and calls: they are kept."""
 _WIDTH = 100

@@ -14,7 +14,8 @@ NAMED = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)", TEXT, re.MULTILINE))
 WHOLE = set(re.findall(r"^\.\. automodule:: ([\w.]+)\n   :members:", TEXT, re.MULTILINE))
 OFFERING = (
     *("", "base", "base_capabilities", "base_leases", "capabilities", "conformance", "documents"),
-    *("errors", "fields", "lease", "leasing", "openable", "opening", "protocol", "query"),
+    *("errors", "fields", "lease", "leasing", "observability", "observability.observing"),
+    *("openable", "opening", "protocol", "query"),
     *("repository", "stats", "status", "urls", "validation"),
 )
 """The modules that users import from; what they are not to use is in no ``__all__`` of these."""

@@ -42,6 +42,8 @@ ALLOWED: dict[str, set[str]] = {
         *("domain", "contract", "opening", "conformance", "cli"),
         *("typing_extensions", "hypothesis", "click", "rich", "jinja2", "platformdirs"),
     },
+    # It observes any repository, and OpenTelemetry is imported where it is asked for.
+    "observability": {"domain", "contract", "observability", "opentelemetry"},
     "__main__": {"cli"},
     "pytest_plugin": {"contract", "conformance", "pytest"},
     "top": {"domain", "contract", "adapters", "opening"},

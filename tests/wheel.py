@@ -49,6 +49,18 @@ ran = subprocess.run(["collection-jobs", "verify"], capture_output=True, text=Tr
 assert ran.returncode == 2 and "pip install 'collection-jobs[" in ran.stderr, ran
 assert "Traceback" not in ran.stderr, ran.stderr
 """
+_INSTRUMENTED = """
+import asyncio
+from collection_jobs import open_repository
+from collection_jobs.observability import instrument
+
+async def main():
+    async with open_repository("memory:") as repository:
+        instrument(repository)  # without an SDK, nothing is recorded
+        assert await repository.list_recent() == []
+
+asyncio.run(main())
+"""
 _NO_SERVER = """
 import asyncio
 from collection_jobs import RepositoryError, open_repository
@@ -91,6 +103,7 @@ TRIALS: Mapping[str, tuple[Command, ...]] = {
     ),
     "check": (("collection-jobs", "check", "jobs:Jobs"),),
     "postgres": (("python", "-c", _USE), ("python", "-c", _NO_SERVER)),
+    "otel": (("python", "-c", _INSTRUMENTED),),
 }
 """For each extra, and for none of them, what must succeed where it alone is installed."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -213,3 +214,21 @@ async def test_a_server_that_is_away_is_an_error_in_time_and_no_error_when_it_is
     with pytest.raises(RepositoryError, match="no connection"):
         async with PostgresCollectionJobRepository(f"postgresql://x@/y?host={server.data}"):
             pass
+
+
+async def test_a_lost_connection_is_logged_and_so_is_the_next(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "collection_jobs")
+    url = server.in_schema("logged")
+    async with PostgresCollectionJobRepository.from_url(url) as repository:
+        await repository.save(example_job("a"))
+        ((pid,),) = await server.fetch(SESSIONS.format("logged"))
+        await terminated(server, pid)
+        assert await repository.get_by_id("a") is not None
+        await repository.delete("a")
+    said = caplog.messages
+    assert said[0].startswith("created the tables of ")
+    assert any("was lost" in text for text in said)
+    assert any(text.startswith("connected to ") and text.endswith(" again") for text in said)
+    assert all("schema 'logged'" in text for text in said), said

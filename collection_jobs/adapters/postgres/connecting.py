@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import random
@@ -17,6 +18,7 @@ import asyncpg
 from collection_jobs.adapters.postgres.errors import (
     DRIVER_ERRORS,
     ConnectError,
+    driver_message,
     is_loss,
     is_starting,
     no_answer,
@@ -30,6 +32,7 @@ __all__ = ["Connection", "connect", "connect_with_retries", "dropped_in_time", "
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
+_LOG = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 _LONGEST_IDLE = 32_767  # seconds, as Linux takes them
 _PROBE = 1.0
@@ -65,6 +68,7 @@ async def connect_with_retries(
             patient = is_loss(error) if refused else is_starting(error)
             if not patient or loop.time() + pause > deadline:
                 raise
+            _LOG.info("connecting to %s again: %s", settings.name, driver_message(error))
         # Of random length, so that those who wait do not come back in step.
         await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - not for secrets
         pause = min(2 * pause, _LONGEST_PAUSE)

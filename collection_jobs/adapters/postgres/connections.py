@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -12,13 +13,15 @@ from collection_jobs.adapters.postgres.connecting import (
     is_ready,
     set_up,
 )
-from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
+from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS, driver_message
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.schema import prepare_schema
 from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.errors import RepositoryError
 
 __all__ = ["Connections"]
+
+_LOG = logging.getLogger(__name__)
 
 
 class Connections:
@@ -48,6 +51,7 @@ class Connections:
         self._growth: asyncio.Task[None] | None = None
         self._settling: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._has_lost = False  # since the last one was opened
 
     async def open(self) -> None:
         """Open the first connection, and see to the schema.
@@ -74,18 +78,23 @@ class Connections:
             pooled = self._idle.pop()
             if not pooled.is_lost:
                 return pooled
-            self._count -= 1
+            self._lose()
+            _LOG.info("a connection to %s was lost while it was idle", self._settings.name)
         return None
 
     def put(self, pooled: PooledConnection) -> None:
         """Put back a connection that was taken and is at rest, or lost."""
         if pooled.is_lost:
-            self._count -= 1
+            self._lose()
         elif self._closed:
             pooled.terminate()
             self._count -= 1
         else:
             self._idle.append(pooled)
+
+    def _lose(self) -> None:
+        self._count -= 1
+        self._has_lost = True
 
     def forget_statements(self) -> None:
         """Let the idle connections prepare their statements anew."""
@@ -123,10 +132,14 @@ class Connections:
             self._count -= 1
             if not isinstance(error, (*DRIVER_ERRORS, RepositoryError)):
                 raise
+            _LOG.warning("no connection to %s: %s", self._settings.name, driver_message(error))
             if not self._count:
                 self._none_left(error)
         else:
             self._growth = None
+            if self._has_lost:
+                self._has_lost = False
+                _LOG.info("connected to %s again", self._settings.name)
             self.put(PooledConnection(connection, self._settings))
             self._freed()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import math
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from contextlib import suppress
@@ -19,6 +20,7 @@ from collection_jobs.adapters.postgres.connections import Connections
 from collection_jobs.adapters.postgres.deadlines import Deadlines
 from collection_jobs.adapters.postgres.errors import (
     DRIVER_ERRORS,
+    driver_message,
     maybe_done,
     not_sent,
     postgres_error,
@@ -40,6 +42,8 @@ from collection_jobs.adapters.postgres.write import (
 from collection_jobs.owner import Owner
 
 __all__ = ["PostgresEngine"]
+
+_LOG = logging.getLogger(__name__)
 
 
 class PostgresEngine:
@@ -290,6 +294,7 @@ class PostgresEngine:
             now = self._deadlines.now() if failure.permits(read.attempts) else math.inf
             read.fail(lambda: postgres_error(failure.error, self._settings), now)
             if read.callers:
+                _log_repeat(1, failure.error, self._settings)
                 self._reads.put_back([read])
                 self._deadlines.watch(read.deadline)
 
@@ -346,6 +351,7 @@ class PostgresEngine:
                     write.go_alone()
             permitted = failure.permits(batch[0].attempts, together=len(batch) > 1)
             again = batch if permitted else []
+            _log_repeat(len(again), failure.error, self._settings)
         self._repeat(batch, again, failure.error)
 
     def _repeat(self, batch: list[AnyWrite], again: list[AnyWrite], error: Exception) -> None:
@@ -384,6 +390,11 @@ class PostgresEngine:
             for read in batch:
                 read.fail(error)
         self._rest()
+
+
+def _log_repeat(calls: int, error: Exception, settings: PostgresSettings) -> None:
+    if calls:
+        _LOG.info("repeating %d call(s) on %s: %s", calls, settings.name, driver_message(error))
 
 
 def _fail_reads(batch: list[Read], error: Exception) -> None:

@@ -10,6 +10,7 @@ from collection_jobs.errors import RepositoryClosedError, RepositoryError
 __all__ = [
     "DRIVER_ERRORS",
     "ConnectError",
+    "driver_message",
     "is_cancelled",
     "is_conflict",
     "is_locked",
@@ -115,14 +116,16 @@ def postgres_error(error: Exception, settings: PostgresSettings) -> Exception:
         text = (
             "a prepared statement was lost or created by another session; behind a pooler that"
             " shares"
-            f" sessions among transactions set statement_cache=0 ({_said(error)})"
+            f" sessions among transactions set statement_cache=0 ({driver_message(error)})"
         )
     elif code in _GONE:
-        text = f"the tables of the repository are gone or of another version ({_said(error)})"
+        text = (
+            f"the tables of the repository are gone or of another version ({driver_message(error)})"
+        )
     elif is_loss(error):
-        text = f"no connection to PostgreSQL ({_said(error)})"
+        text = f"no connection to PostgreSQL ({driver_message(error)})"
     else:
-        text = f"PostgreSQL failed ({_said(error)})"
+        text = f"PostgreSQL failed ({driver_message(error)})"
     return _caused(f"{text}: {settings.name}", error)
 
 
@@ -143,7 +146,7 @@ def maybe_done(error: BaseException, settings: PostgresSettings) -> RepositoryEr
     """Return the error of a write that was sent, and whose answer was lost with the connection."""
     return _caused(
         "the connection was lost before PostgreSQL answered, so the call may have happened or not"
-        f" ({_said(error)}): {settings.name}",
+        f" ({driver_message(error)}): {settings.name}",
         error,
     )
 
@@ -170,5 +173,6 @@ def _code(error: BaseException) -> str | None:
     return getattr(error, "sqlstate", None)
 
 
-def _said(error: BaseException) -> str:
+def driver_message(error: BaseException) -> str:
+    """Return what an error says first: the lines after it may show the rows of a statement."""
     return str(error).partition("\n")[0].rstrip(".") or type(error).__name__

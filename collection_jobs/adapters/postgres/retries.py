@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
 from collection_jobs.adapters.postgres.errors import (
+    driver_message,
     is_cancelled,
     is_conflict,
     is_locked,
@@ -16,6 +19,7 @@ from collection_jobs.adapters.postgres.settings import PostgresSettings
 
 __all__ = ["StatementFailure"]
 
+_LOG = logging.getLogger(__name__)
 _MOST_ATTEMPTS = 20
 """How often a call is repeated that was rolled back for another's sake, or lost its connection."""
 _MOST_PREPARATIONS = 3
@@ -42,6 +46,8 @@ class StatementFailure:
         if is_loss(error):
             pooled.terminate()
         lost = pooled.is_lost
+        if lost:
+            _LOG.warning("a connection to %s was lost: %s", settings.name, driver_message(error))
         self.is_in_doubt: bool = lost and pooled.sent and not is_unsent(error)
         self.is_outdated: bool = not lost and is_outdated(error)
         self.is_locked: bool = not lost and is_locked(error)

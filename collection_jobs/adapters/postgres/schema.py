@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import asyncpg
 
 from collection_jobs.adapters.postgres.identifiers import in_schema, quoted
@@ -12,6 +14,7 @@ from collection_jobs.errors import RepositoryError
 
 __all__ = ["drop_schema", "if_current", "prepare_schema"]
 
+_LOG = logging.getLogger(__name__)
 _TABLES = ("jobs", "outcomes", "revisions")
 _VERSION = "collection_jobs_version"
 # Whoever creates or migrates holds this lock of the database: some number that is ours.
@@ -61,6 +64,11 @@ async def prepare_schema(
         f"UPDATE {_version_table(settings)} SET version = {POSTGRES_SCHEMA_VERSION}"  # noqa: S608 - a quoted name
     )
     await connection.execute("COMMIT")
+    if not found:
+        _LOG.info("created the tables of %s", settings.name)
+    elif found != POSTGRES_SCHEMA_VERSION:  # another process may have migrated them meanwhile
+        known = POSTGRES_SCHEMA_VERSION
+        _LOG.info("migrated %s from version %d of its tables to %d", settings.name, found, known)
 
 
 async def drop_schema(connection: asyncpg.Connection[asyncpg.Record], schema: str) -> None:

@@ -167,9 +167,7 @@ class GroupCommit:
         try:
             self._execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:  # mostly, another process has the lock
-            retry_while_locked(
-                self._settings.busy_timeout, lambda: self._execute("BEGIN IMMEDIATE")
-            )
+            retry_while_locked(self._settings, lambda: self._execute("BEGIN IMMEDIATE"))
 
     def _check_files(self, writes: Sequence[Write]) -> None:
         """Acknowledge nothing that was written to a file which nobody will open again.

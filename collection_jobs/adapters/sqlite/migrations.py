@@ -7,6 +7,7 @@ change of the code alters what an old release has written: a changed schema is a
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ __all__ = ["OBSTACLES", "STEPS", "Obstacle", "migrate", "take_steps"]
 #
 # A change makes a revision greater by one, and a new job begins above every revision that a deleted
 # job ever had: so no revision comes back for an id, and only deletions write to `store`.
+_LOG = logging.getLogger(__name__)
+
 _VERSION_1 = (
     """
     CREATE TABLE jobs (
@@ -393,10 +396,13 @@ def migrate(connection: sqlite3.Connection, path: str, known: int) -> None:
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
         connection.execute("BEGIN IMMEDIATE")
-        take_steps(connection, path, _check(connection, path, known), known)
+        former = _check(connection, path, known)
+        take_steps(connection, path, former, known)
         if connection.execute("PRAGMA foreign_key_check").fetchall():
             raise RepositoryError(f"{path!r} has outcomes of jobs that do not exist")
         connection.execute("COMMIT")
+        if former != known:  # another process may have taken the steps meanwhile
+            _LOG.info("migrated %r from version %d of its tables to %d", path, former, known)
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

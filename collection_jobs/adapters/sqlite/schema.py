@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import sqlite3
 import time
@@ -25,6 +26,8 @@ __all__ = [
 SQLITE_SCHEMA_VERSION = len(STEPS)
 FIRST_INSTANT = -62_135_596_800_000_000
 """The year 1 in microseconds since 1970: the least that a timestamp can be."""
+_LOG = logging.getLogger(__name__)
+_WORTH_TELLING = 1.0  # seconds of waiting for a lock
 _OLDEST_SQLITE = (3, 38, 0)  # STRICT tables came with 3.37, the operator ->> with 3.38
 _USUAL_CACHE_KIB = 2_000  # SQLite's own
 # Caps what a WAL that once had to grow keeps on disk after it was copied into the database.
@@ -58,7 +61,7 @@ def connect_to_write(
     try:
 
         def when_unlocked(step: Callable[[], _T]) -> _T:
-            return retry_while_locked(settings.busy_timeout, step, given_up)
+            return retry_while_locked(settings, step, given_up)
 
         when_unlocked(lambda: _create(connection, settings.path))
         # Another process may be migrating, or turning the WAL on, alone with it.
@@ -85,13 +88,20 @@ def connect_to_read(
 
 
 def retry_while_locked(
-    seconds: float, step: Callable[[], _T], given_up: Callable[[], bool] = lambda: False
+    settings: SQLiteSettings,
+    step: Callable[[], _T],
+    given_up: Callable[[], bool] = lambda: False,
 ) -> _T:
     """Repeat a step that finds the file locked, until it does not or the time is up."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
+    deadline = began + settings.busy_timeout
     while True:
         try:
-            return step()
+            done = step()
+            waited = time.monotonic() - began
+            if waited > _WORTH_TELLING:
+                _LOG.info("waited %.3f s for another's lock of %r", waited, settings.path)
+            return done
         except sqlite3.OperationalError as error:
             locked = primary_code(error) == sqlite3.SQLITE_BUSY
             if not locked or time.monotonic() >= deadline or given_up():
@@ -127,7 +137,8 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
             if _pragma(connection, "schema_version"):
                 raise foreign(path)
             take_steps(connection, path, 0, SQLITE_SCHEMA_VERSION)
-        connection.execute("COMMIT")
+            connection.execute("COMMIT")
+            _LOG.info("created the tables of %r", path)
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
