@@ -51,7 +51,7 @@ class _CannotRun(click.ClickException):
 
 
 @click.command("check")
-@click.argument("target", metavar="MODULE:CLASS", required=False)
+@click.argument("target", required=False)
 @click.option(
     "--checker",
     "asked",
@@ -100,9 +100,12 @@ def check_command(
 ) -> None:
     """Check the signatures of an adapter without running it.
 
-    MODULE:CLASS is imported as Python would import it from the current directory, as in
-    shop.jobs:RedisJobs. mypy and every --checker check it; what they cannot see (different
-    defaults, decorators that hide a method, Any) is found by inspecting the class.
+    TARGET is module:Class, imported as Python would import it from the current directory, as in
+    shop.jobs:RedisJobs. It may also be what verify takes: module:factory, of a function whose
+    annotation says what it returns, or a repository URL, which is not opened.
+
+    mypy and every --checker check it; what they cannot see (different defaults, decorators that
+    hide a method, Any) is found by inspecting the class.
 
     Exits with 0 (conforms), 1 (findings), 2 (could not run) or 3 (incomplete: no finding, but a
     type checker gave no verdict).

@@ -126,9 +126,10 @@ def verify_command(
 
     TARGET is a repository URL (memory:, sqlite:///jobs.db, postgresql://host/db) or
     module:attribute, where the attribute is a factory: it takes an empty directory (a pathlib.Path)
-    and returns an async context manager that gives the repository. Without TARGET, an SQLite file
-    is verified. Jobs at a URL are never touched: new stores of the same engine are created next to
-    it, and removed afterwards.
+    and returns an async context manager that gives the repository. The class of an adapter is one,
+    if a directory, or nothing, is all that it takes. Without TARGET, an SQLite file is verified.
+    Jobs at a URL are never touched: new stores of the same engine are created next to it, and
+    removed afterwards.
 
     With --law or --check, only parts are examined, and the verdict is incomplete unless a law is
     broken.

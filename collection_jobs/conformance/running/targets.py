@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
+from inspect import Parameter, signature
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, cast
@@ -134,7 +136,7 @@ def _url_target(url: str) -> Target:
         scheme_name(url)
     except ValueError as error:
         raise TargetError(
-            f"{shown_to_user!r} is not a target: {error}, or module:factory"
+            f"{shown_to_user!r} is not a target: {error}, or module:factory{_hint(url)}"
         ) from None
     try:
         scheme = scheme_of(url)
@@ -156,6 +158,16 @@ def _url_target(url: str) -> Target:
 
     proxied = None if stores.network is None else _proxied(scheme, stores, stores.network)
     return Target(shown_to_user, factory, stores.parent, url, stores.discard, proxied)
+
+
+def _hint(text: str) -> str:
+    """Return what somebody may have meant who named a module alone, or with a dot."""
+    if not all(map(str.isidentifier, text.split("."))):
+        return ""
+    module, _, attribute = text.rpartition(".")
+    if not module and find_spec(text) is None:
+        return ""
+    return f"; did you mean {f'{module}:{attribute}' if module else f'{text}:open_store'}?"
 
 
 def _proxied(scheme: Scheme, stores: ScratchStores, network: Network) -> Proxied:
@@ -192,7 +204,37 @@ def _factory_target(name: str, module_name: str, attribute: str) -> Target:
     if isinstance(factory, type) and hasattr(factory, "open_repository"):
         # A test class, such as one derived from RepositoryConformance.
         factory = cast("Any", factory)().open_repository
-    return Target(name, cast("Factory", factory), spec=name, proxied=_proxied_by(factory, name))
+    opens = _factory_of(cast("Callable[..., Any]", factory), name)
+    return Target(name, opens, spec=name, proxied=_proxied_by(factory, name))
+
+
+def _factory_of(named: Callable[..., Any], name: str) -> Factory:
+    """Return what opens a store in a directory: a function of it, or a class that is made with it.
+
+    A class that takes nothing can have its store only in itself. A function that takes nothing is
+    refused: it may open a store that somebody has, and not a new one.
+    """
+    try:
+        parameters = signature(named).parameters.values()
+    except (TypeError, ValueError):  # a callable of C that does not say what it takes
+        return cast("Factory", named)
+    by_position = [one for one in parameters if one.kind not in (one.KEYWORD_ONLY, one.VAR_KEYWORD)]
+    needed = [one.name for one in parameters if _is_needed(one)]
+    if not by_position and not needed and isinstance(named, type):
+        return lambda directory: named()
+    if by_position and len(needed) <= 1 and needed in ([], [by_position[0].name]):
+        return cast("Factory", named)
+    what = f"takes {', '.join(needed)}" if needed else "takes no directory"
+    made = f"{name.partition(':')[2]}({', '.join(needed)})"
+    raise TargetError(
+        f"{name!r} {what}, and the kit has a directory for each store, nothing else: name a"
+        f" function such as def open_store(directory): return {made}"
+    )
+
+
+def _is_needed(parameter: Parameter) -> bool:
+    various = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return parameter.default is parameter.empty and not various
 
 
 def _proxied_by(factory: object, name: str) -> Proxied | None:

@@ -7,12 +7,16 @@ import inspect
 import re
 import sys
 import traceback
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
-from collection_jobs.urls import shown_url
+from collection_jobs.opening import open_repository, without_secrets
+from collection_jobs.protocol import CollectionJobRepository
+from collection_jobs.urls import scheme_of_url, shown_url
 from collection_jobs.validation import shown
 
 __all__ = ["CheckedClass", "CheckedClassError", "load_class"]
@@ -72,7 +76,11 @@ class CheckedClass:
 
 
 def load_class(name: str) -> CheckedClass:
-    """Import the class that ``module:Class`` names.
+    """Find the class that a name stands for.
+
+    Args:
+        name: ``module:Class``; ``module:function`` of a function whose annotation says which class
+            it returns, be it in a context manager; or the URL of a repository, which is not opened.
 
     Raises:
         CheckedClassError: The name leads nowhere, or to something that is no class.
@@ -80,17 +88,52 @@ def load_class(name: str) -> CheckedClass:
     module_name, colon, qualname = name.partition(":")
     parts = f"{module_name}.{qualname}".split(".")
     if not colon or not all(map(str.isidentifier, parts)):  # it may be a URL
-        raise CheckedClassError(
-            f"a class is named module:Class, as in shop.jobs:RedisJobs: {_shown_name(name)!r}"
-        )
+        return _class_of_url(name)
     found = _import(module_name, name)
     for part in qualname.split("."):
         if not hasattr(found, part):
             raise CheckedClassError(_no_attribute(found, part, module_name))
         found = getattr(found, part)
+    if inspect.isroutine(found):
+        return CheckedClass.of(_returned_class(found, name))
     if not inspect.isclass(found):
         raise CheckedClassError(f"{name} is not a class but {_kind_of(found)}: {shown(found)}")
     return CheckedClass(found, module_name, qualname)
+
+
+def _class_of_url(url: str) -> CheckedClass:
+    """Return the class of the repository that a URL names, without opening it."""
+    named = f"a class is named module:Class, as in shop.jobs:RedisJobs: {_shown_name(url)!r}"
+    if scheme_of_url(url) is None:
+        raise CheckedClassError(named)
+    try:
+        opening = open_repository(url)
+    except (ValueError, ImportError) as error:
+        raise CheckedClassError(f"{named} ({without_secrets(str(error), url)})") from None
+    if not hasattr(opening, "get_by_id"):
+        raise CheckedClassError(f"{named} (it does not show its class until it is opened)")
+    return CheckedClass.of(type(opening))
+
+
+def _returned_class(factory: Callable[..., object], name: str) -> type[Any]:
+    """Return the class that a function gives, by its annotation."""
+    try:
+        returned = get_type_hints(inspect.unwrap(factory)).get("return")
+    except Exception:  # noqa: BLE001 - an annotation is any expression, and its names may be missing
+        returned = None
+    inner = get_args(returned)
+    if inner and get_origin(returned) in _GIVING:
+        returned = inner[0]
+    if not inspect.isclass(returned) or returned in (CollectionJobRepository, object):
+        raise CheckedClassError(
+            f"{name} is a function, and its annotation does not say which class it returns:"
+            " annotate it, or name the class, as in module:Class"
+        )
+    return returned
+
+
+_GIVING = (AsyncIterator, AsyncGenerator, AbstractAsyncContextManager)
+"""What a function is annotated with that gives a repository in an ``async with`` block."""
 
 
 def _shown_name(name: str) -> str:
