@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import click
 from typing_extensions import override
 
 from collection_jobs.cli.failure import Failure, without_urls_in_errors
+from collection_jobs.urls import scheme_of_url
 
 __all__ = ["COMMANDS", "app"]
 
@@ -112,6 +114,18 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with without_urls_in_errors(ctx.meta[_WORDS]):
             return super().invoke(ctx)
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
+        if word not in COMMANDS and scheme_of_url(word) is not None:
+            ctx.fail("a URL follows a command, as in: collection-jobs jobs URL")
+        near = get_close_matches(word, COMMANDS, n=1)
+        if word not in COMMANDS and near:
+            ctx.fail(f"No such command {word!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 
 from collection_jobs.cli.app import COMMANDS, app
 from tests.cli.support import fill, one_of_each
+from tests.conformance.support import command
 
 VERIFY = "pip install 'collection-jobs[verify]'"
 
@@ -122,3 +123,19 @@ def test_the_extras_bring_what_the_commands_demand() -> None:
     for entry in COMMANDS.values():
         assert set(entry.needs) <= extras[entry.extra] | extras["cli"]
     assert app.name == "app"
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("job", "No such command 'job'. Did you mean 'jobs'?"),
+        ("memory:", "a URL follows a command, as in: collection-jobs jobs URL"),
+        ("postgresql://user:hidden@host/db", "a URL follows a command, as in:"),
+        ("unheard-of", "No such command 'unheard-of'."),
+    ],
+)
+def test_a_word_that_is_no_command_is_answered(word: str, said: str) -> None:
+    ran = command(word, "list")
+    assert ran.returncode == 2
+    assert said in ran.stderr
+    assert "hidden" not in ran.stderr

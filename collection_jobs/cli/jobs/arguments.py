@@ -7,7 +7,9 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import click
 
@@ -65,6 +67,8 @@ def read_words(words: Sequence[str], command: str, job: str, commands: Sequence[
         raise Failure(f"which jobs? Name them, or use --all: {_EXAMPLES[job]}".format(command))
     url = urls[0]
     if scheme_of_url(url) is None:
+        if any(map(looks_like_url, ids)):
+            raise Failure(f"put the URL first: {form}")
         raise Failure(_no_url(url, commands))
     return Words(url, tuple(dict.fromkeys(ids)))
 
@@ -99,11 +103,14 @@ def _parted(words: Sequence[str], job: str, usual: str) -> tuple[list[str], list
 def _too_many(words: Sequence[str], form: str, commands: Sequence[str]) -> str:
     late = next((word for word in words[1:] if word in commands), None)
     if late is not None and looks_like_url(words[0]):
-        return f"put the command first: collection-jobs jobs {late} URL ID"
+        more = " ID" if len(words) > 2 else ""
+        return f"put the command first: collection-jobs jobs {late} URL{more}"
     return f"too many arguments: {form}"
 
 
 def _no_url(word: str, commands: Sequence[str]) -> str:
+    if Path(word).is_file():
+        return f"{escaped(word)!r} is a file; its URL is sqlite:///{escaped(quote(word))}"
     # What is no word of a shell might be a URL without its scheme, with a password in it.
     shown = repr(word) if re.fullmatch(r"[\w.-]{1,40}", word) else "the argument"
     near = get_close_matches(word, commands, n=1)
