@@ -155,6 +155,30 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session
+def release(session: nox.Session) -> None:
+    """Build what a release consists of into dist/, check it, and try each part by itself."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "wheel", "release"))
+    dist = Path("dist")
+    for old in dist.glob("collection_jobs*"):
+        old.unlink()
+    for source in (".", "stubs"):
+        session.run("python", "-m", "build", f"--outdir={dist}", source, silent=True)
+    built = sorted(map(str, dist.glob("collection_jobs*")))
+    session.run("twine", "check", "--strict", *built)
+    wheels = [path for path in built if path.endswith(".whl")]
+    session.run("check-wheel-contents", *wheels)
+    for path in built:
+        stubs = "stubs" in path
+        part = "stubs" if stubs else "sdist" if path.endswith(".gz") else "wheel"
+        python = _environment(session, part, Path(path))
+        program = ["tests/typing/without_runtime.py"] if stubs else ["-c", "import collection_jobs"]
+        session.run(python, *program, external=True)
+    (wheel,) = (path for path in wheels if "stubs" not in path)
+    session.run("python", "-m", "tests.wheel", wheel)
+    session.run("python", "-m", "tests.newcomer", wheel)
+
+
+@nox.session
 def house(session: nox.Session) -> None:
     """Count modules and functions, and compare the sizes with the goals."""
     session.install("-e", ".")

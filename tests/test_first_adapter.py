@@ -14,18 +14,13 @@ import pytest
 
 from collection_jobs.cli.new_adapter import steps
 from collection_jobs.conformance import LAWS
-from tests.tutorial import MODULE, PAGE, PROJECT, edited, followed
+from tests.tutorial import MODULE, PAGE, PROJECT, comparable, edited, followed
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     here = tmp_path_factory.mktemp("tutorial")
     return followed(PAGE.read_text(), here), here / PROJECT
-
-
-def comparable(text: str) -> str:
-    """The page without the seconds that its commands took, and without mypy's version."""
-    return re.sub(r"(?<=mypy )[\d.]+|[\d.]+(?= ?s\b)", "#", text)
 
 
 def test_every_block_does_what_the_page_shows(page: tuple[str, Path]) -> None:

@@ -16,8 +16,14 @@ PROJECT, MODULE = "dict-jobs", "dict_jobs"
 _BLOCK = re.compile(r"```(python|console)\n(.*?)```", re.DOTALL)
 
 
-def followed(text: str, here: Path) -> str:
-    """The page with what its commands print now; the project is left in a directory."""
+def followed(text: str, here: Path, python: str = sys.executable) -> str:
+    """The page with what its commands print now; the project is left in a directory.
+
+    Args:
+        text: The page.
+        here: The directory that the reader is in.
+        python: The interpreter of the reader's environment.
+    """
 
     def follow(match: re.Match[str]) -> str:
         language, block = match.groups()
@@ -26,7 +32,7 @@ def followed(text: str, here: Path) -> str:
             source.write_text(edited(source.read_text(), block))
             return match[0]
         command = block.partition("\n")[0].removeprefix("$ ")
-        return f"```console\n$ {command}\n{_run(here, command)}```"
+        return f"```console\n$ {command}\n{_run(here, command, python)}```"
 
     return _BLOCK.sub(follow, text)
 
@@ -82,12 +88,12 @@ def _sorted_imports(source: str) -> str:
     return done.stdout
 
 
-def _run(here: Path, command: str) -> str:
+def _run(here: Path, command: str, python: str) -> str:
     project = here / PROJECT
     program, *arguments = command.split()
     module = {"pytest": "pytest", "collection-jobs": "collection_jobs"}[program]
     ran = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+        [python, "-m", module, *arguments],
         cwd=project if project.exists() else here,
         # pytest-asyncio, which the project does not need, warns where it is installed all the same.
         env=of_a_reader(PYTHONWARNINGS="ignore"),
@@ -98,6 +104,11 @@ def _run(here: Path, command: str) -> str:
     if "Traceback" in ran.stderr:
         raise AssertionError(ran.stderr)
     return "".join(f"{line.rstrip()}\n" for line in ran.stdout.splitlines())
+
+
+def comparable(text: str) -> str:
+    """The page without the seconds that its commands took, and without mypy's version."""
+    return re.sub(r"(?<=mypy )[\d.]+|[\d.]+(?= ?s\b)", "#", text)
 
 
 if __name__ == "__main__":

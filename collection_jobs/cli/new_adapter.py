@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import shutil
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collection_jobs.base import CheckedRepository
 from collection_jobs.cli.failure import Failure
+from collection_jobs.cli.installed_from import Requirement, requirement_from
 from collection_jobs.cli.names import Names, find_names
 from collection_jobs.conformance.spec.capabilities import PROTOCOLS
 from collection_jobs.conformance.spec.laws import LAWS
@@ -63,7 +63,14 @@ _FILES = {
     help="What to derive from: CheckedRepository, which checks arguments and translates errors, so"
     " that seven hooks are left to write; or ICollectionJobRepository, whose nine methods are.",
 )
-def new_adapter_command(name: str, base: Base) -> None:
+@click.option(
+    "--from",
+    "place",
+    metavar="PLACE",
+    help="Where the project installs collection-jobs from: a directory, a wheel, a URL, or 'index',"
+    " a package index. By default, where the running one was installed from.",
+)
+def new_adapter_command(name: str, base: Base, place: str | None) -> None:
     """Create an adapter project with a failing test for each law.
 
     NAME is the name of the package, as in redis-jobs, and of the directory that is created in the
@@ -76,8 +83,12 @@ def new_adapter_command(name: str, base: Base) -> None:
         names = find_names(name)
     except ValueError as error:
         raise Failure(str(error)) from error
+    try:
+        requirement = requirement_from(place)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--from") from error
     folder = Path(names.distribution)
-    _write_project(folder, names, base)
+    _write_project(folder, names, base, requirement)
     click.echo(f"Created {folder}/: a repository in {names.module}/, and a test for each law.")
     click.echo("Next:")
     click.echo(f"    cd {folder}")
@@ -86,7 +97,7 @@ def new_adapter_command(name: str, base: Base) -> None:
     click.echo("The tests say what to write first; README.md explains all the steps.")
 
 
-def _write_project(folder: Path, names: Names, base: Base) -> None:
+def _write_project(folder: Path, names: Names, base: Base, requirement: Requirement) -> None:
     """Write the project into a folder that is not there yet.
 
     Raises:
@@ -101,7 +112,7 @@ def _write_project(folder: Path, names: Names, base: Base) -> None:
     except OSError as error:
         raise Failure(f"{str(folder)!r} cannot be created here: {error.strerror}") from error
     try:
-        for path, text in _rendered(names, base):
+        for path, text in _rendered(names, base, requirement):
             target = folder / path
             target.parent.mkdir(exist_ok=True)
             target.write_text(text, encoding="utf-8")
@@ -110,7 +121,7 @@ def _write_project(folder: Path, names: Names, base: Base) -> None:
         raise Failure(f"{str(folder)!r} cannot be written: {error.strerror}") from error
 
 
-def _rendered(names: Names, base: Base) -> Iterator[tuple[str, str]]:
+def _rendered(names: Names, base: Base, requirement: Requirement) -> Iterator[tuple[str, str]]:
     templates = Environment(
         loader=PackageLoader("collection_jobs", "cli/adapter_project"),
         autoescape=False,  # noqa: S701 - these are programs and plain text, and names are checked
@@ -122,7 +133,7 @@ def _rendered(names: Names, base: Base) -> Iterator[tuple[str, str]]:
     for path, template in _FILES.items():
         text = templates.get_template(template).render(
             names=names,
-            version=version("collection-jobs"),
+            requirement=requirement,
             base=base,
             base_class=BASES[base].__name__,
             methods=methods_of(base),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import json
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
+from importlib.metadata import distribution, version
 from pathlib import Path
 from types import ModuleType
 
@@ -298,7 +301,59 @@ def test_a_project_that_cannot_be_written_whole_is_not_left_in_part(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_wheel_writes_the_same_project(project: Path, tmp_path: Path) -> None:
+def requirements(project: Path) -> list[str]:
+    metadata = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    return [metadata["dependencies"][0], metadata["optional-dependencies"]["dev"][0]]
+
+
+def test_the_project_installs_the_kit_from_where_it_came(project: Path) -> None:
+    noted = distribution("collection-jobs").read_text("direct_url.json")
+    assert noted is not None, "the tests run on an installed checkout"
+    url = json.loads(noted)["url"]
+    assert requirements(project) == [
+        f"collection-jobs @ {url}",
+        f"collection-jobs[check] @ {url}",
+    ]
+    hatch = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["hatch"]
+    assert hatch["metadata"] == {"allow-direct-references": True}
+
+
+@pytest.mark.parametrize(
+    ("place", "required"),
+    [
+        ("index", [f"collection-jobs>={version('collection-jobs')}"]),
+        (ROOT.as_posix(), [f"collection-jobs @ {ROOT.as_uri()}"]),
+        ("git+https://code.example/jobs", ["collection-jobs @ git+https://code.example/jobs"]),
+        ("a kit.whl", ["collection-jobs @ {here}/a%20kit.whl"]),
+    ],
+)
+def test_another_place_may_be_named(
+    place: str, required: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a kit.whl").touch()
+    assert new_adapter("shop-jobs", "--from", place).exit_code == 0
+    plain = [line.format(here=tmp_path.as_uri()) for line in required]
+    assert requirements(tmp_path / "shop-jobs")[:1] == plain
+
+
+@pytest.mark.parametrize("place", ["nowhere", ".", "kit.whl"])
+def test_a_place_with_nothing_to_install_is_refused(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = new_adapter("shop-jobs", "--from", place)
+    assert refused.exit_code == 2
+    assert f"'{place}'" in refused.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_wheel_writes_the_same_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.chdir(own)
+    assert new_adapter("shop-jobs", "--from", "index").exit_code == 0
+    project = own / "shop-jobs"
     built = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
         cwd=ROOT,
@@ -314,7 +369,7 @@ def test_the_wheel_writes_the_same_project(project: Path, tmp_path: Path) -> Non
     elsewhere.mkdir()
     program = "from collection_jobs.cli.entry import main; main()"
     ran = subprocess.run(
-        [sys.executable, "-c", program, "new-adapter", "shop-jobs"],
+        [sys.executable, "-c", program, "new-adapter", "shop-jobs", "--from", "index"],
         cwd=elsewhere,
         env=of_a_reader(PYTHONPATH=str(tmp_path / "installed")),
         capture_output=True,
@@ -323,7 +378,7 @@ def test_the_wheel_writes_the_same_project(project: Path, tmp_path: Path) -> Non
     )
     assert ran.returncode == 0, ran.stderr
     theirs = {path.relative_to(elsewhere): path for path in elsewhere.rglob("*") if path.is_file()}
-    mine = {path.relative_to(tmp_path): path for path in project.rglob("*") if path.is_file()}
+    mine = {path.relative_to(own): path for path in project.rglob("*") if path.is_file()}
     assert {name: path.read_text() for name, path in theirs.items()} == {
         name: path.read_text() for name, path in mine.items()
     }
