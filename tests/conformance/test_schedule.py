@@ -29,13 +29,13 @@ class Last:
 
     seen: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
-    def choose(self, options: int, free: int) -> int:
+    def choose(self, options: int, free: int, timers: int = 0) -> int:
         self.seen.append((options, free))
         return options - 1
 
 
-def run(main: Coroutine[Any, Any, Any], scheduler: Scheduler | None = None) -> Any:
-    loop = make_loop(scheduler or Replay())
+def run(main: Coroutine[Any, Any, Any], scheduler: Scheduler | None = None, **options: Any) -> Any:
+    loop = make_loop(scheduler or Replay(), **options)
     loop.exploring = scheduler is not None
     return loop.run(main)
 
@@ -156,7 +156,7 @@ def test_what_asyncio_offers_works() -> None:
 
     expected = [{1, 2}, ["a", "b"], "thread", [0, 1, 2], "shielded"]
     assert run(main()) == expected
-    assert run(main(), Last()) == expected
+    assert run(main(), Last(), early_timers=False) == expected
 
 
 def test_a_cancelled_task_cleans_up() -> None:

@@ -21,6 +21,8 @@ _RUNS_OF_A_PAIR = 2
 """About how many runs a pair takes at least."""
 _PART = 6
 """What part of the patience for one kind of work each number of handles has."""
+_PART_OF_TRIPLES = 6
+"""What part of the schedules of pairs the triples have, where only timers call for them."""
 _RUNS_ON_THE_ENGINE = 12
 """About how many it takes there, where each call takes several statements."""
 
@@ -56,6 +58,8 @@ def examine_interleavings(plan: Plan) -> Examination:
     left_out = f" (of {every:,}; the others were left out, for a run takes long)"
     covered = f"{explored}{left_out if len(programs) < every else ''}"
     examined = Examination(list(explored.findings), covered)
+    if explored.timed and plan.profile.preemptions > 1 and not plan.profile.programs:
+        return _with_a_third_call(plan, examined)
     return _go_further(plan, examined) if plan.profile.programs else examined
 
 
@@ -115,6 +119,24 @@ def _most_telling(programs: list[ConcurrentProgram], most: int) -> list[Concurre
         seen[key] += 1
     order = sorted(range(len(programs)), key=lambda at: (*ranks[at], at))
     return [programs[at] for at in sorted(order[: max(1, most)])]
+
+
+def _with_a_third_call(plan: Plan, examined: Examination) -> Examination:
+    """Run triples of an adapter that sets timers, too: who gave up waiting comes back for more."""
+    from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
+    from collection_jobs.conformance.checks.interleavings.pairs import triples
+
+    trios = explore_pairs(
+        plan.opening,
+        preemptions=plan.profile.preemptions,
+        directory=plan.new_directory(),
+        muted=frozenset(finding.law for finding in examined.findings),
+        progress=plan.progress,
+        max_runs=plan.profile.schedules // _PART_OF_TRIPLES,
+        programs=triples(["pending"]),
+        kind="triples",
+    )
+    return Examination([*examined.findings, *trios.findings], f"{examined.covered}; {trios}")
 
 
 def _go_further(plan: Plan, examined: Examination) -> Examination:

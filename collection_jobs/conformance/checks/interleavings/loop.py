@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import heapq
 import sys
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextvars import Context, copy_context
-from itertools import count
+from contextvars import Context
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 
 from collection_jobs.conformance.checks.interleavings.inert_loop import (
     InertLoop,
     Unsupported,
 )
+from collection_jobs.conformance.checks.interleavings.steps import LoopStep, is_internal
+from collection_jobs.conformance.checks.interleavings.timers import Timer, Timers
 from collection_jobs.conformance.running.places import where
 
 __all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler"]
@@ -46,62 +46,22 @@ class Livelock(Exception):  # noqa: N818 - an observation of the kit, not an err
 class Scheduler(Protocol):
     """Chooses the next step."""
 
-    def choose(self, options: int, free: int) -> int:
+    def choose(self, options: int, free: int, timers: int = 0) -> int:
         """Choose among several steps that could be next.
 
         Args:
             options: How many there are: first the next step of the task that ran last, if it can
                 go on, then the others of its owner, then those of other owners, each in the order
-                in which they became ready.
+                in which they became ready; last the timers that could fire early.
             free: How many of the first of them are no preemption. That is the task that ran last
-                alone if it can go on; else those of its owner, if there are any; else all.
+                alone if it can go on; else those of its owner, if there are any; else all that are
+                no timers.
+            timers: How many of the last of them are timers.
 
         Returns:
             The number of the choice, from 0, which goes on with whoever ran last.
         """
         ...
-
-
-class _Step(asyncio.Handle):
-    """A callback that is ready, and on whose behalf it runs."""
-
-    __slots__ = ("arguments", "callback", "owner", "task", "within")
-
-    def __init__(
-        self,
-        loop: DeterministicLoop,
-        callback: Callable[..., object],
-        arguments: tuple[Any, ...],
-        context: Context | None,
-        owner: str,
-        task: object = None,
-    ) -> None:
-        self.within = copy_context() if context is None else context
-        super().__init__(callback, arguments, loop, self.within)
-        self.callback = callback
-        self.arguments = arguments
-        self.owner = owner
-        self.task = task
-
-
-class _Timer(asyncio.TimerHandle):
-    """A callback that is due at some virtual time."""
-
-    __slots__ = ("arguments", "callback", "owner", "within")
-
-    def __init__(
-        self,
-        when: float,
-        loop: DeterministicLoop,
-        callback: Callable[..., object],
-        arguments: tuple[Any, ...],
-        context: Context | None,
-    ) -> None:
-        self.within = copy_context() if context is None else context
-        super().__init__(when, callback, list(arguments), loop, self.within)
-        self.callback = callback
-        self.arguments = arguments
-        self.owner = loop.owner
 
 
 class DeterministicLoop(InertLoop):
@@ -111,28 +71,43 @@ class DeterministicLoop(InertLoop):
     to go on with any of these is no preemption of that owner. Callbacks of asyncio itself are run
     at once; other callbacks are steps of their own, in the order in which they were scheduled.
 
+    Time passes when nothing is ready. While `exploring`, it may also pass earlier, up to the next
+    timer, which then fires although somebody could go on: that is a preemption, and whoever the
+    timer wakes goes on at once.
+
     Args:
         scheduler: Chooses the next step while `exploring` is set; else whoever ran last goes on.
+        step_limit: After how many steps the run is taken to have no end.
+        early_timers: Whether timers may fire early.
 
     Attributes:
         exploring: Whether the scheduler is asked.
         owner: On whose behalf the current step runs.
         switched: Called with the owner and whether its predecessor was preempted, at each change.
+        told: Called with what happens beside the steps: a timer that fires early, and where it was
+            set.
+        early: Whether there was a choice in which a timer could have fired early.
+        fired_early: Whether one did.
     """
 
-    def __init__(self, scheduler: Scheduler, *, step_limit: int = _STEP_LIMIT) -> None:
+    def __init__(
+        self, scheduler: Scheduler, *, step_limit: int = _STEP_LIMIT, early_timers: bool = True
+    ) -> None:
         """Make a loop for one run."""
         super().__init__()
+        self._early_timers = early_timers
         self.exploring: bool = False
         self.owner: str = _MAIN
         self.switched: Callable[[str, bool], None] | None = None
+        self.told: Callable[[str], None] | None = None
+        self.early: bool = False
+        self.fired_early: bool = False
         self.steps: int = 0
         self._scheduler = scheduler
         self._step_limit = step_limit
-        self._ready: list[_Step] = []
-        self._internal: deque[_Step] = deque()
-        self._timers: list[tuple[float, int, _Timer]] = []
-        self._sequence = count()
+        self._ready: list[LoopStep] = []
+        self._internal: deque[LoopStep] = deque()
+        self._timers = Timers()
         self._now = 0.0
         self._in_a_row = 0
         self._last: object = None
@@ -178,14 +153,15 @@ class DeterministicLoop(InertLoop):
     def _run_once(self) -> None:
         if self.unsupported is not None:
             raise Unsupported(self.unsupported)
-        while self._internal:
-            self._execute(self._internal.popleft())
+        self._run_internal()
         ready = [step for step in self._ready if not step.cancelled()]
         self._ready = ready
         if not ready:
             self._wait()
             return
-        step = ready[0] if len(ready) == 1 else self._choose(ready)
+        step = self._next(ready)
+        if step is None:
+            return
         ready.remove(step)
         if step.owner != self.owner:
             self._switch(step.owner, preempted=any(one.owner == self.owner for one in ready))
@@ -196,7 +172,18 @@ class DeterministicLoop(InertLoop):
             raise Livelock(f"no end after {self._step_limit} steps; {self._pending()}")
         self._execute(step)
 
-    def _choose(self, ready: list[_Step]) -> _Step:
+    def _next(self, ready: list[LoopStep]) -> LoopStep | None:
+        """Return the next step; None where a timer fired instead, and woke nobody."""
+        may_fire = self.exploring and self._early_timers
+        early = self._timers.next_ones(self._now) if may_fire else []
+        if len(ready) == 1 and not early:
+            return ready[0]
+        chosen = self._choose(ready, early)
+        if not isinstance(chosen, Timer):
+            return chosen
+        return self._fire_early(chosen)
+
+    def _choose(self, ready: list[LoopStep], early: list[Timer]) -> LoopStep | Timer:
         others = [step for step in ready if step.owner != self.owner]
         own = [step for step in ready if step.owner == self.owner]
         if own and others and self._in_a_row >= _MOST_IN_A_ROW:
@@ -211,7 +198,9 @@ class DeterministicLoop(InertLoop):
         options = own + others
         if not self.exploring:
             return options[0]
-        return options[self._scheduler.choose(len(options), free)]
+        self.early = self.early or bool(early)
+        taken = self._scheduler.choose(len(options) + len(early), free, len(early))
+        return options[taken] if taken < len(options) else early[taken - len(options)]
 
     def _switch(self, owner: str, *, preempted: bool) -> None:
         self.owner = owner
@@ -219,7 +208,7 @@ class DeterministicLoop(InertLoop):
         if self.switched is not None:
             self.switched(owner, preempted)
 
-    def _execute(self, step: _Step | _Timer) -> None:
+    def _execute(self, step: LoopStep) -> None:
         if step.cancelled():
             return
         try:
@@ -237,15 +226,31 @@ class DeterministicLoop(InertLoop):
                     future.set_result(None)
             self._quiet.clear()
             return
-        while self._timers and self._timers[0][2].cancelled():
-            heapq.heappop(self._timers)
-        if not self._timers:
+        due = self._timers.next_ones(self._now)
+        if not due:
             self._give_up()
-        self._now = max(self._now, self._timers[0][0])
-        while self._timers and self._timers[0][0] <= self._now:
-            timer = heapq.heappop(self._timers)[2]
-            if not timer.cancelled():
-                self._schedule(timer.callback, timer.arguments, timer.within, timer.owner)
+        for timer in due:
+            self._fire(timer)
+
+    def _fire(self, timer: Timer) -> None:
+        self._timers.take(timer)
+        self._now = max(self._now, timer.when())
+        self._schedule(timer.callback, timer.arguments, timer.within, timer.owner)
+
+    def _fire_early(self, timer: Timer) -> LoopStep | None:
+        """Let time pass while somebody could go on; return the step of whom that wakes first."""
+        self.fired_early = True
+        if self.told is not None:
+            passed = max(0.0, timer.when() - self._now)
+            self.told(f"{passed:g} s pass: a timer fires early, set at {timer.place}")
+        ready = {id(step) for step in self._ready}
+        self._fire(timer)
+        self._run_internal()
+        return next((step for step in self._ready if id(step) not in ready), None)
+
+    def _run_internal(self) -> None:
+        while self._internal:
+            self._execute(self._internal.popleft())
 
     def _give_up(self) -> NoReturn:
         threads = [one for one in threading.enumerate() if one not in self._threads_before]
@@ -301,18 +306,18 @@ class DeterministicLoop(InertLoop):
         arguments: tuple[Any, ...],
         context: Context | None,
         owner: str,
-    ) -> _Step:
+    ) -> LoopStep:
         holder: object = getattr(callback, "__self__", None)
         if isinstance(holder, asyncio.Task):
             task = cast("Any", holder)
             owner = self._owners.get(task, owner)
-            step = _Step(self, callback, arguments, context, owner, task)
+            step = LoopStep(self, callback, arguments, context, owner, task)
             self._ready.append(step)
-        elif _is_internal(callback, holder):
-            step = _Step(self, callback, arguments, context, owner)
+        elif is_internal(callback, holder):
+            step = LoopStep(self, callback, arguments, context, owner)
             self._internal.append(step)
         else:
-            step = _Step(self, callback, arguments, context, "callbacks")
+            step = LoopStep(self, callback, arguments, context, "callbacks")
             self._ready.append(step)
         return step
 
@@ -331,7 +336,7 @@ class DeterministicLoop(InertLoop):
         name = threading.current_thread().name
         self.unsupported = f"it has a thread of its own, {name!r}, which answers to the loop"
         self._foreign.set()
-        return _Step(self, callback, args, context, "foreign")
+        return LoopStep(self, callback, args, context, "foreign")
 
     def call_later(
         self,
@@ -351,8 +356,10 @@ class DeterministicLoop(InertLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As asyncio says, in virtual time."""
-        timer = _Timer(when, self, callback, args, context)
-        heapq.heappush(self._timers, (when, next(self._sequence), timer))
+        timer = Timer(when, self, callback, args, context, self.owner)
+        if self.told is not None:
+            timer.note_place()
+        self._timers.add(timer)
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
@@ -414,7 +421,7 @@ class DeterministicLoop(InertLoop):
                 if not future.done():
                     future.set_result(value)
 
-        self._ready.append(_Step(self, work, (), None, self.owner))
+        self._ready.append(LoopStep(self, work, (), None, self.owner))
         return future
 
     def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:
@@ -437,10 +444,3 @@ def _leave_behind(task: asyncio.Task[Any]) -> None:
     ended it, what it does at its end would be reported of whoever runs then.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
-
-
-def _is_internal(callback: Callable[..., object], holder: object) -> bool:
-    """Whether a callback is asyncio's own way to wake somebody."""
-    function = getattr(callback, "func", callback)  # of a functools.partial
-    module = getattr(function, "__module__", None) or ""
-    return module.partition(".")[0] in ("asyncio", "_asyncio") or isinstance(holder, asyncio.Future)
