@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from collection_jobs.conformance.checks.interleavings.thread_steps import may_run_in_steps
 from collection_jobs.conformance.running.configuration import Examination, Plan
 from collection_jobs.conformance.running.pace import less_work
 from collection_jobs.conformance.spec.calls import NoAnswer
@@ -42,7 +43,8 @@ def examine_interleavings(plan: Plan) -> Examination:
     # What an adapter has beyond the nine methods takes nothing from what is tried of the nine.
     schedules = plan.profile.schedules * len(programs) // len(list(pairs()))
     every = len(programs)
-    seconds = seconds_of_a_run(Runner(plan.opening, plan.new_directory()), programs[0])
+    runner = Runner(plan.opening, plan.new_directory(), threads=may_run_in_steps(plan.capabilities))
+    seconds = seconds_of_a_run(runner, programs[0])
     schedules = less_work(schedules, seconds, plan.profile.patience)
     programs = _most_telling(programs, schedules // _RUNS_OF_A_PAIR)
     explored = explore_pairs(
@@ -52,6 +54,7 @@ def examine_interleavings(plan: Plan) -> Examination:
         progress=plan.progress,
         max_runs=schedules,
         programs=programs,
+        threads=may_run_in_steps(plan.capabilities),
     )
     if explored.unsupported is not None:
         return _on_the_engine(plan, programs, explored.unsupported)
@@ -135,6 +138,7 @@ def _with_a_third_call(plan: Plan, examined: Examination) -> Examination:
         max_runs=plan.profile.schedules // _PART_OF_TRIPLES,
         programs=triples(["pending"]),
         kind="triples",
+        threads=may_run_in_steps(plan.capabilities),
     )
     return Examination([*examined.findings, *trios.findings], f"{examined.covered}; {trios}")
 
@@ -157,6 +161,7 @@ def _go_further(plan: Plan, examined: Examination) -> Examination:
         max_runs=plan.profile.schedules,
         programs=triples(),
         kind="triples",
+        threads=may_run_in_steps(plan.capabilities),
     )
     findings += trios.findings
     drawn = explore_random(
@@ -167,6 +172,7 @@ def _go_further(plan: Plan, examined: Examination) -> Examination:
         muted=frozenset(finding.law for finding in findings),
         progress=plan.progress,
         capabilities=plan.capabilities,
+        threads=may_run_in_steps(plan.capabilities),
     )
     return Examination([*findings, *drawn.findings], f"{examined.covered}; {trios}; {drawn}")
 
@@ -179,11 +185,14 @@ def find_interleaving_again(plan: Plan, token: dict[str, Any]) -> list[Finding]:
 
     handles = token.get("handles")
     if handles is None:
-        found = rerun(Runner(plan.opening, plan.new_directory()), token)
-        return [] if found is None else [found]
-    runner = EngineRunner(plan.opening, plan.new_directory, int(handles))
-    try:
+        runner = Runner(
+            plan.opening, plan.new_directory(), threads=may_run_in_steps(plan.capabilities)
+        )
         found = rerun(runner, token)
+        return [] if found is None else [found]
+    on_engine = EngineRunner(plan.opening, plan.new_directory, int(handles))
+    try:
+        found = rerun(on_engine, token)
     finally:
-        runner.close()
+        on_engine.close()
     return [] if found is None else [found]

@@ -136,6 +136,7 @@ def explore_pairs(
     programs: Iterable[ConcurrentProgram] | None = None,
     kind: str = "pairs",
     early_timers: bool = True,
+    threads: bool = True,
 ) -> Exploration:
     """Run every pair of calls under every schedule of at most so many preemptions.
 
@@ -154,8 +155,9 @@ def explore_pairs(
         programs: What to run instead of every pair at every stage; `pairs.triples` has more.
         kind: What to call them in a report.
         early_timers: Whether a timer may fire early, at the price of a preemption.
+        threads: Whether the adapter's threads may be run in steps.
     """
-    search = _Search(Runner(open_repository, directory, early_timers), muted, max_runs)
+    search = _Search(Runner(open_repository, directory, early_timers, threads), muted, max_runs)
     every = list(pairs() if programs is None else programs)
     return _explore(
         search, every, preemptions, progress, Exploration((), len(every), 0, 0, kind=kind)
@@ -310,6 +312,7 @@ def explore_random(
     muted: frozenset[str] = frozenset(),
     progress: _Progress | None = None,
     capabilities: frozenset[str] = frozenset(),
+    threads: bool = True,
 ) -> Exploration:
     """Run programs of two or three clients, drawn at random, under schedules drawn at random.
 
@@ -324,8 +327,9 @@ def explore_random(
         muted: Laws whose violations are known already.
         progress: Told how many programs of how many are done in the current search.
         capabilities: What the adapter can do beyond the nine methods.
+        threads: Whether the adapter's threads may be run in steps.
     """
-    search = _Search(Runner(open_repository, directory), muted)
+    search = _Search(Runner(open_repository, directory, threads=threads), muted)
     explored = Exploration((), 0, 0, None, kind="random programs")
 
     def explore() -> Exploration:

@@ -1,7 +1,8 @@
 """A deterministic event loop: virtual time, no I/O, and every choice of who goes on made outside.
 
 The unit of choice is a step: what a task does between two suspensions. Work that is handed to an
-executor is a step too. Whatever runs under this loop does the same again for the same choices.
+executor is a step too, and so is what a thread of the adapter does between two waits. Whatever runs
+under this loop does the same again for the same choices.
 """
 
 from __future__ import annotations
@@ -13,17 +14,24 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context
-from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
+from typing import Any, NoReturn, TypeVar, TypeVarTuple, cast
 
 from collection_jobs.conformance.checks.interleavings.inert_loop import (
+    Deadlock,
     InertLoop,
+    Livelock,
     Unsupported,
 )
-from collection_jobs.conformance.checks.interleavings.steps import LoopStep, is_internal
+from collection_jobs.conformance.checks.interleavings.steps import (
+    LoopStep,
+    Scheduler,
+    is_internal,
+)
+from collection_jobs.conformance.checks.interleavings.thread_steps import AdapterThreads
 from collection_jobs.conformance.checks.interleavings.timers import Timer, Timers
 from collection_jobs.conformance.running.places import where
 
-__all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler"]
+__all__ = ["DeterministicLoop"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -31,37 +39,14 @@ _Ts = TypeVarTuple("_Ts")
 _STEP_LIMIT = 20_000
 _MOST_IN_A_ROW = 100
 """Steps of one owner while others wait; then another has its turn."""
+_START = 100_000.0
+"""The first virtual time: as by a machine's clock, for to many adapters 0 is long ago."""
 _THREAD_GRACE = 2.0
 _MAIN = "main"
 
 
-class Deadlock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
-    """Tasks are left, and nothing will ever wake them; the message says where each waits."""
-
-
-class Livelock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
-    """Tasks go on for ever without coming to an end."""
-
-
-class Scheduler(Protocol):
-    """Chooses the next step."""
-
-    def choose(self, options: int, free: int, timers: int = 0) -> int:
-        """Choose among several steps that could be next.
-
-        Args:
-            options: How many there are: first the next step of the task that ran last, if it can
-                go on, then the others of its owner, then those of other owners, each in the order
-                in which they became ready; last the timers that could fire early.
-            free: How many of the first of them are no preemption. That is the task that ran last
-                alone if it can go on; else those of its owner, if there are any; else all that are
-                no timers.
-            timers: How many of the last of them are timers.
-
-        Returns:
-            The number of the choice, from 0, which goes on with whoever ran last.
-        """
-        ...
+def _none() -> bool:
+    return False
 
 
 class DeterministicLoop(InertLoop):
@@ -79,19 +64,24 @@ class DeterministicLoop(InertLoop):
         scheduler: Chooses the next step while `exploring` is set; else whoever ran last goes on.
         step_limit: After how many steps the run is taken to have no end.
         early_timers: Whether timers may fire early.
+        threads: Asked whether a thread of the adapter may be taken over, whenever it starts one.
 
     Attributes:
         exploring: Whether the scheduler is asked.
         owner: On whose behalf the current step runs.
         switched: Called with the owner and whether its predecessor was preempted, at each change.
-        told: Called with what happens beside the steps: a timer that fires early, and where it was
-            set.
+        threads: The adapter's threads.
         early: Whether there was a choice in which a timer could have fired early.
         fired_early: Whether one did.
     """
 
     def __init__(
-        self, scheduler: Scheduler, *, step_limit: int = _STEP_LIMIT, early_timers: bool = True
+        self,
+        scheduler: Scheduler,
+        *,
+        step_limit: int = _STEP_LIMIT,
+        early_timers: bool = True,
+        threads: Callable[[], bool] = _none,
     ) -> None:
         """Make a loop for one run."""
         super().__init__()
@@ -99,7 +89,6 @@ class DeterministicLoop(InertLoop):
         self.exploring: bool = False
         self.owner: str = _MAIN
         self.switched: Callable[[str, bool], None] | None = None
-        self.told: Callable[[str], None] | None = None
         self.early: bool = False
         self.fired_early: bool = False
         self.steps: int = 0
@@ -108,7 +97,7 @@ class DeterministicLoop(InertLoop):
         self._ready: list[LoopStep] = []
         self._internal: deque[LoopStep] = deque()
         self._timers = Timers()
-        self._now = 0.0
+        self._now = _START
         self._in_a_row = 0
         self._last: object = None
         self._owners: dict[asyncio.Task[Any], str] = {}
@@ -118,6 +107,7 @@ class DeterministicLoop(InertLoop):
         self._closed = False
         self._thread = threading.get_ident()
         self._threads_before = frozenset(threading.enumerate())
+        self.threads: AdapterThreads = AdapterThreads(self, threads)
         self._foreign = threading.Event()
 
     # Running
@@ -137,23 +127,32 @@ class DeterministicLoop(InertLoop):
         asyncio._set_running_loop(self)
         self._running = True
         try:
-            task = self.start(main, _MAIN)
-            while not task.done():
-                self._run_once()
-            if self.unsupported is not None:
-                raise Unsupported(self.unsupported)
-            return task.result()
+            with self.threads.taken_over():
+                return self._run_to_the_end(main)
         finally:
-            self._wind_up()
             self._running = False
             self._closed = True
             asyncio._set_running_loop(outer)
             sys.set_asyncgen_hooks(*hooks)
 
+    def _run_to_the_end(self, main: Coroutine[Any, Any, _T]) -> _T:
+        try:
+            task = self.start(main, _MAIN)
+            while not task.done():
+                self._run_once()
+            if self.unsupported is not None:
+                raise Unsupported(self.unsupported)
+        finally:
+            self._wind_up()
+        for thread in self.threads.left:
+            raise Unsupported(f"it leaves a thread of its own behind, {thread.name!r}")
+        return task.result()
+
     def _run_once(self) -> None:
         if self.unsupported is not None:
             raise Unsupported(self.unsupported)
         self._run_internal()
+        self._add_threads()
         ready = [step for step in self._ready if not step.cancelled()]
         self._ready = ready
         if not ready:
@@ -246,14 +245,21 @@ class DeterministicLoop(InertLoop):
         ready = {id(step) for step in self._ready}
         self._fire(timer)
         self._run_internal()
+        self._add_threads()
         return next((step for step in self._ready if id(step) not in ready), None)
+
+    def _add_threads(self) -> None:
+        for thread in self.threads.newly_ready():
+            step = LoopStep(self, self.threads.go_on, (thread,), None, thread.owner)
+            self._ready.append(step)
 
     def _run_internal(self) -> None:
         while self._internal:
             self._execute(self._internal.popleft())
 
     def _give_up(self) -> NoReturn:
-        threads = [one for one in threading.enumerate() if one not in self._threads_before]
+        known = self._threads_before | {one.thread for one in self.threads.threads}
+        threads = [one for one in threading.enumerate() if one not in known]
         if threads and not self._foreign.wait(_THREAD_GRACE):
             self.unsupported = f"it waits for a thread of its own, {threads[0].name!r}"
         if self.unsupported is not None:
@@ -262,12 +268,16 @@ class DeterministicLoop(InertLoop):
 
     def _pending(self) -> str:
         waiting = [task for task in self._owners if not task.done() and task.get_name() != _MAIN]
-        return "; ".join(f"{self._owners[task]} is at {where(task)}" for task in waiting)
+        places = [f"{self._owners[task]} is at {where(task)}" for task in waiting]
+        return "; ".join(
+            (*places, *(f"{one.owner} is at {one.place}" for one in self.threads.left))
+        )
 
     def _wind_up(self) -> None:
         """Cancel what is left and let it come to an end, so that nothing is reported as lost."""
         self.exploring = False
         self._step_limit = self.steps + _STEP_LIMIT
+        self.threads.finish()
         for _ in range(3):
             left = [task for task in self._owners if not task.done()]
             if not left:
@@ -282,13 +292,15 @@ class DeterministicLoop(InertLoop):
                 task.exception()  # looked at, so that asyncio does not report it as forgotten
 
     def _drain(self) -> None:
-        while self._internal or any(not step.cancelled() for step in self._ready):
+        self._run_internal()
+        while any(not step.cancelled() for step in self._ready):
             self.unsupported = None
             try:
                 self._run_once()
             except Livelock:
                 self._ready.clear()
                 return
+            self._run_internal()
 
     async def quiet(self, seconds: float = 1.0) -> None:
         """Wait until nothing is left to do, timers of the next seconds included."""
@@ -330,8 +342,8 @@ class DeterministicLoop(InertLoop):
     def call_soon_threadsafe(
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """From the thread of the loop, call_soon; from another, what cannot be run here."""
-        if threading.get_ident() == self._thread:
+        """Call it soon: for the loop itself or a thread that has its turn; others are refused."""
+        if threading.get_ident() == self._thread or self.threads.has_turn():
             return self.call_soon(callback, *args, context=context)
         name = threading.current_thread().name
         self.unsupported = f"it has a thread of its own, {name!r}, which answers to the loop"
@@ -411,7 +423,7 @@ class DeterministicLoop(InertLoop):
 
         def work() -> None:
             try:
-                value = func(*args)
+                value = self.threads.work(func, *args)
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:  # noqa: BLE001 - an executor hands on whatever is raised

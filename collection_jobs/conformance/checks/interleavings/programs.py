@@ -11,12 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
-from collection_jobs.conformance.checks.interleavings.loop import (
-    Deadlock,
-    DeterministicLoop,
-    Livelock,
-    Scheduler,
-)
+from collection_jobs.conformance.checks.interleavings.inert_loop import Deadlock, Livelock
+from collection_jobs.conformance.checks.interleavings.loop import DeterministicLoop
+from collection_jobs.conformance.checks.interleavings.steps import Scheduler
 from collection_jobs.conformance.checks.interleavings.trace import Trace
 from collection_jobs.conformance.history.checker import check
 from collection_jobs.conformance.history.history import Event, History
@@ -169,12 +166,14 @@ class Execution:
         events: The calls of the program and the reads after them.
         steps: How many steps the loop took.
         early_timers: Whether a timer could have fired early.
+        threads: The names of the adapter's threads, which were run in steps.
     """
 
     findings: tuple[Finding, ...]
     events: tuple[Event, ...]
     steps: int
     early_timers: bool = False
+    threads: frozenset[str] = frozenset()
 
     @property
     def laws(self) -> frozenset[str]:
@@ -190,6 +189,7 @@ def execute(
     trace: Trace | None = None,
     *,
     early_timers: bool = True,
+    threads: bool = True,
 ) -> Execution:
     """Run a program on a new store and judge what came of it.
 
@@ -200,11 +200,17 @@ def execute(
         scheduler: Chooses the steps while the clients are at work.
         trace: Writes down who ran when, if given.
         early_timers: Whether the scheduler may let a timer fire while somebody could go on.
+        threads: Whether the adapter's threads may be run in steps. Those of a store of files never
+            are: their steps take real time.
 
     Raises:
         Unsupported: The adapter cannot run under the deterministic loop.
     """
-    loop = DeterministicLoop(scheduler, early_timers=early_timers)  # type: ignore[abstract] # it adds what it refuses later
+    loop = DeterministicLoop(  # type: ignore[abstract] # it adds what it refuses later
+        scheduler,
+        early_timers=early_timers,
+        threads=lambda: threads and not any(directory.iterdir()),
+    )
     run = _Run(program, open_repository, directory, loop, trace)
     directory.mkdir(parents=True, exist_ok=True)
     stuck: Deadlock | Livelock | None = None
@@ -218,7 +224,8 @@ def execute(
     events = tuple(run.history.events)
     judged = _without_time_outs(events) if loop.fired_early else events
     findings = (_stuck(stuck, events),) if stuck is not None else tuple(check(judged))
-    return Execution(findings, events, loop.steps, early_timers=loop.early)
+    names = frozenset(thread.name for thread in loop.threads.threads)
+    return Execution(findings, events, loop.steps, early_timers=loop.early, threads=names)
 
 
 def _without_time_outs(events: Sequence[Event]) -> tuple[Event, ...]:

@@ -60,11 +60,13 @@ class Runner:
     open_repository: OpenRepository
     directory: Path
     early_timers: bool = True
+    threads: bool = True
     held: Mapping[str, object] = field(default_factory=dict[str, object])
     at: str = ""
     met_timers: bool = False
     runs: int = 0
     program: ConcurrentProgram | None = None
+    _names: frozenset[str] = frozenset()
     _used: int = 0
 
     def run(
@@ -82,7 +84,12 @@ class Runner:
             schedule,
             trace,
             early_timers=self.early_timers,
+            threads=self.threads,
         )
+        self._names |= execution.threads
+        if self._names:
+            names = ", ".join(map(repr, sorted(self._names)))
+            self.at = f" and steps of its threads ({names})"
         self.met_timers = self.met_timers or execution.early_timers
         if not directory.exists():
             self._used += 1  # it was used, and an adapter may remember stores by their paths

@@ -1,13 +1,34 @@
-"""Steps: what can run next under the deterministic loop, and on whose behalf."""
+"""Steps: what can run next under the deterministic loop, on whose behalf, and who chooses."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["LoopStep", "is_internal"]
+__all__ = ["LoopStep", "Scheduler", "is_internal"]
+
+
+class Scheduler(Protocol):
+    """Chooses the next step."""
+
+    def choose(self, options: int, free: int, timers: int = 0) -> int:
+        """Choose among several steps that could be next.
+
+        Args:
+            options: How many there are: first the next step of the task that ran last, if it can
+                go on, then the others of its owner, then those of other owners, each in the order
+                in which they became ready; last the timers that could fire early.
+            free: How many of the first of them are no preemption. That is the task that ran last
+                alone if it can go on; else those of its owner, if there are any; else all that are
+                no timers.
+            timers: How many of the last of them are timers.
+
+        Returns:
+            The number of the choice, from 0, which goes on with whoever ran last.
+        """
+        ...
 
 
 class LoopStep(asyncio.Handle):

@@ -8,14 +8,9 @@ import sys
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from itertools import count
-from types import FrameType
 from typing import Any
 
-from collection_jobs.conformance.running.places import (
-    is_of_the_kit,
-    is_of_the_library,
-    line_of,
-)
+from collection_jobs.conformance.running.places import innermost_in_adapter, line_of
 
 __all__ = ["Timer", "Timers"]
 
@@ -52,14 +47,8 @@ class Timer(asyncio.TimerHandle):
 
     def note_place(self) -> None:
         """Note which line of the adapter sets it, now that this line is being run."""
-        frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] # the one way to know who calls
-        while frame is not None and _is_between(frame.f_code.co_filename):
-            frame = frame.f_back
-        self.place = line_of(frame)
-
-
-def _is_between(file: str) -> bool:
-    return is_of_the_kit(file) or is_of_the_library(file)
+        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] # the one way to know who calls
+        self.place = line_of(innermost_in_adapter(frame))
 
 
 class Timers:
