@@ -346,7 +346,7 @@ class DeterministicLoop(InertLoop):
         if threading.get_ident() == self._thread or self.threads.has_turn():
             return self.call_soon(callback, *args, context=context)
         name = threading.current_thread().name
-        self.unsupported = f"it has a thread of its own, {name!r}, which answers to the loop"
+        self.threads.refuse(f"it has a thread of its own, {name!r}, which answers to the loop")
         self._foreign.set()
         return LoopStep(self, callback, args, context, "foreign")
 
