@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from itertools import product
@@ -11,14 +12,14 @@ from typing import Any, cast
 
 import pytest
 
-from collection_jobs.conformance.checks.interleavings.inert_loop import Unsupported
-from collection_jobs.conformance.checks.interleavings.loop import (
+from collection_jobs.conformance.checks.interleavings.inert_loop import (
     Deadlock,
-    DeterministicLoop,
     Livelock,
-    Scheduler,
+    Unsupported,
 )
+from collection_jobs.conformance.checks.interleavings.loop import DeterministicLoop
 from collection_jobs.conformance.checks.interleavings.programs import Replay
+from collection_jobs.conformance.checks.interleavings.steps import Scheduler
 
 make_loop = cast("Callable[..., DeterministicLoop]", DeterministicLoop)
 
@@ -29,13 +30,13 @@ class Last:
 
     seen: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
-    def choose(self, options: int, free: int) -> int:
+    def choose(self, options: int, free: int, timers: int = 0) -> int:
         self.seen.append((options, free))
         return options - 1
 
 
-def run(main: Coroutine[Any, Any, Any], scheduler: Scheduler | None = None) -> Any:
-    loop = make_loop(scheduler or Replay())
+def run(main: Coroutine[Any, Any, Any], scheduler: Scheduler | None = None, **options: Any) -> Any:
+    loop = make_loop(scheduler or Replay(), **options)
     loop.exploring = scheduler is not None
     return loop.run(main)
 
@@ -105,13 +106,27 @@ def test_to_switch_from_who_could_go_on_is_no_free_choice() -> None:
 def test_time_is_virtual_and_passes_only_when_nothing_is_ready() -> None:
     async def main() -> tuple[float, float]:
         loop = asyncio.get_running_loop()
+        began = loop.time()
         await asyncio.sleep(3600)
         before = loop.time()
         for _ in range(100):
             await asyncio.sleep(0)
-        return before, loop.time()
+        return before - began, loop.time() - began
 
     assert run(main()) == (3600, 3600)
+
+
+def test_the_monotonic_clock_is_that_of_the_loop() -> None:
+    async def main() -> list[bool]:
+        told: list[bool] = []
+        for seconds in (0, 3600):
+            await asyncio.sleep(seconds)
+            told.append(time.monotonic() == asyncio.get_running_loop().time())
+        return told
+
+    before = time.monotonic()
+    assert run(main()) == [True, True]
+    assert before <= time.monotonic() < before + 3600
 
 
 def test_what_asyncio_offers_works() -> None:
@@ -156,7 +171,7 @@ def test_what_asyncio_offers_works() -> None:
 
     expected = [{1, 2}, ["a", "b"], "thread", [0, 1, 2], "shielded"]
     assert run(main()) == expected
-    assert run(main(), Last()) == expected
+    assert run(main(), Last(), early_timers=False) == expected
 
 
 def test_a_cancelled_task_cleans_up() -> None:

@@ -219,6 +219,7 @@ class AnybodysReentrantLock(Rows):
 @race(
     "FAILED-2",
     "ATOMIC-1",
+    "DELETE-1",
     "SAVE-3",
     "STATUS-2",
     kind="a lease that runs out while its holder works (Redlock)",

@@ -319,8 +319,11 @@ def _wrong_condition(case: _Case) -> Violation | None:
         return None
     laws = {_laws(one).condition or "SAVE-3" for one in conditional}
     law = laws.pop() if len(laws) == 1 else "SAVE-3"
+    refused = [one for one in conditional if one.event.outcome and one.event.outcome.error]
+    if not accepted and not refused:
+        return None  # none gave an answer, and what gave none is no wrong answer
     if not accepted:
-        return Violation(law, f"{conditional[0].event}; no order of the calls makes its copy stale")
+        return Violation(law, f"{refused[0].event}; no order of the calls makes its copy stale")
     whom = " and ".join(str(one.event.call) for one in accepted)
     return Violation(
         law,

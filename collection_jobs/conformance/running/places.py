@@ -12,6 +12,7 @@ from typing import Any
 
 __all__ = [
     "frame_of_thread",
+    "innermost_in_adapter",
     "innermost_outside_library",
     "is_of_the_kit",
     "is_of_the_library",
@@ -32,6 +33,16 @@ def frame_of_thread(thread: int | None) -> FrameType | None:
 def innermost_outside_library(frame: FrameType | None) -> FrameType | None:
     """Return the innermost frame that is not of the standard library, from this one outwards."""
     while frame is not None and is_of_the_library(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def innermost_in_adapter(frame: FrameType | None) -> FrameType | None:
+    """Return the innermost frame that is neither of the standard library nor of the kit."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not is_of_the_library(file) and not is_of_the_kit(file):
+            break
         frame = frame.f_back
     return frame
 

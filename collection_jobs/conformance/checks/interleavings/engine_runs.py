@@ -46,6 +46,8 @@ class EngineRunner:
         new_directory: Makes a directory for a store.
         handles: On how many handles the clients work, by turns: two stand for two processes.
         held: What a token holds to make such a runner again.
+        at: What a report says of where the preemptions were.
+        met_timers: False: on a real engine, time passes by itself.
         runs: How many runs were made.
         program: What is run.
     """
@@ -54,6 +56,8 @@ class EngineRunner:
     new_directory: Callable[[], Path]
     handles: int = 1
     held: Mapping[str, object] = field(init=False)
+    at: str = field(init=False)
+    met_timers: bool = False
     runs: int = 0
     program: ConcurrentProgram | None = None
     _store: OpenStore[_Handles] | None = None
@@ -63,6 +67,8 @@ class EngineRunner:
     def __post_init__(self) -> None:
         """Remember on how many handles it works, for tokens."""
         self.held = {"handles": self.handles}
+        handles = "" if self.handles == 1 else f" with {self.handles} handles"
+        self.at = f" at the engine's statements{handles}"
 
     def run(
         self, program: ConcurrentProgram, prefix: tuple[int, ...] = (), trace: Trace | None = None

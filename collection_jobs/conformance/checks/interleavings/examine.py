@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from collection_jobs.conformance.checks.interleavings.thread_steps import may_run_in_steps
 from collection_jobs.conformance.running.configuration import Examination, Plan
 from collection_jobs.conformance.running.pace import less_work
 from collection_jobs.conformance.spec.calls import NoAnswer
@@ -21,6 +22,8 @@ _RUNS_OF_A_PAIR = 2
 """About how many runs a pair takes at least."""
 _PART = 6
 """What part of the patience for one kind of work each number of handles has."""
+_PART_OF_TRIPLES = 6
+"""What part of the schedules of pairs the triples have, where only timers call for them."""
 _RUNS_ON_THE_ENGINE = 12
 """About how many it takes there, where each call takes several statements."""
 
@@ -40,7 +43,8 @@ def examine_interleavings(plan: Plan) -> Examination:
     # What an adapter has beyond the nine methods takes nothing from what is tried of the nine.
     schedules = plan.profile.schedules * len(programs) // len(list(pairs()))
     every = len(programs)
-    seconds = seconds_of_a_run(Runner(plan.opening, plan.new_directory()), programs[0])
+    runner = Runner(plan.opening, plan.new_directory(), threads=may_run_in_steps(plan.capabilities))
+    seconds = seconds_of_a_run(runner, programs[0])
     schedules = less_work(schedules, seconds, plan.profile.patience)
     programs = _most_telling(programs, schedules // _RUNS_OF_A_PAIR)
     explored = explore_pairs(
@@ -50,12 +54,15 @@ def examine_interleavings(plan: Plan) -> Examination:
         progress=plan.progress,
         max_runs=schedules,
         programs=programs,
+        threads=may_run_in_steps(plan.capabilities),
     )
     if explored.unsupported is not None:
         return _on_the_engine(plan, programs, explored.unsupported)
     left_out = f" (of {every:,}; the others were left out, for a run takes long)"
     covered = f"{explored}{left_out if len(programs) < every else ''}"
     examined = Examination(list(explored.findings), covered)
+    if explored.timed and plan.profile.preemptions > 1 and not plan.profile.programs:
+        return _with_a_third_call(plan, examined)
     return _go_further(plan, examined) if plan.profile.programs else examined
 
 
@@ -117,6 +124,25 @@ def _most_telling(programs: list[ConcurrentProgram], most: int) -> list[Concurre
     return [programs[at] for at in sorted(order[: max(1, most)])]
 
 
+def _with_a_third_call(plan: Plan, examined: Examination) -> Examination:
+    """Run triples of an adapter that sets timers, too: who gave up waiting comes back for more."""
+    from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
+    from collection_jobs.conformance.checks.interleavings.pairs import triples
+
+    trios = explore_pairs(
+        plan.opening,
+        preemptions=plan.profile.preemptions,
+        directory=plan.new_directory(),
+        muted=frozenset(finding.law for finding in examined.findings),
+        progress=plan.progress,
+        max_runs=plan.profile.schedules // _PART_OF_TRIPLES,
+        programs=triples(["pending"]),
+        kind="triples",
+        threads=may_run_in_steps(plan.capabilities),
+    )
+    return Examination([*examined.findings, *trios.findings], f"{examined.covered}; {trios}")
+
+
 def _go_further(plan: Plan, examined: Examination) -> Examination:
     """Run the triples, then random programs, for the laws that no pair broke."""
     from collection_jobs.conformance.checks.interleavings.explore import (
@@ -135,6 +161,7 @@ def _go_further(plan: Plan, examined: Examination) -> Examination:
         max_runs=plan.profile.schedules,
         programs=triples(),
         kind="triples",
+        threads=may_run_in_steps(plan.capabilities),
     )
     findings += trios.findings
     drawn = explore_random(
@@ -145,6 +172,7 @@ def _go_further(plan: Plan, examined: Examination) -> Examination:
         muted=frozenset(finding.law for finding in findings),
         progress=plan.progress,
         capabilities=plan.capabilities,
+        threads=may_run_in_steps(plan.capabilities),
     )
     return Examination([*findings, *drawn.findings], f"{examined.covered}; {trios}; {drawn}")
 
@@ -157,11 +185,14 @@ def find_interleaving_again(plan: Plan, token: dict[str, Any]) -> list[Finding]:
 
     handles = token.get("handles")
     if handles is None:
-        found = rerun(Runner(plan.opening, plan.new_directory()), token)
-        return [] if found is None else [found]
-    runner = EngineRunner(plan.opening, plan.new_directory, int(handles))
-    try:
+        runner = Runner(
+            plan.opening, plan.new_directory(), threads=may_run_in_steps(plan.capabilities)
+        )
         found = rerun(runner, token)
+        return [] if found is None else [found]
+    on_engine = EngineRunner(plan.opening, plan.new_directory, int(handles))
+    try:
+        found = rerun(on_engine, token)
     finally:
-        runner.close()
+        on_engine.close()
     return [] if found is None else [found]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from collection_jobs.conformance.checks.interleavings.conflicts import can_conflict
 from collection_jobs.conformance.checks.interleavings.engine_runs import EngineRunner
 from collection_jobs.conformance.checks.interleavings.inert_loop import Unsupported
 from collection_jobs.conformance.checks.interleavings.pairs import pairs
@@ -51,6 +52,8 @@ _SHARES = (8, 64, 512, 1_416)
 """How many schedules of one number of preemptions each program gets before any gets more."""
 _MEASURED = 5
 """How often the cost of a run is measured."""
+_PART_FOR_TIMERS = 2
+"""What part of the runs that may be made comes on top, for schedules in which timers fire early."""
 _MOST_SCHEDULES = sum(_SHARES)
 """How many schedules of one program and one number of preemptions are run at most."""
 
@@ -69,7 +72,10 @@ class Exploration:
         cut: How many programs had more schedules within that than were run.
         limit: Which limit ended the exploration of those.
         beyond: How many programs were run under every schedule of one preemption more.
-        at: Where the preemptions were, where they were not at every suspension.
+        at: Where the preemptions were, where they were not at every suspension alone.
+        timed: How many programs were run under schedules in which a timer fires early, too.
+        timed_preemptions: Up to how many preemptions, the early timer included.
+        timed_cut: How many of these programs have more such schedules than were run.
     """
 
     findings: tuple[Finding, ...]
@@ -82,6 +88,9 @@ class Exploration:
     limit: str = ""
     beyond: int = 0
     at: str = ""
+    timed: int = 0
+    timed_preemptions: int = 0
+    timed_cut: int = 0
 
     @property
     def pairs(self) -> int:
@@ -92,7 +101,7 @@ class Exploration:
         """Say what was covered, as a sentence for a report."""
         if self.unsupported is not None:
             return f"cannot run under the deterministic loop: {self.unsupported}"
-        covered = f"{self.programs:,} {self.kind}, each under a schedule of its own"
+        covered = f"{self.programs:,} {self.kind}, each under a schedule of its own{self.at}"
         if self.preemptions is not None:
             many = "" if self.preemptions == 1 else "s"
             covered = (
@@ -103,8 +112,17 @@ class Exploration:
                 covered += f", {self.beyond:,} under those of {self.preemptions + 1}"
             if self.cut:
                 covered += f" ({self.cut:,} {self.kind} not fully explored: {self.limit})"
+            covered += self._timed()
         broken = ", ".join(sorted(finding.law for finding in self.findings))
         return f"{covered}: {f'broken: {broken}' if broken else 'none broke a law'}"
+
+    def _timed(self) -> str:
+        if not self.timed:
+            return ""
+        cut = f" ({self.timed_cut:,} not under all of them)" if self.timed_cut else ""
+        many = "" if self.timed_preemptions == 1 else "s"
+        bound = f"up to {self.timed_preemptions} preemption{many}"
+        return f"; {self.timed:,} of them also with early timers, {bound}{cut}"
 
 
 def explore_pairs(
@@ -117,6 +135,8 @@ def explore_pairs(
     max_runs: int | None = None,
     programs: Iterable[ConcurrentProgram] | None = None,
     kind: str = "pairs",
+    early_timers: bool = True,
+    threads: bool = True,
 ) -> Exploration:
     """Run every pair of calls under every schedule of at most so many preemptions.
 
@@ -134,8 +154,10 @@ def explore_pairs(
             which bound it reached with so many.
         programs: What to run instead of every pair at every stage; `pairs.triples` has more.
         kind: What to call them in a report.
+        early_timers: Whether a timer may fire early, at the price of a preemption.
+        threads: Whether the adapter's threads may be run in steps.
     """
-    search = _Search(Runner(open_repository, directory), muted, max_runs)
+    search = _Search(Runner(open_repository, directory, early_timers, threads), muted, max_runs)
     every = list(pairs() if programs is None else programs)
     return _explore(
         search, every, preemptions, progress, Exploration((), len(every), 0, 0, kind=kind)
@@ -162,9 +184,7 @@ def explore_on_engine(
         max_runs: How many runs to make, beyond the first few of each program.
     """
     search = _Search(runner, muted, max_runs)
-    handles = "" if runner.handles == 1 else f" with {runner.handles} handles"
-    at = f" at the engine's statements{handles}"
-    explored = Exploration((), len(programs), 0, 0, at=at)
+    explored = Exploration((), len(programs), 0, 0)
     return _explore(search, programs, preemptions, progress, explored)
 
 
@@ -194,17 +214,21 @@ def _explore(
             reached = bound
             if search.is_spent:
                 break
-        found = search.findings()
         limit = f"limit of {_MOST_SCHEDULES:,} schedules each"
         if search.is_spent and search.max_runs is not None:
             limit = f"limit of {search.max_runs:,} runs"
+        cut = len(search.cut)
+        timed, at_most, left_out = _let_timers_fire(search, frontiers, preemptions)
         return replace(
             explored,
-            findings=found,
+            findings=search.findings(),
             preemptions=reached,
-            cut=len(search.cut),
+            cut=cut,
             limit=limit,
             beyond=beyond,
+            timed=timed,
+            timed_preemptions=at_most,
+            timed_cut=left_out,
         )
 
     def explore_and_close() -> Exploration:
@@ -214,6 +238,38 @@ def _explore(
             search.runner.close()
 
     return _watch(search, explore_and_close, explored)
+
+
+def _let_timers_fire(
+    search: _Search, frontiers: list[Frontier], preemptions: int
+) -> tuple[int, int, int]:
+    """Run the schedules in which a timer fires early, for which there are runs of their own.
+
+    They come last, and take nothing from what is explored without them. Only programs are run so
+    whose calls can conflict: time adds a second dimension to the schedules of each.
+
+    Returns:
+        How many programs have such schedules, up to how many preemptions they were run, and how
+        many programs have more of them.
+    """
+    if not search.runner.met_timers:
+        return 0, 0, 0
+    if search.max_runs is not None:
+        search.max_runs = search.runner.runs + search.max_runs // _PART_FOR_TIMERS
+    some = [frontier for frontier in frontiers if can_conflict(frontier.program)]
+    search.cut.clear()  # what they have left of other schedules does not matter here
+    reached, due, left = 0, set[int](), set[int]()
+    for bound in range(1, preemptions + 1):
+        begun = search.left_of(some, bound, early=True)
+        more = _round(search, some, bound, _nobody, early=True)
+        if bound > 1 and search.is_spent and more:
+            break
+        reached, due, left = bound, due | begun, left | more
+    return len(due), reached, len(left)
+
+
+def _nobody(_: int) -> None:
+    """Tell nobody of the progress."""
 
 
 def seconds_of_a_run(runner: RunsPrograms, program: ConcurrentProgram) -> float:
@@ -244,7 +300,7 @@ def _watch(
         explored = replace(explored, unsupported=str(why))
     except Blocked as why:
         explored = replace(explored, findings=search.blocked(str(why)))
-    return replace(explored, runs=search.runner.runs)
+    return replace(explored, runs=search.runner.runs, at=search.runner.at)
 
 
 def explore_random(
@@ -256,6 +312,7 @@ def explore_random(
     muted: frozenset[str] = frozenset(),
     progress: _Progress | None = None,
     capabilities: frozenset[str] = frozenset(),
+    threads: bool = True,
 ) -> Exploration:
     """Run programs of two or three clients, drawn at random, under schedules drawn at random.
 
@@ -270,8 +327,9 @@ def explore_random(
         muted: Laws whose violations are known already.
         progress: Told how many programs of how many are done in the current search.
         capabilities: What the adapter can do beyond the nine methods.
+        threads: Whether the adapter's threads may be run in steps.
     """
-    search = _Search(Runner(open_repository, directory), muted)
+    search = _Search(Runner(open_repository, directory, threads=threads), muted)
     explored = Exploration((), 0, 0, None, kind="random programs")
 
     def explore() -> Exploration:
@@ -312,7 +370,12 @@ def _draw_until_nothing_new(
 
 
 def _round(
-    search: _Search, frontiers: list[Frontier], bound: int, tell: Callable[[int], None]
+    search: _Search,
+    frontiers: list[Frontier],
+    bound: int,
+    tell: Callable[[int], None],
+    *,
+    early: bool = False,
 ) -> set[int]:
     """Run the schedules of one number of preemptions; return the programs that have more.
 
@@ -326,10 +389,10 @@ def _round(
             most = share if is_due else min(share, search.runs_left)
             if most <= 0:
                 break
-            search.exhaust(frontier, bound, most)
+            search.exhaust(frontier, bound, most, early=early)
             if share == _SHARES[0]:
                 tell(done)
-    return search.left_of(frontiers, bound)
+    return search.left_of(frontiers, bound, early=early)
 
 
 @dataclass(slots=True)
@@ -353,12 +416,12 @@ class _Search:
         """Whether as many runs were made as may be."""
         return self.runs_left <= 0
 
-    def exhaust(self, frontier: Frontier, bound: int, most: int) -> None:
+    def exhaust(self, frontier: Frontier, bound: int, most: int, *, early: bool = False) -> None:
         """Run so many of a program's schedules of one number of preemptions, up to a violation."""
         if id(frontier) in self.broken | self.cut:
             return
         last = self.runner.runs + most
-        for prefix, execution in frontier.run(self.runner, bound):
+        for prefix, execution in frontier.run(self.runner, bound, early=early):
             laws = execution.laws - self.muted
             for found in execution.findings:
                 if found.law in laws:
@@ -370,9 +433,9 @@ class _Search:
             if self.runner.runs >= last:
                 return
 
-    def left_of(self, frontiers: list[Frontier], bound: int) -> set[int]:
+    def left_of(self, frontiers: list[Frontier], bound: int, *, early: bool = False) -> set[int]:
         """Return the programs that have schedules of so many preemptions that were not run."""
-        left = {id(frontier) for frontier in frontiers if frontier.has_more(bound)}
+        left = {id(frontier) for frontier in frontiers if frontier.has_more(bound, early=early)}
         return left - self.broken - self.cut
 
     def judge(self, program: ConcurrentProgram, prefix: Prefix) -> frozenset[str]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar
 from typing import Any, TypeVar, cast
 
-from collection_jobs.conformance.checks.interleavings.loop import Scheduler
+from collection_jobs.conformance.checks.interleavings.steps import Scheduler
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.places import where
 

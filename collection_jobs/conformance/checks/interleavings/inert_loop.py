@@ -1,4 +1,4 @@
-"""What an event loop for one run without I/O does not do: nothing, or a refusal with its name."""
+"""What an event loop for one run without I/O does not do, and how such a run can end early."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-__all__ = ["InertLoop", "Unsupported"]
+__all__ = ["Deadlock", "InertLoop", "Livelock", "Unsupported"]
+
+
+class Deadlock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
+    """Tasks are left, and nothing will ever wake them; the message says where each waits."""
+
+
+class Livelock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
+    """Tasks go on for ever without coming to an end."""
 
 
 class Unsupported(Exception):  # noqa: N818 - what the adapter needs, not an error of anybody's
@@ -18,6 +26,8 @@ class InertLoop(asyncio.AbstractEventLoop):
 
     Attributes:
         unsupported: What is needed that no such loop has; None as long as nothing is.
+        told: Called with what happens beside the steps of tasks, and where: a timer that fires
+            early, a thread that goes on.
     """
 
     def __init_subclass__(cls) -> None:
@@ -31,6 +41,7 @@ class InertLoop(asyncio.AbstractEventLoop):
     def __init__(self) -> None:
         """Start with nothing refused."""
         self.unsupported: str | None = None
+        self.told: Callable[[str], None] | None = None
 
     def set_default_executor(self, executor: Any) -> None:
         """No executor is ever used."""

@@ -1,29 +1,37 @@
 """A deterministic event loop: virtual time, no I/O, and every choice of who goes on made outside.
 
 The unit of choice is a step: what a task does between two suspensions. Work that is handed to an
-executor is a step too. Whatever runs under this loop does the same again for the same choices.
+executor is a step too, and so is what a thread of the adapter does between two waits. Whatever runs
+under this loop does the same again for the same choices.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
-import heapq
 import sys
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextvars import Context, copy_context
-from itertools import count
-from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
+from contextvars import Context
+from typing import Any, NoReturn, TypeVar, TypeVarTuple, cast
 
 from collection_jobs.conformance.checks.interleavings.inert_loop import (
+    Deadlock,
     InertLoop,
+    Livelock,
     Unsupported,
 )
+from collection_jobs.conformance.checks.interleavings.steps import (
+    LoopStep,
+    Scheduler,
+    is_internal,
+)
+from collection_jobs.conformance.checks.interleavings.thread_steps import AdapterThreads
+from collection_jobs.conformance.checks.interleavings.timers import Timer, Timers
 from collection_jobs.conformance.running.places import where
 
-__all__ = ["Deadlock", "DeterministicLoop", "Livelock", "Scheduler"]
+__all__ = ["DeterministicLoop"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -31,77 +39,14 @@ _Ts = TypeVarTuple("_Ts")
 _STEP_LIMIT = 20_000
 _MOST_IN_A_ROW = 100
 """Steps of one owner while others wait; then another has its turn."""
+_START = 100_000.0
+"""The first virtual time: as by a machine's clock, for to many adapters 0 is long ago."""
 _THREAD_GRACE = 2.0
 _MAIN = "main"
 
 
-class Deadlock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
-    """Tasks are left, and nothing will ever wake them; the message says where each waits."""
-
-
-class Livelock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
-    """Tasks go on for ever without coming to an end."""
-
-
-class Scheduler(Protocol):
-    """Chooses the next step."""
-
-    def choose(self, options: int, free: int) -> int:
-        """Choose among several steps that could be next.
-
-        Args:
-            options: How many there are: first the next step of the task that ran last, if it can
-                go on, then the others of its owner, then those of other owners, each in the order
-                in which they became ready.
-            free: How many of the first of them are no preemption. That is the task that ran last
-                alone if it can go on; else those of its owner, if there are any; else all.
-
-        Returns:
-            The number of the choice, from 0, which goes on with whoever ran last.
-        """
-        ...
-
-
-class _Step(asyncio.Handle):
-    """A callback that is ready, and on whose behalf it runs."""
-
-    __slots__ = ("arguments", "callback", "owner", "task", "within")
-
-    def __init__(
-        self,
-        loop: DeterministicLoop,
-        callback: Callable[..., object],
-        arguments: tuple[Any, ...],
-        context: Context | None,
-        owner: str,
-        task: object = None,
-    ) -> None:
-        self.within = copy_context() if context is None else context
-        super().__init__(callback, arguments, loop, self.within)
-        self.callback = callback
-        self.arguments = arguments
-        self.owner = owner
-        self.task = task
-
-
-class _Timer(asyncio.TimerHandle):
-    """A callback that is due at some virtual time."""
-
-    __slots__ = ("arguments", "callback", "owner", "within")
-
-    def __init__(
-        self,
-        when: float,
-        loop: DeterministicLoop,
-        callback: Callable[..., object],
-        arguments: tuple[Any, ...],
-        context: Context | None,
-    ) -> None:
-        self.within = copy_context() if context is None else context
-        super().__init__(when, callback, list(arguments), loop, self.within)
-        self.callback = callback
-        self.arguments = arguments
-        self.owner = loop.owner
+def _none() -> bool:
+    return False
 
 
 class DeterministicLoop(InertLoop):
@@ -111,29 +56,48 @@ class DeterministicLoop(InertLoop):
     to go on with any of these is no preemption of that owner. Callbacks of asyncio itself are run
     at once; other callbacks are steps of their own, in the order in which they were scheduled.
 
+    Time passes when nothing is ready. While `exploring`, it may also pass earlier, up to the next
+    timer, which then fires although somebody could go on: that is a preemption, and whoever the
+    timer wakes goes on at once.
+
     Args:
         scheduler: Chooses the next step while `exploring` is set; else whoever ran last goes on.
+        step_limit: After how many steps the run is taken to have no end.
+        early_timers: Whether timers may fire early.
+        threads: Asked whether a thread of the adapter may be taken over, whenever it starts one.
 
     Attributes:
         exploring: Whether the scheduler is asked.
         owner: On whose behalf the current step runs.
         switched: Called with the owner and whether its predecessor was preempted, at each change.
+        threads: The adapter's threads.
+        early: Whether there was a choice in which a timer could have fired early.
+        fired_early: Whether one did.
     """
 
-    def __init__(self, scheduler: Scheduler, *, step_limit: int = _STEP_LIMIT) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        *,
+        step_limit: int = _STEP_LIMIT,
+        early_timers: bool = True,
+        threads: Callable[[], bool] = _none,
+    ) -> None:
         """Make a loop for one run."""
         super().__init__()
+        self._early_timers = early_timers
         self.exploring: bool = False
         self.owner: str = _MAIN
         self.switched: Callable[[str, bool], None] | None = None
+        self.early: bool = False
+        self.fired_early: bool = False
         self.steps: int = 0
         self._scheduler = scheduler
         self._step_limit = step_limit
-        self._ready: list[_Step] = []
-        self._internal: deque[_Step] = deque()
-        self._timers: list[tuple[float, int, _Timer]] = []
-        self._sequence = count()
-        self._now = 0.0
+        self._ready: list[LoopStep] = []
+        self._internal: deque[LoopStep] = deque()
+        self._timers = Timers()
+        self._now = _START
         self._in_a_row = 0
         self._last: object = None
         self._owners: dict[asyncio.Task[Any], str] = {}
@@ -143,6 +107,7 @@ class DeterministicLoop(InertLoop):
         self._closed = False
         self._thread = threading.get_ident()
         self._threads_before = frozenset(threading.enumerate())
+        self.threads: AdapterThreads = AdapterThreads(self, threads)
         self._foreign = threading.Event()
 
     # Running
@@ -162,30 +127,40 @@ class DeterministicLoop(InertLoop):
         asyncio._set_running_loop(self)
         self._running = True
         try:
-            task = self.start(main, _MAIN)
-            while not task.done():
-                self._run_once()
-            if self.unsupported is not None:
-                raise Unsupported(self.unsupported)
-            return task.result()
+            with self.threads.taken_over():
+                return self._run_to_the_end(main)
         finally:
-            self._wind_up()
             self._running = False
             self._closed = True
             asyncio._set_running_loop(outer)
             sys.set_asyncgen_hooks(*hooks)
 
+    def _run_to_the_end(self, main: Coroutine[Any, Any, _T]) -> _T:
+        try:
+            task = self.start(main, _MAIN)
+            while not task.done():
+                self._run_once()
+            if self.unsupported is not None:
+                raise Unsupported(self.unsupported)
+        finally:
+            self._wind_up()
+        for thread in self.threads.left:
+            raise Unsupported(f"it leaves a thread of its own behind, {thread.name!r}")
+        return task.result()
+
     def _run_once(self) -> None:
         if self.unsupported is not None:
             raise Unsupported(self.unsupported)
-        while self._internal:
-            self._execute(self._internal.popleft())
+        self._run_internal()
+        self._add_threads()
         ready = [step for step in self._ready if not step.cancelled()]
         self._ready = ready
         if not ready:
             self._wait()
             return
-        step = ready[0] if len(ready) == 1 else self._choose(ready)
+        step = self._next(ready)
+        if step is None:
+            return
         ready.remove(step)
         if step.owner != self.owner:
             self._switch(step.owner, preempted=any(one.owner == self.owner for one in ready))
@@ -196,7 +171,18 @@ class DeterministicLoop(InertLoop):
             raise Livelock(f"no end after {self._step_limit} steps; {self._pending()}")
         self._execute(step)
 
-    def _choose(self, ready: list[_Step]) -> _Step:
+    def _next(self, ready: list[LoopStep]) -> LoopStep | None:
+        """Return the next step; None where a timer fired instead, and woke nobody."""
+        may_fire = self.exploring and self._early_timers
+        early = self._timers.next_ones(self._now) if may_fire else []
+        if len(ready) == 1 and not early:
+            return ready[0]
+        chosen = self._choose(ready, early)
+        if not isinstance(chosen, Timer):
+            return chosen
+        return self._fire_early(chosen)
+
+    def _choose(self, ready: list[LoopStep], early: list[Timer]) -> LoopStep | Timer:
         others = [step for step in ready if step.owner != self.owner]
         own = [step for step in ready if step.owner == self.owner]
         if own and others and self._in_a_row >= _MOST_IN_A_ROW:
@@ -211,7 +197,9 @@ class DeterministicLoop(InertLoop):
         options = own + others
         if not self.exploring:
             return options[0]
-        return options[self._scheduler.choose(len(options), free)]
+        self.early = self.early or bool(early)
+        taken = self._scheduler.choose(len(options) + len(early), free, len(early))
+        return options[taken] if taken < len(options) else early[taken - len(options)]
 
     def _switch(self, owner: str, *, preempted: bool) -> None:
         self.owner = owner
@@ -219,7 +207,7 @@ class DeterministicLoop(InertLoop):
         if self.switched is not None:
             self.switched(owner, preempted)
 
-    def _execute(self, step: _Step | _Timer) -> None:
+    def _execute(self, step: LoopStep) -> None:
         if step.cancelled():
             return
         try:
@@ -237,18 +225,41 @@ class DeterministicLoop(InertLoop):
                     future.set_result(None)
             self._quiet.clear()
             return
-        while self._timers and self._timers[0][2].cancelled():
-            heapq.heappop(self._timers)
-        if not self._timers:
+        due = self._timers.next_ones(self._now)
+        if not due:
             self._give_up()
-        self._now = max(self._now, self._timers[0][0])
-        while self._timers and self._timers[0][0] <= self._now:
-            timer = heapq.heappop(self._timers)[2]
-            if not timer.cancelled():
-                self._schedule(timer.callback, timer.arguments, timer.within, timer.owner)
+        for timer in due:
+            self._fire(timer)
+
+    def _fire(self, timer: Timer) -> None:
+        self._timers.take(timer)
+        self._now = max(self._now, timer.when())
+        self._schedule(timer.callback, timer.arguments, timer.within, timer.owner)
+
+    def _fire_early(self, timer: Timer) -> LoopStep | None:
+        """Let time pass while somebody could go on; return the step of whom that wakes first."""
+        self.fired_early = True
+        if self.told is not None:
+            passed = max(0.0, timer.when() - self._now)
+            self.told(f"{passed:g} s pass: a timer fires early, set at {timer.place}")
+        ready = {id(step) for step in self._ready}
+        self._fire(timer)
+        self._run_internal()
+        self._add_threads()
+        return next((step for step in self._ready if id(step) not in ready), None)
+
+    def _add_threads(self) -> None:
+        for thread in self.threads.newly_ready():
+            step = LoopStep(self, self.threads.go_on, (thread,), None, thread.owner)
+            self._ready.append(step)
+
+    def _run_internal(self) -> None:
+        while self._internal:
+            self._execute(self._internal.popleft())
 
     def _give_up(self) -> NoReturn:
-        threads = [one for one in threading.enumerate() if one not in self._threads_before]
+        known = self._threads_before | {one.thread for one in self.threads.threads}
+        threads = [one for one in threading.enumerate() if one not in known]
         if threads and not self._foreign.wait(_THREAD_GRACE):
             self.unsupported = f"it waits for a thread of its own, {threads[0].name!r}"
         if self.unsupported is not None:
@@ -257,12 +268,16 @@ class DeterministicLoop(InertLoop):
 
     def _pending(self) -> str:
         waiting = [task for task in self._owners if not task.done() and task.get_name() != _MAIN]
-        return "; ".join(f"{self._owners[task]} is at {where(task)}" for task in waiting)
+        places = [f"{self._owners[task]} is at {where(task)}" for task in waiting]
+        return "; ".join(
+            (*places, *(f"{one.owner} is at {one.place}" for one in self.threads.left))
+        )
 
     def _wind_up(self) -> None:
         """Cancel what is left and let it come to an end, so that nothing is reported as lost."""
         self.exploring = False
         self._step_limit = self.steps + _STEP_LIMIT
+        self.threads.finish()
         for _ in range(3):
             left = [task for task in self._owners if not task.done()]
             if not left:
@@ -277,13 +292,15 @@ class DeterministicLoop(InertLoop):
                 task.exception()  # looked at, so that asyncio does not report it as forgotten
 
     def _drain(self) -> None:
-        while self._internal or any(not step.cancelled() for step in self._ready):
+        self._run_internal()
+        while any(not step.cancelled() for step in self._ready):
             self.unsupported = None
             try:
                 self._run_once()
             except Livelock:
                 self._ready.clear()
                 return
+            self._run_internal()
 
     async def quiet(self, seconds: float = 1.0) -> None:
         """Wait until nothing is left to do, timers of the next seconds included."""
@@ -301,18 +318,18 @@ class DeterministicLoop(InertLoop):
         arguments: tuple[Any, ...],
         context: Context | None,
         owner: str,
-    ) -> _Step:
+    ) -> LoopStep:
         holder: object = getattr(callback, "__self__", None)
         if isinstance(holder, asyncio.Task):
             task = cast("Any", holder)
             owner = self._owners.get(task, owner)
-            step = _Step(self, callback, arguments, context, owner, task)
+            step = LoopStep(self, callback, arguments, context, owner, task)
             self._ready.append(step)
-        elif _is_internal(callback, holder):
-            step = _Step(self, callback, arguments, context, owner)
+        elif is_internal(callback, holder):
+            step = LoopStep(self, callback, arguments, context, owner)
             self._internal.append(step)
         else:
-            step = _Step(self, callback, arguments, context, "callbacks")
+            step = LoopStep(self, callback, arguments, context, "callbacks")
             self._ready.append(step)
         return step
 
@@ -325,13 +342,13 @@ class DeterministicLoop(InertLoop):
     def call_soon_threadsafe(
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """From the thread of the loop, call_soon; from another, what cannot be run here."""
-        if threading.get_ident() == self._thread:
+        """Call it soon: for the loop itself or a thread that has its turn; others are refused."""
+        if threading.get_ident() == self._thread or self.threads.has_turn():
             return self.call_soon(callback, *args, context=context)
         name = threading.current_thread().name
-        self.unsupported = f"it has a thread of its own, {name!r}, which answers to the loop"
+        self.threads.refuse(f"it has a thread of its own, {name!r}, which answers to the loop")
         self._foreign.set()
-        return _Step(self, callback, args, context, "foreign")
+        return LoopStep(self, callback, args, context, "foreign")
 
     def call_later(
         self,
@@ -351,8 +368,10 @@ class DeterministicLoop(InertLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As asyncio says, in virtual time."""
-        timer = _Timer(when, self, callback, args, context)
-        heapq.heappush(self._timers, (when, next(self._sequence), timer))
+        timer = Timer(when, self, callback, args, context, self.owner)
+        if self.told is not None:
+            timer.note_place()
+        self._timers.add(timer)
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
@@ -404,7 +423,7 @@ class DeterministicLoop(InertLoop):
 
         def work() -> None:
             try:
-                value = func(*args)
+                value = self.threads.work(func, *args)
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:  # noqa: BLE001 - an executor hands on whatever is raised
@@ -414,7 +433,7 @@ class DeterministicLoop(InertLoop):
                 if not future.done():
                     future.set_result(value)
 
-        self._ready.append(_Step(self, work, (), None, self.owner))
+        self._ready.append(LoopStep(self, work, (), None, self.owner))
         return future
 
     def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:
@@ -437,10 +456,3 @@ def _leave_behind(task: asyncio.Task[Any]) -> None:
     ended it, what it does at its end would be reported of whoever runs then.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
-
-
-def _is_internal(callback: Callable[..., object], holder: object) -> bool:
-    """Whether a callback is asyncio's own way to wake somebody."""
-    function = getattr(callback, "func", callback)  # of a functools.partial
-    module = getattr(function, "__module__", None) or ""
-    return module.partition(".")[0] in ("asyncio", "_asyncio") or isinstance(holder, asyncio.Future)

@@ -1,8 +1,8 @@
 """Passing time: what a store holds does not expire while nobody asks for it.
 
-Under the deterministic loop the loop's clock jumps by minutes, hours and a day between calls. The
-clocks of the system cannot be moved: what an adapter takes from these, or from an engine, shows in
-one real wait, which a thorough run makes.
+Under the deterministic loop the loop's clock jumps by minutes, hours and a day between calls, and
+`time.monotonic` with it. The other clocks of the system are not moved: what an adapter takes from
+these, or from an engine, shows in one real wait, which a thorough run makes.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from collection_jobs.conformance.checks.interleavings.inert_loop import Unsupported
-from collection_jobs.conformance.checks.interleavings.loop import (
+from collection_jobs.conformance.checks.interleavings.inert_loop import (
     Deadlock,
-    DeterministicLoop,
     Livelock,
+    Unsupported,
 )
+from collection_jobs.conformance.checks.interleavings.loop import DeterministicLoop
 from collection_jobs.conformance.checks.interleavings.programs import Replay
+from collection_jobs.conformance.checks.interleavings.thread_steps import may_run_in_steps
 from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.history.history import Event, Recording
 from collection_jobs.conformance.running.configuration import Examination, Plan
@@ -62,7 +63,11 @@ def _by_virtual_time(plan: Plan) -> tuple[str, Finding | None]:
         async with several(plan.opening, plan.new_directory(), 1) as (repository,):
             await _play(repository, recording, plan.capabilities, _JUMPS, passed)
 
-    loop = DeterministicLoop(Replay(), step_limit=_STEPS)  # type: ignore[abstract] # it adds what it refuses later
+    loop = DeterministicLoop(  # type: ignore[abstract] # it adds what it refuses later
+        Replay(),
+        step_limit=_STEPS,
+        threads=lambda: may_run_in_steps(plan.capabilities),
+    )
     try:
         watched(lambda: loop.run(main()), lambda: loop.steps)
     except (Unsupported, Blocked, CollectionJobError) as error:

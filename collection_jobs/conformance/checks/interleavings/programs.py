@@ -11,12 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
-from collection_jobs.conformance.checks.interleavings.loop import (
-    Deadlock,
-    DeterministicLoop,
-    Livelock,
-    Scheduler,
-)
+from collection_jobs.conformance.checks.interleavings.inert_loop import Deadlock, Livelock
+from collection_jobs.conformance.checks.interleavings.loop import DeterministicLoop
+from collection_jobs.conformance.checks.interleavings.steps import Scheduler
 from collection_jobs.conformance.checks.interleavings.trace import Trace
 from collection_jobs.conformance.history.checker import check
 from collection_jobs.conformance.history.history import Event, History
@@ -30,6 +27,7 @@ from collection_jobs.conformance.spec.signatures import (
     TAKES_A_JOB,
     jobs_named,
 )
+from collection_jobs.errors import RepositoryClosedError, RepositoryError
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.status import JobStatus
 
@@ -118,16 +116,29 @@ def _job_ids(step: Step, held: Mapping[str, str]) -> Iterator[str]:
 
 
 class Choice(NamedTuple):
-    """One choice of a schedule: among how many steps, how many of them no preemption, which."""
+    """One choice of a schedule.
+
+    Attributes:
+        options: Among how many steps.
+        free: How many of the first of them are no preemption.
+        taken: Which was taken, from 0.
+        timers: How many of the last of them let a timer fire early.
+    """
 
     options: int
     free: int
     taken: int
+    timers: int = 0
 
     @property
     def preempts(self) -> bool:
         """Whether somebody had to stop who could have gone on."""
         return self.taken >= self.free
+
+    @property
+    def is_early_timer(self) -> bool:
+        """Whether a timer fired early."""
+        return self.taken >= self.options - self.timers
 
 
 @dataclass(slots=True)
@@ -137,12 +148,12 @@ class Replay:
     prefix: Sequence[int] = ()
     choices: list[Choice] = field(default_factory=list[Choice])
 
-    def choose(self, options: int, free: int) -> int:
+    def choose(self, options: int, free: int, timers: int = 0) -> int:
         """Make the next choice, and remember what there was to choose from."""
         at = len(self.choices)
         taken = self.prefix[at] if at < len(self.prefix) else 0
         taken = min(taken, options - 1)
-        self.choices.append(Choice(options, free, taken))
+        self.choices.append(Choice(options, free, taken, timers))
         return taken
 
 
@@ -154,11 +165,15 @@ class Execution:
         findings: What is wrong with its history; empty when the run kept every law.
         events: The calls of the program and the reads after them.
         steps: How many steps the loop took.
+        early_timers: Whether a timer could have fired early.
+        threads: The names of the adapter's threads, which were run in steps.
     """
 
     findings: tuple[Finding, ...]
     events: tuple[Event, ...]
     steps: int
+    early_timers: bool = False
+    threads: frozenset[str] = frozenset()
 
     @property
     def laws(self) -> frozenset[str]:
@@ -172,6 +187,9 @@ def execute(
     directory: Path,
     scheduler: Scheduler,
     trace: Trace | None = None,
+    *,
+    early_timers: bool = True,
+    threads: bool = True,
 ) -> Execution:
     """Run a program on a new store and judge what came of it.
 
@@ -181,11 +199,18 @@ def execute(
         directory: A directory that is empty or does not exist; it is emptied again.
         scheduler: Chooses the steps while the clients are at work.
         trace: Writes down who ran when, if given.
+        early_timers: Whether the scheduler may let a timer fire while somebody could go on.
+        threads: Whether the adapter's threads may be run in steps. Those of a store of files never
+            are: their steps take real time.
 
     Raises:
         Unsupported: The adapter cannot run under the deterministic loop.
     """
-    loop = DeterministicLoop(scheduler)  # type: ignore[abstract] # it adds what it refuses later
+    loop = DeterministicLoop(  # type: ignore[abstract] # it adds what it refuses later
+        scheduler,
+        early_timers=early_timers,
+        threads=lambda: threads and not any(directory.iterdir()),
+    )
     run = _Run(program, open_repository, directory, loop, trace)
     directory.mkdir(parents=True, exist_ok=True)
     stuck: Deadlock | Livelock | None = None
@@ -197,8 +222,27 @@ def execute(
         if any(directory.iterdir()):
             shutil.rmtree(directory, ignore_errors=True)
     events = tuple(run.history.events)
-    findings = (_stuck(stuck, events),) if stuck is not None else tuple(check(events))
-    return Execution(findings, events, loop.steps)
+    judged = _without_time_outs(events) if loop.fired_early else events
+    findings = (_stuck(stuck, events),) if stuck is not None else tuple(check(judged))
+    names = frozenset(thread.name for thread in loop.threads.threads)
+    return Execution(findings, events, loop.steps, early_timers=loop.early, threads=names)
+
+
+def _without_time_outs(events: Sequence[Event]) -> tuple[Event, ...]:
+    """Take what a client was refused with a RepositoryError for calls that may have happened.
+
+    Where a timer fires early, a time-out can be over before the engine has answered, and an adapter
+    is right to say so. What comes after the clients has no such excuse.
+    """
+    return tuple(
+        Event(one.client, one.call, one.began) if _is_time_out(one) else one for one in events
+    )
+
+
+def _is_time_out(event: Event) -> bool:
+    error = None if event.outcome is None else event.outcome.error
+    is_error = isinstance(error, RepositoryError) and not isinstance(error, RepositoryClosedError)
+    return is_error and event.client in CLIENT_NAMES
 
 
 def _stuck(stuck: Deadlock | Livelock, events: Sequence[Event]) -> Finding:
@@ -248,6 +292,8 @@ class _Run(TracedRun):
         self._open = open_repository
         self._directory = directory
         self._loop = loop
+        if trace is not None:
+            loop.told = trace.note
 
     async def main(self) -> None:
         async with self._open(self._directory) as repository:

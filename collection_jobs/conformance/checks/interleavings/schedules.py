@@ -20,6 +20,9 @@ from collection_jobs.conformance.checks.interleavings.trace import Trace
 
 __all__ = ["Frontier", "Prefix", "Runner", "RunsPrograms"]
 
+_Level = tuple[int, bool]
+"""How many preemptions, and whether one of them is an early timer."""
+
 Prefix = tuple[int, ...]
 """The first choices of a schedule; after them, whoever ran last goes on."""
 
@@ -29,9 +32,13 @@ class RunsPrograms(Protocol):
 
     Attributes:
         held: What a token holds, beside the program and the schedule, to run it again.
+        at: What a report says of where the preemptions were; empty for every suspension.
+        met_timers: Whether a timer could have fired early in any run.
     """
 
     held: Mapping[str, object]
+    at: str
+    met_timers: bool
     runs: int
     program: ConcurrentProgram | None
 
@@ -52,9 +59,14 @@ class Runner:
 
     open_repository: OpenRepository
     directory: Path
+    early_timers: bool = True
+    threads: bool = True
     held: Mapping[str, object] = field(default_factory=dict[str, object])
+    at: str = ""
+    met_timers: bool = False
     runs: int = 0
     program: ConcurrentProgram | None = None
+    _names: frozenset[str] = frozenset()
     _used: int = 0
 
     def run(
@@ -65,7 +77,20 @@ class Runner:
         self.program = program
         schedule = Replay(prefix)
         directory = self.directory / f"store-{self._used}"
-        execution = execute(program, self.open_repository, directory, schedule, trace)
+        execution = execute(
+            program,
+            self.open_repository,
+            directory,
+            schedule,
+            trace,
+            early_timers=self.early_timers,
+            threads=self.threads,
+        )
+        self._names |= execution.threads
+        if self._names:
+            names = ", ".join(map(repr, sorted(self._names)))
+            self.at = f" and steps of its threads ({names})"
+        self.met_timers = self.met_timers or execution.early_timers
         if not directory.exists():
             self._used += 1  # it was used, and an adapter may remember stores by their paths
         return execution, schedule.choices
@@ -84,29 +109,40 @@ class Frontier:
     def __init__(self, program: ConcurrentProgram) -> None:
         """Start with the schedule in which everybody goes on while it can."""
         self.program = program
-        self._waiting: dict[int, deque[Prefix]] = {0: deque([()])}
+        self._waiting: dict[_Level, deque[Prefix]] = {(0, False): deque([()])}
         self._twins = len(set(program.clients)) == 1
 
-    def run(self, runner: RunsPrograms, preemptions: int) -> Iterator[tuple[Prefix, Execution]]:
-        """Run every schedule of just so many preemptions; those of fewer must have been run."""
-        waiting = self._waiting.setdefault(preemptions, deque())
+    def run(
+        self, runner: RunsPrograms, preemptions: int, *, early: bool = False
+    ) -> Iterator[tuple[Prefix, Execution]]:
+        """Run every schedule of just so many preemptions; those of fewer must have been run.
+
+        Args:
+            runner: Runs them.
+            preemptions: How many.
+            early: Whether to run those in which a timer fires early, which are kept apart.
+        """
+        waiting = self._waiting.setdefault((preemptions, early), deque())
         while waiting:
             prefix = waiting.popleft()
             execution, choices = runner.run(self.program, prefix)
-            self._branch(prefix, choices, preemptions)
+            self._branch(prefix, choices, preemptions, early=early)
             yield prefix, execution
-        self._waiting.pop(preemptions, None)
+        self._waiting.pop((preemptions, early), None)
 
-    def has_more(self, preemptions: int) -> bool:
+    def has_more(self, preemptions: int, *, early: bool = False) -> bool:
         """Whether there are schedules of so many preemptions that were not run yet."""
-        return bool(self._waiting.get(preemptions))
+        return bool(self._waiting.get((preemptions, early)))
 
-    def _branch(self, prefix: Prefix, choices: list[Choice], preemptions: int) -> None:
+    def _branch(
+        self, prefix: Prefix, choices: list[Choice], preemptions: int, *, early: bool
+    ) -> None:
         taken = tuple(choice.taken for choice in choices)
         for at in range(len(prefix), len(choices)):
-            options, free, _ = choices[at]
+            options, free, _, timers = choices[at]
             if at == 0 and self._twins:
                 continue  # which of two clients that do the same begins makes no difference
             for other in range(1, options):
-                cost = preemptions + Choice(options, free, other).preempts
-                self._waiting.setdefault(cost, deque()).append((*taken[:at], other))
+                choice = Choice(options, free, other, timers)
+                level = preemptions + choice.preempts, early or choice.is_early_timer
+                self._waiting.setdefault(level, deque()).append((*taken[:at], other))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from collection_jobs.conformance.checks.interleavings.programs import (
@@ -62,8 +63,8 @@ def _break(
 ) -> Witness | None:
     """Return the schedule of fewest preemptions under which a program breaks a law."""
     frontier = Frontier(program)
-    for bound in range(preemptions + 1):
-        for prefix, execution in frontier.run(runner, bound):
+    for bound, early in product(range(preemptions + 1), (False, True)):
+        for prefix, execution in frontier.run(runner, bound, early=early):
             for found in execution.findings:
                 if found.law == law:
                     return Witness(law, program, prefix, bound, found.message)

@@ -60,6 +60,11 @@ class Trace:
                 self._suspended.discard(client)
             self.lines.append(f"{client} | ... {outcome}")
 
+    def note(self, text: str) -> None:
+        """Note what happens beside the clients' steps."""
+        if self._loop is not None:
+            self.lines.append(f"  | {text}")
+
     def _switched(self, owner: str, preempted: bool) -> None:
         self._tell_suspension(preempted=preempted)
         self._last = owner
