@@ -191,7 +191,7 @@ def _wrong_purge(case: _Case) -> Violation | None:
         return None
     rest = [one for one in case.core if not one.call.counts_jobs]
     for one in purges:
-        deletes = one._replace(step=_deleted, reads=False)
+        deletes = one._replace(step=_deleted, reads=False, is_plain=False)
         if case.is_explained([*rest, deletes]):
             text = f"{one.event}; it deleted the job, which did not match when it was deleted"
             return Violation(_laws(one).answer, text)
@@ -298,7 +298,7 @@ def _without_lease(one: JobOperation) -> JobOperation:
     event, outcome = one.event, one.event.outcome
     assert outcome is not None  # noqa: S101 - it was accepted; this tells the type checker
     if OPERATIONS[event.call.method].needs_lease:
-        return one._replace(step=_same_state)
+        return one._replace(step=_same_state, is_plain=False)
     at = [each.name for each in OPERATIONS[event.call.method].parameters].index("lease")
     call = Call(event.call.method, event.call.arguments[:at])
     other = replace(event, call=call)
