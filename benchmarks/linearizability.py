@@ -80,8 +80,13 @@ async def make_history(
 
 
 def broken(events: list[Event]) -> list[Event]:
-    """Return the history with one read, the middle one of those of failures, that is wrong."""
+    """Return the history with one read, the middle one of those of failures, that is wrong.
+
+    A mix that saves no job has no such read, and stays as it is.
+    """
     reads = [at for at, event in enumerate(events) if _counts(event)]
+    if not reads:
+        return events
     at = reads[len(reads) // 2]
     outcome = cast("Outcome", events[at].outcome)
     counts = {symbol: number + 1 for symbol, number in _counts(events[at]).items()}
@@ -113,6 +118,8 @@ def main() -> None:
     print(f"histories of {options.operations} operations, best of {options.rounds} rounds;")
     print(f"{what}, of CPU time:")
     for mix in MIXES:
+        if options.broken and "save" not in MIXES[mix].split():
+            continue
         for clients in options.clients:
             for jobs in options.jobs:
                 shape = {"operations": options.operations, "jobs": jobs, "clients": clients}
