@@ -37,11 +37,11 @@ def test_a_history_that_is_decided_leaves_no_note() -> None:
 
 
 def test_one_of_too_many_orders_breaks_no_law_and_is_noted() -> None:
-    assert check(history(16)) == []
+    assert check(history(64)) == []
     (told,) = take_notes()
     assert told == (
-        "600 calls of 16 clients on one job have so many orders that none was found or refuted in"
-        " 200,000 steps"
+        "600 calls of 64 clients on one job have so many orders that none was found or refuted in"
+        " 100,000 steps"
     )
 
 
@@ -49,7 +49,7 @@ def test_the_laws_of_several_callers_are_not_said_to_hold_by_it() -> None:
     torn = Finding("MANY-3", "torn", ())
 
     def run() -> Examination:
-        return Examination([torn, *check(history(16))], "some calls")
+        return Examination([torn, *check(history(64))], "some calls")
 
     examined = told_if_undecided({"ATOMIC-1", "MANY-3", "SAVE-1"}, run)
     assert list(examined.unchecked) == ["ATOMIC-1"]

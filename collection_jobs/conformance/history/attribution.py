@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from itertools import chain, combinations, islice, pairwise
 from math import inf
 
 from collection_jobs.conformance.history.history import Event, is_change
@@ -53,6 +53,8 @@ _SMALL = 400
 """Histories of more operations are not cut down read by read."""
 _GUESSES = 1_000
 """How many sets of changes are tried that may have been lost."""
+_SEARCHED = 40_000
+"""How many operations are looked through for them: of long histories, only the last changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +101,32 @@ def attribute(
         state: What is known of the job before them.
         events: All the calls of the history, those on other jobs too.
     """
-    core = _core(list(operations), state)
+    core, stuck = _core(list(operations), state)
     whole = list(operations) if len(operations) <= _SMALL else core
-    stuck = find_order(core, state, at_most=inf)
-    assert stuck is not None  # noqa: S101 - the core has no order either; this tells the type checker
+    # The core has no order either; where that takes too long to see, the whole has shown it.
+    stuck = find_order(core, state) or stuck
     end = stuck.open[0].ended or 0
     before = [event for event in events if event.began <= end]
     violation = _violation(whole, _Case(core, state, stuck, before))
     return Attribution(violation, tuple(core), stuck)
 
 
-def _core(operations: list[JobOperation], state: JobState) -> list[JobOperation]:
-    """Return what came up to the first answer that no order reaches, less the reads not needed."""
+def _core(operations: list[JobOperation], state: JobState) -> tuple[list[JobOperation], Stuck]:
+    """Return what came up to the first answer that no order reaches, less the reads not needed.
+
+    Also where the search for an order of all of them got stuck.
+    """
     stuck = find_order(operations, state, at_most=inf)
     assert stuck is not None  # noqa: S101 - the caller knows; this tells the type checker
     end = stuck.open[0].ended or 0
     core = sorted((one for one in operations if one.began <= end), key=_began)
     if len(core) > _SMALL:
-        return core
+        return core, stuck
     for one in [one for one in core if one.reads]:
         rest = [other for other in core if other is not one]
         if find_order(rest, state) is not None:
             core = rest
-    return core
+    return core, stuck
 
 
 def _began(one: JobOperation | Event) -> int:
@@ -191,7 +196,7 @@ def _wrong_purge(case: _Case) -> Violation | None:
         return None
     rest = [one for one in case.core if not one.call.counts_jobs]
     for one in purges:
-        deletes = one._replace(step=_deleted, reads=False)
+        deletes = one._replace(step=_deleted, reads=False, is_plain=False)
         if case.is_explained([*rest, deletes]):
             text = f"{one.event}; it deleted the job, which did not match when it was deleted"
             return Violation(_laws(one).answer, text)
@@ -298,7 +303,7 @@ def _without_lease(one: JobOperation) -> JobOperation:
     event, outcome = one.event, one.event.outcome
     assert outcome is not None  # noqa: S101 - it was accepted; this tells the type checker
     if OPERATIONS[event.call.method].needs_lease:
-        return one._replace(step=_same_state)
+        return one._replace(step=_same_state, is_plain=False)
     at = [each.name for each in OPERATIONS[event.call.method].parameters].index("lease")
     call = Call(event.call.method, event.call.arguments[:at])
     other = replace(event, call=call)
@@ -372,8 +377,11 @@ def _former(case: _Case) -> Violation | None:
 
 def _lost_change(case: _Case) -> Violation | None:
     changes = [one for one in case.core if not one.reads and one.ended is not None]
-    candidates = [*((one,) for one in changes), *combinations(changes, 2)]
-    for lost in candidates[:_GUESSES]:
+    most = min(_GUESSES, _SEARCHED // len(case.core))
+    if len(changes) > most:  # what is lost was done shortly before it is missed
+        changes = changes[: -most - 1 : -1]
+    candidates = chain(((one,) for one in changes), combinations(changes, 2))
+    for lost in islice(candidates, most):
         rest = [one for one in case.core if one not in lost]
         calls = [one.event for one in lost]
         around = [one for one in case.events if one not in calls and _disturbs(one, calls)]

@@ -52,12 +52,12 @@ class Prospects:
         for at in left:
             shown = self._shown[at]
             if shown is not None and any(
-                not self._is_left(gift, at, base, mask) for gift in _lacking(state, *shown)
+                not self.is_left(gift, at, base, mask) for gift in _lacking(state, *shown)
             ):
                 return True
         return False
 
-    def _is_left(self, gift: object, reader: int, base: int, mask: int) -> bool:
+    def is_left(self, gift: object, reader: int, base: int, mask: int) -> bool:
         """Whether an operation that gives it is not placed and can come before the reader."""
         if gift in self._perhaps:
             return True

@@ -4,13 +4,16 @@ The algorithm is that of Wing and Gong ("Testing and verifying concurrent object
 any operation that began before the first of those not yet placed ended, place it if the state
 permits, go on, and come back when nothing fits. Lowe's memory ("Testing for linearizability",
 CCPE 2017) makes it quick: what was placed and the state that it led to are never tried twice.
-Five habits of our own keep the search from branching:
+These habits of our own keep the search from branching:
 
 * a read that fits and teaches nothing new about the state is placed at once, for it would fit
-  nowhere better;
+  nowhere better; so is one whose revision any further change would exceed;
 * an operation that overlaps none of those left is placed at once, or nothing fits;
-* a read that teaches something is tried before a change;
-* where a read is left that no change can make fit any more (see `prospects`), nothing is tried;
+* of changes that no read can tell apart only the first to end is tried (see `symmetry`);
+* a change that leads to the next read is tried before one that does not (see `clock`);
+* where a read is left that no change can make fit any more (see `pruning`), or that as many changes
+  as its revision leaves room for do not reach (see `clock`), nothing is tried;
+* what is a dead end is one at any later revision, too;
 * an operation that may not have happened is tried only when nothing else goes on.
 """
 
@@ -20,14 +23,19 @@ from collections.abc import Sequence
 from functools import cached_property
 from math import inf
 
+from collection_jobs.conformance.history.clock import Clock
 from collection_jobs.conformance.history.pruning import Prospects
 from collection_jobs.conformance.history.sequential_spec import JobOperation
-from collection_jobs.conformance.history.undecided import MOST_STEPS, note
+from collection_jobs.conformance.history.symmetry import Symmetry, is_plain_history
+from collection_jobs.conformance.history.undecided import most_steps, note
+from collection_jobs.conformance.spec.answers import DELETION
 from collection_jobs.conformance.spec.model import JobState
 
 __all__ = ["Stuck", "find_order"]
 
 _MOST_STUCK = 16
+_PATIENCE = 16
+"""How many dead ends are met on one spot before the clocks are asked, which takes its time."""
 
 
 class _Node:
@@ -39,7 +47,17 @@ class _Node:
     stands for the maybe-operation ``i``, and a state that is None for one not tried yet.
     """
 
-    __slots__ = ("base", "first_end", "mask", "maybe", "options", "parent", "placed", "state")
+    __slots__ = (
+        "base",
+        "first_end",
+        "mask",
+        "maybe",
+        "options",
+        "parent",
+        "placed",
+        "state",
+        "unreached",
+    )
 
     def __init__(
         self, parent: _Node | None, base: int, mask: int, maybe: int, state: JobState
@@ -52,6 +70,7 @@ class _Node:
         self.placed: list[JobOperation] = []
         self.options: list[tuple[int, JobState | None]] = []
         self.first_end: float = inf
+        self.unreached: int | None = None
 
     def place(self, at: int, operation: JobOperation) -> None:
         """Place a known operation."""
@@ -75,30 +94,50 @@ class _Node:
     def key(self) -> object:
         """Return what decides all that can come after: a node with the same key is its equal.
 
-        The revisions that reads have shown are not in it, for they follow from what was placed.
+        The revisions that reads have shown are not in it, for they follow from what was placed;
+        nor is the least that the revision may be, which decides by how much it is (see `least`).
         """
         state = self.state
-        known = state.facts, state.revision, state.least, state.lease
-        return self.base, self.mask, self.maybe, *known
+        return self.base, self.mask, self.maybe, state.facts, state.revision, state.lease
+
+    @property
+    def least(self) -> float:
+        """The least that the revision may be: of two such nodes, the lower permits more."""
+        least = self.state.least
+        return -inf if least is None else least
 
 
 class Stuck:
     """Where the search came furthest in time and found no way on.
 
     Attributes:
-        state: What is known of the job there.
-        states: What would be known after each of the orders that lead as far.
-        open: The operations that had begun and were not placed; the first of them to end is first.
+        open: The operations that had begun and were not placed; the first of them to end is first,
+            or else the read that none of the changes left leads to.
     """
 
-    __slots__ = ("_nodes", "open", "state", "states")
-
-    def __init__(self, nodes: list[_Node], left: list[JobOperation]) -> None:
+    def __init__(self, nodes: list[_Node], initial: JobState, left: list[JobOperation]) -> None:
         """Remember the point; the orders that led to it are told only when somebody asks."""
         self._nodes = nodes
-        self.state: JobState = nodes[0].state
-        self.states: list[JobState] = [node.state for node in nodes]
+        self._initial = initial
         self.open: list[JobOperation] = left
+
+    @cached_property
+    def states(self) -> list[JobState]:
+        """Made again by the operations themselves: the search wrote one value for many unseen."""
+        return [self._after(order) for order in self.orders]
+
+    @property
+    def state(self) -> JobState:
+        """The state after the first of the orders."""
+        return self.states[0]
+
+    def _after(self, order: list[JobOperation]) -> JobState:
+        state = self._initial
+        for one in order:
+            after = one.step(state)
+            assert after is not None, one  # noqa: S101 - it was possible with any such value
+            state = after
+        return state
 
     @property
     def orders(self) -> list[list[JobOperation]]:
@@ -107,19 +146,21 @@ class Stuck:
 
 
 def find_order(
-    operations: Sequence[JobOperation], state: JobState, *, at_most: float = MOST_STEPS
+    operations: Sequence[JobOperation], state: JobState, *, at_most: float | None = None
 ) -> Stuck | None:
     """Find an order of the operations that is possible, and keeps to who was done before whom.
 
     Args:
         operations: All the operations on one job, in any sequence.
         state: What is known of the job before them.
-        at_most: How many ways on to look at.
+        at_most: How many ways on to look at; None: as many as `undecided` says.
 
     Returns:
         None when there is such an order, else where the search got stuck. Also None when there are
         too many ways on: that is noted, see `undecided`.
     """
+    if at_most is None:
+        at_most = most_steps(len(operations))
     return _Search(operations, at_most).run(state)
 
 
@@ -127,18 +168,20 @@ class _Search:
     """One search: the operations by when they began, and the nodes known to be dead ends."""
 
     def __init__(self, operations: Sequence[JobOperation], at_most: float) -> None:
-        self.steps_left = at_most
+        self.steps_left = self.at_most = at_most
         ordered = sorted(operations, key=_began)
         self.known = [one for one in ordered if one.ended is not None]
         self.maybe = [one for one in ordered if one.ended is None and not one.reads]
         self.began = [one.began for one in self.known]
         self.ended = [one.ended for one in self.known if one.ended is not None]
         self.reads = [one.reads for one in self.known]
+        self.steps = [one.step for one in self.known]
         # Not strict: in an empty history none follows.
         pairs = zip(self.ended, (*self.began[1:], inf), strict=False)
         lone = [end < following and not self.maybe for end, following in pairs]
         self.lone = [*lone, False]
-        self.dead: set[object] = set()
+        self.dead: dict[object, float] = {}
+        self.dead_here = 0
         self.stuck: list[_Node] = []
 
     @cached_property
@@ -146,12 +189,30 @@ class _Search:
         """Made when it is first needed: where nothing overlaps, never."""
         return Prospects(self.known, self.maybe)
 
+    @cached_property
+    def clock(self) -> Clock:
+        """Made when it is first needed."""
+        return Clock(self.known, self.maybe, self.prospects)
+
+    @cached_property
+    def kinds(self) -> list[int | None]:
+        """Made when it is first needed; from then on those of one kind make the same step."""
+        symmetry = Symmetry(self.known)
+        self.steps = symmetry.steps
+        return symmetry.kinds
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether to know more of a job makes no answer but that of a read impossible."""
+        return is_plain_history(self.known) and is_plain_history(self.maybe)
+
     def run(self, state: JobState) -> Stuck | None:
         node = _Node(None, 0, 0, 0, state)
+        self.initial = state
         self._settle(node)
         while node.base < len(self.known):
             if self.steps_left <= 0:
-                note(self.known)
+                note(self.known, self.at_most)
                 return None
             child = self._next_child(node)
             if child is not None:
@@ -166,18 +227,53 @@ class _Search:
     def _settle(self, node: _Node) -> None:
         """Place what may as well come next as later, then list what else may come next."""
         left, learnt = self._place_reads(node)
-        if len(left) > 1 and self.prospects.none_for(left, node.state, node.base, node.mask):
+        if len(left) > 1 and self._is_hopeless(node, left):
             return
-        reads = self.reads
-        changes = [at for at in left if not reads[at]]
-        if len(changes) > 1:
-            changes.sort(key=self.ended.__getitem__, reverse=True)
-        options: list[tuple[int, JobState | None]] = [(at, None) for at in changes]
-        if learnt:
-            options += learnt
+        changes = [at for at in left if not self.reads[at]]
+        options: list[tuple[int, JobState | None]] = [
+            (at, None) for at in (self._ordered(changes, node) if len(changes) > 1 else changes)
+        ]
+        least = node.state.least
+        for at, after in learnt:
+            shown = self.known[at].shown
+            # Where a store counts one by one, other changes come before a read that skips some.
+            is_early = shown is None or least is None or shown.revision == least
+            options.insert(len(options) if is_early else 0, (at, after))
         if self.maybe:
             options[:0] = [(~at, None) for at in self._maybe(node)]
         node.options = options
+
+    def _is_hopeless(self, node: _Node, left: list[int]) -> bool:
+        """Whether a read is left that no way from here leads to."""
+        state, base, mask = node.state, node.base, node.mask
+        if self.prospects.none_for(left, state, base, mask):
+            return True
+        if self.dead_here < _PATIENCE:
+            return False
+        node.unreached = self.clock.against(state, base, mask)
+        if node.unreached is None:
+            return False
+        node.first_end = max(node.first_end, self.ended[node.unreached])
+        return True
+
+    def _ordered(self, changes: list[int], node: _Node) -> list[int]:
+        """Return the changes, the best to try last, and of those of one kind only one."""
+        kinds = self.kinds
+        changes.sort(key=self.ended.__getitem__)
+        met = set[int]()
+        first: list[int] = []
+        for at in changes:
+            kind = kinds[at]
+            if kind is None:
+                first.append(at)
+            elif kind not in met:
+                met.add(kind)
+                first.append(at)
+        ranks = self.clock.ranks(node.state, first, node.base, node.mask)
+        if ranks:
+            first = [at for _, at in sorted(zip(ranks, first, strict=True), key=_rank)]
+        first.reverse()
+        return first
 
     def _place_lone(self, node: _Node) -> None:
         """Place operations for as long as only one may come next, and fits: nothing to choose."""
@@ -194,7 +290,7 @@ class _Search:
 
     def _place_reads(self, node: _Node) -> tuple[list[int], list[tuple[int, JobState | None]]]:
         """Place what teaches nothing; return what is left, and the reads that fit and do teach."""
-        known, reads = self.known, self.reads
+        known, reads, steps = self.known, self.reads, self.steps
         learnt: dict[int, JobState | None] = {}
         while True:
             placed = False
@@ -204,15 +300,31 @@ class _Search:
             for at in left:
                 if not reads[at] or at in learnt:
                     continue
-                after = known[at].step(node.state)
+                after = steps[at](node.state)
                 if after is not None and _same(after, node.state):
                     node.state = after
+                    node.place(at, known[at])
+                    placed = True
+                elif after is not None and self._is_due(at, node):
+                    node.state = after
+                    learnt.clear()  # it was of the state before
                     node.place(at, known[at])
                     placed = True
                 else:
                     learnt[at] = after
             if not placed:
                 return left, [(at, after) for at, after in learnt.items() if after is not None]
+
+    def _is_due(self, at: int, node: _Node) -> bool:
+        """Whether a read that fits would fit behind no change: each raises its revision.
+
+        A save of the job as it is may not; but it leaves the read as right as it was. Behind a
+        deletion, the read could be one of the next job of that id.
+        """
+        shown, least = self.known[at].shown, node.state.least
+        if shown is None or least is None or shown.revision != least or not self.is_plain:
+            return False
+        return not self.prospects.is_left(DELETION, at, node.base, node.mask)
 
     def _open(self, node: _Node) -> list[int]:
         """Return the operations that may come next: begun before the first of those left ended."""
@@ -244,7 +356,7 @@ class _Search:
             at, after = node.options.pop()
             operation = self.known[at] if at >= 0 else self.maybe[~at]
             if after is None:
-                after = operation.step(node.state)
+                after = (self.steps[at] if at >= 0 else operation.step)(node.state)
             if after is None:
                 continue
             self.steps_left -= 1
@@ -255,26 +367,41 @@ class _Search:
                 child.placed.append(operation)
                 child.maybe |= 1 << ~at
             self._settle(child)
-            if not self.dead or child.key() not in self.dead:
+            if not self.dead or self.dead.get(self._key(child), inf) > child.least:
                 return child
         return None
 
+    def _key(self, node: _Node) -> object:
+        """Return what decides what can come after, but by how much the revision is the least."""
+        return node.key() if self.is_plain else (node.key(), node.least)
+
     def _bury(self, node: _Node) -> None:
-        self.dead.add(node.key())
+        key = self._key(node)
+        self.dead[key] = min(node.least, self.dead.get(key, inf))
+        self.dead_here += 1
         if self.stuck and node.first_end < self.stuck[0].first_end:
             return
         if self.stuck and node.first_end > self.stuck[0].first_end:
             self.stuck.clear()
+            self.dead_here = 0
         if len(self.stuck) < _MOST_STUCK:
             self.stuck.append(node)
 
     def _furthest(self) -> Stuck:
-        left = [self.known[at] for at in self._open(self.stuck[0])]
-        return Stuck(self.stuck, sorted(left, key=_ended))
+        node = self.stuck[0]
+        left = sorted((self.known[at] for at in self._open(node)), key=_ended)
+        if node.unreached is not None:
+            culprit = self.known[node.unreached]
+            left = [culprit, *(one for one in left if one is not culprit)]
+        return Stuck(self.stuck, self.initial, left)
 
 
 def _began(operation: JobOperation) -> int:
     return operation.began
+
+
+def _rank(ranked: tuple[int, int]) -> int:
+    return ranked[0]
 
 
 def _ended(operation: JobOperation) -> int:

@@ -35,6 +35,7 @@ __all__ = [
     "missed",
     "operation",
     "passed_over",
+    "transition",
     "why",
     "without_revision",
 ]
@@ -60,6 +61,8 @@ class JobOperation(NamedTuple):
     """What a read showed of the job where it did not show it whole."""
     part: Call | None = None
     """What the event's call did to this job, where it did something to others, too."""
+    is_plain: bool = False
+    """Whether ``step`` is the oracle's word on the call and its outcome, and nothing else."""
 
     @property
     def call(self) -> Call:
@@ -87,6 +90,7 @@ def operation(event: Event, job_id: str, wall: Span) -> JobOperation:
         _step(part, outcome, wall),
         reads=not is_change(event),
         part=None if part is event.call or part == event.call else part,
+        is_plain=True,
     )
 
 
@@ -154,7 +158,7 @@ def without_revision(operation: JobOperation) -> JobOperation:
             after = admitted(blank, found, 0)
         return None if after is None else after._replace(revision=None, least=None)
 
-    return operation._replace(step=step)
+    return operation._replace(step=step, is_plain=False)
 
 
 def why(operation: JobOperation, state: JobState) -> tuple[Violation, ...]:
@@ -187,6 +191,11 @@ def _only_id(call: Call) -> str:
 def _step(call: Call, outcome: Outcome | None, wall: Span) -> Transition:
     if outcome is None:
         return _may_happen(call, wall)
+    return transition(call, outcome)
+
+
+def transition(call: Call, outcome: Outcome) -> Transition:
+    """Return the transition of a call that came back, as far as it is about one job."""
     return _judged(call, outcome, OPERATIONS[call.method].possible(call, outcome))
 
 

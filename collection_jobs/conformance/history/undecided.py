@@ -11,20 +11,28 @@ from collections.abc import Sequence
 
 from collection_jobs.conformance.history.sequential_spec import JobOperation
 
-__all__ = ["MOST_STEPS", "note", "take_notes"]
+__all__ = ["most_steps", "note", "take_notes"]
 
-MOST_STEPS = 200_000
-"""How many ways on a search looks at; `benchmarks/linearizability.py` shows how long that takes."""
+_MOST_STEPS = 100_000
+_MOST_FOR_EACH = 20
 
 _notes: list[str] = []  # of the check under way, which may judge on a thread of its own
 
 
-def note(operations: Sequence[JobOperation]) -> None:
-    """Remember that a history was not decided."""
+def most_steps(operations: int) -> int:
+    """Return how many ways on a search looks at in a history of so many operations.
+
+    `benchmarks/linearizability.py` shows how long that takes.
+    """
+    return max(_MOST_STEPS, _MOST_FOR_EACH * operations)
+
+
+def note(operations: Sequence[JobOperation], steps: float) -> None:
+    """Remember that a history was not decided in so many steps."""
     calls, clients = len(operations), len({one.event.client for one in operations})
     _notes.append(
         f"{calls:,} calls of {clients:,} clients on one job have so many orders that none was found"
-        f" or refuted in {MOST_STEPS:,} steps"
+        f" or refuted in {steps:,} steps"
     )
 
 

@@ -30,6 +30,7 @@ from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 
 __all__ = [
+    "PERMITTED",
     "changed",
     "judge_completion",
     "judge_deletion",
@@ -45,7 +46,7 @@ __all__ = [
 
 _Item = TypeVar("_Item", tuple[str, int], tuple[str, str], tuple[str, datetime])
 
-_PERMITTED = frozenset(
+PERMITTED = frozenset(
     {
         ("pending", "running"),
         ("pending", "failed"),
@@ -57,6 +58,7 @@ _PERMITTED = frozenset(
         ("failed", "pending"),
     }
 )
+"""The changes of status that the lifecycle permits."""
 
 
 def judge_read(state: JobState, call: Call, outcome: Outcome) -> Judgement:
@@ -118,7 +120,7 @@ def judge_status(state: JobState, call: Call, outcome: Outcome) -> Judgement:
 
 def permits(facts: Facts | None, status: str) -> bool:
     """Return whether there is such a job and its lifecycle permits the change."""
-    return facts is not None and (facts.status, status) in _PERMITTED
+    return facts is not None and (facts.status, status) in PERMITTED
 
 
 def with_status(facts: Facts, status: str, error_message: str | None, span: Span) -> Facts:
