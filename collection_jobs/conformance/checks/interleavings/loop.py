@@ -32,7 +32,7 @@ _STEP_LIMIT = 20_000
 _MOST_IN_A_ROW = 100
 """Steps of one owner while others wait; then another has its turn."""
 _THREAD_GRACE = 2.0
-_MAIN = "main"
+_MAIN, _CALLBACKS = "main", "callbacks"
 
 
 class Deadlock(Exception):  # noqa: N818 - an observation of the kit, not an error of anybody's
@@ -63,9 +63,9 @@ class Scheduler(Protocol):
 
 
 class _Step(asyncio.Handle):
-    """A callback that is ready, and on whose behalf it runs."""
+    """A callback that is ready, on whose behalf it runs, and in which lines it waits."""
 
-    __slots__ = ("arguments", "callback", "owner", "task", "within")
+    __slots__ = ("arguments", "callback", "lines", "owner", "task", "within")
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class _Step(asyncio.Handle):
         self.arguments = arguments
         self.owner = owner
         self.task = task
+        self.lines: tuple[str, ...] = (owner,)
 
 
 class _Timer(asyncio.TimerHandle):
@@ -108,8 +109,9 @@ class DeterministicLoop(InertLoop):
     """Runs one coroutine, and all that it starts, step by step as a scheduler chooses.
 
     A task belongs to the owner that created it, and so does the work that it hands to an executor:
-    to go on with any of these is no preemption of that owner. Callbacks of asyncio itself are run
-    at once; other callbacks are steps of their own, in the order in which they were scheduled.
+    to go on with any of these is no preemption of that owner. Its steps come in the order in which
+    they became ready, as asyncio promises of `call_soon` and `sleep(0)`, and so do the callbacks of
+    all; only work for an executor comes in any order. Callbacks of asyncio itself are run at once.
 
     Args:
         scheduler: Chooses the next step while `exploring` is set; else whoever ran last goes on.
@@ -185,7 +187,8 @@ class DeterministicLoop(InertLoop):
         if not ready:
             self._wait()
             return
-        step = ready[0] if len(ready) == 1 else self._choose(ready)
+        first = _next_in_line(ready)
+        step = first[0] if len(first) == 1 else self._choose(first)
         ready.remove(step)
         if step.owner != self.owner:
             self._switch(step.owner, preempted=any(one.owner == self.owner for one in ready))
@@ -312,7 +315,8 @@ class DeterministicLoop(InertLoop):
             step = _Step(self, callback, arguments, context, owner)
             self._internal.append(step)
         else:
-            step = _Step(self, callback, arguments, context, "callbacks")
+            step = _Step(self, callback, arguments, context, owner)
+            step.lines = (owner, _CALLBACKS)
             self._ready.append(step)
         return step
 
@@ -414,7 +418,9 @@ class DeterministicLoop(InertLoop):
                 if not future.done():
                     future.set_result(value)
 
-        self._ready.append(_Step(self, work, (), None, self.owner))
+        step = _Step(self, work, (), None, self.owner)
+        step.lines = ()  # threads keep to no order
+        self._ready.append(step)
         return future
 
     def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:
@@ -428,6 +434,17 @@ class DeterministicLoop(InertLoop):
     def is_closed(self) -> bool:
         """Whether the one run is over."""
         return self._closed
+
+
+def _next_in_line(ready: list[_Step]) -> list[_Step]:
+    """Return the steps before which none of the same line became ready."""
+    seen: set[str] = set()
+    first: list[_Step] = []
+    for step in ready:
+        if seen.isdisjoint(step.lines):
+            first.append(step)
+        seen.update(step.lines)
+    return first
 
 
 def _leave_behind(task: asyncio.Task[Any]) -> None:
