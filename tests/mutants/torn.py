@@ -94,7 +94,7 @@ class IndexAfterTheRow(Rows):
 
 
 @race(
-    *("SAVE-1", "SAVE-2", "SAVE-3", "SAVE-4", "STATUS-1", "STATUS-3", "FAILED-1", "DELETE-1"),
+    *("SAVE-1", "SAVE-2", "SAVE-3", "STATUS-1", "STATUS-3", "FAILED-1", "DELETE-1"),
     *("STATS-1", "LIST-1", "RECENT-1", "RUNNING-1"),
     kind="a buffer that is flushed by a background task (logging, metrics)",
 )

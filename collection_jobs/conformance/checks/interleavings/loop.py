@@ -120,6 +120,7 @@ class DeterministicLoop(InertLoop):
         exploring: Whether the scheduler is asked.
         owner: On whose behalf the current step runs.
         switched: Called with the owner and whether its predecessor was preempted, at each change.
+        options: Whose steps the scheduler chooses among, in the order of its options.
     """
 
     def __init__(self, scheduler: Scheduler, *, step_limit: int = _STEP_LIMIT) -> None:
@@ -128,6 +129,7 @@ class DeterministicLoop(InertLoop):
         self.exploring: bool = False
         self.owner: str = _MAIN
         self.switched: Callable[[str, bool], None] | None = None
+        self.options: tuple[str, ...] = ()
         self.steps: int = 0
         self._scheduler = scheduler
         self._step_limit = step_limit
@@ -214,6 +216,7 @@ class DeterministicLoop(InertLoop):
         options = own + others
         if not self.exploring:
             return options[0]
+        self.options = tuple(step.owner for step in options)
         return options[self._scheduler.choose(len(options), free)]
 
     def _switch(self, owner: str, *, preempted: bool) -> None:
@@ -287,6 +290,10 @@ class DeterministicLoop(InertLoop):
             except Livelock:
                 self._ready.clear()
                 return
+
+    def note_progress(self) -> None:
+        """Note that who runs has come on, and does not just ask again and again."""
+        self._in_a_row = 0
 
     async def quiet(self, seconds: float = 1.0) -> None:
         """Wait until nothing is left to do, timers of the next seconds included."""
