@@ -22,6 +22,9 @@ from collection_jobs.conformance.checks.interleavings.explore import (
     explore_pairs,
     explore_random,
 )
+from collection_jobs.conformance.checks.interleavings.explore_priorities import (
+    explore_by_priorities,
+)
 from collection_jobs.conformance.checks.interleavings.pairs import pairs, triples
 from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.running.configuration import PROFILES
@@ -89,6 +92,24 @@ def test_a_right_design_is_acquitted(design: Callable[[], object], tmp_path: Pat
     assert found.findings == ()
     assert found.unsupported is None
     assert found.programs == 231
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("design", RIGHT)
+def test_a_right_design_is_acquitted_by_what_thorough_adds(
+    design: Callable[[], object], tmp_path: Path
+) -> None:
+    every_sixth, few = list(pairs())[::6], {"max_runs": 1_500}
+    searches = [
+        explore(design, tmp_path, programs=every_sixth, **few),
+        explore(design, tmp_path, programs=list(triples())[::8], **few),
+        explore(design, tmp_path, programs=list(crowds())[::6], preemptions=1, max_runs=24),
+    ]
+    assert [search.findings for search in searches] == [(), (), ()]
+    by_priorities = explore_by_priorities(opener(design), seed=7, programs=3, directory=tmp_path)
+    drawn = explore_random(opener(design), seed=7, examples=100, directory=tmp_path)
+    assert (by_priorities.findings, drawn.findings) == ((), ())
+    assert sum(search.runs for search in searches) + by_priorities.runs > 1_000
 
 
 @pytest.mark.parametrize("design", [Rows, InMemoryCollectionJobRepository])
