@@ -140,6 +140,13 @@ def claims(session: nox.Session) -> None:
 
 
 @nox.session
+def race_finders(session: nox.Session) -> None:
+    """Compare the kit's explorer with frontrun and with plain stress on planted races."""
+    install(session, "test", "bench")
+    session.run("python", "benchmarks/race_finders.py", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the site in site/, with warnings as errors."""
     install(session, "docs", "test", extras="check,postgres")

@@ -16,17 +16,22 @@ from typing import Any, cast
 import pytest
 
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
+from collection_jobs.conformance.checks.interleavings.crowds import JOBS_OF_A_CROWD, crowds
 from collection_jobs.conformance.checks.interleavings.explore import (
     Exploration,
     explore_pairs,
     explore_random,
 )
+from collection_jobs.conformance.checks.interleavings.explore_priorities import (
+    explore_by_priorities,
+)
 from collection_jobs.conformance.checks.interleavings.pairs import pairs, triples
+from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.conformance.running.deadline import with_deadline
 from collection_jobs.protocol import CollectionJobRepository
 from tests.conformance.support import ROOT
-from tests.mutants import races, torn
+from tests.mutants import hidden, races, torn
 from tests.mutants.race_table import BEYOND_PAIRS, RACES
 from tests.mutants.races import LockOrder, LostUpdate
 from tests.mutants.right import RIGHT, Actor, SpinLock, WaitsAnywhere
@@ -89,6 +94,24 @@ def test_a_right_design_is_acquitted(design: Callable[[], object], tmp_path: Pat
     assert found.programs == 231
 
 
+@pytest.mark.release
+@pytest.mark.parametrize("design", RIGHT)
+def test_a_right_design_is_acquitted_by_what_thorough_adds(
+    design: Callable[[], object], tmp_path: Path
+) -> None:
+    every_sixth, few = list(pairs())[::6], {"max_runs": 1_500}
+    searches = [
+        explore(design, tmp_path, programs=every_sixth, **few),
+        explore(design, tmp_path, programs=list(triples())[::8], **few),
+        explore(design, tmp_path, programs=list(crowds())[::6], preemptions=1, max_runs=24),
+    ]
+    assert [search.findings for search in searches] == [(), (), ()]
+    by_priorities = explore_by_priorities(opener(design), seed=7, programs=3, directory=tmp_path)
+    drawn = explore_random(opener(design), seed=7, examples=100, directory=tmp_path)
+    assert (by_priorities.findings, drawn.findings) == ((), ())
+    assert sum(search.runs for search in searches) + by_priorities.runs > 1_000
+
+
 @pytest.mark.parametrize("design", [Rows, InMemoryCollectionJobRepository])
 def test_a_random_search_acquits_what_is_right(design: type[Rows], tmp_path: Path) -> None:
     found = explore_random(opener(design), seed=1, examples=150, directory=tmp_path)
@@ -105,9 +128,13 @@ def test_a_random_search_finds_and_shrinks_a_race(tmp_path: Path) -> None:
 
 def test_there_are_races_enough_to_try_it() -> None:
     # Each of these modules enters its own into the table.
-    assert {mutant.__module__ for mutant in RACES} == {races.__name__, torn.__name__}
+    assert {mutant.__module__ for mutant in RACES} == {
+        hidden.__name__,
+        races.__name__,
+        torn.__name__,
+    }
     assert len(RACES) >= 25
-    assert len(RIGHT) >= 8
+    assert len(RIGHT) >= 25
     assert sum(race.hides for race in RACES.values()) >= 6
     assert all(race.kind for race in (*RACES.values(), *BEYOND_PAIRS.values()))
 
@@ -117,6 +144,58 @@ def test_the_same_adapter_gets_the_same_answer(tmp_path: Path) -> None:
         return explore(LostUpdate, tmp_path, programs=islice(pairs(["pending"]), 60))
 
     assert once() == once()
+
+
+@pytest.mark.parametrize(
+    "mutant", [mutant for mutant in RACES if mutant.__module__ == hidden.__name__]
+)
+def test_what_no_read_shows_only_a_probe_shows(
+    mutant: type[Rows], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ConcurrentProgram, "probes", ())
+    bound = RACES[mutant].preemptions
+    assert explore(mutant, tmp_path, preemptions=bound).findings == ()
+
+
+def test_a_deadlock_after_the_calls_says_where_the_probe_waits(tmp_path: Path) -> None:
+    (finding,) = explore(hidden.KeepsItsLock, tmp_path, preemptions=1).findings
+    assert "nothing will ever go on; after is at rows.py:" in finding.message
+    assert "after: repository.add_failed_symbol('a', 'ETH', 'probe') never returned" in str(
+        finding.history
+    )
+
+
+def test_a_probe_is_told_of_only_where_nothing_shows_without_it(tmp_path: Path) -> None:
+    assert "probe" not in str(explore(LostUpdate, tmp_path).findings)
+
+
+def among_many(design: type[Rows], directory: Path, beside_all_others: bool) -> Exploration:
+    programs = [one for one in crowds() if (one.size > 2 * JOBS_OF_A_CROWD) == beside_all_others]
+    few = programs[:: 2 if beside_all_others else 7]
+    return explore(design, directory, programs=few, preemptions=1, max_runs=40)
+
+
+@pytest.mark.release
+@pytest.mark.parametrize(
+    ("mutant", "right", "beside_all_others"),
+    [
+        (hidden.ReadsPages, hidden.ReadsPagesByKey, False),
+        (hidden.KeepsFewLocks, hidden.KeepsLocksInUse, True),
+    ],
+)
+def test_what_shows_among_many_jobs(
+    mutant: type[Rows], right: type[Rows], beside_all_others: bool, tmp_path: Path
+) -> None:
+    assert laws(among_many(mutant, tmp_path / "mutant", beside_all_others))
+    assert not laws(among_many(right, tmp_path / "right", beside_all_others))
+    pairs_alone = explore(mutant, tmp_path / "pairs", preemptions=1)
+    assert not laws(pairs_alone)
+
+
+def test_there_are_more_jobs_than_a_usual_page_or_cache_has() -> None:
+    for program in crowds():
+        saved = {step.arguments[0].id for step in program.setup}
+        assert len(saved) > 128
 
 
 def test_a_finding_is_a_program_a_schedule_and_a_timeline(tmp_path: Path) -> None:

@@ -230,6 +230,44 @@ def test_a_deadlock_says_where_each_waits() -> None:
         run(main(), Replay((0, 1)))
 
 
+@pytest.mark.parametrize("scheduler", [Replay(), Last()], ids=["the first", "the last"])
+def test_what_one_client_starts_comes_in_the_order_of_asyncio(scheduler: Scheduler) -> None:
+    async def client(order: list[str]) -> None:
+        async def step(name: str) -> None:
+            order.append(f"{name} begins")
+            await asyncio.sleep(0)
+            order.append(f"{name} goes on")
+
+        loop = asyncio.get_running_loop()
+        loop.call_soon(order.append, "called")
+        task = asyncio.create_task(step("task"))
+        loop.call_soon(loop.call_soon, order.append, "called by what was called")
+        await asyncio.sleep(0)
+        await asyncio.gather(step("one"), step("other"))
+        await task
+
+    real: list[str] = []
+    asyncio.run(client(real))
+    order: list[str] = []
+    run(two(lambda: client(order), lambda: asyncio.sleep(0)), scheduler)
+    assert order == real
+
+
+def test_callbacks_of_two_clients_come_in_the_order_in_which_they_were_scheduled() -> None:
+    orders: set[str] = set()
+    for choices in product(range(3), repeat=6):
+        order: list[str] = []
+
+        async def client(name: str, order: list[str] = order) -> None:
+            order.append(name)
+            asyncio.get_running_loop().call_soon(order.append, name.upper())
+            await asyncio.sleep(0)
+
+        run(two(lambda: client("a"), lambda: client("b")), Replay(choices))
+        orders.add("".join(order))
+    assert orders == {"aAbB", "abAB", "bBaA", "baBA"}
+
+
 def test_a_livelock_ends() -> None:
     async def main() -> None:
         while True:  # noqa: ASYNC110 - it is to go on for ever

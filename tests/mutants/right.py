@@ -18,6 +18,7 @@ from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
+from tests.mutants.patterns import PATTERNS
 from tests.mutants.rows import LockPerJob, Optimistic, Rows, Unlocked, now
 
 
@@ -294,4 +295,5 @@ RIGHT: tuple[Callable[[], object], ...] = (
     Actor,
     InAThread,
     WaitsAnywhere,
+    *PATTERNS,
 )

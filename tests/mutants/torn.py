@@ -93,7 +93,11 @@ class IndexAfterTheRow(Rows):
         return sorted(found, key=age)[offset : offset + limit]
 
 
-@race("SAVE-1", kind="a buffer that is flushed by a background task (logging, metrics)")
+@race(
+    *("SAVE-1", "SAVE-2", "SAVE-3", "STATUS-1", "STATUS-3", "FAILED-1", "DELETE-1"),
+    *("STATS-1", "LIST-1", "RECENT-1", "RUNNING-1"),
+    kind="a buffer that is flushed by a background task (logging, metrics)",
+)
 class AcknowledgedEarly(Rows):
     """A write is queued and acknowledged; a task applies it when it comes to it."""
 

@@ -32,7 +32,7 @@ _STEADY = 3
 """How often a scene must go well without a cancellation before one is blamed; once will do where no
 random moments are tried, for then nothing rests on how long it takes."""
 
-_FEW, _MANY = (40, 48), (128, 512)
+_FEW, _MANY = (40, 128), (128, 1_024)
 """How many calls are cancelled at one suspension, more than any usual pool has connections; and how
 many like one call at most, at all of its suspensions."""
 _LEAST_GRACE = 0.004

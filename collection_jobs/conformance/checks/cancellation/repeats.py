@@ -22,8 +22,10 @@ from collection_jobs.protocol import CollectionJobRepository
 __all__ = ["Repeats"]
 
 _LAW = "CANCEL-1"
-_AT_ONCE = 8
+_AT_ONCE = 16
 """Calls that are under way together, and cancelled: each may wait for what another holds."""
+_ELSEWHERE = 4
+"""Each fourth of them is cancelled at any of its awaits, and the others at the same one."""
 
 
 class Repeats:
@@ -64,7 +66,7 @@ class Repeats:
         before = Holdings.now()
         burst = _Burst(repository, suspensions)
         cancelled = 0
-        for number in range(0, min(self._times * suspensions, self._most), _AT_ONCE):
+        for number in range(0, min(self._times * (suspensions + 1), self._most), _AT_ONCE):
             cancelled += await burst.play(scene(name, f"{id_}.{number}"))
             if burst.wrong is not None:
                 break
@@ -108,7 +110,7 @@ async def _probed(repository: CollectionJobRepository, calls: Sequence[Call]) ->
 
 
 class _Burst:
-    """Some victims at once, and a neighbour.
+    """Some victims at once, a neighbour, and a call like the victims that nobody cancels.
 
     Attributes:
         place: The line at which the first of them was cancelled.
@@ -119,7 +121,9 @@ class _Burst:
         self.place: str | None = None
         self.wrong: str | None = None
         self._repository = repository
-        self._points = cycle(map(CancelPoint, range(1, suspensions + 1)))
+        # One more: who waits for others is suspended once more.
+        self._points = [CancelPoint(at) for at in range(1, suspensions + 2)]
+        self._same, self._any = cycle(self._points), cycle(self._points)
 
     async def play(self, scene_: Scene) -> int:
         """Cancel the calls, and remove the jobs; return how many were cancelled."""
@@ -130,15 +134,21 @@ class _Burst:
         call = scene_.victim.call(setup.held)
         if call is None:
             return 0
-        steps = [Stepped(self._make(call), next(self._points)) for _ in range(_AT_ONCE)]
+        # First of all, so that each victim meets it where that is cancelled: some adapters keep a
+        # connection only of a call that was not alone.
+        twin = asyncio.create_task(self._make(call))
+        same = next(self._same)
+        points = (next(self._any) if not n % _ELSEWHERE else same for n in range(_AT_ONCE))
+        steps = [Stepped(self._make(call), point) for point in points]
         victims = [asyncio.create_task(_awaited(one)) for one in steps]
         other = Call("add_failed_symbol", (scene_.other, "S2", "beside them"))
         neighbour = asyncio.create_task(self._make(other))
-        _, late = await asyncio.wait({*victims, neighbour}, timeout=deadline() + 1)
+        _, late = await asyncio.wait({*victims, neighbour, twin}, timeout=deadline() + 1)
         if late:
             self.wrong = f"a call did not end within {deadline() + 1:g} s"
         else:
-            self._look_at(other, neighbour)
+            self._look_at(other, neighbour, answers=True)
+            self._look_at(call, twin, answers=False)
             await asyncio.gather(
                 *(self._make(Call("delete", (id_,))) for id_ in sorted(scene_.ids))
             )
@@ -149,10 +159,11 @@ class _Burst:
     def _make(self, call: Call) -> Any:
         return make(call, self._repository)
 
-    def _look_at(self, call: Call, neighbour: asyncio.Task[Outcome]) -> None:
-        if neighbour.cancelled():
+    def _look_at(self, call: Call, task: asyncio.Task[Outcome], *, answers: bool) -> None:
+        """See that a call was not cancelled with the others, and whether it has an answer."""
+        if task.cancelled():
             self.wrong = f"{call} was not cancelled itself, and raised CancelledError"
-        elif (outcome := neighbour.result()).error is not None:
+        elif (outcome := task.result()).error is not None and answers:
             self.wrong = f"{call}, which was under way beside them, {outcome}"
 
 

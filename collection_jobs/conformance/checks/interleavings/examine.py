@@ -24,6 +24,10 @@ _PART = 6
 """What part of the patience for one kind of work each number of handles has."""
 _PART_OF_TRIPLES = 6
 """What part of the schedules of pairs the triples have, where only timers call for them."""
+_PROGRAMS_BY_PRIORITIES = 10
+"""For how many random programs there is one that is run by random priorities, and often."""
+_RUNS_AMONG_MANY = 1_000
+"""How many runs to make of pairs among many jobs, each of which takes as long as fifty others."""
 _RUNS_ON_THE_ENGINE = 12
 """About how many it takes there, where each call takes several statements."""
 
@@ -144,26 +148,47 @@ def _with_a_third_call(plan: Plan, examined: Examination) -> Examination:
 
 
 def _go_further(plan: Plan, examined: Examination) -> Examination:
-    """Run the triples, then random programs, for the laws that no pair broke."""
+    """Run longer programs, of more clients and more jobs, for the laws that no pair broke."""
+    from collection_jobs.conformance.checks.interleavings.crowds import crowds
     from collection_jobs.conformance.checks.interleavings.explore import (
         explore_pairs,
         explore_random,
     )
+    from collection_jobs.conformance.checks.interleavings.explore_priorities import (
+        explore_by_priorities,
+    )
     from collection_jobs.conformance.checks.interleavings.pairs import triples
 
     findings = list(examined.findings)
-    trios = explore_pairs(
+    told = [examined.covered]
+    for kind, programs, preemptions, runs in (
+        ("triples", triples(), plan.profile.preemptions, plan.profile.schedules),
+        ("pairs among many jobs", crowds(), 1, _RUNS_AMONG_MANY),
+    ):
+        explored = explore_pairs(
+            plan.opening,
+            preemptions=preemptions,
+            directory=plan.new_directory(),
+            muted=frozenset(finding.law for finding in findings),
+            progress=plan.progress,
+            max_runs=runs,
+            programs=programs,
+            kind=kind,
+            threads=may_run_in_steps(plan.capabilities),
+        )
+        findings += explored.findings
+        told.append(str(explored))
+    by_priorities = explore_by_priorities(
         plan.opening,
-        preemptions=plan.profile.preemptions,
+        seed=plan.seed,
+        programs=plan.profile.programs // _PROGRAMS_BY_PRIORITIES,
         directory=plan.new_directory(),
         muted=frozenset(finding.law for finding in findings),
         progress=plan.progress,
-        max_runs=plan.profile.schedules,
-        programs=triples(),
-        kind="triples",
+        capabilities=plan.capabilities,
         threads=may_run_in_steps(plan.capabilities),
     )
-    findings += trios.findings
+    findings += by_priorities.findings
     drawn = explore_random(
         plan.opening,
         seed=plan.seed,
@@ -174,7 +199,8 @@ def _go_further(plan: Plan, examined: Examination) -> Examination:
         capabilities=plan.capabilities,
         threads=may_run_in_steps(plan.capabilities),
     )
-    return Examination([*findings, *drawn.findings], f"{examined.covered}; {trios}; {drawn}")
+    told += [str(by_priorities), str(drawn)]
+    return Examination([*findings, *drawn.findings], "; ".join(told))
 
 
 def find_interleaving_again(plan: Plan, token: dict[str, Any]) -> list[Finding]:

@@ -26,6 +26,7 @@ from collection_jobs.conformance.checks.interleavings.steps import (
     LoopStep,
     Scheduler,
     is_internal,
+    next_in_line,
 )
 from collection_jobs.conformance.checks.interleavings.thread_steps import AdapterThreads
 from collection_jobs.conformance.checks.interleavings.timers import Timer, Timers
@@ -42,7 +43,7 @@ _MOST_IN_A_ROW = 100
 _START = 100_000.0
 """The first virtual time: as by a machine's clock, for to many adapters 0 is long ago."""
 _THREAD_GRACE = 2.0
-_MAIN = "main"
+_MAIN, _CALLBACKS = "main", "callbacks"
 
 
 def _none() -> bool:
@@ -53,8 +54,9 @@ class DeterministicLoop(InertLoop):
     """Runs one coroutine, and all that it starts, step by step as a scheduler chooses.
 
     A task belongs to the owner that created it, and so does the work that it hands to an executor:
-    to go on with any of these is no preemption of that owner. Callbacks of asyncio itself are run
-    at once; other callbacks are steps of their own, in the order in which they were scheduled.
+    to go on with any of these is no preemption of that owner. Its steps come in the order in which
+    they became ready, as asyncio promises of `call_soon` and `sleep(0)`, and so do the callbacks of
+    all; only work for an executor comes in any order. Callbacks of asyncio itself are run at once.
 
     Time passes when nothing is ready. While `exploring`, it may also pass earlier, up to the next
     timer, which then fires although somebody could go on: that is a preemption, and whoever the
@@ -73,6 +75,7 @@ class DeterministicLoop(InertLoop):
         threads: The adapter's threads.
         early: Whether there was a choice in which a timer could have fired early.
         fired_early: Whether one did.
+        options: Whose steps the scheduler chooses among, in the order of its options.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class DeterministicLoop(InertLoop):
         self.switched: Callable[[str, bool], None] | None = None
         self.early: bool = False
         self.fired_early: bool = False
+        self.options: tuple[str, ...] = ()
         self.steps: int = 0
         self._scheduler = scheduler
         self._step_limit = step_limit
@@ -158,7 +162,7 @@ class DeterministicLoop(InertLoop):
         if not ready:
             self._wait()
             return
-        step = self._next(ready)
+        step = self._next(next_in_line(ready))
         if step is None:
             return
         ready.remove(step)
@@ -198,7 +202,9 @@ class DeterministicLoop(InertLoop):
         if not self.exploring:
             return options[0]
         self.early = self.early or bool(early)
-        taken = self._scheduler.choose(len(options) + len(early), free, len(early))
+        owners = [*(step.owner for step in options), *(timer.owner for timer in early)]
+        self.options = tuple(owners)
+        taken = self._scheduler.choose(len(owners), free, len(early))
         return options[taken] if taken < len(options) else early[taken - len(options)]
 
     def _switch(self, owner: str, *, preempted: bool) -> None:
@@ -234,7 +240,9 @@ class DeterministicLoop(InertLoop):
     def _fire(self, timer: Timer) -> None:
         self._timers.take(timer)
         self._now = max(self._now, timer.when())
-        self._schedule(timer.callback, timer.arguments, timer.within, timer.owner)
+        # Not on behalf of who set it: that one's next step stands for the end of a wait, and may
+        # come later, though it is ready.
+        self._schedule(timer.callback, timer.arguments, timer.within, _CALLBACKS)
 
     def _fire_early(self, timer: Timer) -> LoopStep | None:
         """Let time pass while somebody could go on; return the step of whom that wakes first."""
@@ -251,6 +259,7 @@ class DeterministicLoop(InertLoop):
     def _add_threads(self) -> None:
         for thread in self.threads.newly_ready():
             step = LoopStep(self, self.threads.go_on, (thread,), None, thread.owner)
+            step.lines = ()  # threads keep to no order
             self._ready.append(step)
 
     def _run_internal(self) -> None:
@@ -302,6 +311,10 @@ class DeterministicLoop(InertLoop):
                 return
             self._run_internal()
 
+    def note_progress(self) -> None:
+        """Note that who runs has come on, and does not just ask again and again."""
+        self._in_a_row = 0
+
     async def quiet(self, seconds: float = 1.0) -> None:
         """Wait until nothing is left to do, timers of the next seconds included."""
         if self._timers:
@@ -329,7 +342,8 @@ class DeterministicLoop(InertLoop):
             step = LoopStep(self, callback, arguments, context, owner)
             self._internal.append(step)
         else:
-            step = LoopStep(self, callback, arguments, context, "callbacks")
+            step = LoopStep(self, callback, arguments, context, owner)
+            step.lines = (owner, _CALLBACKS)
             self._ready.append(step)
         return step
 
@@ -433,7 +447,9 @@ class DeterministicLoop(InertLoop):
                 if not future.done():
                     future.set_result(value)
 
-        self._ready.append(LoopStep(self, work, (), None, self.owner))
+        step = LoopStep(self, work, (), None, self.owner)
+        step.lines = ()  # threads keep to no order
+        self._ready.append(step)
         return future
 
     def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:

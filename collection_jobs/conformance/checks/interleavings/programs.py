@@ -11,14 +11,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
+from typing_extensions import override
+
 from collection_jobs.conformance.checks.interleavings.inert_loop import Deadlock, Livelock
+from collection_jobs.conformance.checks.interleavings.judging import Judged, judge_run
 from collection_jobs.conformance.checks.interleavings.loop import DeterministicLoop
 from collection_jobs.conformance.checks.interleavings.steps import Scheduler
 from collection_jobs.conformance.checks.interleavings.trace import Trace
-from collection_jobs.conformance.history.checker import check
 from collection_jobs.conformance.history.history import Event, History
 from collection_jobs.conformance.running.runner import ProgramRunner, invoke, observe
-from collection_jobs.conformance.spec.calls import Call, Held, Kept, Outcome, Step, id_of
+from collection_jobs.conformance.spec.calls import (
+    Call,
+    Held,
+    Kept,
+    Outcome,
+    Step,
+    example_job,
+    id_of,
+)
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.operations import OPERATIONS
 from collection_jobs.conformance.spec.signatures import (
@@ -46,6 +56,9 @@ OpenRepository = Callable[[Path], AbstractAsyncContextManager[CollectionJobRepos
 """Opens a store in a directory of its own; the same directory again opens the same store again."""
 
 CLIENT_NAMES = ("A", "B", "C", "D")
+
+_PROBED = 4
+"""How many jobs of a program are changed after it at most."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,29 @@ class ConcurrentProgram:
                 *(Call("list_by_status", (status,)) for status in sorted(statuses)),
             ),
         )
+
+    @cached_property
+    def probes(self) -> tuple[Call, ...]:
+        """What shows a lock that stayed held, and what a store keeps beside its jobs.
+
+        An outcome, a save and a claim of some jobs, each permitted there, with a read after each.
+        """
+        calls: list[Call] = []
+        looks = [look for look in self.reads[0] if look.method == "get_by_id"]
+        for look in looks[:_PROBED]:
+            if (id_ := look.job_id) is not None:
+                for change in (
+                    Call("add_failed_symbol", (id_, "ETH", "probe")),
+                    Call("save", (example_job(id_, timeframe="1w"),)),
+                    Call("update_status", (id_, JobStatus.RUNNING)),
+                ):
+                    calls += [change, look]
+        return tuple(calls)
+
+    @cached_property
+    def kept(self) -> Judged:
+        """Which histories of it were judged, and kept every law."""
+        return {}
 
     def lines(self) -> tuple[str, ...]:
         """Return the program as Python, client by client."""
@@ -223,7 +259,10 @@ def execute(
             shutil.rmtree(directory, ignore_errors=True)
     events = tuple(run.history.events)
     judged = _without_time_outs(events) if loop.fired_early else events
-    findings = (_stuck(stuck, events),) if stuck is not None else tuple(check(judged))
+    if stuck is not None:
+        findings: tuple[Finding, ...] = (_stuck(stuck, events),)
+    else:
+        findings = judge_run(judged, len(program.probes), program.kept)
     names = frozenset(thread.name for thread in loop.threads.threads)
     return Execution(findings, events, loop.steps, early_timers=loop.early, threads=names)
 
@@ -295,6 +334,11 @@ class _Run(TracedRun):
         if trace is not None:
             loop.told = trace.note
 
+    @override
+    def begin(self, client: str, call: Call) -> int:
+        self._loop.note_progress()
+        return super().begin(client, call)
+
     async def main(self) -> None:
         async with self._open(self._directory) as repository:
             setup = self._caller("setup", repository)
@@ -310,7 +354,8 @@ class _Run(TracedRun):
             self._loop.exploring = False
             if self._trace is not None:
                 self._trace.end(self._loop)
-            await self._look(repository)
+            # A client of its own, so that a deadlock tells where it waits.
+            await self._loop.start(self._look(repository), "after")
 
     def _caller(
         self,
@@ -322,11 +367,11 @@ class _Run(TracedRun):
         return ProgramRunner(name, lambda call: observe(invoke(call, repository)), self, held)
 
     async def _look(self, repository: CollectionJobRepository) -> None:
-        """Read what can have changed, at once and again when nothing goes on any more."""
+        """Read what can have changed, at once and when nothing goes on any more; then change it."""
         caller = self._caller("after", repository)
         reads, listings = self._program.reads
         for call in reads:
             await caller.ask(call)
         await self._loop.quiet()
-        for call in (*reads, *listings):
+        for call in (*reads, *listings, *self._program.probes):
             await caller.ask(call)

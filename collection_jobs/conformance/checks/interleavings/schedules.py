@@ -73,9 +73,14 @@ class Runner:
         self, program: ConcurrentProgram, prefix: Prefix = (), trace: Trace | None = None
     ) -> tuple[Execution, list[Choice]]:
         """Run a program under one schedule; return what came of it, and every choice there was."""
+        return self.run_under(program, Replay(prefix), trace)
+
+    def run_under(
+        self, program: ConcurrentProgram, schedule: Replay, trace: Trace | None = None
+    ) -> tuple[Execution, list[Choice]]:
+        """Run a program under a scheduler; return what came of it, and every choice there was."""
         self.runs += 1
         self.program = program
-        schedule = Replay(prefix)
         directory = self.directory / f"store-{self._used}"
         execution = execute(
             program,

@@ -25,6 +25,8 @@ _TRIES = 4
 """How often a schedule is run again that does not show its violation: a real engine takes time."""
 _RUNS = 2_000
 """How many runs to spend on one finding: a program that is a call shorter is not worth more."""
+_LONG = 20
+"""Calls of a program that takes as long as several, and so is run less often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Witness:
 
 def shrink_witness(witness: Witness, runner: RunsPrograms) -> Witness:
     """Take away calls as long as the law stays broken, then preemptions."""
-    budget = runner.runs + _RUNS
+    most = _RUNS // (1 + witness.program.size // _LONG)
+    budget = runner.runs + most
     shrunk = True
     while shrunk and runner.runs < budget:
         shrunk = False
@@ -54,7 +57,7 @@ def shrink_witness(witness: Witness, runner: RunsPrograms) -> Witness:
             if found is not None:
                 witness, shrunk = found, True
                 break
-    fewest = _break(witness.program, witness.law, witness.preemptions, runner, runner.runs + _RUNS)
+    fewest = _break(witness.program, witness.law, witness.preemptions, runner, runner.runs + most)
     return fewest or witness
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from typing import Any, Protocol
 
-__all__ = ["LoopStep", "Scheduler", "is_internal"]
+__all__ = ["LoopStep", "Scheduler", "is_internal", "next_in_line"]
 
 
 class Scheduler(Protocol):
@@ -40,9 +40,10 @@ class LoopStep(asyncio.Handle):
         within: The context that it is called in.
         owner: On whose behalf it runs.
         task: The task whose step it is; None where it is none's.
+        lines: The lines in which it waits: of each, the step that became ready first comes first.
     """
 
-    __slots__ = ("arguments", "callback", "owner", "task", "within")
+    __slots__ = ("arguments", "callback", "lines", "owner", "task", "within")
 
     def __init__(
         self,
@@ -60,6 +61,18 @@ class LoopStep(asyncio.Handle):
         self.arguments: tuple[Any, ...] = arguments
         self.owner: str = owner
         self.task: object = task
+        self.lines: tuple[str, ...] = (owner,)
+
+
+def next_in_line(ready: Sequence[LoopStep]) -> list[LoopStep]:
+    """Return the steps before which none of the same line became ready."""
+    seen: set[str] = set()
+    first: list[LoopStep] = []
+    for step in ready:
+        if seen.isdisjoint(step.lines):
+            first.append(step)
+        seen.update(step.lines)
+    return first
 
 
 def is_internal(callback: Callable[..., object], holder: object) -> bool:
