@@ -19,6 +19,7 @@ from tests.mutants import (
     data_right,
     eccentric,
     finding,
+    hidden,
     leasing,
     leasing_races,
     leasing_right,
@@ -33,6 +34,8 @@ from tests.mutants import (
     real,
     recording,
     sequential,
+    threaded_rows,
+    timed_rows,
     torn,
     tried,
 )
@@ -55,7 +58,7 @@ _RACING = ("interleavings",)
 _HOWEVER_LARGE = tuple(name for name in _SCHEDULED if name != "growing stores")
 # Imported so that they enter their mutants into race_table, and into tried.
 _ENTERING = (
-    *(races, torn),
+    *(hidden, races, torn),
     *(eccentric, mishandling, misnaming, misordering, misrecording, misrepresenting),
 )
 
@@ -90,12 +93,12 @@ def bugs() -> Iterator[Case]:
     for room in (sequential, beyond, leasing, recording, finding, purging):
         for mutant, laws in room.BUGS.items():
             yield Case(_named(mutant), _in_memory(mutant), _CALLER, laws)
-    for table in (race_table.RACES, race_table.BEYOND_PAIRS):
-        for race, entry in table.items():
-            yield Case(_named(race), _in_memory(race), _RACING, entry.laws, by_chance=False)
-    for room in (beyond_races, leasing_races, data_races):
-        for race, laws in room.RACES.items():
-            yield Case(_named(race), _in_memory(race), _RACING, laws, by_chance=False)
+    # Without those that take more than two calls: only thorough looks at them.
+    races_alone = {race: entry.laws for race, entry in race_table.RACES.items()}
+    beyond_the_nine = {**beyond_races.RACES, **leasing_races.RACES, **data_races.RACES}
+    of_time_and_threads = {**timed_rows.TIMED_RACES, **threaded_rows.THREAD_RACES}
+    for race, laws in (races_alone | beyond_the_nine | of_time_and_threads).items():
+        yield Case(_named(race), _in_memory(race), _RACING, laws, by_chance=False)
     for bug in real.BUGS:
         laws, target = bug.laws or bug.also, _by_name(bug.store)
         yield Case(_named(bug.store), target, (bug.check,), laws, one_is_enough=not bug.laws)
@@ -108,7 +111,8 @@ def right_ones() -> Iterator[Case]:
     """Every repository that is odd but right, and both that the project ships."""
     for store in (*sequential.ODD, *beyond.ODD, beyond.Bare, InMemoryCollectionJobRepository):
         yield Case(_named(store), _in_memory(store), _EVERY)
-    for design in (*RIGHT, *leasing_right.RIGHT):
+    timely = (*timed_rows.TIMED_RIGHT, *threaded_rows.THREAD_RIGHT)
+    for design in (*RIGHT, *leasing_right.RIGHT, *timely):
         if design is not InMemoryCollectionJobRepository:
             yield Case(_named(design), _in_memory(design), _SCHEDULED)
     for store in data_right.RIGHT:
