@@ -28,12 +28,12 @@ read that missed it; then its core, in which only the reads are left without whi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, combinations, islice, pairwise
-from math import inf
 
 from collection_jobs.conformance.history.history import Event, is_change
-from collection_jobs.conformance.history.search import Stuck, find_order
+from collection_jobs.conformance.history.search import OutOfWork, SearchWork, Stuck, find_order
 from collection_jobs.conformance.history.sequential_spec import (
     JobOperation,
     operation,
@@ -52,9 +52,9 @@ __all__ = ["Attribution", "attribute"]
 _SMALL = 400
 """Histories of more operations are not cut down read by read."""
 _GUESSES = 1_000
-"""How many sets of changes are tried that may have been lost."""
-_SEARCHED = 40_000
-"""How many operations are looked through for them: of long histories, only the last changes."""
+"""How many sets of changes are tried that may have been lost: of long histories, the last ones."""
+_WORK = 60_000
+"""How many operations and ways on are looked at to cut a history down, and for each of the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class _Case:
     state: JobState
     stuck: Stuck
     events: Sequence[Event]
+    work: SearchWork
 
     @property
     def culprit(self) -> JobOperation:
@@ -87,45 +88,52 @@ class _Case:
         return self.stuck.open[0]
 
     def is_explained(self, instead: list[JobOperation]) -> bool:
-        """Whether there is an order of these operations."""
-        return find_order(instead, self.state) is None
+        """Whether there is an order of these operations.
+
+        Raises:
+            OutOfWork: That is not known after as much work as all the rules may make.
+        """
+        return find_order(instead, self.state, work=self.work) is None
 
 
 def attribute(
-    operations: Sequence[JobOperation], state: JobState, events: Sequence[Event]
+    operations: Sequence[JobOperation], stuck: Stuck, state: JobState, events: Sequence[Event]
 ) -> Attribution:
     """Find what matters in a history that no order explains, and the law that it breaks.
 
     Args:
         operations: All the operations on one job, which have no possible order.
+        stuck: Where the search for one got stuck.
         state: What is known of the job before them.
         events: All the calls of the history, those on other jobs too.
     """
-    core, stuck = _core(list(operations), state)
+    core, stuck = _core(operations, stuck, state)
     whole = list(operations) if len(operations) <= _SMALL else core
-    # The core has no order either; where that takes too long to see, the whole has shown it.
-    stuck = find_order(core, state) or stuck
     end = stuck.open[0].ended or 0
     before = [event for event in events if event.began <= end]
-    violation = _violation(whole, _Case(core, state, stuck, before))
+    violation = _violation(whole, _Case(core, state, stuck, before, SearchWork(_WORK)))
     return Attribution(violation, tuple(core), stuck)
 
 
-def _core(operations: list[JobOperation], state: JobState) -> tuple[list[JobOperation], Stuck]:
+def _core(
+    operations: Sequence[JobOperation], stuck: Stuck, state: JobState
+) -> tuple[list[JobOperation], Stuck]:
     """Return what came up to the first answer that no order reaches, less the reads not needed.
 
-    Also where the search for an order of all of them got stuck.
+    Also where the search for an order of them got stuck.
     """
-    stuck = find_order(operations, state, at_most=inf)
-    assert stuck is not None  # noqa: S101 - the caller knows; this tells the type checker
     end = stuck.open[0].ended or 0
     core = sorted((one for one in operations if one.began <= end), key=_began)
     if len(core) > _SMALL:
         return core, stuck
-    for one in [one for one in core if one.reads]:
-        rest = [other for other in core if other is not one]
-        if find_order(rest, state) is not None:
-            core = rest
+    work = SearchWork(_WORK)
+    with suppress(OutOfWork):  # then more reads are left than would have to be
+        for one in [one for one in core if one.reads]:
+            rest = [other for other in core if other is not one]
+            if find_order(rest, state, work=work) is not None:
+                core = rest
+        # The core has no order either; where that takes too long to see, the whole has shown it.
+        stuck = find_order(core, state, work=work) or stuck
     return core, stuck
 
 
@@ -149,11 +157,12 @@ def _violation(whole: list[JobOperation], case: _Case) -> Violation:
         _lost_change,
         _wrong_method,
     )
-    for each in (replace(case, core=whole), case):
-        for rule in rules:
-            found = rule(each)
-            if found is not None:
-                return found
+    with suppress(OutOfWork):
+        for each in (replace(case, core=whole), case):
+            for rule in rules:
+                found = rule(each)
+                if found is not None:
+                    return found
     return Violation(
         "ATOMIC-1", f"no order of the concurrent calls explains that {case.culprit.event}"
     )
@@ -377,11 +386,10 @@ def _former(case: _Case) -> Violation | None:
 
 def _lost_change(case: _Case) -> Violation | None:
     changes = [one for one in case.core if not one.reads and one.ended is not None]
-    most = min(_GUESSES, _SEARCHED // len(case.core))
-    if len(changes) > most:  # what is lost was done shortly before it is missed
-        changes = changes[: -most - 1 : -1]
+    if len(case.core) > _SMALL:  # what is lost was done shortly before it is missed
+        changes.reverse()
     candidates = chain(((one,) for one in changes), combinations(changes, 2))
-    for lost in islice(candidates, most):
+    for lost in islice(candidates, _GUESSES):
         rest = [one for one in case.core if one not in lost]
         calls = [one.event for one in lost]
         around = [one for one in case.events if one not in calls and _disturbs(one, calls)]

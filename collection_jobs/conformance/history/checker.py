@@ -133,7 +133,7 @@ def _check(
         state = initial.get(job_id, ABSENT)
         stuck = purges.stuck(job_id, operations, state)
         if stuck is not None:
-            found = attribute(stuck, state, events)
+            found = attribute(*stuck, state, events)
             law, message = found.violation.law, found.violation.message
             drawn = bars(found.operations)
             findings.append(Finding(law, message, draw(found), drawn, job_id=job_id))

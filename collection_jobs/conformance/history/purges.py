@@ -16,7 +16,7 @@ from math import prod
 from typing import Any
 
 from collection_jobs.conformance.history.history import Event
-from collection_jobs.conformance.history.search import find_order
+from collection_jobs.conformance.history.search import Stuck, find_order
 from collection_jobs.conformance.history.sequential_spec import JobOperation, Transition
 from collection_jobs.conformance.history.timeline import bars, rows
 from collection_jobs.conformance.spec.findings import Finding
@@ -87,15 +87,17 @@ class PurgeSearch:
 
     def stuck(
         self, job_id: str, operations: Sequence[JobOperation], state: JobState
-    ) -> Sequence[JobOperation] | None:
+    ) -> tuple[Sequence[JobOperation], Stuck] | None:
         """Find the ways in which a job has an order.
 
         Returns:
-            None where there is one; else the operations without an order that come furthest.
+            None where there is one; else the operations without an order that come furthest, and
+            how far.
         """
-        best: tuple[float, Sequence[JobOperation]] | None = None
+        best: tuple[float, Sequence[JobOperation], Stuck] | None = None
         if not self._concerns(operations, state):
-            return operations if find_order(operations, state) is not None else None
+            found = find_order(operations, state)
+            return None if found is None else (operations, found)
         if self.are_too_many:
             return None
         end = _end(operations)
@@ -106,8 +108,8 @@ class PurgeSearch:
             if found is None:
                 self.ways[job_id].append(way)
             elif best is None or (found.open[0].ended or 0) > best[0]:
-                best = found.open[0].ended or 0, tried
-        return None if self.ways[job_id] or best is None else best[1]
+                best = found.open[0].ended or 0, tried, found
+        return None if self.ways[job_id] or best is None else best[1:]
 
     def _concerns(self, operations: Sequence[JobOperation], state: JobState) -> bool:
         """Whether the job can have been one that a purge deletes."""

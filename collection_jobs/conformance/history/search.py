@@ -20,6 +20,7 @@ These habits of our own keep the search from branching:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
@@ -31,7 +32,7 @@ from collection_jobs.conformance.history.undecided import most_steps, note
 from collection_jobs.conformance.spec.answers import DELETION
 from collection_jobs.conformance.spec.model import JobState
 
-__all__ = ["Stuck", "find_order"]
+__all__ = ["OutOfWork", "SearchWork", "Stuck", "find_order"]
 
 _MOST_STUCK = 16
 _PATIENCE = 16
@@ -145,8 +146,37 @@ class Stuck:
         return [node.order() for node in self._nodes]
 
 
+class OutOfWork(Exception):  # noqa: N818 - no error: what several searches may cost is spent
+    """The work that several searches may make together is done."""
+
+
+@dataclass(slots=True)
+class SearchWork:
+    """What several searches for orders may cost together.
+
+    Attributes:
+        left: How many more operations and ways on may be looked at.
+    """
+
+    left: float
+
+    def spend(self, work: float) -> None:
+        """Take some of it.
+
+        Raises:
+            OutOfWork: Nothing is left.
+        """
+        self.left -= work
+        if self.left < 0:
+            raise OutOfWork
+
+
 def find_order(
-    operations: Sequence[JobOperation], state: JobState, *, at_most: float | None = None
+    operations: Sequence[JobOperation],
+    state: JobState,
+    *,
+    at_most: float | None = None,
+    work: SearchWork | None = None,
 ) -> Stuck | None:
     """Find an order of the operations that is possible, and keeps to who was done before whom.
 
@@ -154,14 +184,22 @@ def find_order(
         operations: All the operations on one job, in any sequence.
         state: What is known of the job before them.
         at_most: How many ways on to look at; None: as many as `undecided` says.
+        work: What this search and others may cost together, instead.
 
     Returns:
         None when there is such an order, else where the search got stuck. Also None when there are
-        too many ways on: that is noted, see `undecided`.
+        more ways on than ``at_most``: that is noted, see `undecided`.
+
+    Raises:
+        OutOfWork: There are more ways on than there is work left.
     """
-    if at_most is None:
-        at_most = most_steps(len(operations))
-    return _Search(operations, at_most).run(state)
+    if work is None:
+        search = _Search(operations, most_steps(len(operations)) if at_most is None else at_most)
+        return search.run(state)
+    work.spend(len(operations))
+    search = _Search(operations, inf)
+    search.work = work
+    return search.run(state)
 
 
 class _Search:
@@ -169,6 +207,7 @@ class _Search:
 
     def __init__(self, operations: Sequence[JobOperation], at_most: float) -> None:
         self.steps_left = self.at_most = at_most
+        self.work: SearchWork | None = None
         ordered = sorted(operations, key=_began)
         self.known = [one for one in ordered if one.ended is not None]
         self.maybe = [one for one in ordered if one.ended is None and not one.reads]
@@ -360,6 +399,8 @@ class _Search:
             if after is None:
                 continue
             self.steps_left -= 1
+            if self.work is not None:
+                self.work.spend(1)
             child = _Node(node, node.base, node.mask, node.maybe, after)
             if at >= 0:
                 child.place(at, operation)
