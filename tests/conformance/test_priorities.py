@@ -23,10 +23,12 @@ from collection_jobs.conformance.checks.interleavings.priorities import (
     least_probability,
 )
 from collection_jobs.conformance.checks.interleavings.programs import Replay
+from collection_jobs.conformance.checks.interleavings.schedules import Runner
 from collection_jobs.conformance.checks.interleavings.three_clients import three_clients
 from collection_jobs.protocol import CollectionJobRepository
 from tests.mutants.races import LostUpdate
 from tests.mutants.rows import Rows
+from tests.mutants.timed_rows import FencedLease, LeaseWithoutFencing
 
 Store = AbstractAsyncContextManager[CollectionJobRepository]
 
@@ -157,3 +159,19 @@ def test_programs_have_three_clients_and_three_jobs() -> None:
     assert len(set(drawn)) > 190
     beyond = [three_clients(seeded(seed), {"SavesMany", "AddsJobs"}) for seed in range(50)]
     assert "add" in {step.method for program in beyond for one in program.clients for step in one}
+
+
+@pytest.mark.parametrize(
+    ("design", "is_wrong"), [(LeaseWithoutFencing, True), (FencedLease, False)]
+)
+def test_timers_have_a_priority_of_their_own(
+    design: Callable[[], object], is_wrong: bool, tmp_path: Path
+) -> None:
+    """What only a timer that fires early shows is found."""
+    runner = Runner(lambda _: cast("Store", design()), tmp_path)
+    program = three_clients(seeded(0), ())
+    laws = set[str]()
+    for seed in range(60):
+        schedule = Priorities.drawn(seeded(seed), depth=2, choices=20)
+        laws |= runner.run_under(program, schedule)[0].laws
+    assert bool(laws) is is_wrong

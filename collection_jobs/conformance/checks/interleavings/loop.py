@@ -75,7 +75,8 @@ class DeterministicLoop(InertLoop):
         threads: The adapter's threads.
         early: Whether there was a choice in which a timer could have fired early.
         fired_early: Whether one did.
-        options: Whose steps the scheduler chooses among, in the order of its options.
+        options: Whose steps the scheduler chooses among, in the order of its options; timers, which
+            come last, are left out.
     """
 
     def __init__(
@@ -202,9 +203,8 @@ class DeterministicLoop(InertLoop):
         if not self.exploring:
             return options[0]
         self.early = self.early or bool(early)
-        owners = [*(step.owner for step in options), *(timer.owner for timer in early)]
-        self.options = tuple(owners)
-        taken = self._scheduler.choose(len(owners), free, len(early))
+        self.options = tuple(step.owner for step in options)
+        taken = self._scheduler.choose(len(options) + len(early), free, len(early))
         return options[taken] if taken < len(options) else early[taken - len(options)]
 
     def _switch(self, owner: str, *, preempted: bool) -> None:
