@@ -43,7 +43,7 @@ async def opened(directory: Path) -> AsyncIterator[Nothing]:
 @pytest.fixture(autouse=True)
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     (tmp_path / "shop.py").write_text(SHOP)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     yield
     sys.modules.pop("shop", None)
 
