@@ -144,11 +144,12 @@ def _title(report: Report) -> str:
 def _table(report: Report) -> Table:
     table = Table(title=_title(report), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("law", no_wrap=True)
-    table.add_column("what it promises", no_wrap=True)
-    table.add_column("verdict")
+    # In front of the longest column, for on a phone or in a narrow window the right end is cut off.
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("what it promises")
     for law in report.laws:
         verdict = Text(law.verdict, _STYLES[law.verdict])
-        table.add_row(law.id, LAWS[law.id].title, verdict)
+        table.add_row(law.id, verdict, LAWS[law.id].title)
     return table
 
 

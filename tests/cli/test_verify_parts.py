@@ -1,4 +1,4 @@
-"""verify --law, --check, --rerun-failed and --quiet: parts of an examination or of its report."""
+"""verify --law, --check, --rerun-failed and --quiet: parts of an examination, and its report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from collection_jobs.cli import last_findings
 from collection_jobs.cli.app import app
 from collection_jobs.cli.last_findings import findings_of, keep_findings
-from collection_jobs.cli.verify_view import show_what_is_wrong
+from collection_jobs.cli.verify_view import show_report, show_what_is_wrong
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.report.report import Report
 from collection_jobs.conformance.selection import select_checks
@@ -121,6 +121,14 @@ def test_a_quiet_report_shows_what_is_wrong_and_nothing_else() -> None:
     for left_out in ("what it promises", "not applicable", "durable: ", "RecordsCursors: "):
         assert left_out in whole.stdout
         assert left_out not in shown
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_verdict_on_a_law_is_seen_on_every_width(width: int) -> None:
+    console = Console(width=width, record=True, file=StringIO())
+    show_report(report("left out", SAVE_1="one"), "shop:a", console)
+    shown = {tuple(line.split()[:2]) for line in console.export_text().splitlines()}
+    assert {("SAVE-1", "broken"), ("COMPLETED-1", "not")} <= shown
 
 
 def test_a_quiet_report_of_what_is_right_is_its_verdict() -> None:
