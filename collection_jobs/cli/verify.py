@@ -104,6 +104,12 @@ _EXIT_CODES = {"conforms": 0, "findings": 1, "incomplete": 3}
     help="Only try again what was broken the last time, from this directory.",
 )
 @click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Only show what is broken or was not checked, and the verdict.",
+)
+@click.option(
     "--show-output",
     is_flag=True,
     help="Show at the end what the adapter printed, logged or warned.",
@@ -120,6 +126,7 @@ def verify_command(
     html_file: str | None,
     token: str | None,
     rerun_failed: bool,
+    quiet: bool,
     show_output: bool,
 ) -> None:
     """Verify a repository against every law of the contract.
@@ -160,7 +167,7 @@ def verify_command(
         click.echo(f"nothing is known to be broken in {_name(request)}: all is verified", err=True)
     outcome = run_isolated(request)
     try:
-        code = _show(outcome, request, console, (json_file, junit_file, html_file))
+        code = _show(outcome, request, console, (json_file, junit_file, html_file), quiet=quiet)
     finally:
         _show_output(outcome.output, show=show_output)
     sys.exit(code)
@@ -200,6 +207,8 @@ def _show(
     request: ExaminationRequest,
     console: Console,
     files: tuple[str | None, str | None, str | None],
+    *,
+    quiet: bool = False,
 ) -> int:
     """Show what came of it; return the exit code."""
     match outcome.result:
@@ -228,7 +237,8 @@ def _show(
             )
             return INTERRUPTED
     _write(report, files)
-    view.show_report(report, request.target, console)
+    show = view.show_what_is_wrong if quiet else view.show_report
+    show(report, request.target, console)
     return _EXIT_CODES[report.verdict]
 
 

@@ -15,7 +15,7 @@ from collection_jobs.conformance import LAWS, Finding, Report
 from collection_jobs.conformance.report.report import reproduce_command
 from collection_jobs.conformance.running.targets import shown_target
 
-__all__ = ["sentence", "show_again", "show_interrupted", "show_report"]
+__all__ = ["sentence", "show_again", "show_interrupted", "show_report", "show_what_is_wrong"]
 
 _STYLES = {"holds": "green", "broken": "bold red", "not applicable": "dim", "not checked": "yellow"}
 _SENTENCES = {
@@ -40,7 +40,8 @@ def show_report(report: Report, target: str | None, console: Console) -> None:
         console: Where to.
     """
     console.print(_table(report))
-    _show_reasons(report, console)
+    _show_reasons(report, console, "not applicable")
+    _show_reasons(report, console, "not checked")
     if report.less:
         console.print(Text(report.less, "yellow"))
     for tried in dict.fromkeys(one for law in report.laws for one in law.tried):
@@ -48,6 +49,26 @@ def show_report(report: Report, target: str | None, console: Console) -> None:
     _show_coverage(report, console)
     _show_claims(report, console)
     _show_signatures(report, console)
+    _show_conclusion(report, target, console)
+
+
+def show_what_is_wrong(report: Report, target: str | None, console: Console) -> None:
+    """Print of a report what keeps it from a better verdict, and the verdict.
+
+    Args:
+        report: What to print.
+        target: The target as it was given on the command line.
+        console: Where to.
+    """
+    console.print(Text(_title(report)))
+    _show_reasons(report, console, "not checked")
+    if report.less:
+        console.print(Text(report.less, "yellow"))
+    _show_conclusion(report, target, console)
+
+
+def _show_conclusion(report: Report, target: str | None, console: Console) -> None:
+    _show_wrong_signatures(report, console)
     _show_understated(report, console)
     _show_findings(report.findings, target, console)
     if report.findings:
@@ -116,25 +137,28 @@ def _verdict(report: Report) -> str:
     return _SENTENCES[report.verdict].format(count=laws)
 
 
+def _title(report: Report) -> str:
+    return f"{report.target} ({report.profile}, seed {report.seed})"
+
+
 def _table(report: Report) -> Table:
-    title = f"{report.target} ({report.profile}, seed {report.seed})"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=_title(report), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("law", no_wrap=True)
-    table.add_column("what it promises", no_wrap=True)
-    table.add_column("verdict")
+    # In front of the longest column, for on a phone or in a narrow window the right end is cut off.
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("what it promises")
     for law in report.laws:
         verdict = Text(law.verdict, _STYLES[law.verdict])
-        table.add_row(law.id, LAWS[law.id].title, verdict)
+        table.add_row(law.id, verdict, LAWS[law.id].title)
     return table
 
 
-def _show_reasons(report: Report, console: Console) -> None:
-    """Print below the table why laws were not examined, each reason once."""
-    for verdict in ("not applicable", "not checked"):
-        laws = [law for law in report.laws if law.verdict == verdict]
-        for reason in dict.fromkeys(law.reason for law in laws):
-            ids = ", ".join(law.id for law in laws if law.reason == reason)
-            console.print(Text(f"{verdict}: {ids}: {_printable(str(reason))}", _STYLES[verdict]))
+def _show_reasons(report: Report, console: Console, verdict: str) -> None:
+    """Print why laws have a verdict that says that they were not examined, each reason once."""
+    laws = [law for law in report.laws if law.verdict == verdict]
+    for reason in dict.fromkeys(law.reason for law in laws):
+        ids = ", ".join(law.id for law in laws if law.reason == reason)
+        console.print(Text(f"{verdict}: {ids}: {_printable(str(reason))}", _STYLES[verdict]))
 
 
 def _show_coverage(report: Report, console: Console) -> None:
@@ -162,18 +186,22 @@ def _show_understated(report: Report, console: Console) -> None:
 
 
 def _show_signatures(report: Report, console: Console) -> None:
+    """Show who found the signatures correct, or why nobody looked at them."""
     static = report.signatures
     if isinstance(static, str):
         console.print(Text(f"signatures: not checked: {static}", "dim"))
-    elif report.wrong_signatures is not None:
-        console.print()
-        console.print(Text("Wrong signatures (collection-jobs check says more):", "bold red"))
-        console.print(Text(str(report.wrong_signatures)), soft_wrap=True)
-    elif static is not None:
+    elif static is not None and report.wrong_signatures is None:
         asked = ", ".join(f"{run.name} {run.version}" for run in static.checkers if not run.reason)
         console.print(
             Text(f"signatures: correct, by {asked or 'inspection at run time alone'}", "dim")
         )
+
+
+def _show_wrong_signatures(report: Report, console: Console) -> None:
+    if report.wrong_signatures is not None:
+        console.print()
+        console.print(Text("Wrong signatures (collection-jobs check says more):", "bold red"))
+        console.print(Text(str(report.wrong_signatures)), soft_wrap=True)
 
 
 def _show_finding(finding: Finding, console: Console) -> None:

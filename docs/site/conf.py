@@ -45,6 +45,7 @@ nitpick_ignore_regex = [
     ),
     ("py:exc", r"asyncio\..*"),
     ("py:class", r"(asyncio|hypothesis)\..*"),
+    ("py:class", r"(Tracer|Meter)Provider"),  # OpenTelemetry's, imported for type checkers alone
     # The parts that a repository is made of are no part of the reference.
     ("py:class", r"collection_jobs\.adapters\.sqlite\..*"),
     ("py:class", r"collection_jobs\.conformance\.spec\.calls\..*"),

@@ -1,17 +1,20 @@
-"""verify --law, --check and --rerun-failed: parts of an examination, and what they do not prove."""
+"""verify --law, --check, --rerun-failed and --quiet: parts of an examination, and its report."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from collection_jobs.cli import last_findings
 from collection_jobs.cli.app import app
 from collection_jobs.cli.last_findings import findings_of, keep_findings
+from collection_jobs.cli.verify_view import show_report, show_what_is_wrong
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.report.report import Report
 from collection_jobs.conformance.selection import select_checks
@@ -102,6 +105,40 @@ def test_a_law_of_which_a_check_was_left_out_does_not_hold() -> None:
     assert found["INPUT-1"][0] == found["CANCEL-1"][0] == "holds"
     verdict, reason = found["SAVE-1"]
     assert (verdict, reason) == ("not checked", "left out: one caller, large stores")
+
+
+def test_a_quiet_report_shows_what_is_wrong_and_nothing_else() -> None:
+    target = "shop_stores:lenient"
+    whole, quiet = verify(target, *PART), verify(target, *PART, "--quiet")
+    assert (whole.exit_code, quiet.exit_code) == (1, 1)
+    # What it says stands word for word in the whole report, whose finding and verdict it has.
+    lines = {line.rstrip() for line in whole.stdout.splitlines()}
+    assert {line.rstrip() for line in quiet.stdout.splitlines()} <= lines
+    start = whole.stdout.index("\nINPUT-1: ")
+    assert quiet.stdout.endswith(whole.stdout[start:])
+    shown = quiet.stdout.removesuffix(whole.stdout[start:])
+    assert shown.startswith("shop_stores:lenient (quick, seed 0)\nnot checked: SAVE-1, ")
+    for left_out in ("what it promises", "not applicable", "durable: ", "RecordsCursors: "):
+        assert left_out in whole.stdout
+        assert left_out not in shown
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_verdict_on_a_law_is_seen_on_every_width(width: int) -> None:
+    console = Console(width=width, record=True, file=StringIO())
+    show_report(report("left out", SAVE_1="one"), "shop:a", console)
+    shown = {tuple(line.split()[:2]) for line in console.export_text().splitlines()}
+    assert {("SAVE-1", "broken"), ("COMPLETED-1", "not")} <= shown
+
+
+def test_a_quiet_report_of_what_is_right_is_its_verdict() -> None:
+    console = Console(width=80, record=True, file=StringIO())
+    looked_at = report("left out")
+    whole = tuple(replace(law, verdict="holds", reason=None) for law in looked_at.laws)
+    show_what_is_wrong(replace(looked_at, laws=whole), "shop:a", console)
+    title, nothing, verdict = console.export_text().splitlines()
+    assert (title, nothing) == ("shop (quick, seed 0)", "")
+    assert verdict.startswith("Verdict: conforms.")
 
 
 def test_what_was_broken_is_tried_again_until_it_is_mended(here: Path) -> None:
