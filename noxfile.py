@@ -36,12 +36,19 @@ def lint(session: nox.Session) -> None:
     # Beside each other: each uses one core. What is silent is shown where it fails.
     checks = (
         ("mypy",),
+        # What has no name on another system stands behind a question about the system.
+        *(_for_system(system) for system in ("win32", "darwin")),
         ("pyright",),
         ("pyright", "--verifytypes", "collection_jobs", "--ignoreexternal"),
     )
     with ThreadPoolExecutor() as pool:
         for ran in [pool.submit(session.run, *check, silent=True) for check in checks]:
             ran.result()
+
+
+def _for_system(name: str) -> tuple[str, ...]:
+    cache = f".mypy_cache/{name}"
+    return ("mypy", "--platform", name, "--cache-dir", cache, "collection_jobs")
 
 
 @nox.session
