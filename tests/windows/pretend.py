@@ -49,7 +49,7 @@ IMPORTED = (
 """What looks at its system when it is imported."""
 NO_MODULES = frozenset({"fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"})
 NO_FUNCTIONS = (
-    *("fork", "forkpty", "killpg", "getpgid", "setsid", "register_at_fork", "sched_getaffinity"),
+    *("fork", "forkpty", "killpg", "getpgid", "setsid", "register_at_fork"),
     *("getuid", "geteuid", "getgid", "wait", "wait3", "wait4", "mkfifo", "statvfs", "uname"),
 )
 SIGNALS = ("SIGABRT", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIGTERM")
