@@ -31,6 +31,8 @@ __all__ = [
 _WORKER = "collection_jobs.conformance.running.worker"
 _STDERR = 2
 _PART = 2**16
+_STARTING = 60.0
+"""Seconds for starting and for importing the target: no deadline of a call applies to that."""
 _ORDERED = 4
 """How many deadlines the answer to an order may take: some calls may pass their own meanwhile."""
 
@@ -178,7 +180,7 @@ class Worker:
     def _wait_ready(self) -> None:
         """Wait until it has found the target: if it cannot, that is not the adapter's doing."""
         try:
-            self.answer()
+            self.answer(_STARTING)
         except WorkerDied as error:
             raise TargetError(f"no other process can open the target: {error}") from error
         self._ready = True
