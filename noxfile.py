@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 import nox
 
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["lint", "tests", "docs"]
+nox.options.sessions = ["lint", "tests", "newest", "docs"]
+# A session is only skipped where it says so itself.
+nox.options.error_on_missing_interpreters = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 ADAPTERS = [path.parent.name for path in sorted(Path("examples/adapters").glob("*/pyproject.toml"))]
@@ -18,6 +22,45 @@ ADAPTERS = [path.parent.name for path in sorted(Path("examples/adapters").glob("
 # Two, for two cores: a third saves some seconds and disturbs the tests of time-outs.
 WORKERS = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 PROGRAMS = "Scripts" if sys.platform == "win32" else "bin"
+
+
+VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
+FREE_THREADED = ["3.14t"]
+# What can differ between versions of Python, in a minute: the contract; the adapters in memory and
+# on SQLite, which use asyncio's futures, threads and sqlite3; the kit's own event loops, the look
+# at classes at run time, and the processes that are started.
+ON_THE_NEWEST = [
+    *(
+        "tests/test_contract.py",
+        "tests/test_job.py",
+        "tests/test_documents.py",
+        "tests/test_lease.py",
+    ),
+    *("tests/test_plain_values.py", "tests/test_opening.py", "tests/test_protocol_drift.py"),
+    *("tests/adapters/test_memory.py", "tests/adapters/test_leases.py"),
+    *("tests/adapters/test_sqlite_jobs.py", "tests/adapters/test_sqlite_engine.py"),
+    *("tests/adapters/test_sqlite_group_commit.py", "tests/adapters/test_sqlite_handles.py"),
+    *("tests/conformance/test_runner.py", "tests/conformance/test_schedule.py"),
+    *("tests/conformance/test_early_timers.py", "tests/conformance/test_thread_steps.py"),
+    *("tests/conformance/test_ill_formed.py", "tests/conformance/test_static_check.py"),
+    *("tests/conformance/test_multi_key.py", "tests/windows/test_windows.py"),
+]
+
+
+def interpreter(version: str) -> str | None:
+    """Return the path of an interpreter that runs, unlike a shim for one that is not installed."""
+    for folder in os.get_exec_path():
+        path = Path(folder) / f"python{version}"
+        if path.is_file():
+            tried = subprocess.run([path, "-c", ""], capture_output=True, check=False)  # noqa: S603 - what is on the path
+            if not tried.returncode:
+                return str(path)
+    return None
+
+
+FOUND = {version: interpreter(version) for version in VERSIONS + FREE_THREADED}
+OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
+NEWEST = next((FOUND[one] for one in reversed(VERSIONS) if FOUND[one] and one != OWN), None)
 
 
 def install(session: nox.Session, *groups: str, extras: str = "verify,postgres") -> None:
@@ -36,6 +79,8 @@ def lint(session: nox.Session) -> None:
     # Beside each other: each uses one core. What is silent is shown where it fails.
     checks = (
         ("mypy",),
+        # What has no name on another system stands behind a question about the system.
+        *(_for_system(system) for system in ("win32", "darwin")),
         ("pyright",),
         ("pyright", "--verifytypes", "collection_jobs", "--ignoreexternal"),
     )
@@ -44,21 +89,48 @@ def lint(session: nox.Session) -> None:
             ran.result()
 
 
+def _for_system(name: str) -> tuple[str, ...]:
+    cache = f".mypy_cache/{name}"
+    return ("mypy", "--platform", name, "--cache-dir", cache, "collection_jobs")
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments are passed to pytest instead of the workers."""
+    _run_tests(session)
+
+
+def _run_tests(session: nox.Session, *selected: str) -> None:
     install(session, "test")
     # For the candles that it ships; what it needs to run is no need of ours.
     session.install("--no-deps", "backtesting>=0.6")
-    session.run("pytest", *(session.posargs or WORKERS))
+    session.run("pytest", *selected, *(session.posargs or WORKERS))
+
+
+def tests_of(session: nox.Session) -> None:
+    """Run the tests with the interpreter that the session is named after."""
+    _run_tests(session)
+
+
+for _version, _path in FOUND.items():
+    # nox says of a name alone that no such interpreter is found, and fails.
+    nox.session(name=f"tests-{_version}", python=_path or f"python{_version}")(tests_of)
+
+
+@nox.session(python=NEWEST or False)
+def newest(session: nox.Session) -> None:
+    """Run some tests with the newest interpreter besides the one that runs nox."""
+    if NEWEST is None:
+        others = ", ".join(f"python{version}" for version in VERSIONS if version != OWN)
+        session.skip(f"no other Python is found: {others} on the PATH would be used")
+    install(session, "run")
+    session.run("pytest", *ON_THE_NEWEST, *(session.posargs or WORKERS))
 
 
 @nox.session
 def everything(session: nox.Session) -> None:
     """Run all tests, including the long ones, before a release."""
-    install(session, "test")
-    session.install("--no-deps", "backtesting>=0.6")
-    session.run("pytest", "-m", "release or not release", *(session.posargs or WORKERS))
+    _run_tests(session, "-m", "release or not release")
 
 
 @nox.session

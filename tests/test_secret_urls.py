@@ -160,8 +160,9 @@ def test_no_command_shows_the_secret(
     for command in COMMANDS:
         words = [word.replace("URL", url).replace("HERE", str(tmp_path)) for word in command]
         result = CliRunner().invoke(app, words)
-        assert isinstance(result.exception, SystemExit), (command, result.exception)
-        assert result.exit_code in (1, 2)
+        assert isinstance(result.exception, SystemExit | None), (command, result.exception)
+        # It opens nothing, and the class that a URL of ours names conforms.
+        assert result.exit_code in ((0, 2) if command == ("check", "URL") else (1, 2))
         demand_hidden(result.output, caplog.text)
     for command in (("jobs",), ("jobs", "show", "a"), ("jobs", "stats")):
         result = CliRunner().invoke(app, command, env={"COLLECTION_JOBS_URL": url})

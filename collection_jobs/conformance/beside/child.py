@@ -24,6 +24,7 @@ from collection_jobs.conformance.running.early_endings import Escaped, Overdue
 from collection_jobs.conformance.running.messages import Done
 from collection_jobs.conformance.running.processes import let_workers_print
 from collection_jobs.conformance.running.stores import Stores
+from collection_jobs.conformance.running.system import close_in_forks, pipe_of
 from collection_jobs.conformance.running.targets import Target, find_target
 from collection_jobs.conformance.running.watchdog import until_overdue
 
@@ -41,8 +42,7 @@ class _Teller:
         self._beat = Beat(0, 1)
         threading.Thread(target=self._go_on_beating, daemon=True).start()
         threading.Thread(target=self._end_with_who_asked, daemon=True).start()
-        # A copy of this process that an adapter forks has nothing to tell.
-        os.register_at_fork(after_in_child=pipe.close)
+        close_in_forks(pipe)
 
     def tell(self, message: object) -> None:
         with self._lock:
@@ -65,7 +65,7 @@ class _Teller:
 
 def run_second() -> None:
     """Do what is asked for at the pipe whose descriptor is the first argument."""
-    pipe = Connection(int(sys.argv[1]))
+    pipe = pipe_of(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks decides when this process ends
     spec, seconds = pipe.recv()
     with with_deadline(seconds):

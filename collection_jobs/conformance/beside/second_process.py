@@ -7,6 +7,7 @@ does to a process is told where that is watched.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -34,10 +35,9 @@ _POLL = 0.1
 
 def has_room_for_two() -> bool:
     """Return whether this process may use more than one processor."""
-    try:
+    if sys.platform == "linux":
         return len(os.sched_getaffinity(0)) > 1
-    except AttributeError:  # a system that does not tell
-        return (os.cpu_count() or 1) > 1
+    return (os.cpu_count() or 1) > 1  # other systems do not tell
 
 
 class SecondProcess:

@@ -32,6 +32,7 @@ from collection_jobs.conformance.isolated.messages import (
 from collection_jobs.conformance.isolated.status import StatusWriter
 from collection_jobs.conformance.running.deadline import listen_to_calls
 from collection_jobs.conformance.running.processes import let_workers_print
+from collection_jobs.conformance.running.system import close_in_forks, descriptor_of, pipe_of
 from collection_jobs.conformance.running.targets import (
     Factory,
     Target,
@@ -55,8 +56,7 @@ class _Teller:
         self._status = status
         self._next = 0.0
         self._lock = threading.Lock()
-        # A copy of this process that an adapter forks has nothing to tell.
-        os.register_at_fork(after_in_child=pipe.close)
+        close_in_forks(pipe)
 
     def tell(self, message: object) -> None:
         with self._lock:
@@ -90,7 +90,7 @@ class _Teller:
 
 def run_child() -> None:
     """Do what is asked for at the pipe whose descriptor is the first argument."""
-    pipe, status = Connection(int(sys.argv[1])), StatusWriter(int(sys.argv[2]))
+    pipe, status = pipe_of(int(sys.argv[1])), StatusWriter(descriptor_of(int(sys.argv[2])))
     threading.Thread(target=_beat, args=(status, os.getppid()), daemon=True).start()
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who watches decides when this process ends

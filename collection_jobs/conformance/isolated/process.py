@@ -10,12 +10,18 @@ import sys
 import time
 from collections.abc import Collection
 from contextlib import suppress
-from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
 from collection_jobs.conformance.isolated.messages import ExaminationRequest
 from collection_jobs.conformance.isolated.status import StatusReader
+from collection_jobs.conformance.running.system import (
+    handle_of,
+    in_own_session,
+    inheriting,
+    kill_at_once,
+    new_pipe,
+)
 
 __all__ = ["ChildProcess"]
 
@@ -42,16 +48,16 @@ class ChildProcess:
         self.status: StatusReader = StatusReader()
         self._before = _children()
         self._closed = False
-        self._pipe, theirs = Pipe()
-        passed = (theirs.fileno(), self.status.descriptor)
+        self._pipe, theirs = new_pipe()
+        passed = (theirs.fileno(), handle_of(self.status.descriptor))
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this package
             [sys.executable, "-m", _PROGRAM, *map(str, passed)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            pass_fds=passed,
-            start_new_session=True,  # what a terminal sends is for the process that watches
+            **in_own_session(),  # what a terminal sends is for the process that watches
+            **inheriting(passed),
         )
         os.close(output)
         theirs.close()
@@ -93,7 +99,10 @@ class ChildProcess:
 
     def abort(self) -> None:
         """End it with its stack in its output."""
-        self._process.send_signal(signal.SIGABRT)
+        if sys.platform == "win32":
+            self._process.terminate()  # which has no way to ask for its stack
+        else:
+            self._process.send_signal(signal.SIGABRT)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
 
@@ -108,8 +117,9 @@ class ChildProcess:
         if leniently:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if sys.platform != "win32":
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
         if not leniently:
@@ -134,7 +144,7 @@ def _kill_orphans(before: Collection[int]) -> None:
     while (children := _children() - frozenset(before)) and time.monotonic() < until:
         for pid in children:
             with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+                kill_at_once(pid)
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0)
 

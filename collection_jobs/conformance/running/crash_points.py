@@ -8,7 +8,6 @@ or after a call into the engine that one of its lines made.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import sysconfig
 import threading
@@ -17,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from collection_jobs.conformance.running.system import kill_at_once
 
 __all__ = ["ENGINE", "CrashPoints"]
 
@@ -88,7 +89,7 @@ class CrashPoints:
     def _pass(self, site: str) -> None:
         self.passed[site] += 1
         if self._die_at == (site, self.passed[site]):
-            os.kill(os.getpid(), signal.SIGKILL)
+            kill_at_once(os.getpid())
 
 
 def _name(frame: FrameType) -> str:

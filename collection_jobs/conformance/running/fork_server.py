@@ -24,6 +24,8 @@ def tend(pipe: Connection, work: Callable[[Connection, bool], None]) -> None:
         work: What a worker does, at a pipe of its own, and whether it counts what it passes.
     """
     pipe.send(_can_fork())
+    if sys.platform == "win32":
+        return  # it has no fork: who asks starts each worker by itself
     while True:
         try:
             asked = pipe.recv()

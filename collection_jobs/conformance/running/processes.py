@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import send_handle
 from tempfile import TemporaryFile
@@ -17,6 +15,7 @@ from typing import IO, Any, Protocol, Self
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, PLAIN
 from collection_jobs.conformance.running.messages import Done, Failed, Leave
+from collection_jobs.conformance.running.system import inheriting, kill_at_once, new_pipe
 from collection_jobs.conformance.running.targets import Target, TargetError
 
 __all__ = [
@@ -32,6 +31,8 @@ __all__ = [
 _WORKER = "collection_jobs.conformance.running.worker"
 _STDERR = 2
 _PART = 2**16
+_STARTING = 60.0
+"""Seconds for starting and for importing the target: no deadline of a call applies to that."""
 _ORDERED = 4
 """How many deadlines the answer to an order may take: some calls may pass their own meanwhile."""
 
@@ -104,7 +105,7 @@ class _Started:
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
                 **(environment or {}),
             },
-            pass_fds=(theirs.fileno(),),
+            **inheriting((theirs.fileno(),)),
         )
         theirs.close()
         # Not as an argument, which every user of the machine can read: it may hold a password.
@@ -154,7 +155,7 @@ class Worker:
             environment: Variables of the process that are other than those of this one.
             program: The module that it runs.
         """
-        ours, theirs = Pipe()
+        ours, theirs = new_pipe()
         return cls(ours, _Started(target, PLAIN, ours, theirs, environment, program))
 
     def order(self, order: object) -> None:
@@ -179,7 +180,7 @@ class Worker:
     def _wait_ready(self) -> None:
         """Wait until it has found the target: if it cannot, that is not the adapter's doing."""
         try:
-            self.answer()
+            self.answer(_STARTING)
         except WorkerDied as error:
             raise TargetError(f"no other process can open the target: {error}") from error
         self._ready = True
@@ -276,7 +277,7 @@ class ForkServer:
         """Start the process; it is not waited for."""
         self._target = target
         self._forks: bool | None = None
-        self._pipe, theirs = Pipe()
+        self._pipe, theirs = new_pipe()
         self._process = _Started(target, FORK_SERVER, self._pipe, theirs)
 
     def worker(self, *, counting: bool) -> Worker:
@@ -294,13 +295,13 @@ class ForkServer:
             except WorkerDied as error:
                 raise TargetError(f"no other process can open the target: {error}") from error
         kind = COUNTING if counting else PLAIN
-        ours, theirs = Pipe()
-        if not self._forks:
-            return Worker(ours, _Started(self._target, kind, ours, theirs))
-        self._pipe.send(kind)
-        send_handle(self._pipe, theirs.fileno(), None)
-        theirs.close()
-        return Worker(ours, _Forked(int(self._ask()), self))
+        ours, theirs = new_pipe()
+        if sys.platform != "win32" and self._forks:
+            self._pipe.send(kind)
+            send_handle(self._pipe, theirs.fileno(), None)
+            theirs.close()
+            return Worker(ours, _Forked(int(self._ask()), self))
+        return Worker(ours, _Started(self._target, kind, ours, theirs))
 
     def reap(self, pid: int) -> int:
         """Wait for the end of a worker; how it ended."""
@@ -338,7 +339,7 @@ class _Forked:
     def kill(self) -> None:
         if self._code is None:
             with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+                kill_at_once(self._pid)
             self.epitaph()
 
     def epitaph(self) -> str:

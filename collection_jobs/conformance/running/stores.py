@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -189,6 +190,8 @@ def stores_parent(asked: Path | None, *, on_disk: bool) -> Path:
 
 
 def _has_room(directory: Path) -> bool:
+    if sys.platform != "linux":
+        return False
     try:
         return os.access(directory, os.W_OK) and disk_usage(directory).free >= _ENOUGH
     except OSError:

@@ -41,6 +41,7 @@ from collection_jobs.conformance.running.places import (
     line_of,
 )
 from collection_jobs.conformance.running.runner import hidden_cause
+from collection_jobs.conformance.running.system import pipe_of
 from collection_jobs.conformance.running.targets import Target, find_target
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.errors import CollectionJobError
@@ -191,8 +192,8 @@ def _watch(pipe: Connection, thread: int) -> None:
 
 def run_worker() -> None:
     """Serve the kit, as the second argument says, at the pipe whose descriptor is the first."""
-    descriptor, mode = sys.argv[1:]
-    pipe = Connection(int(descriptor))
+    handle, mode = sys.argv[1:]
+    pipe = pipe_of(int(handle))
     spec, seconds = pipe.recv()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks decides when this process ends
     with with_deadline(seconds):

@@ -108,7 +108,7 @@ def _class_of_url(url: str) -> CheckedClass:
         raise CheckedClassError(named)
     try:
         opening = open_repository(url)
-    except (ValueError, ImportError) as error:
+    except Exception as error:  # noqa: BLE001 - another package may open it, and its errors be any
         raise CheckedClassError(f"{named} ({without_secrets(str(error), url)})") from None
     if not hasattr(opening, "get_by_id"):
         raise CheckedClassError(f"{named} (it does not show its class until it is opened)")

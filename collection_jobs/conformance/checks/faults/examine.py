@@ -20,6 +20,11 @@ _MOST_CALLS = 8
 """Calls of a finding's history."""
 
 
+def not_limited(system: str) -> str:
+    """Return why no resource runs out on a system, where none can."""
+    return f"no resource runs out: the kit cannot limit any on {system}"
+
+
 @dataclass(slots=True)
 class _Used:
     """What was tried.
@@ -53,7 +58,8 @@ def examine_faults(plan: Plan) -> Examination:
     if plan.target.spec is None:
         return Examination([], f"no resource runs out, because {NO_SPEC}")
     if sys.platform not in _SUPPORTED:
-        return Examination([], f"no resource runs out: the kit cannot limit any on {sys.platform}")
+        # Not merely covered by the other checks of this law: none of them has a resource run out.
+        return Examination([], "", {_LAW: not_limited(sys.platform)})
     used = _Used()
     every = list(faults(thoroughly=plan.profile.on_disk))
     with ForkServer(plan.target) as fork_server:

@@ -56,8 +56,7 @@ def limit_files(room: int | None, directory: Path) -> None:
     """
     largest = max((path.stat().st_size for path in files_of(directory)), default=0)
     limit = 0 if room is None else largest + room
-    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+    _set_limit("RLIMIT_FSIZE", limit)
 
 
 def limit_handles(free: int, directory: Path) -> None:
@@ -70,8 +69,7 @@ def limit_handles(free: int, directory: Path) -> None:
     while free or limit in used:
         free -= limit not in used
         limit += 1
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+    _set_limit("RLIMIT_NOFILE", limit)
 
 
 def _is_open(descriptor: int) -> bool:
@@ -84,9 +82,17 @@ def _is_open(descriptor: int) -> bool:
 
 def unlimited(directory: Path) -> None:
     """Lift both limits."""
-    for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
-        _, most = resource.getrlimit(kind)
-        resource.setrlimit(kind, (most, most))
+    for kind in ("RLIMIT_FSIZE", "RLIMIT_NOFILE"):
+        _set_limit(kind, None)
+
+
+def _set_limit(kind: str, limit: int | None) -> None:
+    if sys.platform == "win32":
+        raise OSError(errno.ENOTSUP, "the kit limits no process on Windows")
+    else:  # noqa: RET506 - type checkers see by it which system the rest is for
+        number: int = getattr(resource, kind)
+        _, most = resource.getrlimit(number)
+        resource.setrlimit(number, (most if limit is None else limit, most))
 
 
 def mount_small_disk(directory: Path) -> None:
@@ -129,7 +135,7 @@ def obey_permissions(directory: Path) -> None:
     Raises:
         OSError: It cannot give up its right to pass them over.
     """
-    if os.geteuid() != 0:
+    if sys.platform == "win32" or os.geteuid() != 0:
         return
     if sys.platform != "linux":
         raise OSError(errno.ENOTSUP, "the kit runs as root")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from collection_jobs.conformance.checks.faults.limits import (
 )
 
 __all__ = ["ResourceFault", "faults", "locked"]
+
+if sys.platform != "win32":
+    import fcntl
 
 OnDirectory = Callable[[Path], None]
 
@@ -131,19 +135,23 @@ def locked(directory: Path) -> Generator[None]:
     descriptors = [os.open(path, os.O_RDWR) for path in files_of(directory)]
     try:
         for descriptor in descriptors:
-            with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            try:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                _lock_bytes(descriptor)
+            _lock(descriptor)
         yield
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _lock_bytes(descriptor: int) -> None:
-    for at in range(_BYTES):
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        raise OSError(errno.ENOTSUP, "the kit locks no files on Windows")
+    else:  # noqa: RET506 - type checkers see by it which system the rest is for
+        at_once = fcntl.LOCK_EX | fcntl.LOCK_NB
         with suppress(OSError):
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, at)
+            fcntl.flock(descriptor, at_once)
+        try:
+            fcntl.lockf(descriptor, at_once)
+        except OSError:
+            for at in range(_BYTES):
+                with suppress(OSError):
+                    fcntl.lockf(descriptor, at_once, 1, at)
