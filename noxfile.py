@@ -79,19 +79,12 @@ def lint(session: nox.Session) -> None:
     # Beside each other: each uses one core. What is silent is shown where it fails.
     checks = (
         ("mypy",),
-        # What has no name on another system stands behind a question about the system.
-        *(_for_system(system) for system in ("win32", "darwin")),
         ("pyright",),
         ("pyright", "--verifytypes", "collection_jobs", "--ignoreexternal"),
     )
     with ThreadPoolExecutor() as pool:
         for ran in [pool.submit(session.run, *check, silent=True) for check in checks]:
             ran.result()
-
-
-def _for_system(name: str) -> tuple[str, ...]:
-    cache = f".mypy_cache/{name}"
-    return ("mypy", "--platform", name, "--cache-dir", cache, "collection_jobs")
 
 
 @nox.session
@@ -135,8 +128,15 @@ def everything(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Run six type checkers on the corpus, with the built wheel and with the stubs alone."""
-    install(session, "checkers")
+    """Run six type checkers on the corpus, with the built wheel and with the stubs alone.
+
+    And mypy on the package as for other systems: what has no name there stands behind a question
+    about the system.
+    """
+    install(session, "checkers", "types")
+    for system in ("win32", "darwin"):
+        cache = f".mypy_cache/{system}"
+        session.run("mypy", "--platform", system, "--cache-dir", cache, "collection_jobs")
     wheel = _environment(session, "wheel", _wheel(session, "."))
     stubs = _environment(session, "stubs", _wheel(session, "stubs"))
     session.run("python", "-m", "tests.typing.matrix", f"wheel={wheel}", f"stubs={stubs}")
