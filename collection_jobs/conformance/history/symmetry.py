@@ -196,5 +196,6 @@ def _place_of_text(method: str) -> int | None:
     return names.index("error") if "error" in names else None
 
 
-_TEXTS = {name: at for name in OPERATIONS if (at := _place_of_text(name)) is not None}
+_PLACES: dict[str, int | None] = {name: _place_of_text(name) for name in OPERATIONS}
+_TEXTS: dict[str, int] = {name: at for name, at in _PLACES.items() if at is not None}
 """For each method that records a failure, the place of its text."""

@@ -47,7 +47,7 @@ class Actor(Protocol):
         ...
 
 
-real_start = threading.Thread.start
+real_start: Callable[[threading.Thread], None] = threading.Thread.start
 _real_wait = threading.Condition.wait
 _real_join = threading.Thread.join
 _real_start_new = _thread.start_new_thread
