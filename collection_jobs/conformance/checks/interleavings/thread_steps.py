@@ -78,6 +78,9 @@ class AdapterThread:
         self._turn.acquire()
         try:
             with THREAD_HOOKS.acting(self):
+                if self.threads.is_over:
+                    # Let go before it acted, it would keep the hooks for as long as it lives.
+                    THREAD_HOOKS.forget(threading.get_ident())
                 run()
         finally:
             self.is_over = True
