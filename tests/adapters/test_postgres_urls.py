@@ -146,7 +146,6 @@ def test_a_url_conforms_the_users_jobs_stay_and_nothing_shows_the_password(
         assert PASSWORD not in text
     laws = json.loads(reports["json"].read_text())["laws"]
     assert {law["verdict"] for law in laws} == verdicts
-    assert sum(law["verdict"] == "holds" for law in laws) > 20
     assert asyncio.run(server.fetch(SCRATCH)) == []
     assert asyncio.run(server.fetch("SELECT id FROM mine.jobs"))[0][0] == "mine"
 
