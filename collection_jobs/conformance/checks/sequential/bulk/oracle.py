@@ -7,6 +7,7 @@ says it is, so that one fault does not hide the others. A listing is judged only
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -240,7 +241,9 @@ def _listed_as(facts: Facts | None) -> object:
 def _classes(facts: Facts, names: frozenset[str]) -> Iterator[tuple[str, str]]:
     for field in CHOSEN:
         if field.name in names:
-            yield from _classes_of_value(field, getattr(facts, field.name))
+            # A value of another type is of no class; what is wrong with it is told by the judges.
+            with suppress(TypeError):
+                yield from _classes_of_value(field, getattr(facts, field.name))
 
 
 @lru_cache(maxsize=8192)  # most values are drawn from domains that are smaller
