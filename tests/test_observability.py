@@ -237,18 +237,21 @@ async def test_an_observed_repository_is_still_itself(telemetry: Telemetry) -> N
 
 
 class Closed(DictRepository):
-    """Takes no attribute in the place of a method."""
+    """Takes no attribute in the place of one method, which is not the first."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name == "save":
+        if name == "get_stats":
             raise AttributeError(f"object attribute {name!r} is read-only")
         super().__setattr__(name, value)
 
 
 def test_a_repository_without_room_for_attributes_is_refused() -> None:
-    said = "'save' of Closed cannot be set: object attribute 'save' is read-only"
+    said = "'get_stats' of Closed cannot be set: object attribute 'get_stats' is read-only"
+    closed = Closed()
+    save = closed.save
     with pytest.raises(TypeError, match=said):
-        observe_calls(Closed(), lambda name, arguments: pytest.fail(name))
+        observe_calls(closed, lambda name, arguments: pytest.fail(name))
+    assert closed.save == save
 
 
 # The adapters' own log

@@ -53,14 +53,15 @@ def requirement_from(place: str | None) -> Requirement:
         return Requirement(_own_url())
     if place == INDEX:
         return Requirement(None)
-    path = Path(place)
-    if path.is_dir() or path.suffix == ".whl":
-        if not (path / "pyproject.toml").is_file() and not path.is_file():
-            raise ValueError(f"there is no project and no wheel: {place!r}")
-        return Requirement(path.resolve().as_uri())
     if "://" in place:
         return Requirement(place)
-    raise ValueError(f"{place!r} is no directory, no wheel, no URL and not {INDEX!r}")
+    path = Path(place)
+    is_wheel = path.suffix == ".whl" and path.is_file()
+    if not is_wheel and not (path / "pyproject.toml").is_file():
+        raise ValueError(
+            f"{place!r} is no directory of a project, no wheel, no URL and not {INDEX!r}"
+        )
+    return Requirement(path.resolve().as_uri())
 
 
 def _own_url() -> str | None:

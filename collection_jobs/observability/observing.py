@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import wraps
 from inspect import isfunction
 from typing import Protocol, TypeVar
@@ -37,19 +37,22 @@ def observe_calls(repository: CollectionJobRepository, observer: Observer) -> No
 
     Raises:
         TypeError: An attribute of the repository cannot be set, as where its class has
-            ``__slots__`` and no ``__dict__``. Some methods may be observed already.
+            ``__slots__`` and no ``__dict__``. Then none of its methods is observed.
     """
-    for name in _method_names():
-        method = getattr(repository, name, None)
-        if method is None:
-            continue
-        try:
-            setattr(repository, name, _observed(name, method, observer))
-        except AttributeError as error:
-            raise TypeError(
-                f"a repository is observed by setting its attributes, and {name!r} of"
-                f" {type(repository).__name__} cannot be set: {error}"
-            ) from error
+    methods = {name: getattr(repository, name, None) for name in _method_names()}
+    with ExitStack() as undo:
+        for name, method in methods.items():
+            if method is None:
+                continue
+            try:
+                setattr(repository, name, _observed(name, method, observer))
+            except AttributeError as error:
+                raise TypeError(
+                    f"a repository is observed by setting its attributes, and {name!r} of"
+                    f" {type(repository).__name__} cannot be set: {error}"
+                ) from error
+            undo.callback(setattr, repository, name, method)
+        undo.pop_all()
 
 
 def _observed(
