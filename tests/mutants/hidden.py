@@ -123,26 +123,22 @@ class ReadsPages(Rows):
         found: list[CollectionJob] = []
         while True:
             await asyncio.sleep(0)
-            rows = sorted(self.rows.values(), key=age)
-            page = rows[len(found) : len(found) + self.page]
+            page = self.rest(sorted(self.rows.values(), key=age), found)[: self.page]
             found += page
             if len(page) < self.page:
                 return found
 
+    def rest(self, rows: list[CollectionJob], found: list[CollectionJob]) -> list[CollectionJob]:
+        """The rows behind those that were found."""
+        return rows[len(found) :]
 
-class ReadsPagesByKey(Rows):
+
+class ReadsPagesByKey(ReadsPages):
     """A listing reads pages of 100 rows, each from the last key of the one before: right."""
 
     @override
-    async def scan(self) -> list[CollectionJob]:
-        found: list[CollectionJob] = []
-        while True:
-            await asyncio.sleep(0)
-            rows = sorted(self.rows.values(), key=age)
-            page = [job for job in rows if not found or age(job) > age(found[-1])][:100]
-            found += page
-            if len(page) < 100:
-                return found
+    def rest(self, rows: list[CollectionJob], found: list[CollectionJob]) -> list[CollectionJob]:
+        return [job for job in rows if not found or age(job) > age(found[-1])]
 
 
 class KeepsFewLocks(LockPerJob):

@@ -16,7 +16,7 @@ from typing_extensions import override
 from collection_jobs.errors import JobNotFoundError
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
-from tests.mutants.rows import Rows, Unlocked, now
+from tests.mutants.rows import LockPerJob, Rows, Unlocked, now
 
 T = TypeVar("T")
 
@@ -65,12 +65,8 @@ class ReadersAndWriters(Rows):
                 self.left.notify_all()
 
 
-class HandOverHand(Rows):
+class HandOverHand(LockPerJob):
     """Takes the lock of the job before it lets go of that of the table: lock coupling."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.locks: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager
     @override

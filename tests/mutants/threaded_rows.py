@@ -40,7 +40,24 @@ def is_right_with_threads(design: type[Rows]) -> type[Rows]:
 Work = tuple[Callable[[], Any], asyncio.Future[Any] | None]
 
 
-class WithAWorker(Rows):
+class OnAThread(Rows):
+    """Has its rows read and written on another thread."""
+
+    async def ask(self, function: Callable[[], Any]) -> Any:
+        """Have something done on another thread, and wait for what it gives."""
+        raise NotImplementedError
+
+    @override
+    async def read(self, job_id: str) -> CollectionJob | None:
+        found: CollectionJob | None = await self.ask(lambda: self.rows.get(job_id))
+        return found
+
+    @override
+    async def write(self, job: CollectionJob) -> None:
+        await self.ask(lambda: self.put(job))
+
+
+class WithAWorker(OnAThread):
     """A thread reads and writes the rows; it is asked by a queue, and answers to the loop."""
 
     def __init__(self) -> None:
@@ -71,19 +88,11 @@ class WithAWorker(Rows):
         if not answer.done():
             answer.set_result(value)
 
+    @override
     async def ask(self, function: Callable[[], Any]) -> Any:
         answer: asyncio.Future[Any] = self.loop.create_future()
         self.work.put((function, answer))
         return await answer
-
-    @override
-    async def read(self, job_id: str) -> CollectionJob | None:
-        found: CollectionJob | None = await self.ask(lambda: self.rows.get(job_id))
-        return found
-
-    @override
-    async def write(self, job: CollectionJob) -> None:
-        await self.ask(lambda: self.put(job))
 
     @override
     async def remove(self, job_id: str) -> bool:
@@ -159,7 +168,7 @@ class FlushesEachSecond(Rows):
         self.changed.append(job)
 
 
-class InAPool(Rows):
+class InAPool(OnAThread):
     """Reads and writes are work for a pool of threads, whose futures the loop waits for."""
 
     pool: ThreadPoolExecutor
@@ -173,18 +182,10 @@ class InAPool(Rows):
     async def __aexit__(self, *_: object) -> None:
         self.pool.shutdown()
 
-    async def submit(self, function: Callable[[], Any]) -> Any:
+    @override
+    async def ask(self, function: Callable[[], Any]) -> Any:
         future: Future[Any] = self.pool.submit(function)
         return await asyncio.wrap_future(future)
-
-    @override
-    async def read(self, job_id: str) -> CollectionJob | None:
-        found: CollectionJob | None = await self.submit(lambda: self.rows.get(job_id))
-        return found
-
-    @override
-    async def write(self, job: CollectionJob) -> None:
-        await self.submit(lambda: self.put(job))
 
 
 @is_right_with_threads
