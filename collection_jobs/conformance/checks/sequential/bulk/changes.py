@@ -156,7 +156,8 @@ class Drawing:
             return (draw_job(self.random, job_id),)
         if kind.name == "symbol":
             facts = self.oracle.states[job_id].facts if job_id in self.oracle.states else None
-            return self.random.choice(("BTC",) if facts is None else facts.symbols)
+            # A store may say of a job that it has none, which no job may.
+            return self.random.choice(("BTC",) if facts is None else facts.symbols or ("BTC",))
         if kind.name == "time":
             return self.instant()
         if kind.domain is not None:
