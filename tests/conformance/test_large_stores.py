@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from collection_jobs import CollectionJob
 from collection_jobs.conformance import Report, find_target, verify
 from collection_jobs.conformance.checks.registry import CHECKS
+from collection_jobs.conformance.checks.sequential.bulk.shrinking import with_first_symbols
 from collection_jobs.conformance.running.configuration import PROFILES
+from collection_jobs.conformance.spec.calls import example_job
 from tests.mutants import bulk, bulk_right
 from tests.mutants.table import BUGS, ODD, Bug
 
@@ -37,3 +40,22 @@ def test_a_planted_bug_is_convicted_by_its_laws(bug: Bug) -> None:
 @pytest.mark.parametrize("odd", RIGHT, ids=lambda odd: odd.__name__)
 def test_an_odd_but_right_store_is_acquitted(odd: type[Any]) -> None:
     assert judged(odd).findings == ()
+
+
+@pytest.mark.parametrize("most", [1, 7, 39, 40])
+def test_a_job_is_left_its_first_symbols_and_what_is_known_of_them(most: int) -> None:
+    symbols = tuple(f"S{number:02}" for number in range(40))
+    job = example_job(
+        "a",
+        symbols=symbols,
+        completed_symbols=dict.fromkeys(symbols[::2], 5),
+        failed_symbols=dict.fromkeys(symbols[1::2], "boom"),
+        permanent_failures=frozenset(symbols[1::4]),
+        failure_counts=dict.fromkeys(symbols[1::2], 2),
+    )
+    left = with_first_symbols(job, most)
+    assert isinstance(left, CollectionJob)
+    assert left.symbols == symbols[:most]
+    assert {*left.completed_symbols, *left.failed_symbols} == set(symbols[:most])
+    assert left.permanent_failures == set(symbols[1:most:4])
+    assert with_first_symbols("a", most) == "a"

@@ -34,10 +34,11 @@ from collection_jobs.conformance.spec.domains import CHOSEN
 from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.conformance.spec.operations import OPERATIONS
 from collection_jobs.conformance.spec.signatures import NAMES_SEVERAL_JOBS, SIGNATURES, jobs_named
+from collection_jobs.fields import FieldKind
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
-__all__ = ["NAME", "run_again", "shortest"]
+__all__ = ["NAME", "run_again", "shortest", "with_first_symbols"]
 
 NAME = "large stores"
 """The check's name, which tokens carry."""
@@ -350,7 +351,7 @@ def _fewer_symbols(program: Program, replays: _Replays) -> Program:
         return program
 
     def with_symbols(count: int) -> Program:
-        return tuple(_changed(step, lambda job: _with_symbols(job, count)) for step in program)
+        return tuple(_changed(step, lambda job: with_first_symbols(job, count)) for step in program)
 
     return with_symbols(_least(most, lambda count: replays.still_breaks(with_symbols(count))))
 
@@ -407,8 +408,8 @@ def _named(job: CollectionJob | str, names: dict[str, str]) -> CollectionJob | s
     return replace(job, id=names.get(job.id, job.id))
 
 
-def _with_symbols(job: CollectionJob | str, most: int) -> CollectionJob | str:
-    """Leave a job the first of its symbols, and what is known of them."""
+def with_first_symbols(job: CollectionJob | str, most: int) -> CollectionJob | str:
+    """Leave a job the first of its symbols, and what is known of them; an id stays as it is."""
     if isinstance(job, str) or len(job.symbols) <= most:
         return job
     kept = set(job.symbols[:most])
@@ -418,6 +419,8 @@ def _with_symbols(job: CollectionJob | str, most: int) -> CollectionJob | str:
         if hasattr(value, "items") and set(value) <= set(job.symbols):
             mapping = cast("dict[str, Any]", value)
             changes[field.name] = {key: item for key, item in mapping.items() if key in kept}
+        elif field.kind is FieldKind.NAME_SET:
+            changes[field.name] = value & kept
     return replace(job, **changes)
 
 
