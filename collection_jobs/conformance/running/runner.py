@@ -23,6 +23,7 @@ from collection_jobs.conformance.spec.calls import (
     error_text,
 )
 from collection_jobs.conformance.spec.signatures import as_given
+from collection_jobs.conformance.spec.well_formed import usable
 from collection_jobs.errors import CollectionJobError, RepositoryClosedError, RepositoryError
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
@@ -180,7 +181,7 @@ async def observe(work: Awaitable[object], seconds: float | None = None) -> Outc
     error: BaseException | None = None
     timer = None if seconds is None else _Timer(seconds)
     try:
-        value = await work
+        value = usable(await work)
     except asyncio.CancelledError as raised:
         error = raised
         if timer is None or not timer.ended_it():

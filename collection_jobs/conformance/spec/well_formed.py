@@ -3,15 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from operator import is_
+from typing import cast
+
+from typing_extensions import override
 
 from collection_jobs.fields import FIELDS, Field, FieldKind
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import Lease
 from collection_jobs.query import JobSummary
+from collection_jobs.validation import shown
 
-__all__ = ["has_order", "is_well_formed"]
+__all__ = ["Unusable", "has_order", "is_well_formed", "usable"]
 
 _ORDERED = tuple(field for field in FIELDS if field.kind is FieldKind.INSTANT)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """What stands for a job without an id, or a lease that is none: no judge can look into it.
+
+    Attributes:
+        text: How it is shown.
+    """
+
+    text: str
+
+    @override
+    def __repr__(self) -> str:
+        return self.text
+
+
+def usable(value: object) -> object:
+    """Return what a call returned, with an `Unusable` in the place of what is none of its type."""
+    if isinstance(value, CollectionJob | JobSummary):
+        return value if isinstance(value.id, str) else Unusable(shown(value))
+    if isinstance(value, Lease):
+        try:
+            replace(value)  # checks every field
+        except Exception:  # noqa: BLE001 - what is in its fields may raise anything
+            return Unusable(shown(value))
+        return value if isinstance(value.job.id, str) else Unusable(shown(value))
+    if type(value) is list:
+        items = cast("list[object]", value)
+        told = list(map(usable, items))
+        return items if all(map(is_, told, items)) else told
+    return value
 
 
 def is_well_formed(given: CollectionJob | JobSummary | Lease) -> bool:
