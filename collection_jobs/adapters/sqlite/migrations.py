@@ -1,6 +1,6 @@
 """Migrations: what makes each version of the schema of the one before, in one transaction.
 
-A new file is made by the same steps, from an empty one. Their texts are literal, so that no later
+A new file gets what the same steps make of an empty one. Their texts are literal, so that no later
 change of the code alters what an old release has written: a changed schema is a further step, and
 ``python -m tests.adapters.schemas`` keeps a dump of its version for the tests.
 """
@@ -10,11 +10,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 
+from collection_jobs.adapters.sqlite.files import APPLICATION_ID
 from collection_jobs.errors import RepositoryError
 
-__all__ = ["OBSTACLES", "STEPS", "Obstacle", "migrate", "take_steps"]
+__all__ = ["OBSTACLES", "STEPS", "Obstacle", "create", "migrate", "take_steps"]
 
 # One job is one small row of `jobs`, which its changes of status rewrite, and one row of `symbols`
 # for each symbol, which recording an outcome rewrites: both cost the same whatever the job's size.
@@ -369,6 +372,29 @@ OBSTACLES: dict[int, Obstacle] = {
 """What is looked for before a step from version n, by n."""
 
 _SHOWN = 10
+
+
+def create(connection: sqlite3.Connection, known: int) -> None:
+    """Give an empty file the tables of a version, within a transaction."""
+    for statement in _made_by(tuple(STEPS[former] for former in range(known))):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {known}")
+
+
+@cache
+def _made_by(steps: tuple[Sequence[str], ...]) -> tuple[str, ...]:
+    """Return statements that make of an empty file what these steps do.
+
+    Without what a step makes and a later one drops, and with no change of a table, which makes
+    SQLite read the whole schema again: a quarter of the time, for all but the first new file.
+    """
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for step in steps:
+            for statement in step:
+                connection.execute(statement)
+        _begin, *statements, _commit = connection.iterdump()
+    return tuple(statements)
 
 
 def migrate(connection: sqlite3.Connection, path: str, known: int) -> None:

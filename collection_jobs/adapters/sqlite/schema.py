@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from collection_jobs.adapters.sqlite.errors import primary_code
 from collection_jobs.adapters.sqlite.files import APPLICATION_ID, check_openable, foreign
-from collection_jobs.adapters.sqlite.migrations import STEPS, migrate, take_steps
+from collection_jobs.adapters.sqlite.migrations import STEPS, create, migrate
 from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from collection_jobs.errors import RepositoryError
 
@@ -136,7 +136,7 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
         if _pragma(connection, "application_id") != APPLICATION_ID:
             if _pragma(connection, "schema_version"):
                 raise foreign(path)
-            take_steps(connection, path, 0, SQLITE_SCHEMA_VERSION)
+            create(connection, SQLITE_SCHEMA_VERSION)
             connection.execute("COMMIT")
             _LOG.info("created the tables of %r", path)
     finally:
