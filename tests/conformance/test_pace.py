@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typing_extensions import override
 
 from collection_jobs import CollectionJob, InMemoryCollectionJobRepository
-from collection_jobs.conformance import verify
+from collection_jobs.conformance import find_target, verify
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.conformance.running.deadline import OPENING_STORE, listen_to_calls
 from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.pace import Pace, less_work, measure_pace
+from collection_jobs.conformance.running.stores import Stores
 from tests.conformance.support import target_of
+from tests.mutants.sequential import DeletesSoftly, OrdersIdsAsUtf16, TruncatesErrors
 
 QUICK, STANDARD = PROFILES["quick"], PROFILES["standard"]
 
@@ -46,6 +49,7 @@ def test_what_a_fast_adapter_is_given_is_the_whole_profile() -> None:
 def test_of_a_slow_adapter_less_is_tried_but_some_of_each() -> None:
     pace = Pace(opening=0.25, call=0.05)
     fitted = pace.fitted(STANDARD)
+    assert (fitted.at_once, fitted.twice) == (4, False)
     for name in ("walks", "rounds", "cancellations", "kills", "scripts"):
         assert 1 <= getattr(fitted, name) <= getattr(STANDARD, name)
     assert fitted.walks < STANDARD.walks
@@ -68,6 +72,26 @@ def test_a_cost_of_the_same_order_gives_the_same_work() -> None:
     """So a machine that is half as fast for a while makes the same programs."""
     works = {Pace(0.02, call).fitted(STANDARD).smaller for call in (0.006, 0.009, 0.012)}
     assert len(works) == 1
+
+
+@pytest.mark.parametrize("mutant", [OrdersIdsAsUtf16, TruncatesErrors, DeletesSoftly])
+def test_several_programs_at_once_show_what_each_of_them_shows_alone(mutant: type[Any]) -> None:
+    checks = [check for check in CHECKS if check.name == "one caller"]
+    alone, at_once = (
+        verify(target_of(mutant), profile=replace(QUICK, walks=0, at_once=n), checks=checks)
+        for n in (1, 4)
+    )
+    assert alone.findings
+    assert [(it.law, it.history) for it in at_once.findings] == [
+        (it.law, it.history) for it in alone.findings
+    ]
+
+
+def test_several_stores_are_open_at_once_and_gone_at_the_end(tmp_path: Path) -> None:
+    stores = Stores(find_target(None), tmp_path, lambda: False)
+    with stores.open_several(3) as opened:
+        assert len(opened.repository) == len(list(tmp_path.iterdir())) == 3
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_pace_is_measured() -> None:

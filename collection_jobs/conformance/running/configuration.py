@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +65,10 @@ class Profile:
         repeated: How many changes of one job follow each other.
         counted: How many changes one store sees beside these, where many jobs are saved together.
         smaller: By what factor all of these are smaller, for an adapter whose calls are slow.
+        at_once: How many stores one caller's programs are made on at a time; several where most of
+            the time goes to waiting for an adapter whose calls are slow.
+        twice: Whether each cancelled call is cancelled a second time as well, at each suspension;
+            else at every other one, and once at the others.
     """
 
     name: str
@@ -94,6 +98,8 @@ class Profile:
     repeated: int = 270
     counted: int = 0
     smaller: int = 1
+    at_once: int = 1
+    twice: bool = True
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -190,6 +196,7 @@ class Plan:
         profile: How thoroughly to look.
         seed: Seed of all random choices.
         new_store: Opens a new, empty store.
+        new_stores: Opens so many new, empty stores on one event loop.
         new_directory: Returns a new, empty directory for a store.
         opening: Returns the store in a directory, not yet open; the same directory gives the same
             store.
@@ -202,6 +209,7 @@ class Plan:
     profile: Profile
     seed: int
     new_store: Callable[[], OpenStore]
+    new_stores: Callable[[int], OpenStore[Sequence[CollectionJobRepository]]]
     new_directory: Callable[[], Path]
     opening: Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
     progress: Callable[[int, int], None]

@@ -99,7 +99,7 @@ class OpenStore(Generic[_R]):
     def __init__(
         self,
         opening: AbstractAsyncContextManager[_R],
-        directory: Path | None = None,
+        *directories: Path,
         pulse: Pulse | None = None,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     ) -> None:
@@ -107,11 +107,11 @@ class OpenStore(Generic[_R]):
 
         Args:
             opening: The repository, not open yet.
-            directory: What to remove when it is closed.
+            *directories: What to remove when it is closed.
             pulse: Beats while the event loop runs.
             loop_factory: Makes the event loop, where it is not asyncio's own.
         """
-        self._directory = directory
+        self._directories = directories
         self._stopped = False
         self._runner = asyncio.Runner(loop_factory=loop_factory)
         self._loop = self._runner.get_loop()
@@ -167,8 +167,8 @@ class OpenStore(Generic[_R]):
                 self._loop.run_until_complete(self._task)
         finally:
             self._end()
-            if self._directory is not None:
-                rmtree(self._directory, ignore_errors=True)
+            for directory in self._directories:
+                rmtree(directory, ignore_errors=True)
 
     def _end(self) -> None:
         """Close the loop; what cannot be cancelled on it is left behind, and not waited for."""

@@ -32,6 +32,10 @@ _CALLS_OF_A_JOB = 8
 """About how many calls each of these makes."""
 _KINDS_OF_ROUNDS, _SCENES = 24, 20
 """About how many kinds there are, each of which is made so often."""
+_CALLS_OF_ONE_CALLER, _CALLS_AROUND_CANCELLATIONS = 18_000, 11_000
+"""About how many calls the fixed programs make, and how many the cancellations at suspensions."""
+_MOST_AT_ONCE = 4
+"""How many stores are open at a time at most: each may have ten connections to one server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class Pace:
             kills=less_work(profile.kills, life, most),
             scripts=less_work(profile.scripts, life, most),
             smaller=_divisor(self.call * _calls_on_large_stores(profile), most),
+            at_once=min(_MOST_AT_ONCE, _divisor(self.call * _CALLS_OF_ONE_CALLER, most)),
+            twice=self.call * _CALLS_AROUND_CANCELLATIONS <= most,
         )
 
     def told(self, profile: Profile) -> str:
@@ -71,6 +77,8 @@ class Pace:
         ]
         if fitted.smaller > profile.smaller:
             less.append(f"large stores of 1/{fitted.smaller} of the size")
+        if not fitted.twice:
+            less.append("a second cancellation at every other suspension")
         if not less:
             return ""
         costs = f"opening a store takes {_shown(self.opening)} and a call {_shown(self.call)}"

@@ -5,12 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Sequence,
+)
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryDirectory, gettempdir
-from typing import Any
+from typing import Any, TypeVar
 
 from collection_jobs.conformance.running.configuration import Plan, Profile
 from collection_jobs.conformance.running.early_endings import Interrupted
@@ -24,6 +38,7 @@ from collection_jobs.validation import shown
 __all__ = ["Stores", "new_stores", "stores_parent", "temporary_directory"]
 
 _PREFIX = "collection-jobs-verify-"
+_T = TypeVar("_T")
 
 
 @contextmanager
@@ -126,8 +141,18 @@ class Stores:
     def open(self) -> OpenStore:
         """Open a new store; TargetError where it does not open."""
         directory = self.new_directory()
+        return self._opened(lambda: open_with_timeout(self.opening(directory)), directory)
+
+    def open_several(self, number: int) -> OpenStore[Sequence[CollectionJobRepository]]:
+        """Open new stores on one event loop; TargetError where one does not open."""
+        directories = [self.new_directory() for _ in range(number)]
+        return self._opened(lambda: _together(map(self.opening, directories)), *directories)
+
+    def _opened(
+        self, opening: Callable[[], AbstractAsyncContextManager[_T]], *directories: Path
+    ) -> OpenStore[_T]:
         try:
-            return OpenStore(open_with_timeout(self.opening(directory)), directory)
+            return OpenStore(opening(), *directories)
         except (TargetError, NoAnswer):
             raise
         except Exception as error:
@@ -148,10 +173,19 @@ class Stores:
             profile=profile,
             seed=seed,
             new_store=self.open,
+            new_stores=self.open_several,
             new_directory=self.new_directory,
             opening=self.opening,
             progress=progress,
         )
+
+
+@asynccontextmanager
+async def _together(
+    openings: Iterable[AbstractAsyncContextManager[CollectionJobRepository]],
+) -> AsyncGenerator[Sequence[CollectionJobRepository]]:
+    async with AsyncExitStack() as opened:
+        yield [await opened.enter_async_context(open_with_timeout(one)) for one in openings]
 
 
 async def _awaited(work: Awaitable[None]) -> None:

@@ -368,9 +368,9 @@ def _differences(due: Facts, found: Facts) -> list[str]:
     ]
 
 
-def _nothing_was_written(state: JobState, found: Facts, revision: int | None) -> bool:
+def _nothing_was_written(state: JobState, found: Facts, revision: object) -> bool:
     """Whether a save that was acknowledged left the job that it should have replaced."""
-    stays = revision is not None and state.least is not None and revision < state.least
+    stays = isinstance(revision, int) and state.least is not None and revision < state.least
     return stays and found == state.former and found != state.facts
 
 

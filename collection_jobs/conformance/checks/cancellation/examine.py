@@ -110,6 +110,7 @@ class _Trials:
         self._skipped: list[str] = []
         self._random = Random(f"{plan.seed} cancellation")  # noqa: S311 - not for secrets
         self._moments = plan.profile.cancellations
+        self._twice = plan.profile.twice
         self._steady = _STEADY if self._moments else 1
         self._numbers = count(1)
         self._kept: list[Running] = []
@@ -145,7 +146,7 @@ class _Trials:
             self._skipped.append(name)
             return True
         running = None
-        for point in _cancel_points(plain, self._random, self._moments):
+        for point in _cancel_points(plain, self._random, self._moments, twice=self._twice):
             if running is not None:
                 stage.run(running.remove())
             running = self._try(stage, name, point)
@@ -202,11 +203,16 @@ class _Trials:
         return True
 
 
-def _cancel_points(plain: Sequence[Trial], random: Random, moments: int) -> Iterator[CancelPoint]:
+def _cancel_points(
+    plain: Sequence[Trial], random: Random, moments: int, *, twice: bool
+) -> Iterator[CancelPoint]:
     suspensions = max(trial.suspensions for trial in plain)
-    for at in range(1, min(suspensions, _MOST_SUSPENSIONS) + 1):
-        yield CancelPoint(at)
-        yield CancelPoint(at, twice=True)
+    last = min(suspensions, _MOST_SUSPENSIONS)
+    for at in range(1, last + 1):
+        if twice or at % 2 == 1 or at == last:
+            yield CancelPoint(at)
+        if twice or at % 2 == 0:
+            yield CancelPoint(at, twice=True)
     if suspensions:
         seconds = max(trial.seconds for trial in plain)
         for _ in range(moments):

@@ -22,11 +22,13 @@ def examine_one_caller(plan: Plan) -> Examination:
     walks, steps = plan.profile.walks, plan.profile.steps
     findings = search_lifecycle(
         plan.new_store,
+        plan.new_stores,
         programs,
         capabilities=plan.capabilities,
         seed_number=plan.seed,
         walks=walks,
         steps=steps,
+        at_once=plan.profile.at_once,
         unwritten=plan.unwritten,
         progress=lambda stores: plan.progress(stores, cases + walks),
     )

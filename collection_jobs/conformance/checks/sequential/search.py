@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -19,6 +21,7 @@ from collection_jobs.conformance.spec.calls import Held, Program, Step, id_of
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.findings import Finding, LawBroken
 from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
+from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["replay", "search_lifecycle"]
 
@@ -27,6 +30,7 @@ _TRIES = 4
 _SHOWN = 8
 
 NewStore = Callable[[], OpenStore]
+NewStores = Callable[[int], OpenStore[Sequence[CollectionJobRepository]]]
 
 
 class _Violations:
@@ -38,18 +42,21 @@ class _Violations:
         self.first: list[tuple[LawBroken, frozenset[str]]] = []
 
     def note(self, error: LawBroken) -> None:
-        self.first.append((error, frozenset(self.known)))
-        self.known.add(error.finding.law)
+        if error.finding.law not in self.known:
+            self.first.append((error, frozenset(self.known)))
+            self.known.add(error.finding.law)
 
 
 def search_lifecycle(
     new_store: NewStore,
+    new_stores: NewStores,
     programs: Sequence[Program],
     *,
     capabilities: frozenset[str] = frozenset(),
     seed_number: int,
     walks: int,
     steps: int,
+    at_once: int = 1,
     unwritten: Collection[str] = (),
     progress: Callable[[int], None] = lambda stores: None,
 ) -> list[Finding]:
@@ -61,11 +68,13 @@ def search_lifecycle(
 
     Args:
         new_store: Opens a new, empty store.
+        new_stores: Opens so many of them on one event loop.
         programs: Each for a store of its own.
         capabilities: What the adapter can do beyond the nine methods.
         seed_number: Where the random walks come from; the same number, the same walks.
         walks: How many walks to take.
         steps: How many steps a walk takes at most.
+        at_once: How many of the programs are made at a time.
         unwritten: Methods that the adapter does not have yet: their calls are passed over.
         progress: Told how many stores were opened so far.
     """
@@ -76,25 +85,50 @@ def search_lifecycle(
         progress(next(opened))
         return new_store()
 
-    for program in programs:
-        _visit(next_store, program, violations)
+    for first in range(0, len(programs), at_once):
+        some = programs[first : first + at_once]
+        for _ in some:
+            progress(next(opened))
+        for error in _visit(new_stores, some, violations):
+            violations.note(error)
     if walks:
         _walk(next_store, violations, capabilities, seed_number, _settings(walks, steps))
     return [_shortest(new_store, error, muted) for error, muted in violations.first]
 
 
-def _visit(new_store: NewStore, program: Program, violations: _Violations) -> None:
-    with new_store() as store:
-        runner = OracleRunner(store.repository, violations.known, violations.unwritten)
+def _visit(
+    new_stores: NewStores, programs: Sequence[Program], violations: _Violations
+) -> list[LawBroken]:
+    """Make some programs at once, each on a store of its own; return what broke a law.
 
-        async def make_all() -> None:
-            for step in program:
-                try:
-                    await runner.run(step)
-                except LawBroken as error:
-                    violations.note(error)
+    In the order of the programs, whichever was done first: a program knows of no violation that
+    another shows meanwhile.
+    """
+    with new_stores(len(programs)) as stores:
+        made = [
+            _made(program, repository, violations)
+            for program, repository in zip(programs, stores.repository, strict=True)
+        ]
+        # A single one is made by the task that has opened the store, as most programs do it.
+        return stores.run(made[0] if len(made) == 1 else _gathered(made))
 
-        store.run(make_all())
+
+async def _gathered(made: Sequence[Coroutine[Any, Any, list[LawBroken]]]) -> list[LawBroken]:
+    return [error for errors in await asyncio.gather(*made) for error in errors]
+
+
+async def _made(
+    program: Program, repository: CollectionJobRepository, violations: _Violations
+) -> list[LawBroken]:
+    known, found = set(violations.known), list[LawBroken]()
+    runner = OracleRunner(repository, known, violations.unwritten)
+    for step in program:
+        try:
+            await runner.run(step)
+        except LawBroken as error:
+            found.append(error)
+            known.add(error.finding.law)
+    return found
 
 
 def _walk(
