@@ -13,11 +13,12 @@ from collection_jobs.conformance.checks.sequential.bulk.shrinking import with_fi
 from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.conformance.spec.calls import example_job
 from tests.mutants import bulk, bulk_right
-from tests.mutants.table import BUGS, ODD, Bug
+from tests.mutants.real import BUGS, ODD
+from tests.mutants.table import Bug
 
 LARGE = [check for check in CHECKS if check.name == bulk.LARGE]
 # Each takes seconds to be shrunk: all of them are tried before a release, in test_real_mutants.
-FEW = ("RunningByPages", "TimesAsFloats", "LocalTimes", "LengthsOfTwoBytes", "PackedLog")
+FEW = ("RunningByPages", "TimesAsFloats", "FiltersAPage", "LocalTimes", "LengthsOfTwoBytes")
 MINE = [bug for bug in BUGS if bug.check == bulk.LARGE and bug.store.__name__ in FEW]
 RIGHT = [store for store in ODD if store is bulk_right.PackedLog]
 

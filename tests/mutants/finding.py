@@ -700,3 +700,16 @@ class NoMetadata(Summarizing):
     @override
     def shown(self, summary: JobSummary, job: CollectionJob) -> JobSummary:
         return replace(summary, metadata={})
+
+
+@breaks("FIND-1")
+class ForgetsItsConditions(Finding):
+    """Builds the second page's WHERE anew, from the key, and leaves the statuses out."""
+
+    @override
+    async def find(
+        self, query: JobQuery, limit: int = 100, after: Key | None = None
+    ) -> list[JobSummary]:
+        if after is not None:
+            query = replace(query, statuses=None)
+        return await super().find(query, limit, after)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from typing_extensions import override
 
@@ -522,3 +522,19 @@ class AllowsOneMore(Leased):
     @override
     def is_full(self, running: int, most: int) -> bool:
         return running > most
+
+
+@breaks("RUNNING-1")
+class CallsTheExpiredDead(Leased):
+    """A job whose worker has not renewed its lease is not shown as running any more."""
+
+    @override
+    async def get_running_jobs(self) -> list[CollectionJob]:
+        now = datetime.now(UTC)
+        jobs = await super().get_running_jobs()
+        leases = [await self.get_lease(job.id) for job in jobs]
+        return [
+            job
+            for job, lease in zip(jobs, leases, strict=True)
+            if lease is None or lease.expires_at > now
+        ]

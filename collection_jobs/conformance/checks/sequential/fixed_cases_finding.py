@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import islice, product
+from itertools import cycle, islice, product
 
 from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import (
@@ -41,8 +41,8 @@ _FINAL = (JobStatus.COMPLETED, JobStatus.CANCELLED)
 
 def finding(pool: tuple[str, ...], capabilities: Collection[str]) -> Iterator[Program]:
     """Yield programs about ``find``."""
-    yield (*_saved(jobs_to_find()), *_asked(single_queries()))
-    yield (*_saved(jobs_to_find()), *_asked(paired_queries()))
+    yield (*_saved(jobs_to_find()), *_asked(single_queries()), *_asked_on(single_queries()))
+    yield (*_saved(jobs_to_find()), *_asked(paired_queries()), *_asked_on(paired_queries(every=2)))
     yield tuple(_pages(pool))
     yield tuple(_summaries())
     if LEASES in capabilities:
@@ -76,6 +76,13 @@ def _asked(queries: Iterable[JobQuery]) -> Iterator[Step]:
     for query in queries:
         yield Step("find", (query,))
         yield Step("count", (query,))
+
+
+def _asked_on(queries: Iterable[JobQuery]) -> Iterator[Step]:
+    """Go on behind some job: a second page has the conditions of the first, and one more."""
+    elders = sorted((job.created_at, job.id) for job in jobs_to_find())[:6]
+    for query, key, limit in zip(queries, cycle(elders), cycle((100, 2, 1, 3, 5)), strict=False):
+        yield Step("find", (query, limit, key))
 
 
 def _pages(pool: tuple[str, ...]) -> Iterator[Step]:

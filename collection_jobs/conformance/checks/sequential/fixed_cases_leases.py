@@ -45,8 +45,8 @@ def fixed_programs_of_leases(capabilities: Collection[str]) -> Iterator[Program]
     yield tuple(_in_one_store(_claims(), _turns(), _sources(), _few_at_a_time()))
     yield tuple(_in_one_store(_under_a_lease(fenced), _ends(fenced), _revisions(), _renewals()))
     yield tuple(_in_one_store(_tokens(), _attempts(), _workers()))
-    yield tuple(_expired())
-    yield tuple(_expired_and_kept())
+    yield (*_expired(), *_shown(capabilities))
+    yield tuple(_expired_and_kept(_shown(capabilities)))
     yield tuple(_renewed_in_time())
     yield tuple(_few_of_which_some_expired())
 
@@ -344,12 +344,21 @@ def _expired() -> Iterator[Step]:
     yield Step("get_running_jobs")
 
 
-def _expired_and_kept() -> Iterator[Step]:
+def _shown(capabilities: Collection[str]) -> Iterator[Step]:
+    """Call every listing, find and count: an expired lease changes nothing of its job."""
+    for operation in operations(capabilities):
+        if operation.listing is not None or operation.takes("query"):
+            for status in JobStatus if operation.takes("status") else (None,):
+                yield operation.step("a", status=status)
+
+
+def _expired_and_kept(shown: Iterable[Step]) -> Iterator[Step]:
     """Go on under a lease that has expired: it is current while nobody else took the job."""
     for job_id in ("a", "b", "c", "d"):
         yield Step("save", (rich_job(job_id),))
         yield _claim(job_id, f"lease_{job_id}", MIN_TTL)
     yield Step(WAIT, (_UNTIL_EXPIRED,))
+    yield from shown
     yield Step("add_failed_symbol", ("a", "BTC", "slow", Held("lease_a")))
     yield Step("add_completed_symbol", ("b", "ETH", 7, Held("lease_b")))
     yield Step("update_status", ("b", JobStatus.COMPLETED, None, Held("lease_b")))

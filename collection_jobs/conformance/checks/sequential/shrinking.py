@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
+from itertools import combinations
 from typing import Any, cast
 
 from collection_jobs.conformance.spec.calls import (
@@ -14,6 +15,7 @@ from collection_jobs.conformance.spec.calls import (
     Program,
     Step,
     example_job,
+    id_of,
 )
 from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
@@ -22,12 +24,14 @@ from collection_jobs.query import JobQuery
 
 __all__ = ["shrink_program"]
 
-_MOST_REPLAYS, _FEW_REPLAYS = 600, 60
+_MOST_REPLAYS, _FEW_REPLAYS = 600, 120
 """How often a program is made again at most; the few for one in which time has to pass."""
 _PLAIN_IDS = ("a", "b", "c", "d", "e")
 _PLAIN_TEXTS = ("", "boom")
 _PLAIN_COUNTS = (0, 1, 2, 3)
 _FEW = 8
+_SHORT = 14
+"""Of a program of so few steps any two are left out together: a claim with the job that it took."""
 _FREE = {
     method: tuple(at for at, one in enumerate(parameters) if kind_of(one.name).is_incidental)
     for method, parameters in SIGNATURES.items()
@@ -93,10 +97,27 @@ def _candidates(program: Program) -> Iterator[Program]:
         for at in range(len(program) - size, -1, -size):
             yield program[:at] + program[at + size :]
         size //= 2
+    yield from _without_a_job(program)
+    if len(program) <= _SHORT:
+        for one, other in combinations(range(len(program)), 2):
+            yield (*program[:one], *program[one + 1 : other], *program[other + 1 :])
     yield from _renamed(program)
     for at, step in enumerate(program):
         for plainer in _plainer_steps(step):
             yield (*program[:at], plainer, *program[at + 1 :])
+
+
+def _without_a_job(program: Program) -> Iterator[Program]:
+    """Yield the program without all steps that name one of its jobs."""
+    named = [_ids(step) for step in program]
+    for job_id in sorted(set().union(*named)):
+        yield tuple(step for step, ids in zip(program, named, strict=True) if job_id not in ids)
+
+
+def _ids(step: Step) -> set[str]:
+    """Return the ids that a step names; one that it holds by a name is none."""
+    named = jobs_named(step.method, step.arguments) if step.method in SIGNATURES else ()
+    return {id_of(one) for one in named if not isinstance(one, Held)}
 
 
 def _renamed(program: Program) -> Iterator[Program]:

@@ -27,6 +27,7 @@ from collection_jobs.conformance.spec.instants import IN_ZONES, in_zone
 from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.job import CollectionJob
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
 __all__ = ["PROGRAMS", "Setting"]
@@ -35,6 +36,7 @@ _NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 _NAMES = values_of(NAME_CLASSES)
 _INSTANTS = values_of(INSTANTS)
 _STATUSES = tuple(JobStatus)
+_FINAL = (JobStatus.COMPLETED, JobStatus.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ class Setting:
     def drawing(self) -> Drawing:
         """Draws calls on this store."""
         return Drawing(self.random, self.oracle, self.capabilities)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The methods that the adapter has."""
+        return frozenset(one.name for one in operations(self.capabilities))
 
     @property
     def saves_many(self) -> bool:
@@ -274,6 +281,8 @@ def one_status(setting: Setting) -> Iterator[Step]:
         yield from reads.each(job.id for job in jobs[:: setting.sizes.every])
     yield from reads.each(setting.oracle.stored)
     yield from reads.listings(setting.oracle, setting.capabilities, setting.sizes.marks[-1:])
+    yield from _few_among_many(setting)
+    yield from _added_and_purged(setting)
     yield from _beside_many(setting)
     # The greatest revision of all is that of a job that is gone.
     for job_id in ("new", *setting.oracle.stored[:1]):
@@ -293,6 +302,55 @@ def _beside_many(setting: Setting) -> Iterator[Step]:
     for number in range(setting.sizes.jobs):
         yield Step("add_failed_symbol", (busy, "BTC", f"error {number}"))
     yield from reads.each(list(setting.oracle.states))
+
+
+def _few_among_many(setting: Setting) -> Iterator[Step]:
+    """Find the eldest, the latest and one between by what only they have; count all and them."""
+    can_do = setting.names
+    if not can_do & {"find", "count"} or not setting.oracle.stored:
+        return
+    ids = sorted(setting.oracle.stored)
+    few = (ids[0], ids[len(ids) // 2], ids[-1])
+    queries = [JobQuery(), JobQuery(statuses=(JobStatus.RUNNING,)), JobQuery(with_failures=True)]
+    for number, job_id in enumerate(few):
+        own, source, ticket = f"OWN{number}", f"source {number}", {"ticket": f"T-{number}"}
+        job = example_job(job_id, source=source, symbols=(own,), metadata=ticket)
+        yield from _saved(job.with_failed_symbol(own, "boom"))
+        queries += [JobQuery(source=source), JobQuery(symbol=own), JobQuery(metadata=ticket)]
+    for query in queries:
+        if "count" in can_do:
+            yield Step("count", (query,))
+        if "find" in can_do:
+            yield Step("find", (query, 10**6))
+
+
+def _added_and_purged(setting: Setting) -> Iterator[Step]:
+    """Add as many jobs as there are, beside these, at once; purge them, and leave some at first."""
+    can_do, stored = setting.names, setting.oracle.stored
+    if not can_do & {"add_many", "delete_finished"}:
+        return
+    if "add_many" in can_do:
+        here = [example_job(job_id, source="never") for job_id in stored]
+        yield Step("add_many", ((*here, *_ended(setting.sizes.jobs)),))
+        yield from reads.each(setting.oracle.stored[:: setting.sizes.every])
+    else:
+        yield from (Step("save", (job,)) for job in _ended(setting.sizes.jobs))
+    if "delete_finished" in can_do:
+        yield Step("delete_finished", (_NOON,))
+        yield Step("list_by_status", (JobStatus.COMPLETED, 10**6))
+        yield Step("delete_finished", (_NOON, _FINAL, 10**6))
+    yield Step("list_by_status", (JobStatus.COMPLETED, 10**6))
+
+
+def _ended(count: int) -> Iterator[CollectionJob]:
+    """Yield jobs of which the oldest is the first that was completed, and so on."""
+    for number in range(count):
+        yield example_job(
+            f"ended {number}",
+            status=JobStatus.COMPLETED,
+            created_at=_NOON - timedelta(days=9) + timedelta(minutes=number),
+            finished_at=_NOON - timedelta(days=1) + timedelta(seconds=number),
+        )
 
 
 def _in_blocks(count: int, source: str) -> Iterator[CollectionJob]:
