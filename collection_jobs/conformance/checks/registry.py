@@ -81,7 +81,7 @@ CHECKS: tuple[Check, ...] = (
         examine_handles,
         again=find_handles_again,
     ),
-    Check("cancelled calls", frozenset({"CANCEL-1"}), examine_cancellation),
+    Check("cancelled calls", frozenset({"CANCEL-1"}), examine_cancellation, beside=True),
     Check("a failing network", frozenset({"TIME-1"}), examine_network),
     Check("killed processes", frozenset({"DURABLE-1"}), examine_kills, beside=True),
     Check("killed workers", _LEASES - {"LEASE-5", "LEASE-6"}, examine_dead_workers),

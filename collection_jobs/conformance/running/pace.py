@@ -62,7 +62,9 @@ class Pace:
             cancellations=less_work(profile.cancellations, cancellations, most),
             kills=less_work(profile.kills, life, most),
             scripts=less_work(profile.scripts, life, most),
-            smaller=_divisor(self.call * _calls_on_large_stores(profile), most),
+            smaller=_divisor(
+                self.call * _calls_on_large_stores(profile), profile.patience_with_many
+            ),
             at_once=min(_MOST_AT_ONCE, _divisor(self.call * _CALLS_OF_ONE_CALLER, most)),
             twice=self.call * _CALLS_AROUND_CANCELLATIONS <= most,
         )
