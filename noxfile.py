@@ -130,8 +130,9 @@ def everything(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Run six type checkers on the corpus, with the built wheel and with the stubs alone.
 
-    And what an editor shows, asked of the five that are language servers; and mypy on the package
-    as for other systems: what has no name there stands behind a question about the system.
+    And on the Python of the documentation; and what an editor shows, asked of the five that are
+    language servers; and mypy on the package as for other systems: what has no name there stands
+    behind a question about the system.
     """
     install(session, "checkers", "types")
     for system in ("win32", "darwin"):
@@ -144,6 +145,7 @@ def types(session: nox.Session) -> None:
     )
     settings = [f"wheel={wheel}", f"stubs={stubs}"]
     session.run("python", "-m", "tests.typing.matrix", *settings)
+    session.run("python", "-m", "tests.typing.pages")
     both = _environment(session, "both", *wheels)
     session.run("python", "-m", "tests.typing.hover", *settings, f"both={both}")
     # What is annotated from the stubs alone runs where there is no package.
@@ -242,7 +244,8 @@ def wheel(session: nox.Session) -> None:
 @nox.session
 def release(session: nox.Session) -> None:
     """Build what a release consists of into dist/, check it, and try each part by itself."""
-    session.install(*nox.project.dependency_groups(PYPROJECT, "wheel", "release"))
+    # And ruff: the tutorial is followed as by a reader whose editor sorts imports.
+    session.install(*nox.project.dependency_groups(PYPROJECT, "wheel", "release", "lint"))
     dist = Path("dist")
     for old in dist.glob("collection_jobs*"):
         old.unlink()
