@@ -160,14 +160,15 @@ def tutorial() -> str:
 
 def sheets() -> Iterator[dict[str, Module]]:
     """The modules by their paths, those of a page together; one directory has each path once."""
-    waiting = [*modules(), _of_the_tutorial()]
+    waiting: dict[str, list[Module]] = {}
+    for module in [*modules(), _of_the_tutorial()]:
+        waiting.setdefault(module.page, []).append(module)
     while waiting:
         sheet: dict[str, Module] = {}
-        for page in dict.fromkeys(module.page for module in waiting):
-            of_page = {module.path: module for module in waiting if module.page == page}
-            if not of_page.keys() & sheet.keys():
-                sheet |= of_page
-        waiting = [module for module in waiting if sheet.get(module.path) is not module]
+        for page, made in list(waiting.items()):
+            if not any(module.path in sheet for module in made):
+                sheet |= {module.path: module for module in made}
+                del waiting[page]
         yield sheet
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.documentation import PAGES, ROOT, blocks
+from tests.tutorial import PAGE
 from tests.typing import pages
 
 
 def test_every_block_of_python_is_a_module_at_its_own_lines() -> None:
     made = list(pages.modules())
     for page in PAGES:
-        if ROOT / page == pages.PAGE:
+        if ROOT / page == PAGE:
             continue
         lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
         found = [block for block in blocks("\n".join(lines)) if block.language == "python"]
@@ -46,7 +47,7 @@ def test_an_error_names_the_page_and_the_line(
 
 def test_the_tutorial_ends_in_a_module_with_all_that_it_shows() -> None:
     text = pages.tutorial()
-    page = pages.PAGE.read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     for block in blocks(page):
         if block.language == "python" and block.text.startswith("from "):
             assert block.text.partition("import ")[2].strip() in text
