@@ -222,7 +222,11 @@ def _show(
         case Verified(report):
             argument = None if request.target is None else shown_target(request.target)
             report = replace(report, argument=argument)
-            keep_findings(request.target, report)
+            unkept = keep_findings(request.target, report)
+            if unkept is not None:
+                click.echo(
+                    f"--rerun-failed will know nothing of these findings: {unkept}", err=True
+                )
         case StoodStill(finding):
             report = unfinished_report(
                 _name(request),

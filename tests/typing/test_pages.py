@@ -39,6 +39,7 @@ def test_an_error_names_the_page_and_the_line(
     )
     monkeypatch.setattr(pages, "ROOT", tmp_path)
     monkeypatch.setattr(pages, "PAGES", ["page.md"])
+    monkeypatch.setattr(pages, "_THEIRS", {})
     sheet = {module.path: module for module in pages.modules()}
     (error,) = pages.errors("mypy", sheet, sys.executable)
     assert error.place == "page.md:12"
