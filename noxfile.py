@@ -130,16 +130,24 @@ def everything(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Run six type checkers on the corpus, with the built wheel and with the stubs alone.
 
-    And mypy on the package as for other systems: what has no name there stands behind a question
-    about the system.
+    And on the Python of the documentation; and what an editor shows, asked of the five that are
+    language servers; and mypy on the package as for other systems: what has no name there stands
+    behind a question about the system.
     """
     install(session, "checkers", "types")
     for system in ("win32", "darwin"):
         cache = f".mypy_cache/{system}"
         session.run("mypy", "--platform", system, "--cache-dir", cache, "collection_jobs")
-    wheel = _environment(session, "wheel", _wheel(session, "."))
-    stubs = _environment(session, "stubs", _wheel(session, "stubs"))
-    session.run("python", "-m", "tests.typing.matrix", f"wheel={wheel}", f"stubs={stubs}")
+    wheels = [_wheel(session, "."), _wheel(session, "stubs")]
+    wheel, stubs = (
+        _environment(session, name, one)
+        for name, one in zip(("wheel", "stubs"), wheels, strict=True)
+    )
+    settings = [f"wheel={wheel}", f"stubs={stubs}"]
+    session.run("python", "-m", "tests.typing.matrix", *settings)
+    session.run("python", "-m", "tests.typing.pages")
+    both = _environment(session, "both", *wheels)
+    session.run("python", "-m", "tests.typing.hover", *settings, f"both={both}")
     # What is annotated from the stubs alone runs where there is no package.
     session.run(stubs, "tests/typing/without_runtime.py", external=True)
 
@@ -162,12 +170,12 @@ def _wheel(session: nox.Session, source: str) -> Path:
     return next(out.glob("*.whl"))
 
 
-def _environment(session: nox.Session, name: str, wheel: Path) -> str:
-    """Create an environment with only one wheel and return its interpreter."""
+def _environment(session: nox.Session, name: str, *wheels: Path) -> str:
+    """Create an environment with only these wheels and return its interpreter."""
     home = Path(session.create_tmp()) / f"env-{name}"
     session.run("python", "-m", "venv", "--clear", "--without-pip", str(home), silent=True)
     python = str(home / PROGRAMS / "python")
-    session.run("python", "-m", "pip", f"--python={python}", "install", "-q", str(wheel))
+    session.run("python", "-m", "pip", f"--python={python}", "install", "-q", *map(str, wheels))
     return python
 
 
@@ -236,7 +244,8 @@ def wheel(session: nox.Session) -> None:
 @nox.session
 def release(session: nox.Session) -> None:
     """Build what a release consists of into dist/, check it, and try each part by itself."""
-    session.install(*nox.project.dependency_groups(PYPROJECT, "wheel", "release"))
+    # And ruff: the tutorial is followed as by a reader whose editor sorts imports.
+    session.install(*nox.project.dependency_groups(PYPROJECT, "wheel", "release", "lint"))
     dist = Path("dist")
     for old in dist.glob("collection_jobs*"):
         old.unlink()

@@ -55,6 +55,11 @@ class RecordsCompletedSymbols(Protocol):
         Raises:
             JobNotFoundError: There is no such job; nothing changed.
             UnknownSymbolError: The job does not collect this symbol; nothing changed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` or ``symbol`` is empty, longer than 255 characters, or has a NUL
+                or a lone surrogate, or ``candles`` is out of range; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Laws: COMPLETED-1, COMPLETED-2, COMPLETED-3.
         """
@@ -79,6 +84,9 @@ class SavesMany(Protocol):
 
         Raises:
             StaleJobError: A job carries a revision that is not the stored one; nothing changed.
+            TypeError: ``jobs`` is no iterable of CollectionJob; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Laws: MANY-1, MANY-2, MANY-3.
         """
@@ -105,6 +113,15 @@ class PagesByKey(Protocol):
             The jobs in the order of ``list_by_status``. If jobs are added or removed between two
             pages, each job that is there throughout is shown once.
 
+        Raises:
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``limit`` is negative, or the instant of ``after`` is naive; the engine was
+                not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
+
+        Changes nothing, so a cancelled call has no effect and may be repeated.
+
         Laws: KEY-1, KEY-2, KEY-3.
         """
         ...
@@ -129,6 +146,11 @@ class AddsJobs(Protocol):
             True if this call created the job, with its first revision; False if there is a job of
             that id, whatever it holds, and then nothing changed.
 
+        Raises:
+            TypeError: ``job`` is no CollectionJob; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
+
         Laws: ADD-1, ADD-2.
         """
         ...
@@ -145,6 +167,11 @@ class AddsJobs(Protocol):
 
         Returns:
             For each job, in order, whether it was created.
+
+        Raises:
+            TypeError: ``jobs`` is no iterable of CollectionJob; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Laws: ADD-1, ADD-2, ADD-3.
         """
@@ -176,6 +203,11 @@ class RecordsFailures(Protocol):
         Raises:
             JobNotFoundError: There is no such job; nothing changed.
             UnknownSymbolError: The job does not collect this symbol; nothing changed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` or ``symbol`` is empty, longer than 255 characters, or has a NUL
+                or a lone surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Laws: FAILURE-1, FAILURE-2.
         """
@@ -203,7 +235,12 @@ class RecordsCursors(Protocol):
         Raises:
             JobNotFoundError: There is no such job; nothing changed.
             UnknownSymbolError: The job does not collect this symbol; nothing changed.
-            ValueError: ``until`` lies outside the range of the stored job; nothing changed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``until`` lies outside the range of the stored job, and nothing changed; or
+                it is naive, or ``job_id`` or ``symbol`` is empty, longer than 255 characters, or
+                has a NUL or a lone surrogate, and the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Laws: CURSOR-1.
         """
@@ -231,6 +268,13 @@ class FindsJobs(Protocol):
             The summaries in the order of ``list_by_status``, by ``created_at``, then by ``id``.
             Each shows its job, its stats and its lease as they were at one instant of the call.
 
+        Raises:
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``limit`` is negative, or the instant of ``after`` is naive; the engine was
+                not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
+
         Changes nothing, so a cancelled call has no effect and may be repeated.
 
         Laws: FIND-1, FIND-2.
@@ -247,6 +291,11 @@ class FindsJobs(Protocol):
         Returns:
             For every status, in the order of `JobStatus`, how many such jobs have it, at one
             instant; 0 where there are none.
+
+        Raises:
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 
@@ -280,6 +329,13 @@ class Purges(Protocol):
 
         Returns:
             How many jobs this call deleted.
+
+        Raises:
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``before`` is naive, a status is not final, or ``limit`` is negative; the
+                engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Laws: PURGE-1, DELETE-1, DELETE-2, SAVE-5.
         """

@@ -40,21 +40,19 @@ class Network:
     """How the conformance kit puts its own proxy between a repository and its server.
 
     The kit uses it to test TIME-1: that no call waits for ever when the server does not answer.
-
-    Attributes:
-        host: The host of the server.
-        port: The TCP port of the server.
-        through: Takes the URL of a scratch store and the host and port of a proxy that forwards to
-            the server; returns the URL of the same store through the proxy. The URL should set
-            short time-outs, of a second or two, because the kit waits for them.
-        time_out: Seconds within which every call on a repository opened with such a URL ends,
-            opening and closing included, as the adapter documents it.
     """
 
     host: str
+    """The host of the server."""
     port: int
+    """The TCP port of the server."""
     through: Callable[[str, str, int], str]
+    """Takes the URL of a scratch store and the host and port of a proxy that forwards to the
+    server; returns the URL of the same store through the proxy. The URL should set short time-outs,
+    of a second or two, because the kit waits for them."""
     time_out: float
+    """Seconds within which every call on a repository opened with such a URL ends, opening and
+    closing included, as the adapter documents it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +61,31 @@ class ScratchStores:
 
     Each store belongs to a directory, which the kit creates and removes. The same directory always
     means the same store, even in another process. Several stores are open at once.
-
-    Attributes:
-        url: Takes a directory and returns the URL of its store; it must not be the user's own.
-        discard: Removes everything that the stores of these directories have left outside of them,
-            which may be nothing; None if stores keep everything in their directory.
-        parent: Where the kit creates the directories, for example on the disk of the user's store;
-            None stands for the directory for temporary files.
-        network: How to put a proxy between a repository and its server; None if there is no server,
-            or no way to reach it through a proxy. TIME-1 is then not tested.
     """
 
     url: Callable[[Path], str]
+    """Takes a directory and returns the URL of its store; it must not be the user's own."""
     discard: Callable[[Sequence[Path]], Awaitable[None]] | None = None
+    """Removes everything that the stores of these directories have left outside of them, which may
+    be nothing; None if stores keep everything in their directory."""
     parent: Path | None = None
+    """Where the kit creates the directories, for example on the disk of the user's store; None
+    stands for the directory for temporary files."""
     network: Network | None = None
+    """How to put a proxy between a repository and its server; None if there is no server, or no way
+    to reach it through a proxy. TIME-1 is then not tested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """What a URL scheme stands for.
-
-    Attributes:
-        open: Opens a URL. If it has a keyword argument ``create``, that says whether to create a
-            store that does not exist.
-        scratch: How the kit creates stores next to the one that a URL names, so that
-            ``collection-jobs verify`` accepts URLs of this scheme; None if it cannot.
-    """
+    """What a URL scheme stands for."""
 
     open: Opener
+    """Opens a URL. If it has a keyword argument ``create``, that says whether to create a store
+    that does not exist."""
     scratch: Callable[[str], ScratchStores] | None = None
+    """How the kit creates stores next to the one that a URL names, so that ``collection-jobs
+    verify`` accepts URLs of this scheme; None if it cannot."""
 
 
 def open_repository(

@@ -194,13 +194,16 @@ class _Module:
     def _attributes(
         self, owner: ast.ClassDef, init: ast.FunctionDef | ast.AsyncFunctionDef, margin: str
     ) -> Iterator[str]:
-        """Yield the public attributes that ``__init__`` sets: a stub must declare them."""
+        """Yield the attributes that only ``__init__`` shows: a stub must declare them, too."""
         types = {arg.arg: arg.annotation for arg in _parameters(init.args)}
+        declared = {name for item in owner.body for name in _names(item)}
         for item in ast.walk(init):
             if not isinstance(item, ast.Assign | ast.AnnAssign):
                 continue
             for target in item.targets if isinstance(item, ast.Assign) else [item.target]:
                 if not isinstance(target, ast.Attribute) or _is_private(target.attr):
+                    continue
+                if target.attr in declared:
                     continue
                 value = item.value
                 known = types.get(value.id) if isinstance(value, ast.Name) else None

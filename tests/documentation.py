@@ -10,6 +10,8 @@ A page is read from top to bottom in a directory of its own, as a reader would f
 * `toml`, `yaml` and `json` blocks are parsed, and written where their first line names a file.
 * `<!-- not run: REASON -->` in front of a block exempts it; `<!-- no block is run: REASON -->` as
   the first line of a page exempts all of its blocks. Any other block is an error.
+* `<!-- wrong on purpose: REASON -->` in front of a block says that type checkers find errors in it
+  (`tests/typing/pages.py`); it is run all the same.
 * A terminal has 80 columns; `<!-- 100 columns -->` gives the commands of a page more.
 * What is printed must be what the page shows, but for seconds and mypy's version; and on a page
   that says `<!-- numbers vary: REASON -->`, but for all numbers.
@@ -47,6 +49,7 @@ PAGES = sorted(
 
 _EXEMPT = re.compile(r"<!-- not run: (.+?) -->", re.DOTALL)
 _ALL_EXEMPT = re.compile(r"<!-- no block is run: (.+?) -->", re.DOTALL)
+_WRONG = re.compile(r"<!-- wrong on purpose: (.+?) -->", re.DOTALL)
 _VARYING = re.compile(r"<!-- numbers vary: (.+?) -->", re.DOTALL)
 _COLUMNS = re.compile(r"<!-- (\d+) columns -->")
 _NAMED = re.compile(r"# ([\w./-]+\.\w+)\n")
@@ -72,12 +75,14 @@ class Block:
         text: What is in it.
         first: The number of its first line, from 0, behind the fence.
         exempt: Why it is not run; None: it is.
+        wrong: Why type checkers find errors in it; None: they find none.
     """
 
     language: str
     text: str
     first: int
     exempt: str | None
+    wrong: str | None
 
     @property
     def name(self) -> str | None:
@@ -94,9 +99,16 @@ def blocks(text: str) -> list[Block]:
     for token in MarkdownIt("commonmark").parse(text):
         if token.type == "fence" and token.map is not None:
             exempt = of_all or _EXEMPT.search(before)
-            language = token.info.partition(" ")[0]
-            reason = exempt[1] if exempt else None
-            found.append(Block(language, token.content, token.map[0] + 1, reason))
+            wrong = _WRONG.search(before)
+            found.append(
+                Block(
+                    language=token.info.partition(" ")[0],
+                    text=token.content,
+                    first=token.map[0] + 1,
+                    exempt=exempt[1] if exempt else None,
+                    wrong=wrong[1] if wrong else None,
+                )
+            )
         before = token.content if token.type == "html_block" else ""
     return found
 

@@ -71,6 +71,43 @@ def test_every_law_of_an_optional_protocol_stands_at_a_method_of_it(name: str) -
     assert {law for laws in named.values() for law in laws} == set(mine) != set()
 
 
+METHODS_OF_A_CALLER = [
+    (protocol, name)
+    for protocol in dict.fromkeys(
+        (CollectionJobRepository, *PROTOCOLS.values(), *REDECLARING.values())
+    )
+    for name in vars(protocol)
+    if not name.startswith("_")
+]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name"),
+    [pytest.param(*each, id=f"{each[0].__name__}.{each[1]}") for each in METHODS_OF_A_CALLER],
+)
+def test_a_docstring_is_the_whole_contract_of_its_method(protocol: type, name: str) -> None:
+    """An editor shows it alone: arguments, result, errors, cancelled calls, laws."""
+    method = getattr(protocol, name)
+    text = inspect.getdoc(method) or ""
+    parameters = [each for each in inspect.signature(method).parameters if each != "self"]
+    assert re.findall(r"^    (\w+): ", _section(text, "Args"), re.MULTILINE) == parameters
+    gives = not inspect.signature(method).return_annotation.endswith(", None]")
+    assert bool(_section(text, "Returns")) == gives
+    errors = re.findall(r"^    (\w+): ", _section(text, "Raises"), re.MULTILINE)
+    assert errors[-1] == "RepositoryError"
+    assert ("TypeError" in errors) == bool(parameters)
+    assert ("LeaseLostError" in errors) == ("lease" in parameters)
+    assert ("UnknownSymbolError" in errors) == ("symbol" in parameters)
+    assert ("ValueError" in errors) == bool({*parameters} - {"job", "jobs", "query"})
+    assert re.search(r"cancelled\s+call", text), "it does not say what a cancelled call leaves"
+    assert re.search(r"^Laws: [A-Z]+-\d", text, re.MULTILINE)
+
+
+def _section(text: str, heading: str) -> str:
+    found = re.search(rf"^{heading}:\n((?:    .*\n?)+)", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def test_every_optional_protocol_of_the_contract_is_one_of_the_kit() -> None:
     combined = {each.__name__ for each in REDECLARING.values()} - {"LeasesJobs"}
     exported = {*protocol.__all__, *capabilities.__all__, *leasing.__all__}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
 from collection_jobs.conformance import Target, find_target
@@ -95,6 +95,7 @@ def bugs() -> Iterator[Case]:
             yield Case(_named(mutant), _in_memory(mutant), _CALLER, laws)
     # Without those that take more than two calls: only thorough looks at them.
     races_alone = {race: entry.laws for race, entry in race_table.RACES.items()}
+    beyond_the_nine: dict[Any, frozenset[str]]
     beyond_the_nine = {**beyond_races.RACES, **leasing_races.RACES, **data_races.RACES}
     of_time_and_threads = {**timed_rows.TIMED_RACES, **threaded_rows.THREAD_RACES}
     for race, laws in (races_alone | beyond_the_nine | of_time_and_threads).items():
@@ -109,10 +110,12 @@ def bugs() -> Iterator[Case]:
 
 def right_ones() -> Iterator[Case]:
     """Every repository that is odd but right, and both that the project ships."""
-    for store in (*sequential.ODD, *beyond.ODD, beyond.Bare, InMemoryCollectionJobRepository):
+    for_one_caller: tuple[Any, ...] = (*sequential.ODD, *beyond.ODD, beyond.Bare)
+    for store in (*for_one_caller, InMemoryCollectionJobRepository):
         yield Case(_named(store), _in_memory(store), _EVERY)
     timely = (*timed_rows.TIMED_RIGHT, *threaded_rows.THREAD_RIGHT)
-    for design in (*RIGHT, *leasing_right.RIGHT, *timely):
+    designs: tuple[Any, ...] = (*RIGHT, *leasing_right.RIGHT, *timely)
+    for design in designs:
         if design is not InMemoryCollectionJobRepository:
             yield Case(_named(design), _in_memory(design), _SCHEDULED)
     for store in data_right.RIGHT:

@@ -62,6 +62,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"scales"})
+    """What it declares: SCALE-1 holds."""
 
     def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
         """Start empty.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
@@ -122,9 +123,11 @@ class _Commands(click.Group):
         word = args[0]
         if word not in COMMANDS and scheme_of_url(word) is not None:
             ctx.fail("a URL follows a command, as in: collection-jobs jobs URL")
-        near = get_close_matches(word, COMMANDS, n=1)
-        if word not in COMMANDS and near:
-            ctx.fail(f"No such command {word!r}. Did you mean {near[0]!r}?")
+        if word not in COMMANDS:
+            near = get_close_matches(word, [*COMMANDS, *_of_jobs()], n=1)
+            if near:
+                name = near[0] if near[0] in COMMANDS else f"jobs {near[0]}"
+                ctx.fail(f"No such command {word!r}. Did you mean {name!r}?")
         return super().resolve_command(ctx, args)
 
     @override
@@ -134,6 +137,13 @@ class _Commands(click.Group):
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return _Lazy(cmd_name, COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+
+
+def _of_jobs() -> Iterable[str]:
+    """Return the names of the commands behind `jobs`, which are loaded for a mistake alone."""
+    entry = COMMANDS["jobs"]
+    group: click.Group = getattr(import_module(entry.module), entry.name)
+    return group.commands
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

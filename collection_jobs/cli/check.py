@@ -162,6 +162,8 @@ def _try_import(target: str) -> None:
         ran = _run_import(module)
     except subprocess.TimeoutExpired:
         raise _CannotRun(f"importing {module!r} came to no end within {_LIMIT:g} s") from None
+    except OSError as exc:
+        raise _CannotRun(f"no process can be started to import {module!r}: {exc}") from None
     if ran.returncode != _TRIED:
         how = f"exit code {ran.returncode}"
         if ran.returncode < 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -18,10 +17,11 @@ from collection_jobs.conformance.running.targets import shown_target
 __all__ = ["findings_of", "keep_findings"]
 
 
-def keep_findings(target: str | None, report: Report) -> None:
+def keep_findings(target: str | None, report: Report) -> str | None:
     """Remember by which token each broken law is shown; those of laws left out stay.
 
-    A cache that cannot be written keeps nothing: that is no reason to fail.
+    Returns:
+        Why none is kept, where there are some; None otherwise. That is no reason to fail.
     """
     former = findings_of(target)
     verdicts = {law.id: law.verdict for law in report.laws}
@@ -29,8 +29,11 @@ def keep_findings(target: str | None, report: Report) -> None:
     for law in report.laws:
         if law.finding is not None and law.finding.token is not None:
             tokens[law.id] = law.finding.token
-    with suppress(OSError):
+    try:
         _write(_path(target), tokens)
+    except OSError as error:
+        return str(error) if tokens else None
+    return None
 
 
 def findings_of(target: str | None) -> dict[str, str]:

@@ -222,7 +222,7 @@ def _show(
         case Verified(report):
             argument = None if request.target is None else shown_target(request.target)
             report = replace(report, argument=argument)
-            keep_findings(request.target, report)
+            _keep(request.target, report)
         case StoodStill(finding):
             report = unfinished_report(
                 _name(request),
@@ -240,6 +240,13 @@ def _show(
     show = view.show_what_is_wrong if quiet else view.show_report
     show(report, request.target, console)
     return _EXIT_CODES[report.verdict]
+
+
+def _keep(target: str | None, report: Report) -> None:
+    """Keep the findings for --rerun-failed, or say why not."""
+    unkept = keep_findings(target, report)
+    if unkept is not None:
+        click.echo(f"--rerun-failed will know nothing of these findings: {unkept}", err=True)
 
 
 def _write(report: Report, files: Sequence[str | None]) -> None:

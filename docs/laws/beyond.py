@@ -48,7 +48,7 @@ class Beyond(Table):
         def work(connection: Connection) -> None:
             for job in checked:
                 found = self.revision_of(connection, job.id)
-                if job.revision not in (None, found):
+                if job.revision is not None and job.revision != found:
                     raise StaleJobError(job.id, job.revision, found)
                 self.write(connection, job)
 

@@ -22,7 +22,7 @@ class Breach(Beyond):
         def work(connection: Connection) -> StaleJobError | None:
             for job in checked:
                 found = self.revision_of(connection, job.id)
-                if job.revision not in (None, found):
+                if job.revision is not None and job.revision != found:
                     return StaleJobError(job.id, job.revision, found)
                 self.write(connection, job)
             return None

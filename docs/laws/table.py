@@ -111,7 +111,7 @@ class Table(ICollectionJobRepository):
 
         def work(connection: Connection) -> None:
             found = self.revision_of(connection, job.id)
-            if job.revision not in (None, found):
+            if job.revision is not None and job.revision != found:
                 raise StaleJobError(job.id, job.revision, found)
             self.write(connection, job)
 

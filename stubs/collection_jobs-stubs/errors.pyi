@@ -8,6 +8,7 @@ class CollectionJobError(Exception):
 class JobNotFoundError(CollectionJobError, LookupError):
     """The repository has no job with this id."""
     job_id: str
+    """The id that was asked for."""
     def __init__(self, job_id: str) -> None:
         """Remember the id that was asked for."""
     def __str__(self) -> str:
@@ -16,7 +17,9 @@ class JobNotFoundError(CollectionJobError, LookupError):
 class UnknownSymbolError(CollectionJobError, ValueError):
     """The job does not collect this symbol."""
     job_id: str
+    """The job."""
     symbol: str
+    """The symbol that is not among the job's."""
     def __init__(self, job_id: str, symbol: str) -> None:
         """Remember the job and the symbol that it does not have."""
     def __str__(self) -> str:
@@ -28,8 +31,11 @@ class StaleJobError(CollectionJobError):
     To resolve it, read the job again, repeat the change on the fresh copy, and save that.
     """
     job_id: str
+    """The job."""
     expected: int
+    """The revision that the copy was read at."""
     found: int | None
+    """The revision that is stored; None if the job is no longer stored."""
     def __init__(self, job_id: str, expected: int, found: int | None) -> None:
         """Remember the copy's revision and the one that is stored (None: deleted)."""
     def __str__(self) -> str:
@@ -41,7 +47,9 @@ class LeaseLostError(CollectionJobError):
     The worker stops its work on the job; what it recorded before stays.
     """
     job_id: str
+    """The job."""
     worker: str
+    """The worker that had leased it."""
     def __init__(self, job_id: str, worker: str) -> None:
         """Remember the job and the worker that had leased it."""
     def __str__(self) -> str:
@@ -50,8 +58,11 @@ class LeaseLostError(CollectionJobError):
 class ForbiddenTransitionError(CollectionJobError, ValueError):
     """The lifecycle does not permit this change of status."""
     job_id: str
+    """The job."""
     current: str
+    """The status that it has."""
     wanted: str
+    """The status that was asked for."""
     def __init__(self, job_id: str, current: str, wanted: str) -> None:
         """Remember the job, the status that it has and the one that was asked for."""
     def __str__(self) -> str:

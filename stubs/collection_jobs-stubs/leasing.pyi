@@ -54,7 +54,12 @@ class LeasesJobs(CollectionJobRepository, RecordsCompletedSymbols, Protocol):
             The lease, or None if there is no such job.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``worker`` or ``source`` is empty, longer than 255 characters, or has a NUL
+                or a lone surrogate, ``ttl`` is outside its range, or ``most_running`` is less than
+                1; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Laws: LEASE-1, LEASE-2, LEASE-5, LEASE-6.
         """
@@ -76,7 +81,11 @@ class LeasesJobs(CollectionJobRepository, RecordsCompletedSymbols, Protocol):
             The lease, or None if the job is unknown or not to be had; then nothing changed.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` or ``worker`` is empty, longer than 255 characters, or has a NUL
+                or a lone surrogate, or ``ttl`` is outside its range; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         A cancelled call claimed the job or nothing.
 
@@ -96,7 +105,10 @@ class LeasesJobs(CollectionJobRepository, RecordsCompletedSymbols, Protocol):
 
         Raises:
             LeaseLostError: The lease is not current; nothing changed.
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``ttl`` is outside its range; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         A cancelled call moved the expiry or nothing. May be repeated.
 
@@ -114,7 +126,11 @@ class LeasesJobs(CollectionJobRepository, RecordsCompletedSymbols, Protocol):
             under a lease.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` is empty, longer than 255 characters, or has a NUL or a lone
+                surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 
@@ -140,10 +156,19 @@ class LeasesJobs(CollectionJobRepository, RecordsCompletedSymbols, Protocol):
             error_message: The job's new error message, or None for none.
             lease: The caller's lease of this job; None changes it whoever holds it.
 
+        Returns:
+            True if this call changed the status; False if the lifecycle forbids the change, or the
+            job is unknown and no lease was given, and then nothing changed.
+
         Raises:
             LeaseLostError: The lease is not current; nothing changed.
-            ValueError: The lease is of another job.
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` is empty, longer than 255 characters, or has a NUL or a lone
+                surrogate, or the lease is of another job; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
+
+        A cancelled call changed the status or nothing; read the job to find out.
 
         Laws: LEASE-3, STATUS-1, STATUS-2, STATUS-3.
         """
@@ -166,10 +191,15 @@ class LeasesJobs(CollectionJobRepository, RecordsCompletedSymbols, Protocol):
 
         Raises:
             LeaseLostError: The lease is not current; nothing changed.
-            JobNotFoundError: There is no such job, and no lease was given.
+            JobNotFoundError: There is no such job, and no lease was given; nothing changed.
             UnknownSymbolError: The job does not collect this symbol; nothing changed.
-            ValueError: The lease is of another job.
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` or ``symbol`` is empty, longer than 255 characters, or has a NUL
+                or a lone surrogate, or the lease is of another job; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
+
+        A cancelled call recorded the failure or nothing; repeating one counts again.
 
         Laws: LEASE-3, FAILED-1, FAILED-2, FAILED-3.
         """
@@ -192,10 +222,16 @@ class LeasesJobs(CollectionJobRepository, RecordsCompletedSymbols, Protocol):
 
         Raises:
             LeaseLostError: The lease is not current; nothing changed.
-            JobNotFoundError: There is no such job, and no lease was given.
+            JobNotFoundError: There is no such job, and no lease was given; nothing changed.
             UnknownSymbolError: The job does not collect this symbol; nothing changed.
-            ValueError: The lease is of another job.
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` or ``symbol`` is empty, longer than 255 characters, or has a NUL
+                or a lone surrogate, ``candles`` is out of range, or the lease is of another job;
+                the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
+
+        A cancelled call recorded the outcome or nothing. May be repeated.
 
         Laws: LEASE-3, COMPLETED-1, COMPLETED-2, COMPLETED-3.
         """
@@ -224,9 +260,15 @@ class RecordsFailuresUnderLease(LeasesJobs, RecordsFailures, Protocol):
 
         Raises:
             LeaseLostError: The lease is not current; nothing changed.
-            JobNotFoundError: There is no such job, and no lease was given.
+            JobNotFoundError: There is no such job, and no lease was given; nothing changed.
             UnknownSymbolError: The job does not collect this symbol; nothing changed.
-            ValueError: The lease is of another job.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` or ``symbol`` is empty, longer than 255 characters, or has a NUL
+                or a lone surrogate, or the lease is of another job; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
+
+        A cancelled call recorded the failure or nothing; repeating one counts again.
 
         Laws: LEASE-3, FAILURE-1, FAILURE-2.
         """
@@ -253,9 +295,17 @@ class RecordsCursorsUnderLease(LeasesJobs, RecordsCursors, Protocol):
 
         Raises:
             LeaseLostError: The lease is not current; nothing changed.
-            JobNotFoundError: There is no such job, and no lease was given.
+            JobNotFoundError: There is no such job, and no lease was given; nothing changed.
             UnknownSymbolError: The job does not collect this symbol; nothing changed.
-            ValueError: ``until`` lies outside the job's range, or the lease is of another job.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``until`` lies outside the range of the stored job, and nothing changed; or
+                it is naive, ``job_id`` or ``symbol`` is empty, longer than 255 characters, or has a
+                NUL or a lone surrogate, or the lease is of another job, and the engine was not
+                touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
+
+        A cancelled call set the cursor or nothing. May be repeated.
 
         Laws: LEASE-3, CURSOR-1.
         """

@@ -30,14 +30,12 @@ class Openable:
     """Opening, closing, and the checks that every call in between has to pass.
 
     A class that derives from this one need not call ``super().__init__()``.
-
-    Attributes:
-        driver_errors: The exceptions that the engine's driver raises. If a hook raises one of
-            these, the caller gets a ``RepositoryError`` with the driver's error as its
-            ``__cause__``; the contract's own errors, ``NotImplementedError`` and all others
-            propagate unchanged.
     """
     driver_errors: ClassVar[tuple[type[Exception], ...]] = ...
+    """The exceptions that the engine's driver raises. If a hook raises one of these, the caller
+    gets a ``RepositoryError`` with the driver's error as its ``__cause__``; the contract's own
+    errors, ``NotImplementedError`` and all others propagate unchanged.
+    """
     def __init_subclass__(cls) -> None:
         """Refuse driver errors that would hide a cancellation, or that are not exception types."""
     async def __aenter__(self) -> Self:

@@ -13,7 +13,7 @@ __all__ = ['CollectionJobRepository']
 
 @runtime_checkable
 class CollectionJobRepository(Protocol):
-    """The structural mirror of :class:`~collection_jobs.repository.ICollectionJobRepository`.
+    """The structural mirror of `ICollectionJobRepository`.
 
     Any object with these nine methods is one. They are documented here as they are there, because
     an editor shows the docstring of what `open_repository` returns, which is this Protocol.
@@ -35,7 +35,9 @@ class CollectionJobRepository(Protocol):
         Raises:
             StaleJobError: The job carries a revision, and the store has another one, or no longer
                 has the job. Nothing changed; saving the same copy again fails again.
-            RepositoryError: The engine failed.
+            TypeError: ``job`` is no CollectionJob; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         A cancelled call stored the whole job or nothing. Repeating a save without a revision has no
         further effect; repeating one with a revision raises ``StaleJobError`` if the first took
@@ -55,7 +57,11 @@ class CollectionJobRepository(Protocol):
             unknown id. It shares no mutable state with the store.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` is empty, longer than 255 characters, or has a NUL or a lone
+                surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 
@@ -73,7 +79,11 @@ class CollectionJobRepository(Protocol):
             nothing of the former job comes back.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` is empty, longer than 255 characters, or has a NUL or a lone
+                surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         A cancelled call removed the whole job or nothing. May be repeated.
 
@@ -98,7 +108,10 @@ class CollectionJobRepository(Protocol):
             order. Pages of a store that does not change join up to the whole, no job twice.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``limit`` or ``offset`` is negative; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 
@@ -120,7 +133,10 @@ class CollectionJobRepository(Protocol):
             The jobs by ``created_at`` descending, then by ``id`` descending.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``limit`` is negative, or ``since`` is naive; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 
@@ -131,10 +147,11 @@ class CollectionJobRepository(Protocol):
         """List all RUNNING jobs, oldest first, without a limit.
 
         Returns:
-            The jobs by ``created_at``, then by ``id``, as in :meth:`list_by_status`.
+            The jobs by ``created_at``, then by ``id``, as in `list_by_status`.
 
         Raises:
-            RepositoryError: The engine failed.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 
@@ -153,7 +170,7 @@ class CollectionJobRepository(Protocol):
         exactly one returns True: a worker claims a job with ``update_status(id, RUNNING)``.
 
         The change sets and clears ``started_at`` and ``finished_at`` as described in
-        :meth:`CollectionJob.with_status`, using the engine's clock, which is right to within a
+        `CollectionJob.with_status`, using the engine's clock, which is right to within a
         minute. Outcomes are kept.
 
         Args:
@@ -167,7 +184,11 @@ class CollectionJobRepository(Protocol):
             forbids the change, and then nothing changed.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` is empty, longer than 255 characters, or has a NUL or a lone
+                surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         A cancelled call changed the status or nothing; read the job to find out.
 
@@ -182,7 +203,8 @@ class CollectionJobRepository(Protocol):
     ) -> Coroutine[Any, Any, None]:
         """Record that one symbol of a job failed.
 
-        The last outcome of a symbol counts: this one replaces an earlier failure or completion.
+        The last outcome of a symbol counts: this one replaces an earlier failure or completion. The
+        symbol's count in ``failure_counts`` grows by one, and the failure is not permanent.
         Concurrent calls, among themselves and with every other method, all take effect.
 
         Args:
@@ -194,9 +216,13 @@ class CollectionJobRepository(Protocol):
         Raises:
             JobNotFoundError: There is no such job; nothing changed.
             UnknownSymbolError: The job does not collect this symbol; nothing changed.
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` or ``symbol`` is empty, longer than 255 characters, or has a NUL
+                or a lone surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
-        A cancelled call recorded the failure or nothing. May be repeated.
+        A cancelled call recorded the failure or nothing; repeating one counts again.
 
         Laws: FAILED-1, FAILED-2, FAILED-3.
         """
@@ -211,7 +237,11 @@ class CollectionJobRepository(Protocol):
             The stats of the job as stored at one instant, or None for an unknown id.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` is empty, longer than 255 characters, or has a NUL or a lone
+                surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 

@@ -12,7 +12,7 @@ class ICollectionJobRepository(ABC):
     """A store of collection jobs: nine coroutines, the same for every engine.
 
     Derive an adapter from this class, or simply give it the same methods: the Protocol
-    :class:`~collection_jobs.protocol.CollectionJobRepository` describes them structurally.
+    `CollectionJobRepository` describes them structurally.
 
     The following holds for every method, with any number of callers, tasks or processes:
 
@@ -56,7 +56,9 @@ class ICollectionJobRepository(ABC):
         Raises:
             StaleJobError: The job carries a revision, and the store has another one, or no longer
                 has the job. Nothing changed; saving the same copy again fails again.
-            RepositoryError: The engine failed.
+            TypeError: ``job`` is no CollectionJob; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         A cancelled call stored the whole job or nothing. Repeating a save without a revision has no
         further effect; repeating one with a revision raises ``StaleJobError`` if the first took
@@ -76,7 +78,11 @@ class ICollectionJobRepository(ABC):
             unknown id. It shares no mutable state with the store.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` is empty, longer than 255 characters, or has a NUL or a lone
+                surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 
@@ -94,7 +100,11 @@ class ICollectionJobRepository(ABC):
             nothing of the former job comes back.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` is empty, longer than 255 characters, or has a NUL or a lone
+                surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         A cancelled call removed the whole job or nothing. May be repeated.
 
@@ -119,7 +129,10 @@ class ICollectionJobRepository(ABC):
             order. Pages of a store that does not change join up to the whole, no job twice.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``limit`` or ``offset`` is negative; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 
@@ -141,7 +154,10 @@ class ICollectionJobRepository(ABC):
             The jobs by ``created_at`` descending, then by ``id`` descending.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``limit`` is negative, or ``since`` is naive; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 
@@ -152,10 +168,11 @@ class ICollectionJobRepository(ABC):
         """List all RUNNING jobs, oldest first, without a limit.
 
         Returns:
-            The jobs by ``created_at``, then by ``id``, as in :meth:`list_by_status`.
+            The jobs by ``created_at``, then by ``id``, as in `list_by_status`.
 
         Raises:
-            RepositoryError: The engine failed.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 
@@ -174,7 +191,7 @@ class ICollectionJobRepository(ABC):
         exactly one returns True: a worker claims a job with ``update_status(id, RUNNING)``.
 
         The change sets and clears ``started_at`` and ``finished_at`` as described in
-        :meth:`CollectionJob.with_status`, using the engine's clock, which is right to within a
+        `CollectionJob.with_status`, using the engine's clock, which is right to within a
         minute. Outcomes are kept.
 
         Args:
@@ -188,7 +205,11 @@ class ICollectionJobRepository(ABC):
             forbids the change, and then nothing changed.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` is empty, longer than 255 characters, or has a NUL or a lone
+                surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         A cancelled call changed the status or nothing; read the job to find out.
 
@@ -198,7 +219,8 @@ class ICollectionJobRepository(ABC):
     async def add_failed_symbol(self, job_id: str, symbol: str, error: str) -> None:
         """Record that one symbol of a job failed.
 
-        The last outcome of a symbol counts: this one replaces an earlier failure or completion.
+        The last outcome of a symbol counts: this one replaces an earlier failure or completion. The
+        symbol's count in ``failure_counts`` grows by one, and the failure is not permanent.
         Concurrent calls, among themselves and with every other method, all take effect.
 
         Args:
@@ -210,9 +232,13 @@ class ICollectionJobRepository(ABC):
         Raises:
             JobNotFoundError: There is no such job; nothing changed.
             UnknownSymbolError: The job does not collect this symbol; nothing changed.
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` or ``symbol`` is empty, longer than 255 characters, or has a NUL
+                or a lone surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
-        A cancelled call recorded the failure or nothing. May be repeated.
+        A cancelled call recorded the failure or nothing; repeating one counts again.
 
         Laws: FAILED-1, FAILED-2, FAILED-3.
         """
@@ -227,7 +253,11 @@ class ICollectionJobRepository(ABC):
             The stats of the job as stored at one instant, or None for an unknown id.
 
         Raises:
-            RepositoryError: The engine failed.
+            TypeError: An argument is of a wrong type; the engine was not touched.
+            ValueError: ``job_id`` is empty, longer than 255 characters, or has a NUL or a lone
+                surrogate; the engine was not touched.
+            RepositoryError: The engine failed, or did not answer in time; RepositoryClosedError if
+                the repository is not open.
 
         Changes nothing, so a cancelled call has no effect and may be repeated.
 

@@ -7,18 +7,15 @@ __all__ = ['JobStats']
 
 @dataclass(frozen=True, slots=True)
 class JobStats:
-    """The aggregates of one job's outcomes.
-
-    Attributes:
-        total: The number of symbols of the job.
-        completed: The number of symbols whose candles were collected.
-        failed: The number of symbols that failed.
-        total_candles: The number of candles collected, over all completed symbols.
-    """
+    """The aggregates of one job's outcomes."""
     total: int
+    """The number of symbols of the job."""
     completed: int
+    """The number of symbols whose candles were collected."""
     failed: int
+    """The number of symbols that failed."""
     total_candles: int
+    """The number of candles collected, over all completed symbols."""
     @classmethod
     def from_job(cls, job: CollectionJob) -> JobStats:
         """Compute the stats of a job: this is their definition."""

@@ -16,11 +16,11 @@ _T = TypeVar("_T")
 # collect BTC, one in a hundred PERCENT, 20 of any number RARE; those that failed collect GONE,
 # which no others do. A third has a failure.
 _JOBS = """
-    WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
+    WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :jobs)
     INSERT INTO jobs (key, id, source, timeframe, range_start, range_end, created_at, status,
         finished_at, revision, total, failed, has_failures)
-    SELECT i + 1, 'job ' || (i * 7919 % ?1),
-        CASE WHEN i % 200 = 7 THEN 'rare' ELSE 's' || (i % 2) END, '1m', 0, 10, i / ?2,
+    SELECT i + 1, 'job ' || (i * 7919 % :jobs),
+        CASE WHEN i % 200 = 7 THEN 'rare' ELSE 's' || (i % 2) END, '1m', 0, 10, i / :tied,
         CASE i % 5 WHEN 0 THEN 'pending' WHEN 1 THEN 'completed' WHEN 2 THEN 'failed'
             WHEN 3 THEN 'cancelled' ELSE 'running' END,
         CASE WHEN i % 5 IN (1, 2, 3) THEN i END, 1, 2, i % 3 = 2, i % 3 = 2
@@ -42,7 +42,7 @@ def filled(path: Path, jobs: int, *, tied: int = 1) -> sqlite3.Connection:
     """Make a file of so many jobs, of which as many as ``tied`` were created at each instant."""
     connection = connect_to_write(SQLiteSettings.of(path, "NORMAL", 5.0, True))
     connection.execute("BEGIN")
-    connection.execute(_JOBS, (jobs, tied))
+    connection.execute(_JOBS, {"jobs": jobs, "tied": tied})
     for statement in (_FIRST_SYMBOLS, _OTHER_SYMBOLS, _METADATA):
         connection.execute(statement)
     connection.execute("COMMIT")

@@ -204,14 +204,14 @@ def filled(path: Path, jobs: int, *, expired: int) -> sqlite3.Connection:
     connection.execute("BEGIN")
     connection.execute(
         """
-        WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
+        WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :jobs)
         INSERT INTO jobs (id, source, timeframe, range_start, range_end, created_at, status,
             revision, attempts)
-        SELECT 'job ' || (i * 7919 % ?1), 's' || (i / 10 % 10), '1m', 0, 1, i,
+        SELECT 'job ' || (i * 7919 % :jobs), 's' || (i / 10 % 10), '1m', 0, 1, i,
             CASE i % 10 WHEN 0 THEN 'pending' WHEN 1 THEN 'completed' WHEN 2 THEN 'failed'
                 WHEN 3 THEN 'cancelled' ELSE 'running' END, 1, 1
         FROM n""",
-        (jobs,),
+        {"jobs": jobs},
     )
     connection.execute(
         "INSERT INTO symbols (job, symbol, position, created_at) "

@@ -178,10 +178,13 @@ def test_tokens_are_kept_of_what_is_broken_and_of_what_was_not_looked_at() -> No
 
 def test_findings_that_cannot_be_kept_or_read_are_no_findings(here: Path) -> None:
     (here / "cache").write_text("no directory")
-    keep_findings("shop:a", report("left out", SAVE_1="one"))
+    why = keep_findings("shop:a", report("left out", SAVE_1="one"))
+    assert why is not None
+    assert str(here / "cache") in why
+    assert keep_findings("shop:a", report("left out")) is None
     assert findings_of("shop:a") == {}
     (here / "cache").unlink()
-    keep_findings("shop:a", report("left out", SAVE_1="one"))
+    assert keep_findings("shop:a", report("left out", SAVE_1="one")) is None
     (kept,) = (here / "cache" / "findings").iterdir()
     for text in ("", "[]", "{", '{"SAVE-1": 7}'):
         kept.write_text(text)

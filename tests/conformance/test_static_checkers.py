@@ -151,6 +151,15 @@ def test_mypy_leaves_the_environment_and_the_directory_as_they_were(
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["mypy.ini"]
 
 
+def test_mypy_does_without_a_cache_where_none_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("no directory", encoding="utf-8")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    found = run_mypy("number: int = ''\n", ())
+    assert [(item.line, item.code) for item in found] == [(1, "assignment")]
+
+
 def test_warnings_alone_are_no_failure_of_ty_and_zuban_knows_the_version(tmp_path: Path) -> None:
     # ty ends with 1 after a warning; what it has to say stands in its output.
     assert "--exit-zero" in CHECKERS["ty"].arguments(Job(tmp_path, ("p.py",)))

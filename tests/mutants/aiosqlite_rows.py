@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -50,17 +50,37 @@ class AiosqliteRows(CheckedRepository):
     @override
     async def _open(self) -> None:
         self.lock = asyncio.Lock()
-        self.writer = await aiosqlite.connect(self.path, isolation_level=None, timeout=10)
+        self.connections = AsyncExitStack()
+        self.writer = await self.connection()
         await self.writer.execute("PRAGMA journal_mode=WAL")
         async with self.transaction():
             for statement in TABLES:
                 await self.writer.execute(statement)
-        self.reader = await aiosqlite.connect(self.path, isolation_level=None, timeout=10)
+        self.reader = await self.connection()
 
     @override
     async def _close(self) -> None:
-        await self.reader.close()
-        await self.writer.close()
+        # Also what an opening that failed or was cancelled has opened until then.
+        await self.connections.aclose()
+
+    async def connection(self) -> aiosqlite.Connection:
+        """Connect, until the store is closed."""
+        made: list[sqlite3.Connection] = []
+
+        def connect() -> sqlite3.Connection:
+            options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False}
+            made.append(sqlite3.connect(self.path, timeout=10, **options))
+            return made[0]
+
+        connecting = aiosqlite.Connection(connect, iter_chunk_size=64)
+        try:
+            return await self.connections.enter_async_context(connecting)
+        except BaseException:
+            # Of a cancelled caller aiosqlite 0.22 ends the thread, and loses what that has opened.
+            connecting._thread.join()
+            for connection in made:
+                connection.close()
+            raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:

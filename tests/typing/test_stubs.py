@@ -104,6 +104,10 @@ def test_the_protocol_stays_checkable_at_run_time() -> None:
             "class A:\n    __slots__ = ('x',)\n    def __init__(self, x: int) -> None: self.x = x",
             "class A:\n    x: int\n    def __init__(self, x: int) -> None: ...",
         ),
+        (
+            "class A:\n    x: int\n    '''Told.'''\n\n    def __init__(self) -> None: self.x = 1",
+            'class A:\n    x: int\n    """Told."""\n    def __init__(self) -> None: ...',
+        ),
         ("class A(Exception):\n    pass", "class A(Exception): ..."),
         (
             "@decorated\nclass A:\n    a: int = 3\n    b: str",

@@ -96,6 +96,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared", "scales"})
+    """What it declares: DURABLE-1 and SCALE-1 hold, and every law among several processes."""
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from typing import NoReturn
 
@@ -55,7 +56,10 @@ def _sentence(error: BaseException, settings: SQLiteSettings) -> str:
         return f"{path!r} is damaged: a stored row is not a valid job ({error})"
     if isinstance(error, MemoryError):
         return f"there was not enough memory for a call on {path!r}"
-    return f"SQLite failed on {path!r}: {str(error) or type(error).__name__}"
+    said = f"SQLite failed on {path!r}: {str(error) or type(error).__name__}"
+    if code == sqlite3.SQLITE_READONLY and not os.access(path, os.W_OK):
+        return f"{said}; make the file writable for this user"
+    return said
 
 
 def sqlite_not_open(settings: SQLiteSettings) -> RepositoryClosedError:

@@ -9,6 +9,7 @@ of its connections, this package's or another's, holds a lock.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -182,6 +183,7 @@ def check_openable(path: str, create: bool) -> None:
             f"{path!r} cannot be opened: {getattr(error, 'strerror', error)}"
         ) from error
     _check_kind(path, found)
+    _check_permissions(path)
     if 0 < found.st_size < _HEADER_LENGTH:  # SQLite would take it for an empty one
         raise _no_database(path)
     if found.st_size:
@@ -202,6 +204,30 @@ def _check_folder(path: str, missing: FileNotFoundError) -> None:
         raise RepositoryError(
             f"{path!r} cannot be created: there is no folder {str(parent)!r}"
         ) from missing
+    if not os.access(parent, os.W_OK):
+        raise _denied(f"{path!r} cannot be created: its folder is read-only for this user")
+
+
+def _check_permissions(path: str) -> None:
+    """Refuse what SQLite fails on in words that name neither the file nor the reason.
+
+    They are asked for, not tried: closing a file that was opened past SQLite gives up its locks.
+    """
+    if not os.access(path, os.R_OK):
+        raise _denied(f"{path!r} cannot be read by this user")
+    resolved = os.path.realpath(path)
+    folder = str(Path(resolved).parent)
+    if not os.access(folder, os.W_OK) and not Path(f"{resolved}-wal").exists():
+        raise _denied(
+            f"{path!r} cannot be opened: SQLite keeps its log beside it, and the folder "
+            f"{folder!r} is read-only for this user"
+        )
+
+
+def _denied(sentence: str) -> RepositoryError:
+    error = RepositoryError(sentence)
+    error.__cause__ = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return error
 
 
 def _check_kind(path: str, found: os.stat_result) -> None:

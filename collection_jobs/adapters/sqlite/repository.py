@@ -93,6 +93,7 @@ class SQLiteCollectionJobRepository(SymbolRecords, Claims, Queries, ICollectionJ
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"durable", "shared", "scales"})
+    """What it declares: DURABLE-1 and SCALE-1 hold, and every law among several processes."""
     _many_running = False
 
     @override

@@ -7,7 +7,8 @@ at first. After any other error its transaction must be rolled back.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from collection_jobs.adapters.sqlite.leases import check_current, now_micros
@@ -47,6 +48,8 @@ __all__ = [
     "update_status",
 ]
 
+# No parameter has a number: Python 3.12.0 to 3.12.3 take that for a name, and warn of each
+# (https://github.com/python/cpython/issues/117995).
 _INSERTED = (*ROW_COLUMNS.values(), *COUNT_COLUMNS)
 _INSERT_JOB = f"""
     INSERT INTO jobs ({", ".join(_INSERTED)}, has_failures, revision)
@@ -54,20 +57,21 @@ _INSERT_JOB = f"""
     FROM store WHERE true ON CONFLICT (id) DO NOTHING"""  # noqa: S608 - constant text
 
 
-def _set(*fields: str) -> str:
-    places = {name: place for place, name in enumerate(ROW_COLUMNS, 1)}
-    return ", ".join(f"{ROW_COLUMNS[name]} = ?{places[name]}" for name in fields)
+def _replacing(*fields: str) -> tuple[str, Callable[[Sequence[Any]], tuple[Any, ...]]]:
+    """Give the statement that sets these fields of a job, and what picks its parameters."""
+    places = {name: place for place, name in enumerate(ROW_COLUMNS)}
+    columns = ", ".join(f"{ROW_COLUMNS[name]} = ?" for name in fields)
+    statement = f"UPDATE jobs SET {columns}, revision = revision + 1 WHERE id = ?"  # noqa: S608 - constant text
+    return statement, itemgetter(*(places[name] for name in (*fields, "id")))
 
 
 # The indexes on these columns are rewritten when they are set, even to what they were; and what a
 # lease and the symbols keep of their job follows them.
 _INDEXED = ("source", "created_at", "status", "finished_at")
-_REPLACE_JOB = f"""
-    UPDATE jobs SET {_set(*(name for name in ROW_COLUMNS if name not in ("id", *_INDEXED)))},
-        revision = revision + 1"""  # noqa: S608 - constant text
 _INDEXED_PLACES = tuple(tuple(ROW_COLUMNS).index(name) for name in _INDEXED)
-_AND_MOVE_JOB = f", {_set(*_INDEXED)}"
-_WITH_ID = " WHERE id = ?1"
+_REST = tuple(name for name in ROW_COLUMNS if name not in ("id", *_INDEXED))
+_REPLACE_JOB = _replacing(*_REST)
+_REPLACE_AND_MOVE_JOB = _replacing(*_REST, *_INDEXED)
 _SET_COUNTS = f"""
     UPDATE jobs SET {", ".join(f"{name} = ?" for name in COUNT_COLUMNS)}
     WHERE id = ?"""  # noqa: S608 - constant text
@@ -75,8 +79,8 @@ _SET_COUNTS = f"""
 # The rows go in as JSON arrays, many in one statement, not one by one: see rows.JOB_DOCUMENT.
 _INSERT_SYMBOLS = """
     INSERT INTO symbols (job, symbol, position, created_at)
-    SELECT jobs.key, names.value, names.key + ?3, created_at
-    FROM jobs, json_each(?2) AS names WHERE jobs.id = ?1"""
+    SELECT jobs.key, names.value, names.key + ?, created_at
+    FROM jobs, json_each(?) AS names WHERE jobs.id = ?"""
 _REPLACE_SYMBOL = """
     ON CONFLICT (job, symbol) DO UPDATE
     SET position = excluded.position, candles = excluded.candles, failures = excluded.failures,
@@ -87,10 +91,10 @@ def _puts(*columns: str) -> tuple[str, str]:
     """Give the statements that put rows of `symbols`, many in a JSON array or a single one."""
     insert = f"INSERT INTO symbols (job, created_at, {', '.join(columns)})"
     of_each = ", ".join(f"value ->> {place}" for place in range(len(columns)))
-    of_one = ", ".join(f"?{place + 2}" for place in range(len(columns)))
-    many = f"{insert} SELECT jobs.key, created_at, {of_each} FROM jobs, json_each(?2)"  # noqa: S608 - constant text
+    of_one = ", ".join("?" * len(columns))
+    many = f"{insert} SELECT jobs.key, created_at, {of_each} FROM jobs, json_each(?)"  # noqa: S608 - constant text
     one = f"{insert} SELECT key, created_at, {of_one} FROM jobs"  # noqa: S608 - constant text
-    replaced = f" WHERE jobs.id = ?1 {_REPLACE_SYMBOL}"
+    replaced = f" WHERE jobs.id = ? {_REPLACE_SYMBOL}"
     return many + replaced, one + replaced
 
 
@@ -100,18 +104,18 @@ _PUT_DETAILED = _puts(
     *("symbol", "position", "candles", "failures", "is_permanent", "cursor", "error")
 )
 _DELETE_SYMBOLS = """
-    DELETE FROM symbols WHERE job = (SELECT key FROM jobs WHERE id = ?1)
-    AND symbol IN (SELECT value FROM json_each(?2))"""
+    DELETE FROM symbols WHERE job = (SELECT key FROM jobs WHERE id = ?)
+    AND symbol IN (SELECT value FROM json_each(?))"""
 _REPLACE_ENTRY = "ON CONFLICT (job, name) DO UPDATE SET value = excluded.value"
 _PUT_ENTRIES = f"""
     INSERT INTO metadata (job, name, value) SELECT jobs.key, value ->> 0, value ->> 1
-    FROM jobs, json_each(?2) WHERE jobs.id = ?1 {_REPLACE_ENTRY}"""  # noqa: S608 - constant text
+    FROM jobs, json_each(?) WHERE jobs.id = ? {_REPLACE_ENTRY}"""  # noqa: S608 - constant text
 _PUT_ENTRY = f"""
     INSERT INTO metadata (job, name, value)
-    SELECT jobs.key, ?2, ?3 FROM jobs WHERE jobs.id = ?1 {_REPLACE_ENTRY}"""  # noqa: S608 - constant text
+    SELECT jobs.key, ?, ? FROM jobs WHERE jobs.id = ? {_REPLACE_ENTRY}"""  # noqa: S608 - constant text
 _DELETE_ENTRIES = """
-    DELETE FROM metadata WHERE job = (SELECT key FROM jobs WHERE id = ?1)
-    AND name IN (SELECT value FROM json_each(?2))"""
+    DELETE FROM metadata WHERE job = (SELECT key FROM jobs WHERE id = ?)
+    AND name IN (SELECT value FROM json_each(?))"""
 
 # What is encoded in one piece, while no other thread runs, takes some milliseconds at most.
 _NAMES_PER_PART = 5_000
@@ -121,19 +125,19 @@ _USUAL_LENGTH = 50  # of the rest of a row
 _LONG_TEXT = 2**13
 
 # A trigger makes the revision of the job greater, and counts the outcome.
-_OF_SYMBOL = "WHERE job = (SELECT key FROM jobs WHERE id = ?1) AND symbol = ?2"
+_OF_SYMBOL = "WHERE job = (SELECT key FROM jobs WHERE id = ?) AND symbol = ?"
 _COMPLETE = f"""
-    UPDATE symbols SET candles = ?3, is_permanent = 0, cursor = NULL, error = NULL
+    UPDATE symbols SET candles = ?, is_permanent = 0, cursor = NULL, error = NULL
     {_OF_SYMBOL}"""  # noqa: S608 - constant text
 # A count that is full stays what it is.
 _FAIL = f"""
-    UPDATE symbols SET candles = NULL, error = ?3, is_permanent = ?4,
+    UPDATE symbols SET candles = NULL, error = ?, is_permanent = ?,
         failures = min(ifnull(failures, 0), {MAX_INTEGER - 1}) + 1
     {_OF_SYMBOL}"""  # noqa: S608 - constant text
 _RANGE = """
     SELECT key, range_start, range_end, candles IS NOT NULL
-    FROM jobs CROSS JOIN symbols ON job = key WHERE jobs.id = ?1 AND symbol = ?2"""
-_SET_CURSOR = "UPDATE symbols SET cursor = ?3 WHERE job = ?1 AND symbol = ?2"
+    FROM jobs CROSS JOIN symbols ON job = key WHERE jobs.id = ? AND symbol = ?"""
+_SET_CURSOR = "UPDATE symbols SET cursor = ? WHERE job = ? AND symbol = ?"
 _EXISTS = "SELECT 1 FROM jobs WHERE id = ?"
 # The foreign keys would do the first by themselves, and take twice as long.
 _DELETE = (
@@ -147,21 +151,21 @@ _DELETE_MANY = (
 # Each status in the order of its index, merged, so that no more is read than is deleted.
 _ENDED = """
     SELECT key, finished_at, id FROM jobs INDEXED BY jobs_by_end
-    WHERE status = '{status}' AND finished_at < ?1"""
+    WHERE status = '{status}' AND finished_at < ?"""
 _FIRST_ENDED = """
-    SELECT json_group_array(key) FROM ({ended} ORDER BY finished_at, id LIMIT ?2)"""
+    SELECT json_group_array(key) FROM ({ended} ORDER BY finished_at, id LIMIT ?)"""
 
 
 def _change_of_status(status: JobStatus) -> str:
     # The former status is part of the statement that changes it, so of many callers one wins.
     former = ", ".join(f"'{old.value}'" for old in JobStatus if old.can_become(status))
     instants = {
-        JobStatus.RUNNING: "started_at = ?3, finished_at = NULL",
-        JobStatus.PENDING: "started_at = ?3, finished_at = ?3, attempts = 0",
-    }.get(status, "finished_at = ?3")
+        JobStatus.RUNNING: "started_at = ?, finished_at = NULL",
+        JobStatus.PENDING: "started_at = NULL, finished_at = NULL, attempts = 0",
+    }.get(status, "finished_at = ?")
     return (
-        f"UPDATE jobs SET status = '{status.value}', error_message = ?2, {instants}, "  # noqa: S608 - constant text
-        f"revision = revision + 1 WHERE id = ?1 AND status IN ({former})"
+        f"UPDATE jobs SET status = '{status.value}', error_message = ?, {instants}, "  # noqa: S608 - constant text
+        f"revision = revision + 1 WHERE id = ? AND status IN ({former})"
     )
 
 
@@ -181,7 +185,8 @@ def save(connection: sqlite3.Connection, job: CollectionJob) -> None:
     if stored is None:  # without a revision, the insertion has just met it
         raise sqlite3.DatabaseError("the table store has lost its row")
     stays = all(stored.row[place] == columns[place] for place in _INDEXED_PLACES)
-    connection.execute(_REPLACE_JOB + ("" if stays else _AND_MOVE_JOB) + _WITH_ID, columns)
+    replace, values = _REPLACE_JOB if stays else _REPLACE_AND_MOVE_JOB
+    connection.execute(replace, values(columns))
     _replace_outcomes(connection, job, stored.outcomes)
     connection.execute(_SET_COUNTS, (*counts_of(job), job.id))
     if stored.metadata != job.metadata:
@@ -198,7 +203,7 @@ def _insert(connection: sqlite3.Connection, job: CollectionJob, columns: list[An
     else:
         for first in range(0, len(job.symbols), _NAMES_PER_PART):
             names = job.symbols[first : first + _NAMES_PER_PART]
-            connection.execute(_INSERT_SYMBOLS, (job.id, encode_json(names), first))
+            connection.execute(_INSERT_SYMBOLS, (first, encode_json(names), job.id))
     if job.metadata:
         _put(connection, job.id, job.metadata.items(), _PUT_ENTRIES, _PUT_ENTRY)
     return True
@@ -256,15 +261,15 @@ def _put(
     for row in rows:
         text = len(row[-1] or "")
         if text > _LONG_TEXT:
-            connection.execute(put_one, (job_id, *row))
+            connection.execute(put_one, (*row, job_id))
             continue
         part.append(row)
         length += text + _USUAL_LENGTH
         if length >= _LENGTH_PER_PART:
-            connection.execute(put_many, (job_id, encode_json(part)))
+            connection.execute(put_many, (encode_json(part), job_id))
             part, length = [], 0
     if part:
-        connection.execute(put_many, (job_id, encode_json(part)))
+        connection.execute(put_many, (encode_json(part), job_id))
 
 
 def save_many(connection: sqlite3.Connection, jobs: Sequence[CollectionJob]) -> None:
@@ -301,7 +306,8 @@ def delete_finished(
 ) -> int:
     """Remove the jobs of final statuses that ended first; return how many."""
     ended = " UNION ALL ".join(_ENDED.format(status=status.value) for status in statuses)
-    ((keys,),) = connection.execute(_FIRST_ENDED.format(ended=ended), (before, limit)).fetchall()
+    given = (*[before] * len(statuses), limit)
+    ((keys,),) = connection.execute(_FIRST_ENDED.format(ended=ended), given).fetchall()
     _, deleted = [connection.execute(one, (keys,)).rowcount for one in _DELETE_MANY]
     return deleted
 
@@ -316,8 +322,9 @@ def update_status(
     """Change the status if the lifecycle permits it from the stored one."""
     if lease is not None:
         check_current(connection, lease)
-    at = None if status is JobStatus.PENDING else now_micros()
-    return connection.execute(_UPDATE_STATUS[status], (job_id, error_message, at)).rowcount > 0
+    at = () if status is JobStatus.PENDING else (now_micros(),)
+    values = (error_message, *at, job_id)
+    return connection.execute(_UPDATE_STATUS[status], values).rowcount > 0
 
 
 def add_completion(
@@ -330,7 +337,7 @@ def add_completion(
     """Record that one symbol was collected."""
     if lease is not None:
         check_current(connection, lease)
-    if not connection.execute(_COMPLETE, (job_id, symbol, candles)).rowcount:
+    if not connection.execute(_COMPLETE, (candles, job_id, symbol)).rowcount:
         raise _unknown(connection, job_id, symbol)
 
 
@@ -345,7 +352,7 @@ def add_failure(
     """Record that one symbol failed, and whether for good."""
     if lease is not None:
         check_current(connection, lease)
-    if not connection.execute(_FAIL, (job_id, symbol, error, permanent)).rowcount:
+    if not connection.execute(_FAIL, (error, permanent, job_id, symbol)).rowcount:
         raise _unknown(connection, job_id, symbol)
 
 
@@ -366,7 +373,7 @@ def set_cursor(
         if not start <= until <= end:
             return start, end
         if not completed:
-            connection.execute(_SET_CURSOR, (key, symbol, until))
+            connection.execute(_SET_CURSOR, (until, key, symbol))
         return None
     raise _unknown(connection, job_id, symbol)
 

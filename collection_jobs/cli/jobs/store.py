@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 from collection_jobs.cli.failure import Failure, Refused
 from collection_jobs.errors import CollectionJobError
@@ -62,12 +63,23 @@ def _why_not(url: str, error: Exception) -> str:
         return f"{said}; correct the URL, or install the package that opens it"
     if not isinstance(error, CollectionJobError):
         said = f"{type(error).__name__}: {said}"
-    seen = ""
-    if isinstance(error.__cause__, FileNotFoundError):
-        seen = (
-            f" Relative to {Path(os.curdir).absolute()}, there is nothing, and nothing was created."
-        )
-    return f"{said}; is {shown_url(url)} the right URL?{seen}"
+    cause = error.__cause__
+    if isinstance(cause, PermissionError):
+        return f"{said}; change that, or run this as a user who may"
+    if isinstance(cause, ConnectionError):
+        return f"{said}; does the server run, and is {shown_url(url)} the right URL?"
+    # A socket that is missing has no name here: nobody would have created that.
+    absent = isinstance(cause, FileNotFoundError) and cause.filename is not None
+    return f"{said}; {_meant(url)}{' Nothing was created.' if absent else ''}"
+
+
+def _meant(url: str) -> str:
+    """Ask whether it is the right URL, or say what it should be where that is plain."""
+    relative = re.fullmatch(r"(?i:sqlite):///([^/?]+(?:/[^?]*)?)(\?.*)?", url)
+    if relative is not None and Path("/", unquote(relative[1])).is_file():
+        absolute = f"sqlite:////{relative[1]}{relative[2] or ''}"
+        return f"an absolute path has a fourth slash: {shown_url(absolute)}."
+    return f"is {shown_url(url)} the right URL?"
 
 
 async def existing(repository: CollectionJobRepository, job_id: str) -> CollectionJob:

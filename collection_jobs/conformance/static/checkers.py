@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -215,9 +216,15 @@ def run_mypy(text: str, roots: tuple[Path, ...]) -> list[Diagnostic]:
     except ImportError:
         raise CheckerError("mypy is not installed: pip install 'collection-jobs[check]'") from None
     mypy = CHECKERS["mypy"]
-    job = Job(Path(), (), roots, cache=user_cache_path("collection-jobs", appauthor=False) / "mypy")
+    cache = user_cache_path("collection-jobs", appauthor=False) / "mypy"
+    job = Job(Path(), (), roots, cache=cache)
     with _environment({"MYPYPATH": os.pathsep.join(map(str, roots))}):
-        output, errors, status = api.run([*mypy.arguments(job), "-c", text])
+        try:
+            answer = api.run([*mypy.arguments(job), "-c", text])
+        except (OSError, sqlite3.Error):  # the cache cannot be written, as where HOME is another's
+            without = replace(job, cache=Path(os.devnull))
+            answer = api.run([*mypy.arguments(without), "-c", text])
+    output, errors, status = answer
     return mypy.verdict(status, output, errors)
 
 

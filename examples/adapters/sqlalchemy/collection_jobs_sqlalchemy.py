@@ -350,7 +350,8 @@ def _job(row: RowMapping) -> CollectionJob:
     started_at, finished_at = row["started_at"], row["finished_at"]
     try:
         completed = row["completed_symbols"].items()
-        counts, cursors = row["failure_counts"] or {}, row["cursors"] or {}
+        counts: dict[str, str] = row["failure_counts"] or {}
+        cursors: dict[str, str] = row["cursors"] or {}
         return CollectionJob(
             id=row["id"],
             source=row["source"],

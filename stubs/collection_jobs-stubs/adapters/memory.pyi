@@ -23,6 +23,7 @@ class InMemoryCollectionJobRepository(ICollectionJobRepository):
     loop; it is not meant for several threads. Nothing is durable.
     """
     capabilities: ClassVar[frozenset[str]] = ...
+    """What it declares: SCALE-1 holds."""
     def __init__(self, *, clock: Callable[[], datetime]=...) -> None:
         """Start empty.
 

@@ -50,6 +50,7 @@ class PostgresCollectionJobRepository(ICollectionJobRepository):
     No message, and not the repr of this object, contains the password.
     """
     capabilities: ClassVar[frozenset[str]] = ...
+    """What it declares: DURABLE-1 and SCALE-1 hold, and every law among several processes."""
     def __init__(
         self,
         dsn: str,

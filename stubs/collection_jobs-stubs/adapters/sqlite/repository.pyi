@@ -71,6 +71,7 @@ class SQLiteCollectionJobRepository(SymbolRecords, Claims, Queries, ICollectionJ
     raises RepositoryError until the repository is opened again.
     """
     capabilities: ClassVar[frozenset[str]] = ...
+    """What it declares: DURABLE-1 and SCALE-1 hold, and every law among several processes."""
     @override
     async def save(self, job: CollectionJob) -> None: ...
     @override
