@@ -110,7 +110,7 @@ def _candidates(program: Program) -> Iterator[Program]:
 def _without_a_job(program: Program) -> Iterator[Program]:
     """Yield the program without all steps that name one of its jobs."""
     named = [_ids(step) for step in program]
-    for job_id in sorted(set().union(*named)):
+    for job_id in sorted({job_id for ids in named for job_id in ids}):
         yield tuple(step for step, ids in zip(program, named, strict=True) if job_id not in ids)
 
 
