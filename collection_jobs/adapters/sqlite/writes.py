@@ -72,7 +72,7 @@ _SET_COUNTS = f"""
     UPDATE jobs SET {", ".join(f"{name} = ?" for name in COUNT_COLUMNS)}
     WHERE id = ?"""  # noqa: S608 - constant text
 
-# The rows go in as JSON arrays, many in one statement, not one by one: see rows.JOB_DOCUMENT.
+# The rows go in as JSON arrays, many in one statement, not one by one: see rows.page.
 _INSERT_SYMBOLS = """
     INSERT INTO symbols (job, symbol, position, created_at)
     SELECT jobs.key, names.value, names.key + ?3, created_at
