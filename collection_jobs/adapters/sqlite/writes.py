@@ -7,7 +7,7 @@ at first. After any other error its transaction must be rolled back.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from collection_jobs.adapters.sqlite.leases import check_current, now_micros
@@ -41,6 +41,7 @@ __all__ = [
     "add_many",
     "delete",
     "delete_finished",
+    "is_one_statement",
     "save",
     "save_many",
     "set_cursor",
@@ -376,3 +377,14 @@ def _unknown(connection: sqlite3.Connection, job_id: str, symbol: str) -> Collec
     if connection.execute(_EXISTS, (job_id,)).fetchall():
         return UnknownSymbolError(job_id, symbol)
     return JobNotFoundError(job_id)
+
+
+_ONE_STATEMENT = frozenset({update_status, add_completion, add_failure})
+
+
+def is_one_statement(work: Callable[..., Any], arguments: Sequence[Any]) -> bool:
+    """Return whether a write changes all that it changes by one statement, and looks at no lease.
+
+    Only where it refuses does it look again.
+    """
+    return work in _ONE_STATEMENT and arguments[-1] is None
