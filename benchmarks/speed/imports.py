@@ -1,4 +1,4 @@
-"""What a process needs until it can use the package: imports, a first read, the command line's help.
+"""What a process needs before it can use the package: imports, a first read, the help.
 
 In fresh interpreters, alternately, with the bytecode of all modules in a cache of their own, as an
 installed package has it. By the processor time of the whole process, except the ratio of the import
