@@ -291,17 +291,18 @@ def _expression(field: Field) -> str:
     decoding = f"decode_{field.name}({name})"
     if kind is FieldKind.INSTANT:  # asyncpg's, mostly, are right
         decoding = f"{name} if {name}.tzinfo is UTC else {decoding}"
-    elif kind in _MAPPINGS:
+    elif kind is FieldKind.COUNTS or field.name == "failed_symbols":  # the statement's own JSON
+        return f"NOTHING if {name} is None else read_only(from_json({name})[0])"
+    elif kind is FieldKind.TEXTS:
         return f"NOTHING if {name} is None or {name} == '{{}}' else {decoding}"
     return f"None if {name} is None else {decoding}" if field.optional else decoding
 
 
-_MAPPINGS = (FieldKind.COUNTS, FieldKind.TEXTS)
 _values_of = attrgetter(*FIELD_NAMES)
 jobs_from_rows: Callable[[Iterable[Any]], list[CollectionJob]] = compile_restorer(
     ", ".join(f"its_{name}" for name in FIELD_NAMES),
     {field.name: _expression(field) for field in FIELDS},
-    {"UTC": UTC, "NOTHING": NOTHING}
+    {"UTC": UTC, "NOTHING": NOTHING, "read_only": MappingProxyType, "from_json": _from_json}
     | {f"decode_{it.name}": _DECODERS[it.kind] for it in FIELDS if it.kind in _DECODERS},
 )
 """Build the jobs in rows of one value for each field, in the fields' order, as the statements read
