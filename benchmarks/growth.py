@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -120,7 +120,7 @@ METHODS: dict[str, Method] = {
 
 
 @asynccontextmanager
-async def _filled(server: str, size: int) -> AsyncIterator[Repository]:
+async def _filled(server: str, size: int) -> AsyncGenerator[Repository]:
     schema = f"growth_{size}"
     connection = await asyncpg.connect(server)
     await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")

@@ -61,7 +61,7 @@ def compile_rows(
         *(f"  {statement}" for statement in statements),
         " return built",
     )
-    scope = dict(names)
+    scope: dict[str, Any] = dict(names)
     exec("\n".join(lines), scope)  # noqa: S102 - constant text, as dataclasses compile theirs
-    build: Any = scope["build"]
-    return build  # type: ignore[no-any-return] # exec has no types
+    build: Callable[[Iterable[Any]], list[Any]] = scope["build"]
+    return build

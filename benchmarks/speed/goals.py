@@ -27,6 +27,10 @@ class Goal:
     picks: Callable[[Cell], bool]
 
 
+_LISTINGS = frozenset({"list_by_status", "list_recent", "list_after", "get_running_jobs"})
+_OUTCOMES = frozenset({"add_failed_symbol", "add_completed_symbol"})
+_LONE_WRITES = frozenset({"save", "delete", "update_status"})
+
 GOALS = (
     Goal(
         "reads, of blocking sqlite3",
@@ -44,9 +48,24 @@ GOALS = (
         lambda it: it.method in _WRITES and it.callers == 1,
     ),
     Goal(
-        "all at 16 callers, of aiosqlite by hand",
+        "all but listings at 16 callers, of aiosqlite by hand",
         *("SQLite", "aiosqlite by hand", 2.0),
-        lambda it: it.callers == 16,
+        lambda it: it.method not in _LISTINGS and it.callers == 16,
+    ),
+    Goal(
+        "listings, of aiosqlite by hand",
+        *("SQLite", "aiosqlite by hand", 3.0),
+        lambda it: it.method in _LISTINGS,
+    ),
+    Goal(
+        "listings of 50 jobs by a lone caller, of the bare driver",
+        *("SQLite", "bare driver", 0.7),
+        lambda it: it.method in _LISTINGS - {"get_running_jobs"} and it.callers == 1,
+    ),
+    Goal(
+        "save, delete and update_status of a lone caller, of aiosqlite by hand",
+        *("SQLite, synchronous=FULL", "aiosqlite by hand", 1.1),
+        lambda it: it.method in _LONE_WRITES and it.callers == 1,
     ),
     Goal(
         "all at 16 callers, of the SQLAlchemy ORM",
@@ -59,9 +78,19 @@ GOALS = (
         lambda it: it.callers == 1,
     ),
     Goal(
+        "save_many of a lone caller, of a held asyncpg connection",
+        *("PostgreSQL", "held asyncpg", 0.95),
+        lambda it: it.method == "save_many" and it.callers == 1,
+    ),
+    Goal(
         "all at 64 callers, of an asyncpg pool by hand",
         *("PostgreSQL", "asyncpg pool", 4.0),
         lambda it: it.callers == 64,
+    ),
+    Goal(
+        "outcomes at 64 callers, of an asyncpg pool by hand",
+        *("PostgreSQL", "asyncpg pool", 6.0),
+        lambda it: it.method in _OUTCOMES and it.callers == 64,
     ),
     Goal(
         "all at 64 callers, of the SQLAlchemy ORM",

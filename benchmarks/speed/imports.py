@@ -12,7 +12,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -78,7 +78,7 @@ def start_up(path: Path, rounds: int) -> dict[str, float]:
 
 
 @contextmanager
-def _bytecode() -> Iterator[Mapping[str, str]]:
+def _bytecode() -> Generator[Mapping[str, str]]:
     """Give an environment whose first run of a program writes its bytecode, whoever forbids it."""
     with tempfile.TemporaryDirectory(prefix="collection-jobs-bytecode-") as cache:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
