@@ -3,7 +3,7 @@
     python -m benchmarks.growth [URL] [--sizes 10000 1000000] [--calls 40]
 
 Each size is a schema of its own, filled by SQL and analysed, so that the planner knows how large
-its tables are; it is dropped at the end. Without a URL, it is a new server, which forgets nothing.
+its tables are; it is dropped at the end. Without a URL, a new durable server is started.
 Of the jobs a fifth are PENDING, a thousand are RUNNING under leases, and the others are done, of
 twenty sources, with two symbols each. Printed are the milliseconds of a call, the median of many
 that one caller makes, and how many times the smallest store's that is. The schemas take turns, call
