@@ -25,7 +25,7 @@ from collection_jobs.validation import (
     type_name,
 )
 
-__all__ = ["CollectionJob", "check_job", "check_jobs", "restore_job"]
+__all__ = ["CollectionJob", "check_job", "check_jobs", "draft_of_job", "restore_job"]
 
 
 _V = TypeVar("_V")
@@ -325,7 +325,8 @@ _OF_SYMBOLS = (
 _of_symbols = attrgetter(*_OF_SYMBOLS)
 # A class of the same slots, whose instances can be written to: plain assignments take a seventh of
 # the time that object.__setattr__ takes for a frozen one.
-_Draft: Any = type("_Draft", (), {"__slots__": FIELD_NAMES})
+draft_of_job: Any = type("_Draft", (), {"__slots__": FIELD_NAMES})
+"""Makes an object of the same slots; it becomes a job by its ``__class__``, once all are filled."""
 
 
 def _with(mapping: Mapping[str, _V], key: str, value: _V) -> Mapping[str, _V]:
@@ -348,7 +349,7 @@ def restore_job(values: Iterable[Any]) -> CollectionJob:
         values: One value for each field, in the fields' order, each in its normal form: plain
             datetimes in UTC, a tuple of symbols, read-only mappings, a frozenset.
     """
-    job = _Draft()
+    job = draft_of_job()
     (
         job.id, job.source, job.symbols, job.timeframe, job.start, job.end, job.created_at,
         job.status, job.started_at, job.finished_at, job.error_message,

@@ -17,7 +17,7 @@ import collection_jobs
 PACKAGE = Path(collection_jobs.__file__).parent
 DOMAIN = {
     *("status", "job", "lease", "query", "fields", "stats", "errors", "validation", "documents"),
-    *("free_text", "urls"),
+    *("free_text", "urls", "restoring"),
 }
 CONTRACT = {
     *("repository", "protocol", "capabilities", "leasing", "owner", "openable"),

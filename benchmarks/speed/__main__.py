@@ -182,6 +182,8 @@ class _Run:
         longest = await longest_lags(f"sqlite:///{self._directory}/long_texts.db", self._errors)
         figures |= {f"long texts: SQLite: {name}": lag for name, lag in longest.items()}
         figures["imports"] = imports.ratio(1 if self.quick else 25)
+        started = imports.start_up(path, 1 if self.quick else 25)
+        figures |= {f"start: {name}": value for name, value in started.items()}
         figures["memory"] = memory_use.ratio(10_000 if self.quick else 1_000_000)
 
 

@@ -19,8 +19,9 @@ import aiosqlite
 
 from benchmarks.speed.frame import Opener
 from collection_jobs import CollectionJob, JobStats, JobStatus
+from collection_jobs.adapters.sqlite.rows import counts_of
 from collection_jobs.documents import from_micros, to_micros
-from collection_jobs.fields import NOTHING
+from collection_jobs.fields import NO_SYMBOLS, NOTHING
 from collection_jobs.job import restore_job
 
 _COLUMNS = """j.id, j.source, j.timeframe, j.range_start, j.range_end, j.created_at, j.status,
@@ -34,27 +35,35 @@ _BY_STATUS = f"""SELECT {_COLUMNS} FROM
 _RECENT = f"""SELECT {_COLUMNS} FROM
     (SELECT * FROM jobs ORDER BY created_at DESC, id DESC LIMIT ?) AS j
     JOIN symbols AS s ON s.job = j.key ORDER BY j.created_at DESC, j.id DESC, s.position"""
-_STATS = """SELECT count(*), count(candles), count(error), coalesce(sum(candles), 0)
-    FROM symbols WHERE job = (SELECT key FROM jobs WHERE id = ?)"""
+_STATS = """SELECT total, completed, failed, (candles_high << 32) + candles_low
+    FROM jobs WHERE id = ?"""
 
 _INSERT_JOB = """INSERT INTO jobs (id, source, timeframe, range_start, range_end, created_at,
-        status, started_at, finished_at, error_message, revision)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT last_deleted_revision + 1 FROM store))
+        status, started_at, finished_at, error_message, has_details, total, completed, failed,
+        candles_high, candles_low, has_failures, revision)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+        (SELECT last_deleted_revision + 1 FROM store))
     ON CONFLICT (id) DO UPDATE SET source = excluded.source, timeframe = excluded.timeframe,
         range_start = excluded.range_start, range_end = excluded.range_end,
         created_at = excluded.created_at, status = excluded.status,
         started_at = excluded.started_at, finished_at = excluded.finished_at,
-        error_message = excluded.error_message, revision = revision + 1
+        error_message = excluded.error_message, has_details = excluded.has_details,
+        total = excluded.total, completed = excluded.completed, failed = excluded.failed,
+        candles_high = excluded.candles_high, candles_low = excluded.candles_low,
+        has_failures = excluded.has_failures, revision = revision + 1
     RETURNING key, revision"""
 _DELETE_SYMBOLS = "DELETE FROM symbols WHERE job = ?"
-_INSERT_SYMBOL = "INSERT INTO symbols VALUES (?, ?, ?, ?, ?)"
+_INSERT_SYMBOL = """INSERT INTO symbols (job, symbol, position, created_at, candles, error)
+    VALUES (?, ?, ?, ?, ?, ?)"""
 _UPDATE_STATUS = """UPDATE jobs SET status = ?1, error_message = NULL, revision = revision + 1,
         started_at = CASE ?1 WHEN 'running' THEN ?2 WHEN 'pending' THEN NULL ELSE started_at END,
         finished_at = CASE WHEN ?1 IN ('running', 'pending') THEN NULL ELSE ?2 END
     WHERE id = ?3 AND status IN (SELECT value FROM json_each(?4))"""
-_OUTCOME = """UPDATE symbols SET candles = ?, error = ?
-    WHERE job = (SELECT key FROM jobs WHERE id = ?) AND symbol = ?"""
-_BUMP = "UPDATE jobs SET revision = revision + 1 WHERE id = ?"
+# A trigger of the tables counts the outcome in its job, and makes the revision greater.
+_OUTCOME = """UPDATE symbols SET candles = ?1, error = ?2, is_permanent = 0,
+        cursor = iif(?1 IS NULL, cursor, NULL),
+        failures = iif(?2 IS NULL, failures, ifnull(failures, 0) + 1)
+    WHERE job = (SELECT key FROM jobs WHERE id = ?3) AND symbol = ?4"""
 
 _FORMER = {
     new: "[" + ",".join(f'"{old}"' for old in JobStatus if old.can_become(new)) + "]"
@@ -94,10 +103,9 @@ class Store:
         return _jobs(await self._reader.execute_fetchall(statement, parameters))
 
     async def get_stats(self, job_id: str) -> JobStats | None:
-        ((total, completed, failed, candles),) = await self._reader.execute_fetchall(
-            _STATS, (job_id,)
-        )
-        return JobStats(total, completed, failed, candles) if total else None
+        for row in await self._reader.execute_fetchall(_STATS, (job_id,)):
+            return JobStats(*row)
+        return None
 
     async def save(self, job: CollectionJob) -> None:
         await self.save_many([job])
@@ -112,8 +120,9 @@ class Store:
         if revision > 1:
             await self._writer.execute(_DELETE_SYMBOLS, (key,))
         completed, failed = job.completed_symbols, job.failed_symbols
+        created_at = to_micros(job.created_at)
         rows = [
-            (key, symbol, position, completed.get(symbol), failed.get(symbol))
+            (key, symbol, position, created_at, completed.get(symbol), failed.get(symbol))
             for position, symbol in enumerate(job.symbols)
         ]
         await self._writer.executemany(_INSERT_SYMBOL, rows)
@@ -145,11 +154,10 @@ class Store:
     async def _outcome(
         self, job_id: str, symbol: str, candles: int | None, error: str | None
     ) -> None:
-        async with self._transaction():
+        async with self._turn:
             cursor = await self._writer.execute(_OUTCOME, (candles, error, job_id, symbol))
-            if not cursor.rowcount:
-                raise LookupError(job_id, symbol)
-            await self._writer.execute(_BUMP, (job_id,))
+        if not cursor.rowcount:
+            raise LookupError(job_id, symbol)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[None]:
@@ -170,6 +178,8 @@ def _values(job: CollectionJob) -> tuple[Any, ...]:
         None if job.started_at is None else to_micros(job.started_at),
         None if job.finished_at is None else to_micros(job.finished_at),
         job.error_message,
+        *counts_of(job),
+        bool(job.failed_symbols),
     )
 
 
@@ -199,7 +209,8 @@ def _job(
             None if row[7] is None else from_micros(row[7]),
             None if row[8] is None else from_micros(row[8]),
             *(row[9], MappingProxyType(completed), MappingProxyType(failed)),
-            *(NOTHING, row[10]),  # the jobs that are measured have no metadata
+            # The jobs that are measured have neither metadata nor details of their symbols.
+            *(NOTHING, NO_SYMBOLS, NOTHING, NOTHING, row[10]),
         )
     )
 

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from benchmarks.speed.frame import Opener
 from collection_jobs import CollectionJob, JobStats, JobStatus
-from collection_jobs.fields import NOTHING
+from collection_jobs.fields import NO_SYMBOLS, NOTHING
 from collection_jobs.job import restore_job
 
 
@@ -216,8 +216,8 @@ def _entity(row: Job) -> CollectionJob:
             *(row.started_at, row.finished_at, row.error_message),
             MappingProxyType({it.symbol: it.candles for it in symbols if it.candles is not None}),
             MappingProxyType({it.symbol: it.error for it in symbols if it.error is not None}),
-            NOTHING,  # the jobs that are measured have no metadata
-            row.revision,
+            # The jobs that are measured have neither metadata nor details of their symbols.
+            *(NOTHING, NO_SYMBOLS, NOTHING, NOTHING, row.revision),
         )
     )
 

@@ -25,21 +25,27 @@ _SCHEMA = "collection_jobs"
 
 _FILL = f"""
     INSERT INTO {_SCHEMA}.jobs (key, id, source, symbols, timeframe, range_start, range_end,
-        created_at, status, started_at, finished_at, error_message, generation, revision)
+        created_at, status, started_at, finished_at, error_message, generation, revision,
+        counted, completed, failed, has_failed, candles)
     SELECT n, 'job-' || lpad(n::text, 8, '0'), '{SOURCE}', ARRAY{list(SYMBOLS)}, '{TIMEFRAME}',
         '2024-01-01Z', '2024-02-01Z', at, status,
         CASE WHEN status <> '{JobStatus.PENDING}' THEN at END,
         CASE WHEN status IN ('{JobStatus.FAILED}', '{JobStatus.COMPLETED}') THEN at END,
-        CASE WHEN status = '{JobStatus.FAILED}' THEN '{ERROR}' END, n, n + 1
+        CASE WHEN status = '{JobStatus.FAILED}' THEN '{ERROR}' END, n, n + 1,
+        n + 1, 2, 1, true, {2 * CANDLES}
     FROM unnest($1::int[], $2::text[]) AS jobs (n, status),
         LATERAL (SELECT timestamptz '2024-01-01Z' + n * interval '1 second' AS at) AS instants"""
 _FILL_OUTCOMES = f"""
     INSERT INTO {_SCHEMA}.outcomes (job, generation, symbol, candles, error)
-    SELECT key, generation, symbol, candles, error FROM {_SCHEMA}.jobs, (VALUES
+    SELECT key, generation, o.symbol, o.candles, o.error FROM {_SCHEMA}.jobs, (VALUES
         ('{SYMBOLS[0]}', {CANDLES}, NULL), ('{SYMBOLS[1]}', {CANDLES}, NULL),
-        ('{SYMBOLS[2]}', NULL, '{ERROR}')) AS outcomes (symbol, candles, error) ORDER BY key"""
+        ('{SYMBOLS[2]}', NULL, '{ERROR}')) AS o (symbol, candles, error) ORDER BY key"""
+_FILL_SYMBOLS = f"""
+    INSERT INTO {_SCHEMA}.job_symbols (symbol, created_at, id)
+    SELECT s.symbol, j.created_at, j.id
+    FROM {_SCHEMA}.jobs AS j, unnest(j.symbols) AS s (symbol)"""
 _FILL_OURS = (
-    *(_FILL, _FILL_OUTCOMES),
+    *(_FILL, _FILL_OUTCOMES, _FILL_SYMBOLS),
     f"SELECT setval('{_SCHEMA}.revisions', (SELECT max(revision) FROM {_SCHEMA}.jobs))",
     "VACUUM ANALYZE",
 )

@@ -12,12 +12,19 @@ from typing import Any
 
 from benchmarks.speed.jobs import OUTCOMES, stored_job
 from collection_jobs.adapters.sqlite import SQLiteCollectionJobRepository
-from collection_jobs.documents import to_micros
+from collection_jobs.adapters.sqlite.rows import (
+    COUNT_COLUMNS,
+    ROW_COLUMNS,
+    counts_of,
+    row_values,
+)
 
-_INSERT_JOB = "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
+_COLUMNS = ("key", *ROW_COLUMNS.values(), *COUNT_COLUMNS, "has_failures", "revision")
+_INSERT_JOB = f"""
+    INSERT INTO jobs ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})"""
 _INSERT_SYMBOLS = """
-    INSERT INTO symbols (job, symbol, position, candles, error)
-    SELECT jobs.key, value ->> 0, symbols.key, value ->> 1, value ->> 2
+    INSERT INTO symbols (job, symbol, position, created_at, candles, error)
+    SELECT jobs.key, value ->> 0, symbols.key, created_at, value ->> 1, value ->> 2
     FROM jobs, json_each(?) AS symbols"""
 
 
@@ -46,10 +53,4 @@ def copy(original: Path, path: Path) -> Path:
 def _jobs(size: int) -> Iterator[tuple[Any, ...]]:
     for number in range(size):
         job = stored_job(number, size)
-        yield (
-            *(number, job.id, job.source, job.timeframe, to_micros(job.start), to_micros(job.end)),
-            *(to_micros(job.created_at), job.status.value),
-            job.started_at and to_micros(job.started_at),
-            job.finished_at and to_micros(job.finished_at),
-            job.error_message,
-        )
+        yield number, *row_values(job), *counts_of(job), bool(job.failed_symbols), 1

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, final
 from collection_jobs.status import JobStatus
 
-__all__ = ['CollectionJob', 'check_job', 'check_jobs', 'restore_job']
+__all__ = ['CollectionJob', 'check_job', 'check_jobs', 'draft_of_job', 'restore_job']
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +159,8 @@ class CollectionJob:
         """
     def with_revision(self, revision: int | None) -> CollectionJob:
         """Return the job as a store gives it out at ``revision``; None saves unconditionally."""
+
+draft_of_job: Any
 
 def restore_job(values: Iterable[Any]) -> CollectionJob:
     """Build a job from a store's own values, unchecked: thirty times as fast as the constructor.

@@ -27,6 +27,7 @@ from collection_jobs.adapters.sqlite import (
     reads,
     writes,
 )
+from collection_jobs.adapters.sqlite import engine as engine_module
 from collection_jobs.adapters.sqlite.engine import SQLiteEngine
 from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from tests.adapters.sqlite_support import a_job, files_in, plain_connection
@@ -273,24 +274,56 @@ async def test_a_write_waits_for_a_lock_that_is_released_in_time(path: Path) -> 
             await task
 
 
+def count_to(connection: sqlite3.Connection, upto: int) -> int:
+    """A read that is as long as one likes."""
+    ((counted,),) = connection.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+        "SELECT count(*) FROM n",
+        (upto,),
+    ).fetchall()
+    return int(counted)
+
+
+SHORT, LONG = 10, 100_000
+
+
 async def test_a_read_that_turns_out_long_moves_to_the_helper(engine: SQLiteEngine) -> None:
     threads: list[int] = []
 
-    def count_to(connection: sqlite3.Connection, upto: int) -> int:
+    def read(connection: sqlite3.Connection, upto: int) -> int:
         threads.append(threading.get_ident())
-        ((counted,),) = connection.execute(
-            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-            "SELECT count(*) FROM n",
-            (upto,),
-        ).fetchall()
-        return int(counted)
+        return count_to(connection, upto)
 
     here = threading.get_ident()
-    assert await engine.read(count_to, 10) == 10
+    assert await engine.read(read, SHORT) == SHORT
     assert threads == [here]
-    assert await engine.read(count_to, 100_000) == 100_000
+    assert await engine.read(read, LONG) == LONG
     assert threads[:2] == [here, here]
     assert threads[2] != here
+
+
+async def test_after_two_long_listings_in_a_row_the_next_go_to_the_helper_at_once(
+    engine: SQLiteEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_LONG_LISTINGS_LAST", 3_600.0)
+    monkeypatch.setattr(engine_module, "_LONG_LISTINGS_LAST_AT_MOST", 3_600.0)
+    tried_here: list[bool] = []
+    here = threading.get_ident()
+
+    def read(connection: sqlite3.Connection, upto: int) -> list[int]:
+        tried_here.append(threading.get_ident() == here)
+        return [count_to(connection, upto)]
+
+    async def where(*lengths: int) -> list[bool]:
+        tried_here.clear()
+        for length in lengths:
+            assert await engine.read_jobs(read, length, read) == [length]
+        return tried_here
+
+    # One alone may be a short one in the middle of which a busy machine has stopped the thread.
+    assert await where(LONG, SHORT) == [True, False, True]
+    assert await where(LONG, SHORT) == [True, False, True]
+    assert await where(LONG, LONG, SHORT) == [True, False, True, False, False]
 
 
 async def test_readers_cannot_write(engine: SQLiteEngine) -> None:

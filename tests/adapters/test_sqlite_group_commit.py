@@ -1,15 +1,20 @@
-"""When the log is copied: not while it may begin anew, and by the writer itself if it is long."""
+"""Which writes share a transaction, and when the log is copied.
+
+It is copied not while it may begin anew, and by the writer itself if it is long.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from collection_jobs import JobNotFoundError, JobStatus
 from collection_jobs.adapters.sqlite import group_commit, writes
 from collection_jobs.adapters.sqlite.background import BackgroundWork
 from collection_jobs.adapters.sqlite.files import Files
@@ -55,9 +60,25 @@ class Writer:
                 self.checkpoints.started[-1].run()
 
         self._count += 1
-        write = Write(work, (), asyncio.get_running_loop().create_future())
-        self._committer.commit([write])
+        (write,) = self.do((work,))
         assert write.kept
+
+    def do(self, *calls: tuple[Any, ...]) -> list[Write]:
+        """Commit what arrives at the same time: a function for each, and its arguments."""
+        loop = asyncio.get_running_loop()
+        together = [Write(work, tuple(args), loop.create_future()) for work, *args in calls]
+        self.commit_all(together)
+        return together
+
+    def commit_all(self, together: list[Write]) -> None:
+        """Commit what arrives at the same time."""
+        self._committer.commit(together)
+
+    def transactions(self) -> int:
+        """How many were begun by a statement of their own since the last time."""
+        begun = self.statements.count("BEGIN IMMEDIATE")
+        self.statements.clear()
+        return begun
 
     @property
     def inline_checkpoints(self) -> int:
@@ -111,3 +132,53 @@ async def test_a_log_that_is_not_long_is_left_to_the_other_thread(writer: Writer
     writer.commit()
     assert writer.inline_checkpoints == 0
     assert len(writer.checkpoints.started) == 2
+
+
+CANCEL = writes.update_status, "1", JobStatus.CANCELLED, None, None
+FAIL = writes.add_failure, "1", "BTC/USDT", "timed out", False, None
+
+
+@pytest.mark.parametrize(("call", "result"), [(CANCEL, True), (FAIL, None)])
+async def test_a_lone_write_of_one_statement_begins_no_transaction(
+    writer: Writer, call: tuple[Any, ...], result: object
+) -> None:
+    writer.commit()
+    writer.transactions()
+    (write,) = writer.do(call)
+    assert (write.kept, write.error, write.result) == (True, None, result)
+    assert writer.transactions() == 0
+
+
+async def test_writes_that_wait_together_share_one_transaction(writer: Writer) -> None:
+    writer.commit()
+    writer.transactions()
+    first, second = writer.do(CANCEL, CANCEL)
+    assert (first.result, second.result) == (True, False)
+    assert writer.transactions() == 1
+
+
+async def test_a_lone_refusal_is_explained_within_a_transaction(writer: Writer) -> None:
+    """Else the job could come between the refusal and the look for its reason."""
+    (write,) = writer.do(FAIL)
+    assert isinstance(write.error, JobNotFoundError)
+    assert writer.transactions() == 1
+
+
+async def test_a_lone_write_waits_for_anothers_lock_and_may_be_cancelled_meanwhile(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.commit()
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waited: list[bool] = []
+
+        def let_go(settings: SQLiteSettings, step: Callable[[], object]) -> object:
+            waited.append(write.started)
+            other.execute("ROLLBACK")
+            return step()
+
+        monkeypatch.setattr(group_commit, "retry_while_locked", let_go)
+        write = Write(CANCEL[0], CANCEL[1:], asyncio.get_running_loop().create_future())
+        writer.commit_all([write])
+    assert waited == [False]
+    assert (write.kept, write.result) == (True, True)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from collection_jobs import (
     CollectionJob,
     JobNotFoundError,
+    JobQuery,
     JobStats,
     JobStatus,
     StaleJobError,
@@ -208,6 +209,45 @@ async def test_listings_of_any_length_come_in_the_order_of_the_contract(
         await repository.list_recent(since=NOON + timedelta(seconds=2))
         == (await repository.list_recent(limit=350))[:100]
     )
+
+
+async def test_line_breaks_part_no_job_from_its_symbols(
+    repository: SQLiteCollectionJobRepository,
+) -> None:
+    """A page is read as lines."""
+    odd = ("a\nb", "\n", "c\r\x1c\x85\u2028", '"', "\\n")
+    jobs = [
+        a_job(
+            f"{name}{number}",
+            symbols=odd[number:],
+            completed_symbols={odd[3]: number},
+            failed_symbols={odd[4]: "\n\n"},
+            failure_counts={odd[4]: 1 + number} if number % 2 else {},
+            metadata={"\n": "x\ny"} if number == 2 else {},
+            error_message="one\ntwo",
+        )
+        for number in range(4)
+        for name in ("\n", "plain")
+    ]
+    await repository.save_many(jobs)
+    listed = await repository.list_by_status(JobStatus.PENDING)
+    assert listed == sorted(jobs, key=lambda job: job.id)
+    assert await repository.list_by_status(JobStatus.PENDING, limit=1_000) == listed
+    for job in jobs:
+        assert await repository.get_by_id(job.id) == job
+    found = await repository.find(JobQuery())
+    assert [summary.symbols for summary in found] == [job.symbols for job in listed]
+
+
+async def test_jobs_of_the_same_symbols_share_them(
+    repository: SQLiteCollectionJobRepository,
+) -> None:
+    few, many = ("a", "b"), tuple(f"{n}" for n in range(5_000))
+    await repository.save_many(a_job(f"{n}", symbols=few if n % 2 else many) for n in range(4))
+    first, second, third, fourth = await repository.list_recent()
+    assert first.symbols is third.symbols
+    assert second.symbols == fourth.symbols == many
+    assert second.symbols is not fourth.symbols  # too long to be remembered
 
 
 async def test_pages_by_key_join_up_to_the_whole(

@@ -8,7 +8,7 @@ from typing import Any
 
 from collection_jobs.adapters.postgres.parts import Cursors, read_in_parts
 from collection_jobs.adapters.postgres.pooled import PooledConnection, Rows
-from collection_jobs.adapters.postgres.rows import job_from_row, weight_of
+from collection_jobs.adapters.postgres.rows import jobs_from_rows, weight_of
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 
@@ -87,8 +87,8 @@ class Stats:
 
 async def _jobs_from(rows: Rows, weight: int) -> list[CollectionJob]:
     at_once = max(1, _JOBS_AT_ONCE * _TEXT_AT_ONCE // max(weight, _TEXT_AT_ONCE))
-    jobs = [job_from_row(row) for row in rows[:at_once]]
+    jobs = jobs_from_rows(rows[:at_once])
     for first in range(at_once, len(rows), at_once):
         await asyncio.sleep(0)
-        jobs += [job_from_row(row) for row in rows[first : first + at_once]]
+        jobs += jobs_from_rows(rows[first : first + at_once])
     return jobs

@@ -10,8 +10,17 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from collection_jobs.errors import RepositoryError
-from collection_jobs.fields import FIELD_NAMES, FIELDS, NO_SYMBOLS, NOTHING, POSITIONS, FieldKind
+from collection_jobs.fields import (
+    FIELD_NAMES,
+    FIELDS,
+    NO_SYMBOLS,
+    NOTHING,
+    POSITIONS,
+    Field,
+    FieldKind,
+)
 from collection_jobs.job import CollectionJob, restore_job
+from collection_jobs.restoring import compile_restorer
 from collection_jobs.status import JobStatus
 from collection_jobs.validation import shown
 
@@ -29,6 +38,7 @@ __all__ = [
     "document_of",
     "has_large_metadata",
     "job_from_row",
+    "jobs_from_rows",
     "mapping_from",
     "row_of",
     "sparse_columns_of",
@@ -132,20 +142,17 @@ def has_large_metadata(row: Sequence[Any]) -> bool:
 def job_from_row(
     row: Iterable[Any], outcomes: Outcomes | None = None, metadata: dict[str, str] | None = None
 ) -> CollectionJob:
-    """Build the job in a row; the schema's constraints stand for the entity's.
+    """Build the job in a row, as `jobs_from_rows` does.
 
     Args:
-        row: What the statements read of a job: one value for each field, in the fields' order.
+        row: What the statements read of a job.
         outcomes: What is known of the symbols if it was read apart.
         metadata: The metadata if it was read apart.
     """
-    values = [*row]
-    for place, decode in _DECODED:
-        values[place] = decode(values[place])
-    for place, decode in _DECODED_UNLESS_NULL:
-        value = values[place]
-        if value is not None:
-            values[place] = decode(value)
+    (job,) = jobs_from_rows((row,))
+    if outcomes is None and metadata is None:
+        return job
+    values = list(_values_of(job))
     if outcomes is not None:
         for name, value in outcomes.fields():
             values[POSITIONS[name]] = value
@@ -277,12 +284,26 @@ def decoders_of(names: Iterable[str]) -> tuple[Callable[[Any], Any] | None, ...]
     return tuple(_DECODERS.get(_KINDS[name]) for name in names)
 
 
-def _decoded_fields(*, optional: bool) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
-    return tuple(
-        (POSITIONS[field.name], _DECODERS[field.kind])
-        for field in FIELDS
-        if field.kind in _DECODERS and field.optional is optional
-    )
+def _expression(field: Field) -> str:
+    name, kind = f"its_{field.name}", field.kind
+    if kind not in _DECODERS:
+        return name
+    decoding = f"decode_{field.name}({name})"
+    if kind is FieldKind.INSTANT:  # asyncpg's, mostly, are right
+        decoding = f"{name} if {name}.tzinfo is UTC else {decoding}"
+    elif kind is FieldKind.COUNTS or field.name == "failed_symbols":  # the statement's own JSON
+        return f"NOTHING if {name} is None else read_only(from_json({name})[0])"
+    elif kind is FieldKind.TEXTS:
+        return f"NOTHING if {name} is None or {name} == '{{}}' else {decoding}"
+    return f"None if {name} is None else {decoding}" if field.optional else decoding
 
 
-_DECODED, _DECODED_UNLESS_NULL = _decoded_fields(optional=False), _decoded_fields(optional=True)
+_values_of = attrgetter(*FIELD_NAMES)
+jobs_from_rows: Callable[[Iterable[Any]], list[CollectionJob]] = compile_restorer(
+    ", ".join(f"its_{name}" for name in FIELD_NAMES),
+    {field.name: _expression(field) for field in FIELDS},
+    {"UTC": UTC, "NOTHING": NOTHING, "read_only": MappingProxyType, "from_json": _from_json}
+    | {f"decode_{it.name}": _DECODERS[it.kind] for it in FIELDS if it.kind in _DECODERS},
+)
+"""Build the jobs in rows of one value for each field, in the fields' order, as the statements read
+them; the schema's constraints stand for the entity's."""

@@ -54,8 +54,11 @@ _TICKS = 40
 _JOBS_PER_TICK = 3
 # The same in seconds, which long texts take in fewer steps; it is looked at with each tick.
 _LONGEST_SHORT_READ = 0.005
-# How long listings go to the helper at once, after one that was too long for the loop's thread.
-_LONG_LISTINGS_LAST = 1.0
+# How long listings go to the helper at once, after two in a row that were too long for the loop's
+# thread, and the most where more follow, each for twice as long. One alone may have been a short
+# one, in the middle of which a busy machine has stopped the thread.
+_LONG_LISTINGS_LAST, _LONG_LISTINGS_LAST_AT_MOST = 0.02, 1.0  # seconds
+_MOST_DOUBLINGS = 10
 # Seconds between two looks whether the files are still there, for who only reads.
 _LOOK_EVERY = 1.0
 _AT_ONCE = float("-inf")
@@ -100,6 +103,7 @@ class SQLiteEngine:
         self._helper: sqlite3.Connection
         self._ticks = 0
         self._deadline = self._long_listings_until = 0.0
+        self._long_listings = 0  # in a row
         self._next_look = _AT_ONCE
         self._scheduler = ReadScheduler(self._loop)
 
@@ -220,13 +224,26 @@ class SQLiteEngine:
         if self._check() < self._long_listings_until:
             return await self.read_long(if_long, argument)
 
+        was_long = False
+
         def long(connection: sqlite3.Connection, argument: _A) -> list[_T]:
-            self._long_listings_until = time.monotonic() + _LONG_LISTINGS_LAST
+            nonlocal was_long
+            was_long = True
+            self._note_long_listing()
             return if_long(connection, argument)
 
         jobs = await self.read(work, argument, long)
+        if not was_long:
+            self._long_listings = 0
         self._scheduler.left -= len(jobs)
         return jobs
+
+    def _note_long_listing(self) -> None:
+        """Send listings to the helper for a while; on its thread."""
+        if self._long_listings:
+            last = _LONG_LISTINGS_LAST * 2.0 ** min(self._long_listings - 1, _MOST_DOUBLINGS)
+            self._long_listings_until = time.monotonic() + min(last, _LONG_LISTINGS_LAST_AT_MOST)
+        self._long_listings += 1
 
     async def read_long(self, work: Callable[[sqlite3.Connection, _A], _T], argument: _A) -> _T:
         """Do a read with the helper. A cancelled call leaves nothing."""

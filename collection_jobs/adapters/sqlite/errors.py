@@ -6,7 +6,7 @@ import os
 import sqlite3
 from typing import NoReturn
 
-from collection_jobs.adapters.sqlite.rows import UndecodableError
+from collection_jobs.adapters.sqlite.decoding import UndecodableError
 from collection_jobs.adapters.sqlite.settings import SQLiteSettings
 from collection_jobs.errors import RepositoryClosedError, RepositoryError
 

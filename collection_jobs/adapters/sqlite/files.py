@@ -48,6 +48,10 @@ _State = tuple[int, int, int]
 the other was, and they may be of the same instant."""
 
 
+def _may_change_unseen(folder: os.stat_result) -> bool:
+    return folder.st_ctime_ns >= time.time_ns() - _SETTLED_AFTER
+
+
 def identity_of(path: str) -> Identity | None:
     """Return the device and inode of the file at a path, or None where there is none."""
     try:
@@ -110,7 +114,8 @@ class Files:
             self.check()
             return
         if (found.st_dev, found.st_ino, found.st_ctime_ns) != self._seen:
-            self.check()
+            # While the folder changes all the time, there is no need to look at each of its parts.
+            self._check(None if _may_change_unseen(found) else self._settled_state())
 
     def check(self) -> None:
         """See that each is still the file that was opened.
@@ -118,7 +123,10 @@ class Files:
         Raises:
             RepositoryError: One was deleted, renamed or replaced, or the database was emptied.
         """
-        state = self._settled_state()
+        self._check(self._settled_state())
+
+    def _check(self, state: _State | None) -> None:
+        """Look at each file, after the folder was in a state that shows every further change."""
         try:
             found = _stat(self.path)
         except OSError:
@@ -141,7 +149,7 @@ class Files:
             found = _stat(self._folder)
         except OSError:
             return None
-        if found.st_ctime_ns >= time.time_ns() - _SETTLED_AFTER:
+        if _may_change_unseen(found):
             return None
         return found.st_dev, found.st_ino, found.st_ctime_ns
 

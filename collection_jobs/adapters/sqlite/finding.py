@@ -15,8 +15,11 @@ from typing import NamedTuple
 
 from collection_jobs.adapters.sqlite.candidates import Candidates, to_count, to_find
 from collection_jobs.adapters.sqlite.conditions import BEFORE_ALL, Conditions
-from collection_jobs.adapters.sqlite.reads import WITH_KEYS, all_of, documents_of, snapshot
-from collection_jobs.adapters.sqlite.rows import decoded, encode_json
+from collection_jobs.adapters.sqlite.decoding import decoded
+from collection_jobs.adapters.sqlite.reads import WITH_KEYS, all_of, read_page, snapshot
+from collection_jobs.adapters.sqlite.rows import (
+    encode_json,
+)
 from collection_jobs.adapters.sqlite.summaries import SUMMARIES
 from collection_jobs.query import JobQuery, JobSummary
 from collection_jobs.status import JobStatus
@@ -44,8 +47,8 @@ def find_few(connection: sqlite3.Connection, search: JobSearch) -> list[JobSumma
     """Return the summaries of some jobs, unless their document is beyond the connection's limit."""
     with snapshot(connection):
         keys = encode_json(_keys(connection, search))
-        documents = documents_of(connection, SUMMARIES, WITH_KEYS, (keys,))
-    return SUMMARIES.decode_all(documents)
+        page = read_page(connection, SUMMARIES, WITH_KEYS, (keys,))
+    return SUMMARIES.decode_page(page)
 
 
 def find_all(connection: sqlite3.Connection, search: JobSearch) -> list[JobSummary]:

@@ -9,10 +9,11 @@ from contextlib import suppress
 from typing import Any
 
 from collection_jobs.adapters.sqlite.background import BackgroundWork
-from collection_jobs.adapters.sqlite.errors import sqlite_error
+from collection_jobs.adapters.sqlite.errors import primary_code, sqlite_error
 from collection_jobs.adapters.sqlite.files import Files
 from collection_jobs.adapters.sqlite.schema import retry_while_locked
 from collection_jobs.adapters.sqlite.settings import SQLiteSettings
+from collection_jobs.adapters.sqlite.writes import is_one_statement
 from collection_jobs.errors import CollectionJobError, RepositoryError
 
 __all__ = ["GroupCommit", "Write", "copy_log"]
@@ -119,31 +120,62 @@ class GroupCommit:
         connection = self._connection
         changes = connection.total_changes
         idle = self._checkpoint is None or self._checkpoint.ended
+        committed = self._commit_at_once(writes)
+        if committed is None:
+            committed = self._commit_together(writes)
+        if not committed:
+            return
+        self._check_files(committed)
+        for write in committed:
+            write.kept = True
+        if idle and connection.total_changes > changes:
+            self._keep_log_short()
+
+    def _commit_at_once(self, writes: Sequence[Write]) -> Sequence[Write] | None:
+        """Do a lone write whose one statement is a transaction by itself; return what is committed.
+
+        BEGIN and COMMIT would be a third of what SQLite does for it. None: it is to be done in a
+        transaction, because another process has the lock, or to look for the reason of a refusal
+        at the instant of the refusal.
+        """
+        (write, *others) = writes
+        if others or not is_one_statement(write.work, write.args):
+            return None
+        if not write.start():
+            return ()
+        try:
+            write.run(self._connection)
+        except BaseException as error:  # noqa: BLE001 - propagate any exception to the caller
+            if isinstance(error, sqlite3.Error) and primary_code(error) == sqlite3.SQLITE_BUSY:
+                write.started = False  # while it waits for the lock, it may be cancelled
+                return None
+            self._give_up(writes, error)
+            return ()
+        return None if write.error else writes
+
+    def _commit_together(self, writes: Sequence[Write]) -> Sequence[Write]:
+        """Do writes in one transaction; return those that are committed, and want an answer."""
         try:
             self._begin()
         except BaseException as error:  # noqa: BLE001 - propagate any exception to the callers
             self._give_up(writes, error)
-            return
+            return ()
         started = [write for write in writes if write.start()]
         try:
             for write in started:
-                write.run(connection)
+                write.run(self._connection)
         except BaseException as error:  # noqa: BLE001 - propagate any exception to the callers
             self._give_up(started, error)
             if len(started) > 1:
                 for write in started:
                     self.commit([write])
-            return
+            return ()
         try:
             self._execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - propagate any exception to the callers
             self._give_up(started, error)
-            return
-        self._check_files(started)
-        for write in started:
-            write.kept = True
-        if idle and connection.total_changes > changes:
-            self._keep_log_short()
+            return ()
+        return started
 
     def close(self) -> None:
         """Copy the log, which SQLite itself does only when no other process has the file open.

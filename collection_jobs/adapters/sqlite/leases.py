@@ -11,12 +11,10 @@ import time
 from datetime import timedelta
 from typing import Any
 
+from collection_jobs.adapters.sqlite.decoding import decoded, job_from, parts_of_row
 from collection_jobs.adapters.sqlite.reads import find_within, snapshot
 from collection_jobs.adapters.sqlite.rows import (
-    JOB_DOCUMENT,
-    decode_json,
-    decoded,
-    job_from_document,
+    JOB_ROW,
 )
 from collection_jobs.documents import from_micros
 from collection_jobs.errors import LeaseLostError
@@ -80,7 +78,7 @@ _TOKEN = "SELECT token FROM jobs JOIN leases ON job = key WHERE jobs.id = ?"  # 
 _COLUMNS = "worker, token, expires_at, attempts"
 _OF_JOB = "FROM jobs AS j CROSS JOIN leases ON job = j.key WHERE j.id = ?"
 _FIND = f"SELECT {_COLUMNS} {_OF_JOB}"
-_FIND_WITH_JOB = f"SELECT {JOB_DOCUMENT}, {_COLUMNS} {_OF_JOB}"
+_FIND_WITH_JOB = f"SELECT {JOB_ROW}, {_COLUMNS} {_OF_JOB}"
 
 
 def claim_next(
@@ -168,8 +166,7 @@ def _existing(connection: sqlite3.Connection, job_id: str) -> Lease:
 
 
 def _from_row(row: tuple[Any, ...]) -> Lease:
-    document, *columns = row
-    return _lease((job_from_document(decode_json(document)[0]), *columns))
+    return _lease((job_from(parts_of_row(row)), *row[-4:]))
 
 
 def _lease(values: tuple[CollectionJob | None, str, int, int, int]) -> Lease:

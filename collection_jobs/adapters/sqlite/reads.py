@@ -1,6 +1,6 @@
 """The reading statements, as functions of a connection; each is one snapshot.
 
-Most of them make one JSON document, as `rows.JOB_DOCUMENT` says. The text of a job may reach
+Most of them give one row of JSON documents, as `rows.page` says. The text of a job may reach
 gigabytes, though, and a document is decoded in one piece while no other thread runs: so a
 connection refuses documents beyond a limit, and what is beyond it is read in parts.
 """
@@ -12,33 +12,43 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from collection_jobs.adapters.sqlite.decoding import (
+    Parts,
+    Stored,
+    decoded,
+    in_order,
+    job_from,
+    jobs_from_page,
+    parts_of_row,
+    stored_from,
+)
 from collection_jobs.adapters.sqlite.errors import primary_code
 from collection_jobs.adapters.sqlite.rows import (
     HEADER,
-    JOB_DOCUMENT,
+    HEADER_FIELDS,
+    JOB_ROW,
     LARGEST_DOCUMENT,
-    Details,
-    Stored,
+    QUICK_HEADER,
+    SYMBOLS_TEXT,
+    OutcomeMaps,
     decode_json,
-    decoded,
     encode_json,
-    job_from_document,
-    stored_from,
+    page,
 )
-from collection_jobs.fields import POSITIONS
 from collection_jobs.job import CollectionJob
 from collection_jobs.stats import JobStats
 
 __all__ = [
     "BY_STATUS",
+    "NAMES_NO_JOB",
     "RECENT",
     "STATS",
     "WITH_KEYS",
     "Form",
     "Keys",
+    "Page",
     "TableRows",
     "all_of",
-    "documents_of",
     "find",
     "find_stored",
     "find_whole",
@@ -46,6 +56,7 @@ __all__ = [
     "list_all",
     "list_few",
     "metadata_of",
+    "read_page",
     "rows_of",
     "snapshot",
     "stats",
@@ -69,7 +80,7 @@ RECENT = """
     SELECT key FROM jobs WHERE created_at >= ?
     ORDER BY created_at DESC, id DESC LIMIT ?"""
 
-_FIND = f"SELECT {JOB_DOCUMENT} FROM jobs AS j WHERE j.id = ?"  # noqa: S608 - constant text
+_FIND = f"SELECT {JOB_ROW} FROM jobs AS j WHERE j.id = ?"  # noqa: S608 - constant text
 _HEADER_OF = f"SELECT j.key, {HEADER} FROM jobs AS j WHERE j."  # noqa: S608 - constant text
 
 
@@ -101,60 +112,65 @@ _ENTRIES = TableRows.of("metadata", "name", "value")
 STATS = "j.total, j.completed, j.failed, j.candles_high, j.candles_low"
 """What the row of `jobs` has of its stats, for `stats_from`."""
 
+_METADATA = HEADER_FIELDS.index("metadata")
 _STATS = f"SELECT {STATS} FROM jobs AS j WHERE j.id = ?"  # noqa: S608 - constant text
+
+# Only an index that a damaged file has can do so.
+NAMES_NO_JOB = "an index names a job that is not there"
+"""The error of a key that is none."""
+
+Page = tuple[str, str]
+"""The two texts of `rows.page`."""
 
 Keys = tuple[str, tuple[int | str, ...]]
 """A statement that selects the keys of jobs, in an order, and its parameters."""
 
 
 def find(connection: sqlite3.Connection, job_id: str) -> CollectionJob | None:
-    """One job, unless its document is beyond the connection's limit."""
-    for (document,) in connection.execute(_FIND, (job_id,)).fetchall():
-        return decoded(_job_of, document)
+    """One job, unless its texts are beyond the connection's limit."""
+    for row in connection.execute(_FIND, (job_id,)).fetchall():
+        return decoded(_job_of, row)
     return None
 
 
-def _job_of(document: str) -> CollectionJob:
-    return job_from_document(decode_json(document)[0])
+def _job_of(row: Sequence[Any]) -> CollectionJob:
+    return job_from(parts_of_row(row))
 
 
 def find_whole(connection: sqlite3.Connection, job_id: str) -> CollectionJob | None:
     """One job, however long."""
     with snapshot(connection):
-        document = _in_parts(connection, "id = ?", job_id)
-    return None if document is None else decoded(job_from_document, document)
+        parts = _in_parts(connection, "id = ?", job_id)
+    return None if parts is None else decoded(job_from, parts)
 
 
 def find_within(connection: sqlite3.Connection, job_id: str) -> CollectionJob | None:
     """One job, however long, within a transaction."""
-    document = _find_document(connection, job_id)
-    return None if document is None else decoded(job_from_document, document)
+    parts = _find_parts(connection, job_id)
+    return None if parts is None else decoded(job_from, parts)
 
 
 def find_stored(connection: sqlite3.Connection, job_id: str) -> Stored | None:
     """Return what a save compares with, within its transaction."""
-    document = _find_document(connection, job_id)
-    return None if document is None else decoded(stored_from, document)
+    parts = _find_parts(connection, job_id)
+    return None if parts is None else decoded(stored_from, parts)
 
 
-def _find_document(connection: sqlite3.Connection, job_id: str) -> list[Any] | None:
+def _find_parts(connection: sqlite3.Connection, job_id: str) -> Parts | None:
     try:
         with _limited(connection):
             rows = connection.execute(_FIND, (job_id,)).fetchall()
     except sqlite3.DataError as error:
-        return _in_parts_if_too_long(error, connection, "id = ?", job_id)
-    return decoded(_document_of, rows[0][0]) if rows else None
-
-
-def _document_of(document: str) -> list[Any]:
-    found: list[Any] = decode_json(document)[0]
-    return found
+        if primary_code(error) != sqlite3.SQLITE_TOOBIG:
+            raise
+        return _in_parts(connection, "id = ?", job_id)
+    return decoded(parts_of_row, rows[0]) if rows else None
 
 
 def list_few(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
     """Return the jobs whose keys a statement selects, in its order, in one statement."""
     statement, parameters = keys
-    return JOBS.decode_all(documents_of(connection, JOBS, f"({statement})", parameters))
+    return JOBS.decode_page(read_page(connection, JOBS, f"({statement})", parameters))
 
 
 def list_all(connection: sqlite3.Connection, keys: Keys) -> list[CollectionJob]:
@@ -176,22 +192,21 @@ def all_of(connection: sqlite3.Connection, form: Form[_T], wanted: Sequence[int]
         part = wanted[len(jobs) : len(jobs) + count]
         try:
             with _limited(connection):
-                documents = documents_of(connection, form, WITH_KEYS, (encode_json(part),))
+                documents = read_page(connection, form, WITH_KEYS, (encode_json(part),))
         except sqlite3.DataError as error:
             if len(part) > 1:
                 count = len(part) // 2
                 continue
             if primary_code(error) != sqlite3.SQLITE_TOOBIG:
                 raise
-            jobs.append(decoded(form.decode, form.in_parts(connection, "key = ?", *part)))
+            jobs.append(form.read_long(connection, *part))
             count = 1
             continue
-        found = form.decode_all(documents)
+        found = form.decode_page(documents)
         if len(found) < len(part):
-            # Only an index that a damaged file has can name a job that is not there.
-            raise sqlite3.DatabaseError("an index names a job that is not there")
+            raise sqlite3.DatabaseError(NAMES_NO_JOB)
         jobs += found
-        count = _next_count(len(part), len(documents), _LARGEST_PART)
+        count = _next_count(len(part), max(map(len, documents)), _LARGEST_PART)
     return jobs
 
 
@@ -200,29 +215,21 @@ def _next_count(count: int, length: int, most: int) -> int:
     return max(1, min(most, 2 * count, count * (LARGEST_DOCUMENT // 2) // max(1, length)))
 
 
-def documents_of(
+def read_page(
     connection: sqlite3.Connection, form: Form[Any], keys: str, parameters: tuple[Any, ...]
-) -> str:
-    """Return the documents of the jobs with the keys of a subquery, in its order."""
+) -> Page:
+    """Return the page of the jobs with the keys of a subquery, in its order."""
     # CROSS JOIN keeps the order of the tables, and so that of the jobs, as they are written.
-    ((documents,),) = connection.execute(
-        f"SELECT json_group_array({form.document}) "  # noqa: S608 - constant text
+    ((headers, symbols),) = connection.execute(
+        f"SELECT {form.page} "  # noqa: S608 - constant text
         f"FROM {keys} AS wanted CROSS JOIN jobs AS j ON j.key = wanted.key {form.joined}",
         parameters,
     ).fetchall()
-    return str(documents)
+    return headers, symbols or ""
 
 
-def _in_parts_if_too_long(
-    error: sqlite3.DataError, connection: sqlite3.Connection, where: str, value: int | str
-) -> list[Any] | None:
-    if primary_code(error) != sqlite3.SQLITE_TOOBIG:
-        raise error
-    return _in_parts(connection, where, value)
-
-
-def _in_parts(connection: sqlite3.Connection, where: str, value: int | str) -> list[Any] | None:
-    """Return what JOB_DOCUMENT says of one job, read a part at a time within a transaction."""
+def _in_parts(connection: sqlite3.Connection, where: str, value: int | str) -> Parts | None:
+    """Return one job, read a part at a time within a transaction."""
     rows = connection.execute(_HEADER_OF + where, (value,)).fetchall()
     if not rows:
         return None
@@ -230,9 +237,8 @@ def _in_parts(connection: sqlite3.Connection, where: str, value: int | str) -> l
     symbols = _Symbols()
     for part in rows_of(connection, _SYMBOLS, key):
         decoded(symbols.add, part)
-    header[POSITIONS["metadata"]] = metadata_of(connection, key)
-    header[POSITIONS["symbols"]] = symbols.as_document()
-    return header
+    header[_METADATA] = metadata_of(connection, key)
+    return Parts(header, decoded(in_order, symbols.positions), symbols.outcomes)
 
 
 def metadata_of(connection: sqlite3.Connection, key: int) -> dict[str, str]:
@@ -247,51 +253,54 @@ class Form(NamedTuple, Generic[_T]):
     """What is read of a job.
 
     Attributes:
-        document: Makes a JSON document of the row ``j`` of `jobs`.
+        page: Makes the two texts of a page of the rows ``j`` of `jobs`, as `rows.page` does.
         joined: Joins what that needs further.
-        decode: Builds the result of what the document holds, which it uses up.
-        in_parts: Reads what a document beyond the limit would hold.
+        decode: Builds the results of a page.
+        read_long: Reads one job with a key whose texts are beyond the limit, within a transaction.
     """
 
-    document: str
+    page: str
     joined: str
-    decode: Callable[[Any], _T]
-    in_parts: Callable[[sqlite3.Connection, str, int], list[Any] | None]
+    decode: Callable[[str, str], list[_T]]
+    read_long: Callable[[sqlite3.Connection, int], _T]
 
-    def decode_all(self, documents: str) -> list[_T]:
-        """Build the results of a JSON array of documents."""
-        return decoded(self._decode_all, documents)
+    def decode_page(self, page: Page) -> list[_T]:
+        """Build the results of a page, in its order."""
+        return decoded(self._decode, page)
 
-    def _decode_all(self, documents: str) -> list[_T]:
-        return [self.decode(document) for document in decode_json(documents)[0]]
+    def _decode(self, page: Page) -> list[_T]:
+        return self.decode(*page)
 
 
-JOBS = Form(JOB_DOCUMENT, "", job_from_document, _in_parts)
+def _read_long(connection: sqlite3.Connection, key: int) -> CollectionJob:
+    parts = _in_parts(connection, "key = ?", key)
+    if parts is None:
+        raise sqlite3.DatabaseError(NAMES_NO_JOB)
+    return decoded(job_from, parts)
+
+
+JOBS = Form(page(QUICK_HEADER, SYMBOLS_TEXT), "", jobs_from_page, _read_long)
 WITH_KEYS = "(SELECT value AS key FROM json_each(?))"
 """A subquery of the keys in a JSON array."""
 
 
 class _Symbols:
-    """The symbols of one job, as JOB_DOCUMENT has them."""
+    """The symbols of one job, and what is known of them."""
 
     def __init__(self) -> None:
         self.positions: dict[str, int] = {}
-        self.completed: dict[str, int] = {}
-        self.details: dict[str, Details] = {}
-        self.failed: dict[str, str] = {}
+        self.outcomes: OutcomeMaps = ({}, {}, {})
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
+        completed, details, failed = self.outcomes
         for symbol, position, candles, failures, is_permanent, cursor, error in rows:
             self.positions[symbol] = position
             if failures is not None or is_permanent or cursor is not None:
-                self.details[symbol] = failures, is_permanent, cursor
+                details[symbol] = failures, is_permanent, cursor
             if candles is not None:
-                self.completed[symbol] = candles
+                completed[symbol] = candles
             if error is not None:
-                self.failed[symbol] = error
-
-    def as_document(self) -> list[Any]:
-        return [self.positions, self.completed, self.details, self.failed]
+                failed[symbol] = error
 
 
 def rows_of(

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
+from collection_jobs.adapters.sqlite.decoding import (
+    CHECK_RANGE,
+    DECODERS,
+    HEADER_EXPRESSIONS,
+    HEADER_NAMES,
+    decoded,
+    in_order,
+    symbol_lines,
+    symbols_in,
+)
 from collection_jobs.adapters.sqlite.reads import (
+    NAMES_NO_JOB,
     STATS,
     Form,
     TableRows,
@@ -14,64 +26,73 @@ from collection_jobs.adapters.sqlite.reads import (
     stats_from,
 )
 from collection_jobs.adapters.sqlite.rows import (
-    METADATA_DOCUMENT,
-    decode_columns,
-    decoded,
-    elements,
-    in_order,
-    quick,
+    HEADER,
+    HEADER_FIELDS,
+    NAMES_TEXT,
+    QUICK_HEADER,
+    decode_json,
+    page,
 )
 from collection_jobs.documents import from_micros
-from collection_jobs.fields import FIELD_NAMES, POSITIONS
 from collection_jobs.query import JobSummary
+from collection_jobs.restoring import compile_rows
+from collection_jobs.stats import JobStats
 
 __all__ = ["SUMMARIES"]
 
-_OF_JOB = tuple(name for name in JobSummary.__slots__ if name in POSITIONS)
-_SYMBOLS, _METADATA = POSITIONS["symbols"], POSITIONS["metadata"]
-_FIELDS = len(FIELD_NAMES)
+_OF_JOB = tuple(name for name in JobSummary.__slots__ if name in HEADER_FIELDS)
+_METADATA = HEADER_FIELDS.index("metadata")
 
 _NAMES = TableRows.of("symbols", "symbol", "position")
-_NAMES_DOCUMENT = "(SELECT json_group_object(symbol, position) FROM symbols WHERE job = j.key)"
 # The lease of a job that is not RUNNING would be a damage, see leases.
 _BEHIND = f"{STATS}, l.worker, l.expires_at"
 _LEASE = "LEFT JOIN leases AS l ON l.job = j.key"
-_DOCUMENT = f"json_array({elements(_NAMES_DOCUMENT, METADATA_DOCUMENT, quick)}, {_BEHIND})"
-_HEADER = f"""
-    SELECT j.key, {elements("NULL", "NULL", str)}, {_BEHIND}
-    FROM jobs AS j {_LEASE} WHERE j."""  # noqa: S608 - constant text
+_LONG = f"""
+    SELECT {HEADER}, {_BEHIND}
+    FROM jobs AS j {_LEASE} WHERE j.key = ?"""  # noqa: S608 - constant text
 
 
-def _summary_from(document: list[Any]) -> JobSummary:
-    """Build the summary that the document describes, which is used up."""
-    *stats, worker, expires_at = document[_FIELDS:]
-    decode_columns(document)
-    symbols = in_order(document[_SYMBOLS])
-    document[_SYMBOLS] = symbols
-    values = {name: document[POSITIONS[name]] for name in _OF_JOB}
-    counted = stats_from(stats)
+def _from_page(headers: str, symbols: str) -> list[JobSummary]:
+    return _build(zip(decode_json(headers)[0], map(symbols_in, symbol_lines(symbols)), strict=True))
+
+
+def _stats_of(symbols: tuple[str, ...], *columns: int) -> JobStats:
+    counted = stats_from(columns)
     if counted.total != len(symbols):
         raise ValueError("a wrong count of symbols")
-    return JobSummary(
-        **values,
-        stats=counted,
-        worker=worker,
-        expires_at=None if expires_at is None else from_micros(expires_at),
-    )
+    return counted
 
 
-def _in_parts(connection: sqlite3.Connection, where: str, value: int) -> list[Any] | None:
-    """Read what the document of one job holds, a part at a time within a transaction."""
-    rows = connection.execute(_HEADER + where, (value,)).fetchall()
-    if not rows:
-        return None
-    key, *document = list[Any](rows[0])
-    positions: dict[str, int] = {}
-    for part in rows_of(connection, _NAMES, key):
-        decoded(positions.update, part)
-    document[_SYMBOLS] = positions
-    document[_METADATA] = metadata_of(connection, key)
-    return document
+_build = compile_rows(
+    f"({HEADER_NAMES}, *stats, worker, expires_at), symbols",
+    (
+        CHECK_RANGE,
+        f"""built.append(JobSummary(
+            {", ".join(f"{name}={HEADER_EXPRESSIONS[name]}" for name in _OF_JOB)},
+            symbols=symbols, stats=stats_of(symbols, *stats), worker=worker,
+            expires_at=None if expires_at is None else from_micros(expires_at)))""",
+    ),
+    {**DECODERS, "JobSummary": JobSummary, "stats_of": _stats_of, "from_micros": from_micros},
+)
 
 
-SUMMARIES = Form(_DOCUMENT, _LEASE, _summary_from, _in_parts)
+def _read_long(connection: sqlite3.Connection, key: int) -> JobSummary:
+    """Read one job, a part at a time within a transaction."""
+    for row in connection.execute(_LONG, (key,)).fetchall():
+        header = list(row)
+        positions: dict[str, int] = {}
+        for part in rows_of(connection, _NAMES, key):
+            decoded(positions.update, part)
+        header[_METADATA] = metadata_of(connection, key)
+        return decoded(_summary_of, (header, positions))
+    raise sqlite3.DatabaseError(NAMES_NO_JOB)
+
+
+def _summary_of(read: tuple[Sequence[Any], dict[str, int]]) -> JobSummary:
+    header, positions = read
+    summary: JobSummary
+    (summary,) = _build([(header, in_order(positions))])
+    return summary
+
+
+SUMMARIES = Form(page(f"{QUICK_HEADER}, {_BEHIND}", NAMES_TEXT), _LEASE, _from_page, _read_long)

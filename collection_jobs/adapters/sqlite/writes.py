@@ -42,6 +42,7 @@ __all__ = [
     "add_many",
     "delete",
     "delete_finished",
+    "is_one_statement",
     "save",
     "save_many",
     "set_cursor",
@@ -76,7 +77,7 @@ _SET_COUNTS = f"""
     UPDATE jobs SET {", ".join(f"{name} = ?" for name in COUNT_COLUMNS)}
     WHERE id = ?"""  # noqa: S608 - constant text
 
-# The rows go in as JSON arrays, many in one statement, not one by one: see rows.JOB_DOCUMENT.
+# The rows go in as JSON arrays, many in one statement, not one by one: see rows.page.
 _INSERT_SYMBOLS = """
     INSERT INTO symbols (job, symbol, position, created_at)
     SELECT jobs.key, names.value, names.key + ?, created_at
@@ -383,3 +384,14 @@ def _unknown(connection: sqlite3.Connection, job_id: str, symbol: str) -> Collec
     if connection.execute(_EXISTS, (job_id,)).fetchall():
         return UnknownSymbolError(job_id, symbol)
     return JobNotFoundError(job_id)
+
+
+_ONE_STATEMENT = frozenset({update_status, add_completion, add_failure})
+
+
+def is_one_statement(work: Callable[..., Any], arguments: Sequence[Any]) -> bool:
+    """Return whether a write changes all that it changes by one statement, and looks at no lease.
+
+    Only where it refuses does it look again.
+    """
+    return work in _ONE_STATEMENT and arguments[-1] is None
