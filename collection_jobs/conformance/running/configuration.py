@@ -57,7 +57,7 @@ class Profile:
         patience_with_many: The same of the check of large stores, which would take the longest.
         seconds: About how many seconds it takes besides the openings and the calls below.
         openings: About how many stores this process opens, one after another.
-        calls: About how many calls it makes, one after another.
+        calls: About how many calls it makes, one after another, in each of two processes.
         on_disk: Whether to put stores on a disk if they may be anywhere; in memory, fsync takes no
             time.
         stored: How many jobs the largest store has whose every answer is judged.
@@ -127,7 +127,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 patience=30,
                 seconds=5,
                 openings=75,
-                calls=12_000,
+                calls=24_000,
                 on_disk=False,
             ),
             Profile(
@@ -148,7 +148,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 filling=45,
                 seconds=60,
                 openings=235,
-                calls=51_000,
+                calls=62_000,
                 patience_with_many=45,
                 # A quarter of it, for a slow adapter, is not less than what quick stores.
                 stored=4_640,

@@ -25,6 +25,8 @@ _CALLS = 5
 """How often each is measured."""
 _STEP = 4
 """By which factor, or a power of it, work is made less."""
+_PROCESSES = 2
+"""Among how many the calls of an adapter are divided that waits."""
 _CALLS_OF_A_ROUND = 30
 _CALLS_OF_A_CANCELLATION = 10
 _CALLS_OF_A_LIFE = 20
@@ -88,8 +90,11 @@ class Pace:
 
     def estimate(self, profile: Profile) -> float:
         """Return about how many seconds the checks of a profile take."""
-        large = _calls_on_large_stores(profile)
-        calls = profile.calls - large + large // self.fitted(profile).smaller
+        fitted, large = self.fitted(profile), _calls_on_large_stores(profile)
+        spared = large - large // fitted.smaller
+        spared += _CALLS_OF_ONE_CALLER - _CALLS_OF_ONE_CALLER // fitted.at_once
+        spared += 0 if fitted.twice else _CALLS_AROUND_CANCELLATIONS // 4
+        calls = profile.calls - spared // _PROCESSES
         return profile.seconds + profile.openings * self.opening + calls * self.call
 
     def _cost(self, calls: int) -> float:
