@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from collection_jobs import RepositoryError
 from collection_jobs.adapters.postgres import PostgresCollectionJobRepository
-from collection_jobs.adapters.postgres.hosts import Host, Hosts
+from collection_jobs.adapters.postgres.hosts import Connection, Host, Hosts
 from collection_jobs.conformance.spec.calls import example_job
 from tests.adapters.postgres_proxy import BOTH, TO_CLIENT, TO_SERVER, Link, Proxy, a_proxy
 from tests.adapters.postgres_server import Server
@@ -182,6 +184,24 @@ async def test_a_primary_that_answers_no_write_is_not_asked_again_while_there_is
             await repository.save(example_job("first"))
         await repository.save(example_job("second"))
         assert await repository.get_by_id("second") is not None
+
+
+async def test_a_host_that_did_not_answer_does_not_win_because_another_is_slow(
+    server: Server,
+) -> None:
+    async with a_proxy(server.tcp_url) as (slow, url), a_proxy(server.tcp_url) as (quick, _):
+        slow.delay = 0.08  # there are several round trips before a session is open
+        hosts = Hosts(url.replace(f":{slow.port}/", f":{slow.port},127.0.0.1:{quick.port}/"))
+
+        async def attempt(host: Host) -> Connection:
+            return await asyncpg.connect(url, host=host.name, port=host.port, ssl=False)
+
+        for expected in (quick, slow):
+            connection = await hosts.connect(attempt)
+            driver: Any = connection  # asyncpg shows its address nowhere else
+            assert driver._addr[1] == expected.port
+            hosts.put_last(connection)
+            connection.terminate()
 
 
 def without_writes(link: Link, direction: str, chunk: bytes) -> bytes:

@@ -26,6 +26,8 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _HEAD_START = 0.3
 """Seconds after which the next host is asked, too."""
+_LONG_HEAD_START = 1.5
+"""The same before one that did not answer the last time."""
 _PORT = 5432
 
 
@@ -47,6 +49,7 @@ class Hosts:
     def __init__(self, dsn: str) -> None:
         """Read a URL that has been checked."""
         self._order: list[Host] = _named(dsn)
+        self._doubtful: Host | None = None
         self._of: WeakKeyDictionary[Connection, Host] = WeakKeyDictionary()
 
     @property
@@ -55,7 +58,7 @@ class Hosts:
         return len(self._order) > 1
 
     def put_last(self, connection: Connection) -> None:
-        """Ask the server of a connection last: it did not answer, and may not be the primary.
+        """Ask the server of a connection last, and late: it did not answer.
 
         One that lost its standbys, and does not know that another was promoted, still says that it
         is the primary, and never answers a write.
@@ -64,6 +67,7 @@ class Hosts:
         if host is not None and host in self._order:
             self._order.remove(host)
             self._order.append(host)
+            self._doubtful = host
 
     async def connect(self, attempt: Callable[[Host], Awaitable[Connection]]) -> Connection:
         """Return the first connection that an attempt gives; what comes later is dropped.
@@ -74,15 +78,16 @@ class Hosts:
         waiting = deque(self._order)
         tasks: dict[asyncio.Task[Connection], Host] = {}
         errors: list[BaseException] = []
+        is_time = True
         try:
             while waiting or tasks:
-                if waiting:
+                if waiting and (is_time or not tasks or waiting[0] != self._doubtful):
                     host = waiting.popleft()
                     tasks[asyncio.ensure_future(attempt(host))] = host
-                patience = _HEAD_START if waiting else None
                 done, _ = await asyncio.wait(
-                    tasks, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                    tasks, timeout=self._head_start(waiting), return_when=asyncio.FIRST_COMPLETED
                 )
+                is_time = not done
                 for task in [task for task in tasks if task in done]:
                     host = tasks.pop(task)
                     error = task.exception()
@@ -96,6 +101,12 @@ class Hosts:
                 task.add_done_callback(_drop)
             await asyncio.gather(*tasks, return_exceptions=True)
         raise max(errors, key=_says)
+
+    def _head_start(self, waiting: deque[Host]) -> float | None:
+        """Give the seconds after which the next host is asked; None: there is no other."""
+        if not waiting:
+            return None
+        return _LONG_HEAD_START if waiting[0] == self._doubtful else _HEAD_START
 
 
 def _named(dsn: str) -> list[Host]:
