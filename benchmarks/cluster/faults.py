@@ -135,7 +135,8 @@ def _wait_for_another(cluster: Cluster, former: Node) -> None:
 
     def is_there() -> bool:
         return any(
-            member["role"] == "leader" and name != former.name and member["state"] == "running"
+            (member.get("role"), member.get("state")) == ("leader", "running")
+            and name != former.name
             for node in others
             for name, member in cluster.seen_from(node).items()
         )
@@ -146,7 +147,7 @@ def _wait_for_another(cluster: Cluster, former: Node) -> None:
 
 def _another_in_step(cluster: Cluster, primary: Node, former: Node) -> bool:
     return any(
-        member["role"] == "sync_standby" and name != former.name
+        member.get("role") == "sync_standby" and name != former.name
         for name, member in cluster.seen_from(primary).items()
     )
 

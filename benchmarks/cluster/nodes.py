@@ -191,32 +191,34 @@ class Cluster:
 
     def primary(self) -> Node:
         """Give the primary of a cluster that is healthy."""
-        members = self.seen_from(self.nodes[0])
-        (name,) = (name for name, member in members.items() if member["role"] == "leader")
-        return self._named(name)
+        return self._with_role("leader")
 
     def synchronous_standby(self) -> Node:
         """Give the standby that commits wait for."""
-        members = self.seen_from(self.nodes[0])
-        (name,) = (name for name, member in members.items() if member["role"] == "sync_standby")
-        return self._named(name)
+        return self._with_role("sync_standby")
 
-    def _named(self, name: str) -> Node:
-        return next(node for node in self.nodes if node.name == name)
+    def _with_role(self, role: str) -> Node:
+        """Ask one node after another, since one may be too busy to answer."""
+        for asked in self.nodes:
+            for name, member in self.seen_from(asked).items():
+                if member.get("role") == role:
+                    return next(node for node in self.nodes if node.name == name)
+        raise RuntimeError(f"no node knows of a {role}")
 
     def is_healthy(self) -> bool:
         """Whether each node knows one leader, and two standbys that stream, one of them in step."""
         for node in self.nodes:
             members = self.seen_from(node)
-            roles = sorted(member["role"] for member in members.values())
-            states = {member["state"] for member in members.values()}
-            if roles != ["leader", "replica", "sync_standby"] or not states <= {
-                "running",
-                "streaming",
-            }:
-                return False
-            leader = next(one for one in members.values() if one["role"] == "leader")
-            if any(one.get("timeline") != leader["timeline"] for one in members.values()):
+            roles = sorted(member.get("role", "") for member in members.values())
+            states = {member.get("state") for member in members.values()}
+            # A node that is just starting does not say yet.
+            timelines = {member.get("timeline") for member in members.values()}
+            if (
+                roles != ["leader", "replica", "sync_standby"]
+                or not states <= {"running", "streaming"}
+                or len(timelines) > 1
+                or None in timelines
+            ):
                 return False
         return True
 
