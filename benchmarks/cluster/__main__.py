@@ -87,6 +87,8 @@ def _as_first_process(work: Callable[[], int]) -> int:
         status = 1
         try:
             status = work()
+        except KeyboardInterrupt:
+            status = 130
         except BaseException:  # noqa: BLE001 - the process ends here, whatever it is
             traceback.print_exc()
         finally:

@@ -29,8 +29,7 @@ def report(trial: Trial) -> str:
         "",
         f"{len(trial.calls):,} calls, the longest of {longest:.1f} s: "
         + ", ".join(f"{told[kind.value]:,} {kind.value}" for kind in Told if told[kind.value]),
-        f"{trial.jobs:,} jobs in the end; reads that showed an older state than was known:"
-        + f" {trial.stale}",
+        f"{trial.jobs:,} jobs in the end; {trial.stale} time(s) a read showed less than was known",
         "",
         *_wrong(trial.wrong),
     ]
