@@ -220,6 +220,17 @@ def claims(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster(session: nox.Session) -> None:
+    """Kill, cut off and move the primary of a cluster of PostgreSQL, 50 times, under load.
+
+    It takes some twenty minutes, on Linux, and Debian packages that it names where they are
+    missing; `nox -s cluster -- --faults 3` takes one.
+    """
+    install(session)
+    session.run("python", "-m", "benchmarks.cluster", *session.posargs)
+
+
+@nox.session
 def race_finders(session: nox.Session) -> None:
     """Compare the kit's explorer with frontrun and with plain stress on planted races."""
     install(session, "test", "bench")

@@ -384,7 +384,7 @@ async def test_the_kernel_looks_after_idle_connections(net: Net) -> None:
     pooled = net.repository._opened()._connections._idle
     assert pooled
     for one in pooled:
-        driver: Any = one._connection
+        driver: Any = one.connection
         sock: socket.socket = driver._transport.get_extra_info("socket")
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 1

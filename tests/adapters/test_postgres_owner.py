@@ -167,7 +167,7 @@ async def main(url):
     await repository.__aenter__()
     await repository.save(example_job("a"))
     (pooled,) = repository._engine._connections._idle
-    session = pooled._connection.get_server_pid()
+    session = pooled.connection.get_server_pid()
     del pooled
     for collects in (True, False):
         pid = os.fork()
@@ -182,7 +182,7 @@ async def main(url):
         os.waitpid(pid, 0)
         assert await repository.get_by_id("a") == example_job("a")
         (pooled,) = repository._engine._connections._idle
-        print(pooled._connection.get_server_pid() == session, flush=True)  # a child would, too
+        print(pooled.connection.get_server_pid() == session, flush=True)  # a child would, too
         del pooled
     await repository.close()
 

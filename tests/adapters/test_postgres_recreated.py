@@ -92,7 +92,7 @@ async def test_statements_that_the_session_has_lost_are_prepared_again(url: str)
         pooled = repository._opened()._connections._idle
         for command in ("DEALLOCATE ALL", "DISCARD PLANS", "DEALLOCATE ALL"):
             for one in pooled:
-                await one._connection.execute(command)
+                await one.connection.execute(command)
             await every_call(repository, command)
 
 
@@ -174,7 +174,7 @@ async def test_no_more_is_held_prepared_than_the_cache_allows(url: str) -> None:
         pooled: list[PooledConnection] = repository._opened()._connections._idle
         for one in pooled:
             # What was dropped is closed with the next that is prepared.
-            rows = await one._connection.fetch("SELECT name FROM pg_prepared_statements")
+            rows = await one.connection.fetch("SELECT name FROM pg_prepared_statements")
             prepared.append(sum(row[0].startswith("collection_jobs_") for row in rows))
     assert prepared
     assert max(prepared) <= 3

@@ -10,7 +10,7 @@ import random
 import socket
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 from weakref import WeakSet
 
 import asyncpg
@@ -23,24 +23,30 @@ from collection_jobs.adapters.postgres.errors import (
     is_starting,
     no_answer,
 )
+from collection_jobs.adapters.postgres.hosts import Connection, Host, Hosts
 from collection_jobs.adapters.postgres.schema import if_current
 from collection_jobs.adapters.postgres.session import conditional, unconditional
 from collection_jobs.adapters.postgres.settings import PostgresSettings
 from collection_jobs.errors import RepositoryError
 
-__all__ = ["Connection", "connect", "connect_with_retries", "dropped_in_time", "is_ready", "set_up"]
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+__all__ = ["connect", "connect_with_retries", "dropped_in_time", "is_ready", "set_up"]
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 _LONGEST_IDLE = 32_767  # seconds, as Linux takes them
 _PROBE = 1.0
 """Seconds in which a pooler that shares sessions serves a second client."""
+_ROUND = 3.0
+"""Seconds for one round of all hosts, where there are several: then they are asked again, for
+another may have become the primary meanwhile."""
 
 
 async def connect_with_retries(
-    settings: PostgresSettings, prepare: Callable[[Connection], Awaitable[None]], *, refused: bool
+    settings: PostgresSettings,
+    hosts: Hosts,
+    prepare: Callable[[Connection], Awaitable[None]],
+    *,
+    refused: bool,
 ) -> Connection:
     """Connect and prepare the connection; wait for a server that is coming up.
 
@@ -48,6 +54,7 @@ async def connect_with_retries(
 
     Args:
         settings: Where to connect to.
+        hosts: The hosts of it.
         prepare: What is done on each connection before it counts.
         refused: Whether to wait for a server that refuses, or that hangs up, too.
     """
@@ -56,7 +63,8 @@ async def connect_with_retries(
     pause = _FIRST_PAUSE
     while True:
         try:
-            connection = await connect(settings, max(deadline - loop.time(), _FIRST_PAUSE))
+            seconds = max(deadline - loop.time(), _FIRST_PAUSE)
+            connection = await connect(settings, seconds, hosts)
             try:
                 with dropped_in_time(connection, settings):
                     await prepare(connection)
@@ -65,7 +73,8 @@ async def connect_with_retries(
                 raise
             return connection
         except DRIVER_ERRORS as error:
-            patient = is_loss(error) if refused else is_starting(error)
+            silent = hosts.are_several and isinstance(error, TimeoutError)
+            patient = is_loss(error) if refused else is_starting(error) or silent
             if not patient or loop.time() + pause > deadline:
                 raise
             _LOG.info("connecting to %s again: %s", settings.name, driver_message(error))
@@ -74,19 +83,17 @@ async def connect_with_retries(
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-async def connect(settings: PostgresSettings, seconds: float) -> Connection:
-    """Open a connection; a silent network ends it sooner or later.
-
-    asyncpg is to prepare nothing by itself: names of its choice would collide with those of other
-    sessions behind a pooler.
-    """
+async def connect(
+    settings: PostgresSettings, seconds: float, hosts: Hosts | None = None
+) -> Connection:
+    """Open a connection; a silent network ends it sooner or later."""
+    hosts = Hosts(settings.dsn) if hosts is None else hosts
     try:
-        connection: Connection = await asyncpg.connect(
-            settings.dsn,
-            timeout=seconds,
-            statement_cache_size=0,
-            server_settings={"application_name": settings.application_name},
-        )
+        if hosts.are_several:
+            seconds = min(seconds, _ROUND)
+            connection = await hosts.connect(lambda host: _connect(settings, seconds, host))
+        else:
+            connection = await _connect(settings, seconds)
     except TimeoutError as error:
         raise TimeoutError(f"no connection within {settings.connect_timeout:g} s") from error
     except DRIVER_ERRORS:
@@ -96,6 +103,25 @@ async def connect(settings: PostgresSettings, seconds: float) -> Connection:
         raise ConnectError(str(error) or type(error).__name__) from error
     _guard(connection, settings.command_timeout)
     _opened.add(connection)
+    return connection
+
+
+async def _connect(
+    settings: PostgresSettings, seconds: float, host: Host | None = None
+) -> Connection:
+    """Open a connection to one host, or as the URL says.
+
+    asyncpg is to prepare nothing by itself: names of its choice would collide with those of other
+    sessions behind a pooler.
+    """
+    connection: Connection = await asyncpg.connect(
+        settings.dsn,
+        host=None if host is None else host.name,
+        port=None if host is None else host.port,
+        timeout=seconds,
+        statement_cache_size=0,
+        server_settings={"application_name": settings.application_name},
+    )
     return connection
 
 

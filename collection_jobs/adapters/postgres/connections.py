@@ -7,13 +7,9 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from collection_jobs.adapters.postgres.connecting import (
-    Connection,
-    connect_with_retries,
-    is_ready,
-    set_up,
-)
+from collection_jobs.adapters.postgres.connecting import connect_with_retries, is_ready, set_up
 from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS, driver_message
+from collection_jobs.adapters.postgres.hosts import Connection, Hosts
 from collection_jobs.adapters.postgres.pooled import PooledConnection
 from collection_jobs.adapters.postgres.schema import prepare_schema
 from collection_jobs.adapters.postgres.settings import PostgresSettings
@@ -44,6 +40,7 @@ class Connections:
             none_left: Called with the error when all are lost and reconnecting failed.
         """
         self._settings = settings
+        self._hosts = Hosts(settings.dsn)
         self._freed = freed
         self._none_left = none_left
         self._idle: list[PooledConnection] = []
@@ -52,6 +49,7 @@ class Connections:
         self._settling: set[asyncio.Task[None]] = set()
         self._closed = False
         self._has_lost = False  # since the last one was opened
+        self._epoch = 0  # how often a server did not answer
 
     async def open(self) -> None:
         """Open the first connection, and see to the schema.
@@ -60,9 +58,11 @@ class Connections:
             RepositoryError: The schema is none of ours, or of a newer release.
             DRIVER_ERRORS: PostgreSQL or the network failed.
         """
-        connection = await connect_with_retries(self._settings, self._open_first, refused=False)
+        connection = await connect_with_retries(
+            self._settings, self._hosts, self._open_first, refused=False
+        )
         self._count += 1
-        self._idle.append(PooledConnection(connection, self._settings))
+        self._idle.append(PooledConnection(connection, self._settings, self._epoch))
 
     async def _open_first(self, connection: Connection) -> None:
         if not await is_ready(connection, self._settings):
@@ -84,6 +84,8 @@ class Connections:
 
     def put(self, pooled: PooledConnection) -> None:
         """Put back a connection that was taken and is at rest, or lost."""
+        if pooled.epoch != self._epoch:
+            pooled.terminate()
         if pooled.is_lost:
             self._lose()
         elif self._closed:
@@ -95,6 +97,19 @@ class Connections:
     def _lose(self) -> None:
         self._count -= 1
         self._has_lost = True
+
+    def distrust(self, pooled: PooledConnection) -> None:
+        """Drop all connections but those to come, for this one's server did not answer.
+
+        They would be tried one after another, and each call would wait in vain for all its time.
+        Those under way are dropped when they come to rest. Other hosts are asked first.
+        """
+        if pooled.epoch != self._epoch:
+            return  # it is known of those opened before, and those opened since are elsewhere
+        self._epoch += 1
+        self._hosts.put_last(pooled.connection)
+        for other in self._idle:
+            other.terminate()
 
     def forget_statements(self) -> None:
         """Let the idle connections prepare their statements anew."""
@@ -125,8 +140,11 @@ class Connections:
             self._growth = _started(self._grow())
 
     async def _grow(self) -> None:
+        epoch = self._epoch
         try:
-            connection = await connect_with_retries(self._settings, self._open_more, refused=True)
+            connection = await connect_with_retries(
+                self._settings, self._hosts, self._open_more, refused=True
+            )
         except BaseException as error:
             self._growth = None
             self._count -= 1
@@ -140,7 +158,7 @@ class Connections:
             if self._has_lost:
                 self._has_lost = False
                 _LOG.info("connected to %s again", self._settings.name)
-            self.put(PooledConnection(connection, self._settings))
+            self.put(PooledConnection(connection, self._settings, epoch))
             self._freed()
 
     async def close(self) -> None:

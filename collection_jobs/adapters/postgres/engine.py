@@ -369,6 +369,8 @@ class PostgresEngine:
         if failure.is_outdated:
             pooled.forget_statements()
             self._connections.forget_statements()
+        if failure.is_silent:
+            self._connections.distrust(pooled)
         return failure
 
     def _expire(self, now: float) -> Iterable[float]:

@@ -10,12 +10,15 @@ from collection_jobs.errors import RepositoryClosedError, RepositoryError
 __all__ = [
     "DRIVER_ERRORS",
     "ConnectError",
+    "NotReplicatedError",
     "driver_message",
     "is_cancelled",
     "is_conflict",
     "is_locked",
     "is_loss",
     "is_outdated",
+    "is_read_only",
+    "is_silent",
     "is_starting",
     "is_unsent",
     "maybe_done",
@@ -40,6 +43,7 @@ _LOCKED = "55P03"
 _CANCELLED = "57014"
 _STARTING = "57P03"
 _FORBIDDEN = "42501"
+_READ_ONLY = "25006"
 # A prepared statement, or a schema that it names, that is not there any more.
 _OUTDATED = frozenset({"26000", "3F000"})
 _SHARED_SESSION = frozenset({"26000", "42P05"})  # no such prepared statement; one of that name
@@ -50,6 +54,10 @@ _INTERNAL = "XX000"
 
 class ConnectError(asyncpg.InterfaceError):
     """What asyncpg raises of other kinds while it connects: a host or an option is wrong."""
+
+
+class NotReplicatedError(ConnectionError):
+    """What a commit comes to that is acknowledged and may be lost in a failover."""
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -99,8 +107,18 @@ def is_unsent(error: BaseException) -> bool:
 
 
 def is_starting(error: BaseException) -> bool:
-    """Whether the server is there, but cannot serve yet."""
-    return _code(error) == _STARTING
+    """Whether a server is there, but cannot serve yet; or several, of which none does as asked."""
+    return _code(error) == _STARTING or isinstance(error, asyncpg.TargetServerAttributeNotMatched)
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether the server takes no writes, such as one that was the primary."""
+    return _code(error) == _READ_ONLY
+
+
+def is_silent(error: BaseException) -> bool:
+    """Whether the network, and not the server, has ended a connection that did not answer."""
+    return isinstance(error, TimeoutError)
 
 
 def postgres_error(error: Exception, settings: PostgresSettings) -> Exception:
@@ -144,6 +162,12 @@ def not_sent(settings: PostgresSettings) -> RepositoryError:
 
 def maybe_done(error: BaseException, settings: PostgresSettings) -> RepositoryError:
     """Return the error of a write that was sent, and whose answer was lost with the connection."""
+    if isinstance(error, NotReplicatedError):
+        text = (
+            "the primary has committed, but gave up waiting for a standby: the call may have"
+            " happened, and may be lost if another server becomes the primary"
+        )
+        return _caused(f"{text} ({driver_message(error)}): {settings.name}", error)
     return _caused(
         "the connection was lost before PostgreSQL answered, so the call may have happened or not"
         f" ({driver_message(error)}): {settings.name}",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from functools import cache
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any, TypeAlias
 
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
-from collection_jobs.adapters.postgres.connecting import Connection
-from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS
+from collection_jobs.adapters.postgres.errors import DRIVER_ERRORS, NotReplicatedError
+from collection_jobs.adapters.postgres.hosts import Connection
 from collection_jobs.adapters.postgres.session import begin, milliseconds
 from collection_jobs.adapters.postgres.settings import PostgresSettings
 
@@ -28,6 +29,8 @@ class PooledConnection:
     """One connection.
 
     Attributes:
+        connection: What it is made of.
+        epoch: How often a server had not answered when it was opened.
         sent: Whether what was sent last may have taken effect at the server.
         deadline: When it is dropped if the server has not answered, by the event loop's clock.
         is_late: Whether it was dropped for that.
@@ -37,17 +40,22 @@ class PooledConnection:
     """
 
     __slots__ = (
-        *("_connection", "_forgotten", "_in_transaction", "_prepared", "_settings", "deadline"),
-        *("is_late", "lock_limit", "sent", "was_cancelled", "__weakref__"),
+        *("_forgotten", "_in_transaction", "_prepared", "_settings", "_unreplicated"),
+        *("connection", "deadline", "epoch", "is_late", "lock_limit", "sent", "was_cancelled"),
+        "__weakref__",
     )
 
-    def __init__(self, connection: Connection, settings: PostgresSettings) -> None:
+    def __init__(self, connection: Connection, settings: PostgresSettings, epoch: int = 0) -> None:
         """Take over a connection that is set up."""
-        self._connection = connection
+        self.connection: Connection = connection
+        self.epoch: int = epoch
         self._settings = settings
         self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
         self._forgotten = 0
         self._in_transaction = False
+        self._unreplicated: list[str] = []
+        # Not a method of this one, which would keep it: the server's warnings.
+        connection.add_log_listener(partial(_note_unreplicated, self._unreplicated))
         self.sent: bool = False
         self.deadline: float = 0.0
         self.is_late: bool = False
@@ -57,7 +65,7 @@ class PooledConnection:
     @property
     def is_lost(self) -> bool:
         """Whether it is known to be closed."""
-        return self._connection.is_closed()
+        return self.connection.is_closed()
 
     async def fetch(self, statement: str, *args: object) -> Rows:
         """Run a statement, which is a transaction of its own unless one was begun."""
@@ -68,11 +76,20 @@ class PooledConnection:
         if prepared is None:
             prepared = await self._prepare(statement)
         self.sent = True
-        return await prepared.fetch(*args)
+        rows = await prepared.fetch(*args)
+        if self._unreplicated:
+            self._doubt()
+        return rows
+
+    def _doubt(self) -> None:
+        """Refuse to acknowledge a commit that the server has not seen arrive at a standby."""
+        self.terminate()
+        raise NotReplicatedError(self._unreplicated[0])
 
     async def _prepare(self, statement: str) -> PreparedStatement[asyncpg.Record]:
         name = statement_name(statement, self._forgotten)
-        prepared = await self._connection.prepare(statement, name=name)
+        with self._closing_noticed():
+            prepared = await self.connection.prepare(statement, name=name)
         if len(self._prepared) >= self._settings.statement_cache:
             del self._prepared[next(iter(self._prepared))]
         self._prepared[statement] = prepared
@@ -81,10 +98,10 @@ class PooledConnection:
     async def _fetch_unprepared(self, statement: str, args: tuple[object, ...]) -> Rows:
         """Run a statement in a transaction that sets what a session cannot keep."""
         if self._in_transaction:
-            return await self._connection.fetch(statement, *args)
+            return await self.run(statement, *args)
         await self.begin()
         try:
-            rows = await self._connection.fetch(statement, *args)
+            rows = await self.run(statement, *args)
         except BaseException as error:
             if not isinstance(error, asyncio.CancelledError):
                 await self.roll_back()
@@ -99,24 +116,40 @@ class PooledConnection:
 
     async def run(self, statement: str, *args: object) -> Rows:
         """Run a statement within a transaction that was begun, without preparing it."""
-        return await self._connection.fetch(statement, *args)
+        with self._closing_noticed():
+            return await self.connection.fetch(statement, *args)
+
+    @contextmanager
+    def _closing_noticed(self) -> Generator[None]:
+        """Raise what asyncpg means where the connection is closed between two of its steps.
+
+        It then has an answer already, and stumbles over what it has let go of.
+        """
+        try:
+            yield
+        except AttributeError as error:
+            if not self.is_lost:
+                raise
+            raise asyncpg.InterfaceError("the connection was closed") from error
 
     async def begin(self, mode: str = "READ COMMITTED") -> None:
         """Begin a transaction; until it is committed nothing has happened."""
         self.sent = False
         self._in_transaction = True
-        await self._connection.execute(begin(self._settings, mode))
+        await self.connection.execute(begin(self._settings, mode))
 
     async def commit(self) -> None:
         """Commit the transaction."""
         self.sent = True
-        await self._connection.execute("COMMIT")
+        await self.connection.execute("COMMIT")
         self._in_transaction = False
+        if self._unreplicated:
+            self._doubt()
 
     async def roll_back(self) -> None:
         """End a transaction that was begun: whatever was sent of it has surely not happened."""
         try:
-            await self._connection.execute("ROLLBACK")
+            await self.connection.execute("ROLLBACK")
         except DRIVER_ERRORS:
             self.terminate()
         self._in_transaction = False
@@ -132,28 +165,35 @@ class PooledConnection:
         async with asyncio.timeout(min(_LONGEST_GOODBYE, self._settings.command_timeout)):
             # The cancellation may meet this command, too.
             with suppress(asyncpg.QueryCanceledError, asyncpg.InFailedSQLTransactionError):
-                await self._connection.execute("SELECT 1")
-            if self._connection.is_in_transaction():
-                await self._connection.execute("ROLLBACK")
+                await self.connection.execute("SELECT 1")
+            if self.connection.is_in_transaction():
+                await self.connection.execute("ROLLBACK")
         self._in_transaction = False
 
     async def close(self) -> None:
         """Close it gracefully, or drop it."""
         try:
-            await self._connection.close(
+            await self.connection.close(
                 timeout=min(_LONGEST_GOODBYE, self._settings.command_timeout)
             )
         except DRIVER_ERRORS:
-            self._connection.terminate()
+            self.connection.terminate()
 
     def terminate(self) -> None:
         """Drop it."""
-        self._connection.terminate()
+        self.connection.terminate()
 
     def drop_late(self) -> None:
         """Drop it, for the server has not answered in time."""
         self.is_late = True
-        self._connection.terminate()
+        self.connection.terminate()
+
+
+def _note_unreplicated(notes: list[str], _: object, message: asyncpg.PostgresLogMessage) -> None:
+    """Note the warning of a commit whose wait for a standby was cut short: it is acknowledged."""
+    # By the server's function: the text is translated.
+    if getattr(message, "server_source_function", None) == "SyncRepWaitForLSN":
+        notes.append(str(message))
 
 
 def statement_name(statement: str, number: int) -> str:

@@ -11,6 +11,8 @@ from collection_jobs.adapters.postgres.errors import (
     is_locked,
     is_loss,
     is_outdated,
+    is_read_only,
+    is_silent,
     is_unsent,
     no_answer,
 )
@@ -35,24 +37,30 @@ class StatementFailure:
         is_outdated: Whether it was prepared for what has been dropped, made again or altered.
         is_locked: Whether another transaction held a lock for too long.
         is_passing: Whether it may succeed when it is repeated as it was.
+        is_silent: Whether the server did not answer, so that its other sessions may not, either.
     """
 
-    __slots__ = ("_is_certain", "error", "is_in_doubt", "is_locked", "is_outdated", "is_passing")
+    __slots__ = (
+        *("_is_certain", "error", "is_in_doubt", "is_locked", "is_outdated", "is_passing"),
+        "is_silent",
+    )
 
     def __init__(
         self, pooled: PooledConnection, error: BaseException, settings: PostgresSettings
     ) -> None:
         """Judge the error of a statement."""
-        if is_loss(error):
-            pooled.terminate()
+        read_only = is_read_only(error)
+        if is_loss(error) or read_only:
+            pooled.terminate()  # another session may be one of the primary
         lost = pooled.is_lost
         if lost:
             _LOG.warning("a connection to %s was lost: %s", settings.name, driver_message(error))
-        self.is_in_doubt: bool = lost and pooled.sent and not is_unsent(error)
+        self.is_silent: bool = pooled.is_late or is_silent(error)
+        self.is_in_doubt: bool = lost and pooled.sent and not (is_unsent(error) or read_only)
         self.is_outdated: bool = not lost and is_outdated(error)
         self.is_locked: bool = not lost and is_locked(error)
         stray = pooled.was_cancelled and is_cancelled(error)
-        self._is_certain = not (self.is_outdated or stray)
+        self._is_certain = not (self.is_outdated or stray or read_only)
         self.is_passing: bool = lost or is_conflict(error) or self.is_outdated or stray
         self.error: Exception = (
             no_answer(settings, error)

@@ -153,7 +153,7 @@ def _checked_dsn(value: str) -> str:
     ):
         raise ValueError(
             "a PostgreSQL URL reads postgresql://user:password@host:port/database, with special"
-            " characters in the user, password or database percent-encoded: {shown_url(dsn)!r}"
+            f" characters in the user, password or database percent-encoded: {shown_url(dsn)!r}"
         )
     if _UNSTORABLE.search(unquote(dsn)):
         raise ValueError(
