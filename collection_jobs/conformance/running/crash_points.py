@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import threading
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -43,9 +43,15 @@ _CALLS = frozenset(
 class CrashPoints:
     """Counts how often each site was passed since the counting began, on any thread."""
 
-    def __init__(self) -> None:
-        """Start idle."""
+    def __init__(self, module: str | None = None) -> None:
+        """Start idle.
+
+        Args:
+            module: The adapter's. Lines of what else is installed are no sites then: an ORM runs
+                thousands of them for each call, and no bug of the adapter is between them.
+        """
         self.passed: Counter[str] = Counter()
+        self._is_own = cache(partial(_is_own, module))
         self._counting = False
         self._die_at: tuple[str, int] | None = None
 
@@ -68,7 +74,7 @@ class CrashPoints:
         return dict(self.passed)
 
     def _enter(self, frame: FrameType, event: str, argument: Any) -> Any:
-        return self._line if _whose(frame.f_code.co_filename) == "adapter" else None
+        return self._line if self._is_own(frame.f_code.co_filename) else None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
         if self._counting and event == "line":
@@ -94,6 +100,18 @@ class CrashPoints:
 
 def _name(frame: FrameType) -> str:
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+def _is_own(module: str | None, filename: str) -> bool:
+    """Whether the lines of a file are an adapter's: that of a module, or this project's own."""
+    if _whose(filename) != "adapter":
+        return False
+    if module is None or not filename.startswith(_INSTALLED):
+        return True
+    owners = (module.partition(".")[0], "collection_jobs")
+    return filename.startswith(
+        tuple(str(Path(place) / owner) for place in _INSTALLED for owner in owners)
+    )
 
 
 @cache

@@ -84,6 +84,12 @@ class Target:
     discard: Callable[[Sequence[Path]], Awaitable[None]] | None = None
     proxied: Proxied | None = None
 
+    @property
+    def module(self) -> str | None:
+        """The module that the user named; None where it is a URL, or was created in code."""
+        named = self.spec is not None and _names_factory(self.spec)
+        return self.spec.partition(":")[0] if self.spec is not None and named else None
+
     def without_secrets(self, text: str) -> str:
         """Return a text from an adapter, without the secrets of the URL of its stores."""
         return text if self.spec is None else said_of_target(text, self.spec)

@@ -204,7 +204,7 @@ def _serve(pipe: Connection, mode: str, target: Target) -> None:
     def work(pipe: Connection, counting: bool) -> None:
         watching = pipe, threading.get_ident()
         threading.Thread(target=_watch, args=watching, daemon=True).start()
-        sites = CrashPoints() if counting else None
+        sites = CrashPoints(target.module) if counting else None
         if sites is not None:
             sites.install()
         asyncio.run(_Worker(target, pipe, sites).serve())
