@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import Lock
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -123,6 +125,10 @@ class SQLAlchemyCollectionJobRepository(CheckedRepository):
         """
         self._engine = engine
         self._dispose = dispose
+        # SQLite has one writer at a time. Those who poll for its lock are served in any order, and
+        # on a busy machine one of them may be refused in the end; those who queue here take turns.
+        queues = engine.dialect.name == "sqlite"
+        self._turn: AbstractAsyncContextManager[object] = Lock() if queues else nullcontext()
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -165,7 +171,7 @@ class SQLAlchemyCollectionJobRepository(CheckedRepository):
 
         await self._run(create)
 
-    async def _run(self, work: _Work[_T]) -> _T:
+    async def _run(self, work: _Work[_T], *, writes: bool = True) -> _T:
         """Do some work in a transaction, to its end even if the caller is cancelled.
 
         A driver that is interrupted in the middle of a transaction may leave it open, and with it
@@ -173,7 +179,8 @@ class SQLAlchemyCollectionJobRepository(CheckedRepository):
         """
 
         async def transaction() -> _T:
-            async with self._engine.begin() as connection:
+            turn = self._turn if writes else nullcontext()
+            async with turn, self._engine.begin() as connection:
                 return await work(connection)
 
         return await run_to_end(transaction())
@@ -192,13 +199,13 @@ class SQLAlchemyCollectionJobRepository(CheckedRepository):
         async def read(connection: AsyncConnection) -> Any:
             return (await connection.execute(query)).scalar_one_or_none()
 
-        return await self._run(read)
+        return await self._run(read, writes=False)
 
     async def _read(self, query: Select[Any]) -> list[CollectionJob]:
         async def read(connection: AsyncConnection) -> list[CollectionJob]:
             return [_job(row) for row in (await connection.execute(query)).mappings()]
 
-        return await self._run(read)
+        return await self._run(read, writes=False)
 
     @override
     async def _save(self, job: CollectionJob) -> None:
