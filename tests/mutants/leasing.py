@@ -299,7 +299,7 @@ class HidesTheExpired(Leased):
         return None if self.has_expired(self.leases.get(job_id)) else lease
 
 
-@breaks("LEASE-3")
+@breaks("LEASE-3", "LEASE-5")  # who claims such a job begins its attempts anew
 class SurvivesACancellation(Leased):
     """The columns of the lease are cleared when a job is COMPLETED or FAILED, and no more."""
 
@@ -538,3 +538,37 @@ class CallsTheExpiredDead(Leased):
             for job, lease in zip(jobs, leases, strict=True)
             if lease is None or lease.expires_at > now
         ]
+
+
+@breaks("LEASE-3")
+class ComesBackWithTheStatus(Leased):
+    """The token is cleared by nothing: a lease is current if it is the last and the job runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: dict[str, Lease] = {}
+
+    @override
+    async def claim(self, job_id: str, worker: str, ttl: timedelta) -> Lease | None:
+        lease = await super().claim(job_id, worker, ttl)
+        if lease is not None:
+            self.last[job_id] = lease
+        return lease
+
+    @override
+    async def update_status(
+        self,
+        job_id: str,
+        status: JobStatus,
+        error_message: str | None = None,
+        *,
+        lease: Lease | None = None,
+    ) -> bool:
+        try:
+            return await super().update_status(job_id, status, error_message, lease=lease)
+        except LeaseLostError:
+            job, last = await self.get_by_id(job_id), self.last.get(job_id)
+            runs = job is not None and job.status is JobStatus.RUNNING
+            if not runs or last is None or lease is None or lease.token != last.token:
+                raise
+            return await super().update_status(job_id, status, error_message)

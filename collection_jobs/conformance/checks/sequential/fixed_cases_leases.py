@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import product
 
@@ -47,6 +47,7 @@ def fixed_programs_of_leases(capabilities: Collection[str]) -> Iterator[Program]
     yield tuple(_in_one_store(_tokens(), _attempts(), _workers()))
     yield (*_expired(), *_shown(capabilities))
     yield tuple(_expired_and_kept(_shown(capabilities)))
+    yield tuple(_running_again(fenced))
     yield tuple(_renewed_in_time())
     yield tuple(_few_of_which_some_expired())
 
@@ -226,6 +227,49 @@ def _ends(fenced: Sequence[Operation]) -> Iterator[Step]:
         yield from _look("a")
         yield Step("delete", ("a",))
         yield from _look("a")
+
+
+def _running_again(fenced: Sequence[Operation]) -> Iterator[Step]:
+    """End leases, and make their jobs RUNNING again without one: that brings back no lease.
+
+    Nor may a job be claimed when the time of the lease that it had is over.
+    """
+    ids: list[str] = []
+    for number, (ending, again) in enumerate(product(_LEAVING, ("update_status", "save"))):
+        job_id = f"job {number}"
+        ids.append(job_id)
+        yield Step("save", (rich_job(job_id),))
+        yield _claim(job_id, "lease", MIN_TTL)
+        yield from ending(job_id)
+        if again == "save":
+            yield Step("save", (rich_job(job_id, status=JobStatus.RUNNING),))
+        else:
+            yield Step("update_status", (job_id, JobStatus.RUNNING))
+        yield from _look(job_id)
+        for operation in fenced:
+            yield under_lease(operation, job_id)
+        yield Step("renew", (_LEASE, MIN_TTL))
+        yield from _look(job_id)
+    yield Step(WAIT, (_UNTIL_EXPIRED,))
+    for job_id in ids:
+        yield Step("claim", (job_id, "rival", _TTL))
+    yield _next(worker="rival")
+    yield from _look(*ids)
+
+
+_LEAVING: tuple[Callable[[str], tuple[Step, ...]], ...] = (
+    lambda job_id: (Step("update_status", (job_id, JobStatus.PENDING)),),
+    lambda job_id: (Step("update_status", (job_id, JobStatus.PENDING, None, _LEASE)),),
+    lambda job_id: (
+        Step("update_status", (job_id, JobStatus.FAILED, "boom")),
+        Step("update_status", (job_id, JobStatus.PENDING)),
+    ),
+    lambda job_id: (Step("save", (rich_job(job_id),)),),
+    lambda job_id: (Step("save", (rich_job(job_id, status=JobStatus.COMPLETED),)),),
+    lambda job_id: (Step("delete", (job_id,)), Step("save", (rich_job(job_id),))),
+    lambda job_id: (Step("delete", (job_id,)),),
+)
+"""What takes a job out of RUNNING."""
 
 
 def _revisions() -> Iterator[Step]:

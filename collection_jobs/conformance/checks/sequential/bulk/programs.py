@@ -379,6 +379,7 @@ def large_jobs(setting: Setting) -> Iterator[Step]:
                     yield Step("get_by_id", (job_id,))
         yield Step("get_stats", (job_id,))
     yield from _saved(*_of_other_symbols(setting.sizes.symbols[-1]))
+    yield from _of_long_texts(30 if setting.sizes.brief else 300)
     yield from reads.each(f"of {size} symbols" for size in setting.sizes.symbols)
     yield from reads.whole(setting.capabilities)
     yield from _growing(min(setting.sizes.of_one_job, 130))
@@ -394,6 +395,22 @@ def _of_other_symbols(size: int) -> Iterator[CollectionJob]:
     for exchange in ("X", "Y"):
         symbols = tuple(f"{exchange}{number}" for number in range(size))
         yield example_job(f"of symbols of {exchange}", symbols=symbols)
+
+
+def _of_long_texts(count: int) -> Iterator[Step]:
+    """Save and grow jobs of so many of the longest errors, and of as many such metadata.
+
+    2 MB is more than some stores take of one item (400 KB), and 20 MB more than others (16 MB).
+    """
+    texts = [f"{number:05}" + "x" * 65_530 for number in range(count)]
+    symbols = tuple(f"S{number}" for number in range(count))
+    failed = example_job("of long errors", symbols=symbols)
+    yield from _saved(
+        replace(failed, failed_symbols=dict(zip(symbols[1:], texts[1:], strict=True))),
+        example_job("of long metadata", metadata=dict(zip(symbols, texts, strict=True))),
+    )
+    yield Step("add_failed_symbol", ("of long errors", symbols[0], texts[0]))
+    yield from reads.each(("of long errors",), stats=True)
 
 
 def _growing(count: int) -> Iterator[Step]:
