@@ -1,17 +1,20 @@
-"""Stores that lose a connection of a pool when a call is cancelled beside others, and only then."""
+"""Stores that keep what they took when a call is cancelled: one of a pool, a method's own lock."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
 from typing_extensions import override
 
-from collection_jobs import JobStats
+from collection_jobs import CollectionJob, JobStats
 from tests.mutants.cancelling import CANCELLED, engine
 from tests.mutants.pooled import Pooled
 from tests.mutants.table import breaks
+from tests.mutants.unleased import InMemory
 
 
 @breaks(CANCELLED, "CANCEL-1")
@@ -60,3 +63,45 @@ class LosesOneOfAHundred(LosesOneOfTen):
     """Has as many connections as PostgreSQL gives out by itself."""
 
     size: ClassVar[int] = 100
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class LosesOneOfTheReaders(InMemory):
+    """Listings have twenty readers, and a call that is cancelled in one does not give it back."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.readers = asyncio.Semaphore(20)
+
+    @override
+    async def list_recent(
+        self, limit: int = 100, since: datetime | None = None
+    ) -> list[CollectionJob]:
+        await self.readers.acquire()
+        try:
+            await asyncio.sleep(0)
+        except Exception:
+            self.readers.release()
+            raise
+        self.readers.release()
+        return await super().list_recent(limit, since)
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class KeepsTheLockOfABatch(InMemory):
+    """The lock of save_many is given back after an Exception, which a cancellation is none of."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.batch = asyncio.Lock()
+
+    @override
+    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+        await self.batch.acquire()
+        try:
+            await asyncio.sleep(0)
+            await super().save_many(jobs)
+        except Exception:
+            self.batch.release()
+            raise
+        self.batch.release()

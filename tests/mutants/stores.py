@@ -75,7 +75,7 @@ def mapped_errors() -> Generator[None]:
         yield
     except (OSError, EOFError, ValueError, TypeError, LookupError, pickle.UnpicklingError) as error:
         raise RepositoryError(f"the file is of no use: {error}") from error
-    except (AttributeError, ImportError, MemoryError, struct.error) as error:
+    except (ArithmeticError, AttributeError, ImportError, MemoryError, struct.error) as error:
         raise RepositoryError(f"the file is garbage: {error}") from error
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from itertools import cycle
-from typing import Any
+from typing import Any, TypeVar
 
 from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
 from collection_jobs.conformance.checks.cancellation.holdings import Holdings
@@ -15,13 +15,14 @@ from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.history.history import Recording
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.runner import ProgramRunner, make
-from collection_jobs.conformance.spec.calls import Call, Outcome
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["Repeats"]
 
 _LAW = "CANCEL-1"
+_T = TypeVar("_T")
 _AT_ONCE = 16
 """Calls that are under way together, and cancelled: each may wait for what another holds."""
 _ELSEWHERE = 4
@@ -70,6 +71,8 @@ class Repeats:
             cancelled += await burst.play(scene(name, f"{id_}.{number}"))
             if burst.wrong is not None:
                 break
+        if burst.wrong is None:
+            cancelled += await burst.play_alone(scene(name, f"{id_}.alone"))
         self.calls += cancelled
         last = scene(name, id_)
         wrong = burst.wrong or await _probed(repository, last.probes)
@@ -102,7 +105,7 @@ async def _probed(repository: CollectionJobRepository, calls: Sequence[Call]) ->
     runner = ProgramRunner("afterwards", lambda call: make(call, repository), recording)
     for call in calls:
         try:
-            await asyncio.wait_for(runner.ask(call), deadline() + 1)
+            await asyncio.wait_for(runner.ask(call), _limit())
         except TimeoutError:
             return f"{call} gave no answer"
     found = check_among({id_ for call in calls for id_ in call.job_ids}, recording.events)
@@ -143,9 +146,9 @@ class _Burst:
         victims = [asyncio.create_task(_awaited(one)) for one in steps]
         other = Call("add_failed_symbol", (scene_.other, "S2", "beside them"))
         neighbour = asyncio.create_task(self._make(other))
-        _, late = await asyncio.wait({*victims, neighbour, twin}, timeout=deadline() + 1)
+        _, late = await asyncio.wait({*victims, neighbour, twin}, timeout=_limit())
         if late:
-            self.wrong = f"a call did not end within {deadline() + 1:g} s"
+            self.wrong = f"a call did not end within {_limit():g} s"
         else:
             self._look_at(other, neighbour, answers=True)
             self._look_at(call, twin, answers=False)
@@ -156,6 +159,26 @@ class _Burst:
         self.place = self.place or next((one.place for one in stopped), None)
         return len(stopped)
 
+    async def play_alone(self, scene_: Scene) -> int:
+        """Cancel calls one at a time, then make one that nobody cancels.
+
+        The call that nobody cancelled among others had the last connection of a pool, if only one
+        was left.
+        """
+        setup = ProgramRunner("before", self._make, Recording())
+        call = scene_.victim.call(setup.held) if await setup.run(scene_.setup) else None
+        if call is None:
+            return 0
+        steps = [Stepped(self._make(call), point) for point in (*self._points, *self._points)]
+        for work in (*steps, self._make(call)):
+            task = asyncio.ensure_future(_awaited(work))
+            _, late = await asyncio.wait({task}, timeout=_limit())
+            if late or _is_silent(task.result()):
+                self.wrong = "a call like them, which nobody else's was beside, gave no answer"
+                return sum(one.cancelled for one in steps)
+        await asyncio.gather(*(self._make(Call("delete", (id_,))) for id_ in sorted(scene_.ids)))
+        return sum(one.cancelled for one in steps)
+
     def _make(self, call: Call) -> Any:
         return make(call, self._repository)
 
@@ -163,10 +186,20 @@ class _Burst:
         """See that a call was not cancelled with the others, and whether it has an answer."""
         if task.cancelled():
             self.wrong = f"{call} was not cancelled itself, and raised CancelledError"
-        elif (outcome := task.result()).error is not None and answers:
+        elif (outcome := task.result()).error is not None and (answers or _is_silent(outcome)):
             self.wrong = f"{call}, which was under way beside them, {outcome}"
 
 
-async def _awaited(stepped: Stepped) -> None:
+async def _awaited(work: Awaitable[_T]) -> _T | None:
     with suppress(asyncio.CancelledError):
-        await stepped
+        return await work
+    return None
+
+
+def _is_silent(outcome: object) -> bool:
+    return isinstance(outcome, Outcome) and isinstance(outcome.error, NoAnswer)
+
+
+def _limit() -> float:
+    """Return the seconds within which whatever was begun has to end."""
+    return deadline() + 1
