@@ -24,7 +24,14 @@ from collection_jobs.conformance.spec.capabilities import METHODS, PROTOCOLS
 from collection_jobs.conformance.spec.findings import LawBroken
 from tests.conformance.support import target_of
 from tests.mutants import finding, purging, recording
-from tests.mutants.data_races import RACES, CountsApart, CountsEachStatus, PurgesIds, Whole
+from tests.mutants.data_races import (
+    RACES,
+    CountsApart,
+    CountsEachStatus,
+    PurgesIds,
+    Whole,
+    WritesAllCursors,
+)
 from tests.mutants.data_right import RIGHT
 
 DATA = frozenset({"RecordsFailures", "RecordsCursors", "FindsJobs", "Purges"})
@@ -113,10 +120,11 @@ def changed_by(mutant: type[Any]) -> list[str]:
     return own or ["find"]
 
 
+RUN_EACH_TIME = (CountsEachStatus, CountsApart, PurgesIds, WritesAllCursors)
 RACING = [
     pytest.param(
         mutant,
-        marks=[] if mutant in (CountsEachStatus, CountsApart, PurgesIds) else pytest.mark.release,
+        marks=[] if mutant in RUN_EACH_TIME else pytest.mark.release,
         id=mutant.__name__,
     )
     for mutant in RACES

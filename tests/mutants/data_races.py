@@ -219,3 +219,22 @@ class TellsWhatItFound(Whole):
         async with self.alone("*", "delete_finished"):
             self.remove_all(await self.due(before, statuses, limit))
         return len(found)
+
+
+@race("ATOMIC-1")
+class WritesAllCursors(Whole):
+    """Writes the column of all cursors as it was read, under a lock of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moving = asyncio.Lock()
+
+    @override
+    async def set_cursor(self, job_id: str, symbol: str, until: datetime) -> None:
+        async with self.moving:
+            cursors = (await self.existing(job_id)).with_cursor(symbol, until).cursors
+            async with self.alone(job_id, "set_cursor"):
+                job = await self.existing(job_id)
+                ended = job.completed_symbols
+                left = {name: at for name, at in cursors.items() if name not in ended}
+                await self.write(replace(job, cursors=left))

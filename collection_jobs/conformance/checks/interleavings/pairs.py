@@ -162,8 +162,36 @@ def pairs(
             yield ConcurrentProgram(STAGES["pending"], ((one,), (Step("delete", ("a",)),)))
     if any(one.method == _PURGE.method for one in beyond) and "completed" in stages:
         yield from _purges_beside_reads(beyond)
+    if "pending" in stages:
+        yield from _pairs_of_symbols(capabilities)
     if LEASES in capabilities:
         yield from pairs_of_claims(capabilities)
+
+
+_WITH_ALL_OF_ETH = example_job(
+    "a",
+    failed_symbols={"ETH": "boom"},
+    permanent_failures=frozenset({"ETH"}),
+    failure_counts={"ETH": 2},
+    cursors={"ETH": _JOB.start + timedelta(days=2)},
+)
+
+
+def _pairs_of_symbols(capabilities: Collection[str]) -> Iterator[ConcurrentProgram]:
+    """Change one symbol beside a change of another, of which a store knows all that there is.
+
+    A store that writes all symbols as it had read them brings back what the other call has ended.
+    """
+    recording = [one for one in operations(capabilities) if one.writes and one.takes("symbol")]
+    if all(one.capability is None for one in recording):
+        return  # the nine methods record failures alone, beside each other at other stages
+    others = (
+        *(one.step("a", 1, symbol="ETH") for one in recording),
+        Step("save", (example_job("a"),)),
+    )
+    setup = (Step("save", (_WITH_ALL_OF_ETH,)),)
+    for one, other in product(recording, others):
+        yield ConcurrentProgram(setup, ((one.step("a", 1, symbol="BTC"),), (other,)))
 
 
 _COMPLETED = (
