@@ -68,8 +68,8 @@ class Profile:
         smaller: By what factor all of these are smaller, for an adapter whose calls are slow.
         at_once: How many stores one caller's programs are made on at a time; several where most of
             the time goes to waiting for an adapter whose calls are slow.
-        twice: Whether each cancelled call is cancelled a second time as well, at each suspension;
-            else at every other one, and once at the others.
+        twice: Whether calls are cancelled both once and twice at each suspension; if not, once at
+            one and twice at the next.
     """
 
     name: str
@@ -150,8 +150,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 openings=235,
                 calls=62_000,
                 patience_with_many=45,
-                # A quarter of it, for a slow adapter, is not less than what quick stores.
-                stored=4_640,
+                stored=2_600,
                 altered=2_000,
                 symbols=20_000,
                 repeated=1_100,

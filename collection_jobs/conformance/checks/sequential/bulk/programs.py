@@ -37,6 +37,10 @@ _NAMES = values_of(NAME_CLASSES)
 _INSTANTS = values_of(INSTANTS)
 _STATUSES = tuple(JobStatus)
 _FINAL = (JobStatus.COMPLETED, JobStatus.CANCELLED)
+_MORE_THAN_AN_ITEM, _MORE_THAN_A_DOCUMENT = 30, 300
+"""Long texts, of 2 MB and 20 MB: some stores take 400 KB as one item, and others 16 MB."""
+_MORE_THAN_PARAMETERS = 66_000
+"""A statement has 32,766 parameters at most on SQLite, and 65,535 on PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +383,9 @@ def large_jobs(setting: Setting) -> Iterator[Step]:
                     yield Step("get_by_id", (job_id,))
         yield Step("get_stats", (job_id,))
     yield from _saved(*_of_other_symbols(setting.sizes.symbols[-1]))
-    yield from _of_long_texts(30 if setting.sizes.brief else 300)
+    yield from _of_long_texts(_MORE_THAN_AN_ITEM)
+    if not setting.sizes.brief:
+        yield from _largest()
     yield from reads.each(f"of {size} symbols" for size in setting.sizes.symbols)
     yield from reads.whole(setting.capabilities)
     yield from _growing(min(setting.sizes.of_one_job, 130))
@@ -398,10 +404,7 @@ def _of_other_symbols(size: int) -> Iterator[CollectionJob]:
 
 
 def _of_long_texts(count: int) -> Iterator[Step]:
-    """Save and grow jobs of so many of the longest errors, and of as many such metadata.
-
-    2 MB is more than some stores take of one item (400 KB), and 20 MB more than others (16 MB).
-    """
+    """Save and grow jobs of so many of the longest errors, and of as many such metadata."""
     texts = [f"{number:05}" + "x" * 65_530 for number in range(count)]
     symbols = tuple(f"S{number}" for number in range(count))
     failed = example_job("of long errors", symbols=symbols)
@@ -411,6 +414,17 @@ def _of_long_texts(count: int) -> Iterator[Step]:
     )
     yield Step("add_failed_symbol", ("of long errors", symbols[0], texts[0]))
     yield from reads.each(("of long errors",), stats=True)
+
+
+def _largest() -> Iterator[Step]:
+    """Save, read and delete the largest jobs: with them, each listing would take seconds."""
+    yield from _saved(large_job("of more symbols than parameters", _MORE_THAN_PARAMETERS))
+    yield Step("get_stats", ("of more symbols than parameters",))
+    yield Step("delete", ("of more symbols than parameters",))
+    yield from _of_long_texts(_MORE_THAN_A_DOCUMENT)
+    for job_id in ("of long errors", "of long metadata"):
+        yield Step("delete", (job_id,))
+        yield Step("get_by_id", (job_id,))
 
 
 def _growing(count: int) -> Iterator[Step]:
