@@ -14,9 +14,7 @@ from typing_extensions import override
 
 from collection_jobs.adapters.sqlite.conditions import BEHIND, Conditions
 from collection_jobs.adapters.sqlite.decoding import decoded
-from collection_jobs.adapters.sqlite.rows import (
-    decode_json,
-)
+from collection_jobs.adapters.sqlite.rows import decode_json
 from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 

@@ -26,7 +26,7 @@ _CALLS = 5
 _STEP = 4
 """By which factor, or a power of it, work is made less."""
 _PROCESSES = 2
-"""Among how many the calls of an adapter are divided that waits."""
+"""How many processes share the calls of an adapter that waits."""
 _CALLS_OF_A_ROUND = 30
 _CALLS_OF_A_CANCELLATION = 10
 _CALLS_OF_A_LIFE = 20

@@ -162,8 +162,8 @@ class _Burst:
     async def play_alone(self, scene_: Scene) -> int:
         """Cancel calls one at a time, then make one that nobody cancels.
 
-        The call that nobody cancelled among others had the last connection of a pool, if only one
-        was left.
+        Of a pool with one connection left, the call that nobody cancels in `play` always has that
+        one; here it is cancelled, too.
         """
         setup = ProgramRunner("before", self._make, Recording())
         call = scene_.victim.call(setup.held) if await setup.run(scene_.setup) else None
@@ -174,7 +174,7 @@ class _Burst:
             task = asyncio.ensure_future(_awaited(work))
             _, late = await asyncio.wait({task}, timeout=_limit())
             if late or _is_silent(task.result()):
-                self.wrong = "a call like them, which nobody else's was beside, gave no answer"
+                self.wrong = "a call like them, made alone, gave no answer"
                 return sum(one.cancelled for one in steps)
         await asyncio.gather(*(self._make(Call("delete", (id_,))) for id_ in sorted(scene_.ids)))
         return sum(one.cancelled for one in steps)

@@ -109,11 +109,6 @@ class Scene:
         )
 
     @property
-    def last(self) -> tuple[Call, ...]:
-        """What is asked after the same call was made again."""
-        return (Call("get_by_id", (self.id,)),)
-
-    @property
     def elsewhere(self) -> tuple[Call, ...]:
         """What is asked of another handle on the same store."""
         return (

@@ -111,8 +111,9 @@ class Running:
         for other in self._others:
             await asyncio.sleep(self._grace)
             await self.ask("elsewhere", scene.elsewhere, other)
-        # The same call comes last: it could mend what the cancelled one has left.
-        await self.ask("afterwards", (*scene.follow_ups, call, *scene.last), self._repository)
+        # The same call comes last, since it may mend what the cancelled one has left.
+        again = (*scene.follow_ups, call, Call("get_by_id", (scene.id,)))
+        await self.ask("afterwards", again, self._repository)
 
     def _runner(self, client: str, repository: CollectionJobRepository) -> ProgramRunner:
         return ProgramRunner(client, lambda call: make(call, repository), self._recording)
