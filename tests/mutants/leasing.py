@@ -397,6 +397,15 @@ class NeverShortens(Leased):
         return replace(row, expires_at=max(row.expires_at, self.expiry(ttl)))
 
 
+@breaks("LEASE-4")
+class RenewsInWholeSeconds(Leased):
+    """Gives the engine whole seconds, as EXPIRE of Redis takes them."""
+
+    @override
+    def renewed(self, row: Row, ttl: timedelta) -> Row:
+        return replace(row, expires_at=self.expiry(timedelta(seconds=ttl // timedelta(seconds=1))))
+
+
 @breaks("LEASE-1", "LEASE-4")
 class RenewsInTheAnswerOnly(Leased):
     """Returns the later expiry, and has not written it."""

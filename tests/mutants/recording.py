@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from typing_extensions import override
 
@@ -18,6 +18,7 @@ from collection_jobs import (
     InMemoryCollectionJobRepository,
     JobNotFoundError,
     JobStatus,
+    LeaseLostError,
     UnknownSymbolError,
 )
 from collection_jobs.lease import Lease, check_lease
@@ -496,3 +497,42 @@ class SetsCursorsWithoutAFence(Recording):
         if lease is not None:
             check_lease(lease, job_id)
         await super().set_cursor(job_id, symbol, until)
+
+
+@breaks("LEASE-3")
+class MovesNoCursorAfterTheEnd(Recording):
+    """Asks in this statement alone for lease_expires_at > now(): a slow worker starts again."""
+
+    @override
+    async def set_cursor(
+        self, job_id: str, symbol: str, until: datetime, *, lease: Lease | None = None
+    ) -> None:
+        held = None if lease is None else await self.get_lease(job_id)
+        if lease is not None and held is not None and held.expires_at <= datetime.now(UTC):
+            raise LeaseLostError(job_id, lease.worker)
+        await super().set_cursor(job_id, symbol, until, lease=lease)
+
+
+@breaks("DELETE-2")
+class AddsOverTheRemains(Recording):
+    """DELETE marks the row, and `add` takes the mark away: the failures of old count on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remains: dict[str, Mapping[str, int]] = {}
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        former = await self.get_by_id(job_id)
+        self.remains[job_id] = {} if former is None else former.failure_counts
+        return await super().delete(job_id)
+
+    @override
+    async def add(self, job: CollectionJob) -> bool:
+        added = await super().add(job)
+        if added:
+            left = self.remains.pop(job.id, {})
+            counts = {name: count for name, count in left.items() if name in job.symbols}
+            stored = self._jobs[job.id]
+            self.rewrite(replace(stored, failure_counts={**counts, **stored.failure_counts}))
+        return added

@@ -17,6 +17,9 @@ from collection_jobs.conformance.checks.sequential.fixed_cases_after import (
 )
 from collection_jobs.conformance.checks.sequential.fixed_cases_alike import programs_of_lookalikes
 from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import fixed_programs_beyond
+from collection_jobs.conformance.checks.sequential.fixed_cases_recreated import (
+    programs_of_recreations,
+)
 from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
 from collection_jobs.conformance.spec.domain_texts import (
@@ -69,6 +72,7 @@ def _programs(capabilities: frozenset[str]) -> Iterator[Program]:
     yield from programs_of_after_effects()
     yield from programs_of_lookalikes(capabilities)
     yield from fixed_programs_beyond(capabilities)
+    yield from programs_of_recreations(capabilities)
 
 
 def _save(job: CollectionJob, keep: str | None = None) -> Iterator[Step]:

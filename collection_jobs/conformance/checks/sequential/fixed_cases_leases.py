@@ -25,7 +25,9 @@ from collection_jobs.status import JobStatus
 
 __all__ = ["fixed_programs_of_leases", "is_fenced", "under_lease"]
 
-_TTL, _LONGER, _SHORTER = timedelta(hours=1), timedelta(hours=3), timedelta(minutes=20)
+_TTL, _LONGER = timedelta(hours=1), timedelta(hours=3, microseconds=1)
+_SHORTER = timedelta(minutes=20, milliseconds=870, microseconds=1)
+_QUARTER = timedelta(milliseconds=250)
 _UNTIL_EXPIRED = timedelta(milliseconds=95)
 """After so long a lease of `MIN_TTL` has expired, by any clock."""
 _SYMBOLS = ("BTC", "ETH", "XRP", "DOGE")
@@ -47,8 +49,10 @@ def fixed_programs_of_leases(capabilities: Collection[str]) -> Iterator[Program]
     yield tuple(_in_one_store(_tokens(), _attempts(), _workers()))
     yield (*_expired(), *_shown(capabilities))
     yield tuple(_expired_and_kept(_shown(capabilities)))
+    yield tuple(_each_after_its_end(fenced))
     yield tuple(_running_again(fenced))
     yield tuple(_renewed_in_time())
+    yield tuple(_for_a_quarter_of_a_second())
     yield tuple(_few_of_which_some_expired())
 
 
@@ -416,6 +420,18 @@ def _expired_and_kept(shown: Iterable[Step]) -> Iterator[Step]:
     yield from _look("a", "b", "c", "d")
 
 
+def _each_after_its_end(fenced: Sequence[Operation]) -> Iterator[Step]:
+    """Make each change under a lease that has expired, of a job that nobody else has taken."""
+    for operation in fenced:
+        yield Step("save", (rich_job(operation.name),))
+        yield _claim(operation.name, f"lease_{operation.name}", MIN_TTL)
+    yield Step(WAIT, (_UNTIL_EXPIRED,))
+    for number, operation in enumerate(fenced):
+        lease = Held(f"lease_{operation.name}")
+        yield operation.step(operation.name, number, **{**_defaults(operation), "lease": lease})
+        yield from _look(operation.name)
+
+
 def _renewed_in_time() -> Iterator[Step]:
     """Renew a lease in time: it lasts from then on, and one that was made shorter less long."""
     for job_id in ("a", "b"):
@@ -429,6 +445,23 @@ def _renewed_in_time() -> Iterator[Step]:
     yield Step("claim", ("b", "rival", _TTL))
     yield _next()
     yield from _look("a", "b")
+
+
+def _for_a_quarter_of_a_second() -> Iterator[Step]:
+    """Hold leases for less than a second, got in each way: neither cut to 0 s nor made a whole one.
+
+    An expiry that is shown cannot tell that: the engine's clock may be off by more.
+    """
+    for job_id in ("a", "b", "c"):
+        yield Step("save", (rich_job(job_id),))
+    yield _claim("c")
+    yield _claim("a", None, _QUARTER)
+    yield _next(ttl=_QUARTER)
+    yield Step("renew", (_LEASE, _QUARTER))
+    for wait in ((), (Step(WAIT, (_UNTIL_EXPIRED + _QUARTER,)),)):
+        yield from wait
+        for job_id in ("c", "b", "a"):
+            yield Step("claim", (job_id, "rival", _TTL))
 
 
 def _few_of_which_some_expired() -> Iterator[Step]:

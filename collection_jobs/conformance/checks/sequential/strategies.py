@@ -250,7 +250,7 @@ HOSTILE: Mapping[str, st.SearchStrategy[Any]] = MappingProxyType(
             max_size=4,
         ),
         "worker": st.sampled_from(("worker 0", "worker 1", "W\u00f6rker \U0001f600", "w" * 255)),
-        "ttl": st.sampled_from((timedelta(minutes=10), timedelta(hours=1), timedelta(days=7))),
+        "ttl": st.timedeltas(timedelta(minutes=10), timedelta(days=7)),
         "source of a job": st.sampled_from(("binance", "kraken")),
         "most running": st.sampled_from((1, 2, 10**30)),
         "lease": st.sampled_from(("lease", "other_lease")),
