@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -45,13 +45,21 @@ async def set_on_the_server(server: Server, name: str, value: str) -> AsyncGener
         await server.execute(f"ALTER SYSTEM RESET {name}", "SELECT pg_reload_conf()")
 
 
-async def waiting_for_a_standby(server: Server) -> int:
-    """The process of the session whose commit waits."""
+async def one_that_waits(
+    server: Server, make: Callable[[], Coroutine[Any, Any, None]]
+) -> tuple[asyncio.Task[None], int]:
+    """A call whose commit waits for a standby, and the process of its session.
+
+    Made again where the server acknowledged it: a setting is heeded a moment after it is told.
+    """
     query = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
     async with asyncio.timeout(10):
-        while not (rows := await server.fetch(query)):
-            pass
-    return int(rows[0][0])
+        while True:
+            call = asyncio.create_task(make())
+            while not call.done():
+                if rows := await server.fetch(query):
+                    return call, int(rows[0][0])
+            await call
 
 
 @pytest.mark.parametrize("statement_cache", [100, 0])
@@ -64,10 +72,11 @@ async def test_a_commit_that_no_standby_has_is_not_acknowledged(
         await repository.save(example_job("before"))
         async with set_on_the_server(server, "synchronous_standby_names", "nobody"):
             some = [example_job(f"{n}") for n in range(jobs)]
-            call = repository.save_many(some) if jobs > 1 else repository.save(some[0])
-            saving = asyncio.create_task(call)
+            saving, pid = await one_that_waits(
+                server,
+                lambda: repository.save_many(some) if jobs > 1 else repository.save(some[0]),
+            )
             # What an operator does to a session that hangs: PostgreSQL then acknowledges it.
-            pid = await waiting_for_a_standby(server)
             await server.execute(f"SELECT pg_cancel_backend({pid})")
             with pytest.raises(RepositoryError, match=r"standby.*may have happened"):
                 await saving

@@ -71,6 +71,7 @@ CHECKS: tuple[Check, ...] = (
     Check("interleavings", CONCURRENT_LAWS, examine_interleavings, again=find_interleaving_again),
     Check("passing time", frozenset({"GET-1"}), examine_passing_time),
     Check("damaged stores", frozenset({"ERROR-1"}), examine_damage, beside=True),
+    Check("killed processes", frozenset({"DURABLE-1"}), examine_kills, beside=True),
     Check("failing resources", frozenset({"ERROR-1"}), examine_faults, beside=True),
     Check("concurrent calls", CONCURRENT_LAWS, examine_contention),
     Check("many callers", CONCURRENT_LAWS, examine_many_callers),
@@ -83,8 +84,11 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("cancelled calls", frozenset({"CANCEL-1"}), examine_cancellation, beside=True),
     Check("a failing network", frozenset({"TIME-1"}), examine_network),
-    Check("killed processes", frozenset({"DURABLE-1"}), examine_kills, beside=True),
     Check("killed workers", _LEASES - {"LEASE-5", "LEASE-6"}, examine_dead_workers),
     Check("growing stores", frozenset({"SCALE-1", "KEY-3"}), examine_scaling),
 )
-"""Every check, in the order in which they are made."""
+"""Every check, in the order in which they are made.
+
+Of those that can be made in a second process, the second one begins with the first and this one
+with the last; the longest are first and last, so that neither is left with one of them at the end.
+"""

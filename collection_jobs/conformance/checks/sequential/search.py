@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -17,7 +17,7 @@ from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRu
 from collection_jobs.conformance.checks.sequential.shrinking import shrink_program
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.spec.calls import Held, Program, Step, id_of
+from collection_jobs.conformance.spec.calls import WAIT, Held, Program, Step, id_of
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.findings import Finding, LawBroken
 from collection_jobs.conformance.spec.signatures import SIGNATURES, jobs_named
@@ -27,6 +27,8 @@ __all__ = ["replay", "search_lifecycle"]
 
 _TRIES = 4
 """How often a program is run again that does not show its violation at once."""
+_WAITING = 4
+"""How many programs that wait are made at a time: most of theirs is no work."""
 _SHOWN = 8
 
 NewStore = Callable[[], OpenStore]
@@ -74,7 +76,7 @@ def search_lifecycle(
         seed_number: Where the random walks come from; the same number, the same walks.
         walks: How many walks to take.
         steps: How many steps a walk takes at most.
-        at_once: How many of the programs are made at a time.
+        at_once: How many of the programs are made at a time, of those that do not wait.
         unwritten: Methods that the adapter does not have yet: their calls are passed over.
         progress: Told how many stores were opened so far.
     """
@@ -85,8 +87,7 @@ def search_lifecycle(
         progress(next(opened))
         return new_store()
 
-    for first in range(0, len(programs), at_once):
-        some = programs[first : first + at_once]
+    for some in _in_groups(programs, at_once):
         for _ in some:
             progress(next(opened))
         for error in _visit(new_stores, some, violations):
@@ -94,6 +95,13 @@ def search_lifecycle(
     if walks:
         _walk(next_store, violations, capabilities, seed_number, _settings(walks, steps))
     return [_shortest(new_store, error, muted) for error, muted in violations.first]
+
+
+def _in_groups(programs: Sequence[Program], at_once: int) -> Iterator[Sequence[Program]]:
+    """Yield the programs that are made at a time; those that wait do so together, at the end."""
+    for waiting, number in ((False, at_once), (True, max(at_once, _WAITING))):
+        some = [one for one in programs if any(step.method == WAIT for step in one) == waiting]
+        yield from (some[first : first + number] for first in range(0, len(some), number))
 
 
 def _visit(

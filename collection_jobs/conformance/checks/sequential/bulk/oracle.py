@@ -77,14 +77,23 @@ class BulkOracle:
         self._noted.pop("reopened", None)
         self._noted.pop("read after a kill", None)
 
-    def judge(self, call: Call, outcome: Outcome) -> list[Violation]:
-        """Judge a call, and remember what is known of its jobs afterwards."""
+    def judge(self, call: Call, outcome: Outcome, *, tentative: bool = False) -> list[Violation]:
+        """Judge a call, and remember what is known of its jobs afterwards.
+
+        Args:
+            call: The call.
+            outcome: What came of it.
+            tentative: Whether nothing is remembered of a wrong answer: the call is made again.
+        """
         if isinstance(outcome.error, NoAnswer):
             self.hung = True
         if call.is_listing:
             return self._judge_listing(call, outcome)
         if call.counts_jobs:
             return self._judge_of_many(call, outcome)
+        return self._judge_of_named(call, outcome, tentative)
+
+    def _judge_of_named(self, call: Call, outcome: Outcome, tentative: bool) -> list[Violation]:
         if not self._astray.isdisjoint(call.job_ids):
             self.states |= judge_call(self.states, call, outcome)[0]
             return []
@@ -95,6 +104,8 @@ class BulkOracle:
                 self.doubtful.update(call.job_ids)
             return []
         states, violations = judge_call(self.states, call, outcome)
+        if violations and tentative:
+            return violations
         self.states |= states
         if violations:
             self.doubtful.update(states)

@@ -12,6 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from collection_jobs.conformance.checks.sequential.bulk.at_once import (
+    MOST_READS,
+    in_order,
+    in_parts,
+    in_runs,
+    made_at_once,
+    shared_out,
+)
 from collection_jobs.conformance.checks.sequential.bulk.oracle import BulkOracle
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.running.configuration import Plan
@@ -123,6 +131,8 @@ class Stages:
         self._held: dict[str, Kept] = {}
         self._program: list[Step] = []
         self._unwritten: Collection[str] = plan.unwritten
+        # An adapter that is fast answers one read after another at less cost.
+        self._at_once = MOST_READS if plan.profile.at_once > 1 else 1
         self._began = False
 
     def run(self, program: Iterable[Step]) -> None:
@@ -172,24 +182,34 @@ class Stages:
     async def _work_here(self, handles: Repositories, steps: Iterator[Step]) -> Step | None:
         repository: CollectionJobRepository = handles[0]
         await self._look_whether_it_keeps(repository)
-        for step in steps:
+        for run in in_runs(steps, self._at_once):
+            step = run[0]
             if step.method == REOPEN:
                 self._oracle.reopened(step.arguments[1])
                 return step
-            self._program.append(step)
             if step.method == HANDLE:
+                self._program.append(step)
                 repository = handles[int(step.arguments[0]) % len(handles)]
                 continue
-            call = self._call(step)
-            if call is None:
-                continue
-            self._take(step, call, await make(call, repository))
-            for job_id in list(self._oracle.doubtful):
-                look = Call("get_by_id", (job_id,))
-                self._oracle.adopt(job_id, await make(look, repository))
+            await self._make(run, repository)
             if self._oracle.hung:
                 break
         return None
+
+    async def _make(self, run: Sequence[Step], repository: CollectionJobRepository) -> None:
+        """Make the calls of some steps at once, and judge what came of each.
+
+        An answer that is wrong only while others are asked for is not judged here.
+        """
+        made = [(step, call) for step in run if (call := self._call(step)) is not None]
+        self._program += run
+        answers = await made_at_once([call for _, call in made], repository)
+        for (step, call), answer in zip(made, answers, strict=True):
+            if not self._take(step, call, answer, tentative=len(made) > 1):
+                self._take(step, call, await make(call, repository))
+            for job_id in list(self._oracle.doubtful):
+                look = Call("get_by_id", (job_id,))
+                self._oracle.adopt(job_id, await make(look, repository))
 
     async def _look_whether_it_keeps(self, repository: CollectionJobRepository) -> None:
         if "durable" in self._plan.capabilities:
@@ -213,7 +233,7 @@ class Stages:
         self._look_elsewhere(worker)
         self._follow(stage, worker)
         for job_id in list(self._oracle.doubtful):
-            (answer,) = _answers(worker, (Step("get_by_id", (job_id,)),))
+            (answer,) = _answers(worker, shared_out((Step("get_by_id", (job_id,)),), {}))
             self._oracle.adopt(job_id, answer)
         ended = "closed" if marker is None else marker.arguments[1]
         try:
@@ -229,31 +249,43 @@ class Stages:
         if "durable" in self._plan.capabilities:
             return
         stored = self._oracle.stored[:_PROBES]
-        answers = _answers(worker, [Step("get_by_id", (job_id,)) for job_id in stored])
+        looks = [Step("get_by_id", (job_id,)) for job_id in stored]
+        answers = list(_answers(worker, shared_out(looks, {})))
         if stored and all(answer.value is None for answer in answers):
             raise KeepsNothing
 
     def _follow(self, steps: list[Step], worker: Worker) -> None:
         """Let a process make the calls of a stage, and judge what came of each."""
-        calls = [step for step in steps if step.method in OPERATIONS]
-        try:
-            answers = iter(_answers(worker, calls, self._held))
-        except WorkerDied as error:
-            self._program += steps
-            text = f"the process in which the store was open ended by itself: {error}"
-            self._found(Violation("ERROR-1", text), tuple(self._program))
-            self._oracle.hung = True
-            return
+        written = [step for step in steps if step.method not in self._unwritten]
+        for part in in_parts(written, self._at_once):
+            self._program += part
+            clients = shared_out([step for step in part if step.method in OPERATIONS], self._held)
+            try:
+                answers = _answers(worker, clients)
+            except WorkerDied as error:
+                text = f"the process in which the store was open ended by itself: {error}"
+                self._found(Violation("ERROR-1", text), tuple(self._program))
+                self._oracle.hung = True
+                return
+            self._judge(part, answers, worker, at_once=len(clients) > 1)
+            if self._oracle.hung:
+                return
+
+    def _judge(
+        self, steps: Sequence[Step], answers: Iterator[Outcome], worker: Worker, *, at_once: bool
+    ) -> None:
         for step in steps:
-            self._program.append(step)
             call = self._call(step) if step.method in OPERATIONS else None
             if call is None:
                 continue
             answer = next(answers, None)
+            if answer is not None and not self._take(step, call, answer, tentative=at_once):
+                answer = next(_answers(worker, shared_out((step,), {})), None)
+                if answer is not None:
+                    self._take(step, call, answer)
             if answer is None:
                 self._oracle.hung = True
                 return
-            self._take(step, call, answer)
 
     # In both
 
@@ -261,11 +293,16 @@ class Stages:
         call = step.call(self._held)
         return None if call is None or call.method in self._unwritten else call
 
-    def _take(self, step: Step, call: Call, outcome: Outcome) -> None:
+    def _take(self, step: Step, call: Call, outcome: Outcome, *, tentative: bool = False) -> bool:
+        """Judge a call; return whether that is done, since a wrong answer may be tentative."""
         self.calls += 1
-        for violation in self._oracle.judge(call, outcome):
+        violations = self._oracle.judge(call, outcome, tentative=tentative)
+        if violations and tentative:
+            return False
+        for violation in violations:
             self._found(violation, tuple(self._program))
         keep(self._held, step, outcome)
+        return True
 
     def _cannot_open(self, error: str) -> None:
         if "durable" in self._plan.capabilities and self._oracle.states:
@@ -273,14 +310,10 @@ class Stages:
             self._found(Violation("DURABLE-1", text), tuple(self._program))
 
 
-def _answers(
-    worker: Worker, steps: Iterable[Step], held: dict[str, Kept] | None = None
-) -> list[Outcome]:
-    client = Client("kit", tuple(steps), 0, held or {})
+def _answers(worker: Worker, clients: Sequence[Client]) -> Iterator[Outcome]:
     # Each call has its own deadline there; this one ends only what stands still as a whole.
-    seconds = deadline() * (10 + len(client.steps) / 5)
-    events = worker.ask(Work((client,)), seconds).events
-    return [event.outcome for event in events if event.outcome is not None]
+    seconds = deadline() * (10 + sum(len(client.steps) for client in clients) / 5)
+    return in_order(clients, worker.ask(Work(tuple(clients)), seconds).events)
 
 
 def _after(first: Step, steps: Iterator[Step]) -> Iterator[Step]:
