@@ -20,6 +20,10 @@ from collection_jobs.conformance.running.open_store import OpenStore
 from collection_jobs.conformance.running.pace import Pace, less_work, measure_pace
 from collection_jobs.conformance.running.stores import Stores
 from tests.conformance.support import target_of
+from tests.mutants.bulk import RunningByPages
+from tests.mutants.cancelling import DropsTheBatch
+from tests.mutants.leaking import LosesOneOfTheReaders
+from tests.mutants.real import BUGS
 from tests.mutants.sequential import DeletesSoftly, OrdersIdsAsUtf16, TruncatesErrors
 
 QUICK, STANDARD = PROFILES["quick"], PROFILES["standard"]
@@ -82,9 +86,47 @@ def test_several_programs_at_once_show_what_each_of_them_shows_alone(mutant: typ
         for n in (1, 4)
     )
     assert alone.findings
-    assert [(it.law, it.history) for it in at_once.findings] == [
-        (it.law, it.history) for it in alone.findings
-    ]
+    # Not the same calls: programs of about the same length are made at a time.
+    assert sorted((it.law, len(it.history)) for it in at_once.findings) == sorted(
+        (it.law, len(it.history)) for it in alone.findings
+    )
+
+
+@pytest.mark.parametrize("mutant", [RunningByPages, LosesOneOfTheReaders, DropsTheBatch])
+def test_several_at_once_convict_as_one_after_another_does(mutant: type[Any]) -> None:
+    (bug,) = [one for one in BUGS if one.store is mutant]
+    checks = [check for check in CHECKS if check.name == bug.check]
+    target = find_target(f"{mutant.__module__}:{mutant.__name__}")
+    report = verify(target, profile=replace(QUICK, at_once=4), checks=checks)
+    found = {finding.law for finding in report.findings}
+    assert bug.laws <= found <= bug.laws | bug.also, report.findings
+
+
+class AnswersOneAtATime(InMemoryCollectionJobRepository):
+    """Finds nothing where somebody else is asking: what callers see who ask at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asking = 0
+
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        self.asking += 1
+        alone = self.asking == 1
+        await asyncio.sleep(0)
+        self.asking -= 1
+        return await super().get_by_id(job_id) if alone else None
+
+
+@pytest.mark.parametrize(
+    ("check", "laws"), [("large stores", set()), ("many callers", {"ATOMIC-1"})]
+)
+def test_what_is_wrong_only_at_once_is_told_where_callers_are_at_work(
+    check: str, laws: set[str]
+) -> None:
+    checks = [one for one in CHECKS if one.name == check]
+    report = verify(target_of(AnswersOneAtATime), profile=replace(QUICK, at_once=4), checks=checks)
+    assert {finding.law for finding in report.findings} == laws
 
 
 def test_several_stores_are_open_at_once_and_gone_at_the_end(tmp_path: Path) -> None:

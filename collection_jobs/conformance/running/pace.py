@@ -67,9 +67,12 @@ class Pace:
             smaller=_divisor(
                 self.call * _calls_on_large_stores(profile), profile.patience_with_many
             ),
-            at_once=min(_MOST_AT_ONCE, _divisor(self.call * _CALLS_OF_ONE_CALLER, most)),
+            at_once=max(profile.at_once, self._at_once(most)),
             twice=self.call * _CALLS_AROUND_CANCELLATIONS <= most,
         )
+
+    def _at_once(self, most: float) -> int:
+        return min(_MOST_AT_ONCE, _divisor(self.call * _CALLS_OF_ONE_CALLER, most))
 
     def told(self, profile: Profile) -> str:
         """Say what was made less of a profile and why; empty where nothing was."""

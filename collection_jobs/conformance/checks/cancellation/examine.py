@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -42,20 +44,30 @@ _LEAST_GRACE = 0.004
 _Handles = Sequence[CollectionJobRepository]
 
 
+@asynccontextmanager
+async def _open(
+    opening: Opening, directories: Sequence[Path], handles: int
+) -> AsyncGenerator[Sequence[_Handles]]:
+    """Open the store in each directory, so many times each."""
+    async with AsyncExitStack() as opened:
+        stores = (several(opening, directory, handles) for directory in directories)
+        yield [await opened.enter_async_context(store) for store in stores]
+
+
 @contextmanager
 def _stage(
-    opening: Opening, directory: Path, pulse: Pulse, *, shared: bool
-) -> Generator[OpenStore[_Handles]]:
-    """Open the store, with another handle on it where there can be one."""
+    opening: Opening, directories: Sequence[Path], pulse: Pulse, *, shared: bool
+) -> Generator[OpenStore[Sequence[_Handles]]]:
+    """Open the stores, with another handle on each where there can be one."""
     # A store that gives no answers may give none when it is closed; that is known by then.
     with suppress(NoAnswer), ExitStack() as opened:
-        store: OpenStore[_Handles] | None = None
+        stores: OpenStore[Sequence[_Handles]] | None = None
         if shared:
-            # It may be open to many processes and still not twice in one.
+            # One may be open to many processes and still not twice in one.
             with suppress(Exception):
-                store = opened.enter_context(OpenStore(several(opening, directory, 2), pulse=pulse))
-        one = several(opening, directory, 1)
-        yield store or opened.enter_context(OpenStore(one, pulse=pulse))
+                two = OpenStore(_open(opening, directories, 2), pulse=pulse)
+                stores = opened.enter_context(two)
+        yield stores or opened.enter_context(OpenStore(_open(opening, directories, 1), pulse=pulse))
 
 
 def examine_cancellation(plan: Plan) -> Examination:
@@ -82,22 +94,21 @@ def examine_cancellation(plan: Plan) -> Examination:
 
 
 def _cancel(trials: _Trials, plan: Plan, pulse: Pulse) -> None:
-    directory, shared = plan.new_directory(), "shared" in plan.capabilities
-    with _stage(plan.opening, directory, pulse, shared=shared) as stage:
-        names = scenes(plan.capabilities)
-        for number, name in enumerate(names):
-            plan.progress(number, len(names))
-            if not trials.run(stage, name):
-                return
-        if not trials.repeat(stage):
-            return
-    if "durable" in plan.capabilities:
-        with _stage(plan.opening, directory, pulse, shared=False) as stage:
-            trials.look_again(stage)
+    shared = "shared" in plan.capabilities
+    # Several stores where calls are slow: most of the time goes to waiting for them.
+    stores = max(1, plan.profile.at_once // (2 if shared else 1))
+    directories = [plan.new_directory() for _ in range(stores)]
+    with _stage(plan.opening, directories, pulse, shared=shared) as stage:
+        stage.run(trials.run(stage.repository, scenes(plan.capabilities), plan.progress))
+        if trials.finding is None:
+            stage.run(trials.repeat(stage.repository[0][0]))
+    if "durable" in plan.capabilities and trials.finding is None:
+        with _stage(plan.opening, directories, pulse, shared=False) as stage:
+            stage.run(trials.look_again([handles[0] for handles in stage.repository]))
 
 
 class _Trials:
-    """All the trials on one store.
+    """All the trials, on one store or on several at once.
 
     Attributes:
         finding: The first broken law, if there is one.
@@ -105,24 +116,25 @@ class _Trials:
 
     def __init__(self, plan: Plan) -> None:
         self.finding: Finding | None = None
-        self._calls = 0
+        self._first = 0
+        self._calls = Counter[int]()
         self._places: set[str] = set()
         self._skipped: list[str] = []
-        self._random = Random(f"{plan.seed} cancellation")  # noqa: S311 - not for secrets
+        self._seed = plan.seed
         self._moments = plan.profile.cancellations
         self._twice = plan.profile.twice
         self._steady = _STEADY if self._moments else 1
         self._numbers = count(1)
-        self._kept: list[Running] = []
+        self._kept: list[tuple[int, Running]] = []
         self._latest: Running | None = None
-        self._grace = _LEAST_GRACE
         self._suspensions: dict[str, int] = {}
         self._repeats = Repeats(*(_MANY if self._moments else _FEW))
 
     def covered(self, open_close: int) -> str:
         """Tell what was covered, besides so many openings and closings."""
-        tried = f"{self._calls} calls cancelled, at {len(self._places)} places in the adapter"
-        if not self._calls:
+        calls = self._calls.total()
+        tried = f"{calls} calls cancelled, at {len(self._places)} places in the adapter"
+        if not calls:
             tried = "no call can be cancelled half-way, because none ever suspends"
         if self._repeats.calls:
             tried += f"; {self._repeats}"
@@ -133,74 +145,95 @@ class _Trials:
             tried += f"; cancellation not tested, these calls already fail without it: {skipped}"
         return tried
 
-    def run(self, stage: OpenStore[_Handles], name: str) -> bool:
-        """Run one scene uncancelled; then cancelled at each suspension and at random moments.
+    async def run(
+        self,
+        stores: Sequence[_Handles],
+        names: Sequence[str],
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Run the scenes of these names, as many at a time as there are stores."""
+        done = count()
 
-        Returns:
-            Whether to go on with the next scene.
-        """
-        self._grace = _LEAST_GRACE
-        plain = [self._try(stage, name, CancelPoint()).result() for _ in range(self._steady)]
-        self._grace = max(_LEAST_GRACE, 2 * max(trial.seconds for trial in plain))
+        async def on(store: int) -> None:
+            for number in range(store, len(names), len(stores)):
+                progress(next(done), len(names))
+                # What another store has shown is told, if its scene is an earlier one.
+                if self.finding is not None and self._first < number:
+                    return
+                found = await self._run(stores[store], store, names[number])
+                if found is not None and (self.finding is None or number < self._first):
+                    self.finding, self._first = found, number
+
+        if len(stores) == 1:  # by the task that has opened the store, as most programs do it
+            await on(0)
+        else:
+            await asyncio.gather(*map(on, range(len(stores))))
+
+    async def _run(self, handles: _Handles, store: int, name: str) -> Finding | None:
+        """Run one scene uncancelled; then cancelled at each suspension and at random moments."""
+        plain = [
+            (await self._try(handles, name, CancelPoint(), _LEAST_GRACE)).result()
+            for _ in range(self._steady)
+        ]
+        grace = max(_LEAST_GRACE, 2 * max(trial.seconds for trial in plain))
         if any(trial.finding for trial in plain):
             self._skipped.append(name)
-            return True
+            return None
         running = None
-        for point in _cancel_points(plain, self._random, self._moments, twice=self._twice):
+        random = Random(f"{self._seed} cancellation {name}")  # noqa: S311 - not for secrets
+        for point in _cancel_points(plain, random, self._moments, twice=self._twice):
             if running is not None:
-                stage.run(running.remove())
-            running = self._try(stage, name, point)
-            if not self._goes_well(running.result()):
-                return False
+                await running.remove()
+            running = await self._try(handles, name, point, grace)
+            found = self._judge(running.result(), store)
+            if found is not None:
+                return found
         if running is not None:
-            self._kept.append(running)
-        return True
+            self._kept.append((store, running))
+        return None
 
-    def repeat(self, stage: OpenStore[_Handles]) -> bool:
-        """Cancel many calls like each, one after another; return whether to go on."""
+    async def repeat(self, repository: CollectionJobRepository) -> None:
+        """Cancel many calls like each, one after another, until something is found."""
         for name, suspensions in self._suspensions.items():
             id_ = f"job {next(self._numbers)}"
-            work = self._repeats.run(stage.repository[0], name, id_, suspensions)
-            self.finding = stage.run(work)
+            self.finding = await self._repeats.run(repository, name, id_, suspensions)
             if self.finding is not None:
-                return False
-        return True
-
-    def look_again(self, stage: OpenStore[_Handles]) -> None:
-        """See what the last trial of each scene left in a store that was opened again."""
-        for running in self._kept:
-            (repository,) = stage.repository
-            stage.run(running.ask("opened again", running.scene.elsewhere, repository))
-            if not self._goes_well(running.result()):
                 return
 
-    def _try(self, stage: OpenStore[_Handles], name: str, point: CancelPoint) -> Running:
+    async def look_again(self, repositories: Sequence[CollectionJobRepository]) -> None:
+        """See what the last trial of each scene left in a store that was opened again."""
+        for store, running in self._kept:
+            await running.ask("opened again", running.scene.elsewhere, repositories[store])
+            self.finding = self._judge(running.result(), store)
+            if self.finding is not None:
+                return
+
+    async def _try(self, handles: _Handles, name: str, point: CancelPoint, grace: float) -> Running:
         scene_ = scene(name, f"job {next(self._numbers)}")
-        running = Running(scene_, point, stage.repository, self._grace)
+        running = Running(scene_, point, handles, grace)
         self._latest = running
-        stage.run(running.play())
+        await running.play()
         return running
 
     def blocked(self, blocked: Blocked) -> Finding | None:
         """Return the finding where a call after a cancellation blocked the event loop for good."""
         trial = None if self._latest is None else self._latest.result()
-        if trial is None or not (trial.place or self._calls):
+        if trial is None or not (trial.place or self._calls.total()):
             return None  # it blocks without any cancellation
         found = Finding(_LAW, str(blocked), tuple(map(str, trial.events)))
         return _finding(replace(trial, finding=found), 0)
 
-    def _goes_well(self, trial: Trial) -> bool:
+    def _judge(self, trial: Trial, store: int) -> Finding | None:
         if trial.place is None:
-            return True  # it was done before its time came: then it is no business of this law
+            return None  # it was done before its time came: then it is no business of this law
         if trial.finding is not None:
-            self.finding = _finding(trial, self._calls)
-            return False
-        self._calls += 1
+            return _finding(trial, self._calls[store])
+        self._calls[store] += 1
         self._places.add(trial.place)
         scene_ = trial.scene
         if not (scene_.before or scene_.behind or trial.point.twice) and trial.point.after is None:
             self._suspensions[scene_.name] = trial.point.at
-        return True
+        return None
 
 
 def _cancel_points(

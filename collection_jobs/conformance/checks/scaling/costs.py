@@ -41,7 +41,7 @@ _DEEP = NEWEST - timedelta(minutes=30), "job"
 _CHANGED_JOBS, _CALLERS = 100, 8
 _LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 _TTL = timedelta(hours=1)
-_LONG = 0.03
+_LONG = 0.015
 """Seconds after which a call that takes long is not made any more."""
 
 

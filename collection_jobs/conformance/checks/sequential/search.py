@@ -98,9 +98,14 @@ def search_lifecycle(
 
 
 def _in_groups(programs: Sequence[Program], at_once: int) -> Iterator[Sequence[Program]]:
-    """Yield the programs that are made at a time; those that wait do so together, at the end."""
+    """Yield the programs that are made at a time; those that wait do so together, at the end.
+
+    Several at a time are about as long: the next ones begin when the longest is done.
+    """
     for waiting, number in ((False, at_once), (True, max(at_once, _WAITING))):
         some = [one for one in programs if any(step.method == WAIT for step in one) == waiting]
+        if at_once > 1:
+            some.sort(key=len)
         yield from (some[first : first + number] for first in range(0, len(some), number))
 
 
