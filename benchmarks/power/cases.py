@@ -15,6 +15,7 @@ from collection_jobs.protocol import CollectionJobRepository
 from tests.mutants import (
     beyond,
     beyond_races,
+    bulk_limits,
     data_races,
     data_right,
     eccentric,
@@ -100,6 +101,8 @@ def bugs() -> Iterator[Case]:
     of_time_and_threads = {**timed_rows.TIMED_RACES, **threaded_rows.THREAD_RACES}
     for race, laws in (races_alone | beyond_the_nine | of_time_and_threads).items():
         yield Case(_named(race), _in_memory(race), _RACING, laws, by_chance=False)
+    for store, laws in bulk_limits.BUGS.items():
+        yield Case(_named(store), _by_name(store), ("large stores",), laws, by_chance=False)
     for bug in real.BUGS:
         laws, target = bug.laws or bug.also, _by_name(bug.store)
         yield Case(_named(bug.store), target, (bug.check,), laws, one_is_enough=not bug.laws)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.checks.sequential.bulk.shrinking import with_first_symbols
 from collection_jobs.conformance.running.configuration import PROFILES
 from collection_jobs.conformance.spec.calls import example_job
-from tests.mutants import bulk, bulk_right
+from tests.mutants import bulk, bulk_limits, bulk_right
 from tests.mutants.real import BUGS, ODD
 from tests.mutants.table import Bug
 
@@ -36,6 +37,16 @@ def test_a_planted_bug_is_convicted_by_its_laws(bug: Bug) -> None:
     for finding in report.findings:
         assert 1 <= len(finding.history) <= 12, finding.history
         assert finding.token
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("store", bulk_limits.BUGS, ids=lambda store: store.__name__)
+def test_a_limit_of_statements_and_documents_is_found_in_standard(store: type[Any]) -> None:
+    target = find_target(f"{store.__module__}:{store.__name__}")
+    report = verify(target, profile=replace(PROFILES["standard"], altered=0), checks=LARGE)
+    found = {finding.law for finding in report.findings}
+    assert bulk_limits.BUGS[store] <= found, report.findings
+    assert all(len(finding.history) <= 12 for finding in report.findings)
 
 
 @pytest.mark.parametrize("odd", RIGHT, ids=lambda odd: odd.__name__)

@@ -41,6 +41,8 @@ _MORE_THAN_AN_ITEM, _MORE_THAN_A_DOCUMENT = 30, 300
 """Long texts, of 2 MB and 20 MB: some stores take 400 KB as one item, and others 16 MB."""
 _MORE_THAN_PARAMETERS = 66_000
 """A statement has 32,766 parameters at most on SQLite, and 65,535 on PostgreSQL."""
+_MORE_THAN_ROWS = 4_200
+"""More jobs than one INSERT of all can have: a job has 16 columns or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +278,9 @@ def _many(setting: Setting) -> Iterator[CollectionJob]:
 
 def one_status(setting: Setting) -> Iterator[Step]:
     """Save more than a page of jobs of each status, all of one age, again and again."""
+    count = setting.sizes.jobs if setting.sizes.brief else max(setting.sizes.jobs, _MORE_THAN_ROWS)
     for source in ("binance", "kraken", "okx"):
-        jobs = tuple(_in_blocks(setting.sizes.jobs, source))
+        jobs = tuple(_in_blocks(count, source))
         if setting.saves_many:
             yield Step("save_many", (jobs,))
         else:
@@ -286,7 +289,7 @@ def one_status(setting: Setting) -> Iterator[Step]:
     yield from reads.each(setting.oracle.stored)
     yield from reads.listings(setting.oracle, setting.capabilities, setting.sizes.marks[-1:])
     yield from _few_among_many(setting)
-    yield from _added_and_purged(setting)
+    yield from _added_and_purged(setting, count)
     yield from _beside_many(setting)
     # The greatest revision of all is that of a job that is gone.
     for job_id in ("new", *setting.oracle.stored[:1]):
@@ -328,17 +331,17 @@ def _few_among_many(setting: Setting) -> Iterator[Step]:
             yield Step("find", (query, 10**6))
 
 
-def _added_and_purged(setting: Setting) -> Iterator[Step]:
-    """Add as many jobs as there are, beside these, at once; purge them, and leave some at first."""
+def _added_and_purged(setting: Setting, count: int) -> Iterator[Step]:
+    """Add so many jobs at once, beside those that are there; purge some of them, then the rest."""
     can_do, stored = setting.names, setting.oracle.stored
     if not can_do & {"add_many", "delete_finished"}:
         return
     if "add_many" in can_do:
         here = [example_job(job_id, source="never") for job_id in stored]
-        yield Step("add_many", ((*here, *_ended(setting.sizes.jobs)),))
+        yield Step("add_many", ((*here, *_ended(count)),))
         yield from reads.each(setting.oracle.stored[:: setting.sizes.every])
     else:
-        yield from (Step("save", (job,)) for job in _ended(setting.sizes.jobs))
+        yield from (Step("save", (job,)) for job in _ended(count))
     if "delete_finished" in can_do:
         yield Step("delete_finished", (_NOON,))
         yield Step("list_by_status", (JobStatus.COMPLETED, 10**6))
