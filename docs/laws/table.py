@@ -78,9 +78,14 @@ class Table(ICollectionJobRepository):
 
     async def __aenter__(self) -> Self:
         with mapped_errors():
-            self.connection = sqlite3.connect(self.path, isolation_level=None)
-            self.connection.execute("PRAGMA journal_mode = WAL")
-            self.connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+            connection = sqlite3.connect(self.path, isolation_level=None)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+            except sqlite3.Error:
+                connection.close()
+                raise
+        self.connection = connection
         return self
 
     async def __aexit__(self, *error: object) -> None:
