@@ -141,6 +141,8 @@ def values(setting: Setting) -> Iterator[Step]:
     else:
         yield from _saved(*jobs[1::2])
     yield from _saved(*_sized())
+    # Each again, when all are there: one may have taken the place of another.
+    yield from reads.each(setting.oracle.stored)
     yield from reads.whole(setting.capabilities)
     yield from _copies(jobs)
     yield from _arguments(setting)
@@ -225,7 +227,7 @@ def large_store(setting: Setting) -> Iterator[Step]:
     for job in jobs:
         yield from _saved(job)
     yield Step(HANDLE, (1,))
-    few = setting.sizes.every if setting.sizes.brief else 3
+    few = setting.sizes.every if setting.sizes.brief else 1
     yield from reads.each(setting.oracle.stored[::few], stats=True)
     yield from reads.listings(setting.oracle, capabilities, setting.sizes.marks)
     yield from _queries(setting)
