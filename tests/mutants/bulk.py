@@ -159,7 +159,12 @@ class ReadsAThousandOutcomes(Large):
         job = await super().get_by_id(job_id)
         if job is None or len(job.failed_symbols) <= 1_000:
             return job
-        return replace(job, failed_symbols=dict(islice(job.failed_symbols.items(), 1_000)))
+        first = dict(islice(job.failed_symbols.items(), 1_000))
+        return replace(
+            job,
+            failed_symbols=first,
+            permanent_failures=job.permanent_failures & first.keys(),
+        )
 
 
 @breaks(LARGE, "STATS-1")
