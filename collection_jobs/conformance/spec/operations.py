@@ -493,12 +493,19 @@ def judge(state: JobState, call: Call, outcome: Outcome) -> Judgement:
 
 def part_of(call: Call, job_id: str, outcome: Outcome) -> Outcome:
     """Return what came of the part of a call that is about one of its jobs."""
+    answers = _answers_by_id(call, outcome)
+    return outcome if answers is None else replace(outcome, value=answers.get(job_id, []))
+
+
+def _answers_by_id(call: Call, outcome: Outcome) -> dict[str, list[object]] | None:
+    """Return the answers for each job, in one pass; None where there is one for all of them."""
     value: Any = outcome.value
     if not OPERATIONS[call.method].answers_each or type(value) is not list:
-        return outcome
-    answers = cast("list[object]", value)
-    mine = [each for each, job in zip(answers, call.jobs, strict=False) if job.id == job_id]
-    return replace(outcome, value=mine)
+        return None
+    by_id = dict[str, list[object]]()
+    for answer, job in zip(cast("list[object]", value), call.jobs, strict=False):
+        by_id.setdefault(job.id, []).append(answer)
+    return by_id
 
 
 def judge_call(
@@ -521,8 +528,9 @@ def judge_call(
         return operation.judge_among(states, call, outcome)
     after = dict[str, JobState]()
     violations = list(operation.judge_whole(call, outcome))
+    answers = _answers_by_id(call, outcome)
     for job_id, part in call.parts().items():
-        told = part_of(call, job_id, outcome)
+        told = outcome if answers is None else replace(outcome, value=answers.get(job_id, []))
         after[job_id], found = judge(states.get(job_id, ABSENT), part, told)
         # A person is told of the whole call, not of the part.
         violations += [
