@@ -31,7 +31,7 @@ def judge_all_added(call: Call, outcome: Outcome) -> tuple[Violation, ...]:
 
 
 def _is_list(value: object) -> bool:
-    return type(value) is list
+    return isinstance(value, list)
 
 
 def judge_added_part(state: JobState, call: Call, outcome: Outcome) -> Judgement:

@@ -125,7 +125,7 @@ class Listing:
 
     def is_shown(self, value: object) -> TypeGuard[list[Listed]]:
         """Return whether a call returned what it should by its type."""
-        if type(value) is not list:
+        if not isinstance(value, list):
             return False
         return all(isinstance(item, self.of) for item in cast("list[object]", value))
 

@@ -500,7 +500,7 @@ def part_of(call: Call, job_id: str, outcome: Outcome) -> Outcome:
 def _answers_by_id(call: Call, outcome: Outcome) -> dict[str, list[object]] | None:
     """Return the answers for each job, in one pass; None where there is one for all of them."""
     value: Any = outcome.value
-    if not OPERATIONS[call.method].answers_each or type(value) is not list:
+    if not OPERATIONS[call.method].answers_each or not isinstance(value, list):
         return None
     by_id = dict[str, list[object]]()
     for answer, job in zip(cast("list[object]", value), call.jobs, strict=False):

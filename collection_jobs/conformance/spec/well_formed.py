@@ -45,7 +45,7 @@ def usable(value: object) -> object:
         except Exception:  # noqa: BLE001 - what is in its fields may raise anything
             return Unusable(shown(value))
         return value if isinstance(value.job.id, str) else Unusable(shown(value))
-    if type(value) is list:
+    if isinstance(value, list):
         items = cast("list[object]", value)
         told = list(map(usable, items))
         return items if all(map(is_, told, items)) else told

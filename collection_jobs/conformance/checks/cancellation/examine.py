@@ -230,9 +230,10 @@ class _Trials:
             return _finding(trial, self._calls[store])
         self._calls[store] += 1
         self._places.add(trial.place)
-        scene_ = trial.scene
-        if not (scene_.before or scene_.behind or trial.point.twice) and trial.point.after is None:
-            self._suspensions[scene_.name] = trial.point.at
+        scene_, point = trial.scene, trial.point
+        is_plain = not (scene_.before or scene_.behind or scene_.is_of_many or point.twice)
+        if is_plain and point.after is None:
+            self._suspensions[scene_.name] = point.at
         return None
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from collection_jobs.conformance.spec.calls import Call, Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.calls import (
+    Call,
+    Change,
+    Held,
+    Program,
+    Step,
+    example_job,
+    id_of,
+)
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.operations import OPERATIONS, operations
 from collection_jobs.conformance.spec.signatures import jobs_named
@@ -18,6 +26,9 @@ _TTL = timedelta(hours=1)
 _LEASE = Held("lease")
 _SYMBOLS = ("S0", "S1", "S2", "S3", "S4")
 _ALL = 1_000_000
+_MORE_THAN_A_BATCH = 129
+"""Jobs that stand between the first and the last of a call that changes more than engines take at
+once. All scenes save the same ones, and none looks at them."""
 _LONG_AGO = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 
@@ -50,6 +61,12 @@ class Scene:
         return frozenset({self.id, self.other, *more})
 
     @property
+    def is_of_many(self) -> bool:
+        """Whether the victim changes more jobs than an engine takes at once."""
+        named = jobs_named(self.victim.method, self.victim.arguments)
+        return len(named) > _MORE_THAN_A_BATCH
+
+    @property
     def leases(self) -> bool:
         """Whether it is about leases."""
         return self.has_lease or OPERATIONS[self.victim.method].is_of_leases
@@ -77,7 +94,8 @@ class Scene:
     def follow_ups(self) -> tuple[Call, ...]:
         """What is asked of the same repository afterwards; it must answer all of it."""
         named = jobs_named(self.victim.method, self.victim.arguments)
-        several = (job for job in named if len(named) > 1)
+        ids = self.ids
+        several = (job for job in named if len(named) > 1 and id_of(job) in ids)
         finished = self.finished if self.purges else ()
         return (
             # Twice: one that is gone while another is still there may be followed by that.
@@ -131,12 +149,19 @@ def _job(id_: str, *words: str) -> CollectionJob:
     )
 
 
+_BETWEEN = tuple(
+    example_job(f"between {number}", status=JobStatus.CANCELLED)  # which no scene lists
+    for number in range(_MORE_THAN_A_BATCH)
+)
+
+
 def _victims(id_: str) -> dict[str, Step]:
     """Every method; those that write, in every way that may take steps of its own."""
     replaced = example_job(
         id_, source=id_, symbols=_SYMBOLS, timeframe="4h", completed_symbols={"S2": 7}
     )
     changed = Held("copy", (Change("with_completed_symbol", ("S2", 7)),))
+    new, more = _job(id_, "new"), _job(id_, "more")
     special = {
         "save": {
             "save of a new job": Step("save", (_job(id_, "new"),)),
@@ -144,11 +169,13 @@ def _victims(id_: str) -> dict[str, Step]:
             "save of a copy": Step("save", (changed,)),
         },
         "save_many": {
-            "save_many": Step("save_many", ((_job(id_, "new"), changed, _job(id_, "more")),)),
+            "save_many": Step("save_many", ((new, changed, more),)),
+            f"save_many{_OF_MANY}": Step("save_many", ((new, *_BETWEEN, changed, more),)),
         },
         "add": {"add of a new job": Step("add", (_job(id_, "new"),))},
         "add_many": {
-            "add_many": Step("add_many", ((_job(id_, "new"), _job(id_), _job(id_, "more")),)),
+            "add_many": Step("add_many", ((new, _job(id_), more),)),
+            f"add_many{_OF_MANY}": Step("add_many", ((new, *_BETWEEN, more),)),
         },
         "claim_next": {
             "claim_next": Step("claim_next", ("worker", _TTL, id_, None)),
@@ -169,6 +196,7 @@ def _victims(id_: str) -> dict[str, Step]:
     return victims
 
 
+_OF_MANY = " of many"
 _COMPANIES = _ALONE, _LEADING, _IN_A_CROWD = ", alone", ", ahead of others", ", among others"
 
 
@@ -191,6 +219,7 @@ def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
         f"{name}{company}"
         for company in _COMPANIES
         for name, step in known.items()
+        if company == _ALONE or not name.endswith(_OF_MANY)
         if company != _LEADING or _leads(step)
     )
 

@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
 from collection_jobs.conformance.checks.cancellation.scenarios import Scene
@@ -175,7 +176,8 @@ class Running:
         if self._violation is not None:
             finding = Finding(_LAW, self._violation.message, tuple(map(str, events)))
         else:
-            finding = next(iter(check_among(scene.ids, events)), None)
+            told = [_of_the_scene(event, scene.ids) for event in events]
+            finding = next(iter(check_among(scene.ids, told)), None)
         stepped = self._stepped
         return Trial(
             scene=scene,
@@ -186,3 +188,16 @@ class Running:
             seconds=self._seconds,
             finding=finding,
         )
+
+
+def _of_the_scene(event: Event, ids: frozenset[str]) -> Event:
+    """Return an event as if a call of many jobs had been about those of the scene alone."""
+    call, outcome = event.call, event.outcome
+    mine = [job for job in call.jobs if job.id in ids]
+    if len(mine) == len(call.jobs):
+        return event
+    if outcome is not None and isinstance(outcome.value, list):
+        answers = cast("list[object]", outcome.value)
+        of_mine = [answer for answer, job in zip(answers, call.jobs, strict=False) if job.id in ids]
+        outcome = replace(outcome, value=of_mine)
+    return replace(event, call=call.with_jobs(mine), outcome=outcome)

@@ -28,6 +28,8 @@ _PROGRAMS_BY_PRIORITIES = 10
 """For how many random programs there is one that is run by random priorities, and often."""
 _RUNS_AMONG_MANY = 1_000
 """How many runs to make of pairs among many jobs, each of which takes as long as fifty others."""
+_FEW_RUNS_AMONG_MANY = 300
+"""How many of them *standard* makes, and a third as many on the real engine."""
 _RUNS_ON_THE_ENGINE = 12
 """About how many it takes there, where each call takes several statements."""
 
@@ -65,9 +67,12 @@ def examine_interleavings(plan: Plan) -> Examination:
     left_out = f" (of {every:,}; the others were left out, for a run takes long)"
     covered = f"{explored}{left_out if len(programs) < every else ''}"
     examined = Examination(list(explored.findings), covered)
-    if explored.timed and plan.profile.preemptions > 1 and not plan.profile.programs:
-        return _with_a_third_call(plan, examined)
-    return _go_further(plan, examined) if plan.profile.programs else examined
+    if plan.profile.programs:
+        return _go_further(plan, examined)
+    if plan.profile.preemptions > 1:
+        examined = _with_a_third_call(plan, examined) if explored.timed else examined
+        return _among_many(plan, examined, _FEW_RUNS_AMONG_MANY)
+    return examined
 
 
 def _on_the_engine(plan: Plan, programs: list[ConcurrentProgram], why: str) -> Examination:
@@ -76,6 +81,7 @@ def _on_the_engine(plan: Plan, programs: list[ConcurrentProgram], why: str) -> E
     On one handle, then on two, which stand for two processes, where it may be shared.
     """
     from collection_jobs.conformance.checks.interleavings.conflicts import can_conflict
+    from collection_jobs.conformance.checks.interleavings.crowds import batches
     from collection_jobs.conformance.checks.interleavings.engine_runs import EngineRunner
     from collection_jobs.conformance.checks.interleavings.explore import (
         explore_on_engine,
@@ -96,16 +102,22 @@ def _on_the_engine(plan: Plan, programs: list[ConcurrentProgram], why: str) -> E
             continue
         runs = less_work(plan.profile.engine_runs, seconds, plan.profile.patience / _PART)
         some = _most_telling(list(filter(can_conflict, programs)), runs // _RUNS_ON_THE_ENGINE)
-        explored = explore_on_engine(
-            EngineRunner(plan.opening, plan.new_directory, handles),
-            some,
-            preemptions=2 if plan.profile.programs else 1,
-            muted=frozenset(finding.law for finding in findings),
-            progress=plan.progress,
-            max_runs=runs,
-        )
-        findings += explored.findings
-        covered.append(str(explored))
+        searches = [("pairs", some, 2 if plan.profile.programs else 1, runs)]
+        if plan.profile.preemptions > 1:
+            many = list(batches(plan.capabilities))
+            searches.append(("pairs among many jobs", many, 1, _FEW_RUNS_AMONG_MANY // 3))
+        for kind, of_kind, preemptions, most in searches:
+            explored = explore_on_engine(
+                EngineRunner(plan.opening, plan.new_directory, handles),
+                of_kind,
+                preemptions=preemptions,
+                muted=frozenset(finding.law for finding in findings),
+                progress=plan.progress,
+                max_runs=most,
+                kind=kind,
+            )
+            findings += explored.findings
+            covered.append(str(explored))
     return Examination(findings, f"{'; '.join(covered)} (on its real engine, for {why})")
 
 
@@ -147,9 +159,28 @@ def _with_a_third_call(plan: Plan, examined: Examination) -> Examination:
     return Examination([*examined.findings, *trios.findings], f"{examined.covered}; {trios}")
 
 
+def _among_many(plan: Plan, examined: Examination, runs: int) -> Examination:
+    """Run pairs among more jobs than a page or a batch has, for the laws that no pair broke."""
+    from collection_jobs.conformance.checks.interleavings.crowds import batches, crowds
+    from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
+
+    explored = explore_pairs(
+        plan.opening,
+        preemptions=1,
+        directory=plan.new_directory(),
+        muted=frozenset(finding.law for finding in examined.findings),
+        progress=plan.progress,
+        max_runs=runs,
+        programs=[*batches(plan.capabilities), *crowds(plan.capabilities)],
+        kind="pairs among many jobs",
+        threads=may_run_in_steps(plan.capabilities),
+    )
+    covered = f"{examined.covered}; {explored}"
+    return Examination([*examined.findings, *explored.findings], covered)
+
+
 def _go_further(plan: Plan, examined: Examination) -> Examination:
     """Run longer programs, of more clients and more jobs, for the laws that no pair broke."""
-    from collection_jobs.conformance.checks.interleavings.crowds import crowds
     from collection_jobs.conformance.checks.interleavings.explore import (
         explore_pairs,
         explore_random,
@@ -159,25 +190,21 @@ def _go_further(plan: Plan, examined: Examination) -> Examination:
     )
     from collection_jobs.conformance.checks.interleavings.pairs import triples
 
-    findings = list(examined.findings)
-    told = [examined.covered]
-    for kind, programs, preemptions, runs in (
-        ("triples", triples(), plan.profile.preemptions, plan.profile.schedules),
-        ("pairs among many jobs", crowds(), 1, _RUNS_AMONG_MANY),
-    ):
-        explored = explore_pairs(
-            plan.opening,
-            preemptions=preemptions,
-            directory=plan.new_directory(),
-            muted=frozenset(finding.law for finding in findings),
-            progress=plan.progress,
-            max_runs=runs,
-            programs=programs,
-            kind=kind,
-            threads=may_run_in_steps(plan.capabilities),
-        )
-        findings += explored.findings
-        told.append(str(explored))
+    trios = explore_pairs(
+        plan.opening,
+        preemptions=plan.profile.preemptions,
+        directory=plan.new_directory(),
+        muted=frozenset(finding.law for finding in examined.findings),
+        progress=plan.progress,
+        max_runs=plan.profile.schedules,
+        programs=triples(),
+        kind="triples",
+        threads=may_run_in_steps(plan.capabilities),
+    )
+    covered = f"{examined.covered}; {trios}"
+    examined = Examination([*examined.findings, *trios.findings], covered)
+    examined = _among_many(plan, examined, _RUNS_AMONG_MANY)
+    findings, told = list(examined.findings), [examined.covered]
     by_priorities = explore_by_priorities(
         plan.opening,
         seed=plan.seed,

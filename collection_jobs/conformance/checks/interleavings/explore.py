@@ -172,6 +172,7 @@ def explore_on_engine(
     muted: frozenset[str] = frozenset(),
     progress: _Progress | None = None,
     max_runs: int,
+    kind: str = "pairs",
 ) -> Exploration:
     """Run programs on the adapter's real engine, under every schedule of few preemptions.
 
@@ -182,9 +183,10 @@ def explore_on_engine(
         muted: Laws whose violations are known already.
         progress: Told how many programs of how many are done.
         max_runs: How many runs to make, beyond the first few of each program.
+        kind: What to call them in a report.
     """
     search = _Search(runner, muted, max_runs)
-    explored = Exploration((), len(programs), 0, 0)
+    explored = Exploration((), len(programs), 0, 0, kind=kind)
     return _explore(search, programs, preemptions, progress, explored)
 
 

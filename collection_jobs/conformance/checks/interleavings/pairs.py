@@ -83,7 +83,10 @@ _MANY_COPIES = Step(
         ),
     ),
 )
-_ADD_MANY = Step("add_many", ((example_job("a"), example_job("c", created_at=_LATER)),))
+_ADD_MANY = Step(
+    "add_many",
+    ((example_job("a"), example_job("c", source="kraken", created_at=_LATER)),),
+)
 _GONE_FOR_GOOD = OPERATIONS["add_failure"].step("a", permanent=True)
 _CURSORS = tuple(OPERATIONS["set_cursor"].step("a", number) for number in (1, 2))
 _RUNNING_WITH_FAILURES = JobQuery(statuses=(JobStatus.RUNNING,), with_failures=True)

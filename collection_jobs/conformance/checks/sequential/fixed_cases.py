@@ -17,6 +17,9 @@ from collection_jobs.conformance.checks.sequential.fixed_cases_after import (
 )
 from collection_jobs.conformance.checks.sequential.fixed_cases_alike import programs_of_lookalikes
 from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import fixed_programs_beyond
+from collection_jobs.conformance.checks.sequential.fixed_cases_read_again import (
+    programs_of_reading_again,
+)
 from collection_jobs.conformance.checks.sequential.fixed_cases_recreated import (
     programs_of_recreations,
 )
@@ -69,10 +72,11 @@ def _programs(capabilities: frozenset[str]) -> Iterator[Program]:
         yield tuple(_strangers(pool))
     for pool in POOLS[:_OF_LISTINGS]:
         yield tuple(_listings(pool))
-    yield from programs_of_after_effects()
+    yield from programs_of_after_effects(capabilities)
     yield from programs_of_lookalikes(capabilities)
     yield from fixed_programs_beyond(capabilities)
     yield from programs_of_recreations(capabilities)
+    yield from programs_of_reading_again(capabilities)
 
 
 def _save(job: CollectionJob, keep: str | None = None) -> Iterator[Step]:

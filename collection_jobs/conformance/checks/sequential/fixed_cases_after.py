@@ -7,12 +7,14 @@ one method has changed what another keeps an index of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from itertools import product
 
 from collection_jobs.conformance.spec.calls import Change, Held, Program, Step, example_job
+from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.job import CollectionJob
+from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
 __all__ = ["programs_of_after_effects"]
@@ -40,20 +42,26 @@ _AGES: tuple[datetime, ...] = tuple(
         "2024-03-01T00:00:00.510000",
         "2024-03-01T00:00:01",
         "2286-11-20T17:46:40",
+        "9000-01-01T00:00:00.000001",
+        "9000-01-01T00:00:00.000002",
         "9999-12-31T00:00:00",
     )
 )
-"""Instants that are in order, and that their digits put into another."""
+"""Instants that are in order, which their digits put into another, and a float into none."""
 
 
-def programs_of_after_effects() -> Iterator[Program]:
-    """Yield the programs, each for a new store."""
+def programs_of_after_effects(capabilities: Collection[str]) -> Iterator[Program]:
+    """Yield the programs, each for a new store.
+
+    Args:
+        capabilities: What the adapter can do beyond the nine methods.
+    """
     yield tuple(_emptied())
     yield tuple(_come_back())
     yield tuple(_symbols_of_others())
     yield tuple(_again_and_again())
     yield tuple(_saved_back())
-    yield tuple(_ages())
+    yield tuple(_ages({one.name for one in operations(capabilities)}))
 
 
 def _saved(job: CollectionJob) -> Iterator[Step]:
@@ -160,11 +168,21 @@ def _saved_back() -> Iterator[Step]:
         yield from _listed()
 
 
-def _ages() -> Iterator[Step]:
-    """List jobs of ages whose digits are in another order than they, and since each of them."""
-    for number, age in enumerate(_AGES[::2] + _AGES[1::2]):
-        yield from _saved(example_job(f"job {number}", created_at=age))
+def _ages(names: Collection[str]) -> Iterator[Step]:
+    """List jobs of ages whose digits are in another order than they, since and behind each."""
+    jobs = [
+        example_job(f"job {number}", created_at=age)
+        for number, age in enumerate(_AGES[1::2] + _AGES[::2])
+    ]
+    for job in jobs:
+        yield from _saved(job)
     yield Step("list_recent")
     yield Step("list_by_status", (JobStatus.PENDING,))
-    for age in _AGES:
-        yield Step("list_recent", (100, age))
+    for job in jobs:
+        yield Step("list_recent", (100, job.created_at))
+        key = job.created_at, job.id
+        if "list_after" in names:
+            yield Step("list_after", (JobStatus.PENDING, key))
+        if "find" in names:
+            yield Step("find", (JobQuery(), 100, key))
+            yield Step("find", (JobQuery(created_from=job.created_at, source="binance"), 3))

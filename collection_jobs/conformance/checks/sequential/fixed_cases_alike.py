@@ -6,13 +6,16 @@ and each member is asked for when it is gone, by every method, while the others 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from collection_jobs.conformance.spec.calls import Program, Step, example_job
 from collection_jobs.conformance.spec.lookalikes import FAMILIES, SEPARATORS
 from collection_jobs.conformance.spec.operations import Operation, operations
+from collection_jobs.query import JobQuery
 
 __all__ = ["programs_of_lookalikes"]
+
+_TEXTS = tuple(text for family in FAMILIES.values() for text in family)
 
 
 def programs_of_lookalikes(capabilities: frozenset[str]) -> Iterator[Program]:
@@ -24,7 +27,8 @@ def programs_of_lookalikes(capabilities: frozenset[str]) -> Iterator[Program]:
     about_one = tuple(one for one in operations(capabilities) if _is_about_one(one))
     for family in FAMILIES.values():
         yield (*_gone(family, about_one), *_gone(family[::-1], about_one[:1]))
-    yield tuple(_values())
+    names = {one.name for one in operations(capabilities)}
+    yield (*_values(), *_asked(names))
     yield tuple(_within_one_job())
     yield tuple(_joined())
 
@@ -51,8 +55,7 @@ def _gone(family: Sequence[str], about_one: Sequence[Operation]) -> Iterator[Ste
 
 def _values() -> Iterator[Step]:
     """Save every member of every family in every field that holds a text."""
-    texts = (text for family in FAMILIES.values() for text in family)
-    for number, text in enumerate(texts):
+    for number, text in enumerate(_TEXTS):
         job_id = f"job {number}"
         job = example_job(
             job_id,
@@ -67,6 +70,17 @@ def _values() -> Iterator[Step]:
         yield Step("get_by_id", (job_id,))
         yield Step("add_failed_symbol", (job_id, text, text))
         yield Step("get_by_id", (job_id,))
+
+
+def _asked(names: Collection[str]) -> Iterator[Step]:
+    """Ask for the jobs of each text: by source, and by symbol and by metadata in turn."""
+    for number, text in enumerate(_TEXTS):
+        if "find" in names:
+            yield Step("find", (JobQuery(source=text),))
+        if "find" in names and number % 2:
+            yield Step("find", (JobQuery(symbol=text),))
+        elif "count" in names:
+            yield Step("count", (JobQuery(metadata={"ticket": text}),))
 
 
 def _within_one_job() -> Iterator[Step]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -31,6 +32,8 @@ from collection_jobs.status import JobStatus
 __all__ = ["fixed_programs_beyond"]
 
 _STATUSES = (JobStatus.PENDING, JobStatus.RUNNING)
+_MORE_THAN_A_BATCH = 130
+"""DynamoDB takes 25 items at once, BigTable's clients and many drivers 100, and others 128."""
 _THREE = ("BTC", "ETH", "XRP")
 _COPY = Held("job", (Change("with_failed_symbol", ("BTC", "late")),))
 
@@ -133,6 +136,21 @@ def _refusals_of_many() -> Iterator[Step]:
             yield _many(*others[:place], _COPY, *others[place:])
             yield from _look("a", "b", "c")
     yield Step("list_recent")
+    yield from _refused_far_behind()
+
+
+def _refused_far_behind() -> Iterator[Step]:
+    """One stale copy behind more jobs than a batch of any engine has: none of them is saved."""
+    many = tuple(example_job(f"job {number:03}") for number in range(_MORE_THAN_A_BATCH))
+    yield Step("save", (rich_job("a"),))
+    yield Step("get_by_id", ("a",), keep="job")
+    yield Step("update_status", ("a", JobStatus.RUNNING))
+    looks = [Step("get_by_id", (many[at].id,)) for at in (0, -1)]
+    yield _many(*many, _COPY)
+    yield from looks
+    yield _many(*many)
+    yield _many(*(replace(job, source="kraken") for job in many), _COPY)
+    yield from (*looks, Step("list_recent", (10**6,)))
 
 
 def _twice_the_same() -> Iterator[Step]:
