@@ -18,6 +18,7 @@ from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.runner import ProgramRunner, make
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Step
 from collection_jobs.conformance.spec.findings import Finding, Violation
+from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["Running", "Trial"]
@@ -107,14 +108,34 @@ class Running:
         victim = asyncio.create_task(self._victim(call))
         tasks += [asyncio.create_task(self._neighbour(one)) for one in scene.behind]
         await self._see_it_end(victim, call)
+        # Who hears of the cancellation may tell somebody else to look.
+        seen = [] if tasks else [await self._seen_from(other) for other in self._others]
         if tasks:
             await asyncio.wait(tasks)
         for other in self._others:
             await asyncio.sleep(self._grace)
+            if seen:
+                self._compare(call, seen.pop(0), await self._seen_from(other))
             await self.ask("elsewhere", scene.elsewhere, other)
         # The same call comes last, since it may mend what the cancelled one has left.
         again = (*scene.follow_ups, call, Call("get_by_id", (scene.id,)))
         await self.ask("afterwards", again, self._repository)
+
+    async def _seen_from(self, other: CollectionJobRepository) -> list[object]:
+        """Return what another handle shows of the jobs that the victim may change."""
+        looks = [Call("get_by_id", (id_,)) for id_ in (self.scene.id, f"{self.scene.id} new")]
+        return [(await make(look, other)).value for look in looks]
+
+    def _compare(self, call: Call, seen: list[object], later: list[object]) -> None:
+        """Note it where a job changed after the caller had heard of the cancellation."""
+        for before, after in zip(seen, later, strict=True):
+            if self._violation is None and before != after:
+                text = (
+                    f"another handle saw {_named(before)} when the caller had heard of it, and"
+                    f" {self._grace * 1e3:.0f} ms later {_named(after)}: {call.method} was still"
+                    " on its way"
+                )
+                self._violation = Violation(_LAW, text)
 
     def _runner(self, client: str, repository: CollectionJobRepository) -> ProgramRunner:
         return ProgramRunner(client, lambda call: make(call, repository), self._recording)
@@ -188,6 +209,12 @@ class Running:
             seconds=self._seconds,
             finding=finding,
         )
+
+
+def _named(job: object) -> str:
+    if not isinstance(job, CollectionJob):
+        return "no such job"
+    return f"the job {job.id!a} at revision {job.revision}"
 
 
 def _of_the_scene(event: Event, ids: frozenset[str]) -> Event:
