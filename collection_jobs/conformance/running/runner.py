@@ -259,6 +259,8 @@ def hidden_cause(error: BaseException | None) -> str | None:
     handled = error.__context__
     if error.__cause__ is not None or handled is None:
         return None
+    while isinstance(handled, RepositoryError) and handled.__cause__ is not None:
+        handled = handled.__cause__  # of an error of the contract's that was replaced by another
     if isinstance(handled, CollectionJobError | asyncio.CancelledError):
         return None
     return error_text(handled)

@@ -108,6 +108,8 @@ class _Phase:
     def __init__(self, opening: Opening, *, closes: bool) -> None:
         self._opening = opening
         self._closes = closes
+        self._in_use: list[object] = []
+        """What callers still refer to: a repository must not wait to be collected as garbage."""
 
     @property
     def closes(self) -> bool:
@@ -125,6 +127,7 @@ class _Phase:
             stepped = await self.cancelled(directory, CancelPoint(number % suspensions + 1))
             cancelled += stepped is not None and stepped.cancelled
         held = await Holdings.leaked(before, cancelled)
+        self._in_use.clear()
         violation = None if held is None else Violation(_LAW, held)
         return cancelled, violation or await self._violation_after_a_while(directory)
 
@@ -168,6 +171,7 @@ class _Phase:
             await context.__aexit__(None, None, None)
             return
         await make(Call("save", (_JOB,)), repository)
+        self._in_use += (context, repository)
         leave = Stepped(
             _awaited(lambda: context.__aexit__(None, None, None)),
             point if self._closes else CancelPoint(),
