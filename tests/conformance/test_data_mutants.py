@@ -61,7 +61,7 @@ def broken(store: Any, programs: Sequence[Program]) -> list[LawBroken]:
 
 def programs_about(*methods: str) -> list[Program]:
     """The fixed programs that call one of these methods."""
-    of_data = fixed_programs_beyond(DATA | {"RecordsCompletedSymbols"})
+    of_data = fixed_programs(DATA | {"RecordsCompletedSymbols", "AddsJobs"})
     return [one for one in of_data if any(step.method in methods for step in one)]
 
 

@@ -208,6 +208,18 @@ class StopsAtTheStaleOne(Many):
 
 
 @breaks("MANY-2")
+class SavesInChunks(Many):
+    """Saves 25 jobs at a time, as BatchWriteItem takes them: each 25 all or none."""
+
+    @override
+    def save_all(self, jobs: list[CollectionJob]) -> None:
+        for first in range(0, len(jobs), 25):
+            self.check(jobs[first : first + 25])
+            for job in jobs[first : first + 25]:
+                self.save_one(job)
+
+
+@breaks("MANY-2")
 class SavesTheOthers(Many):
     """Saves what it can, and raises the first refusal at the end."""
 
@@ -372,6 +384,15 @@ class ComparesSeconds(Pages):
     @override
     def is_behind(self, key: Key, after: Key) -> bool:
         return key > (after[0].replace(microsecond=0), after[1])
+
+
+@breaks("KEY-2")
+class ComparesFloats(Pages):
+    """Compares the seconds since the epoch as floats, which have no microseconds far from it."""
+
+    @override
+    def is_behind(self, key: Key, after: Key) -> bool:
+        return (key[0].timestamp(), key[1]) > (after[0].timestamp(), after[1])
 
 
 @breaks("KEY-2")

@@ -89,7 +89,7 @@ class Whole(Rows):
         return len([self.rows.pop(job.id, None) for job in jobs])
 
 
-@race("CURSOR-1", "FAILURE-2", "DELETE-1", "SAVE-3")
+@race("CURSOR-1", "DELETE-1", "FAILED-2", "FAILURE-2", "SAVE-3")
 class FailsWithoutALock(Whole):
     """Reads the count, adds one and writes, and others do so between."""
 
@@ -117,7 +117,7 @@ class CountsApart(Whole):
             await self.write(job._changed(failure_counts={**job.failure_counts, symbol: known}))
 
 
-@race("CURSOR-1", "DELETE-1", "SAVE-3")
+@race("CURSOR-1", "DELETE-1", "FAILED-2", "FAILURE-2", "SAVE-3")
 class MovesWithoutALock(Whole):
     """Reads the job, sets a cursor in it and writes it, and others change it between."""
 

@@ -41,6 +41,20 @@ class HidesTheCause(TableStore):
 
 
 @breaks(DAMAGED, "ERROR-1")
+class HidesTheCauseOfItsError(TableStore):
+    """Raises another error in the place of its own, which had SQLite's for a cause."""
+
+    @override
+    @contextmanager
+    def mapped(self) -> Generator[None]:
+        try:
+            with super().mapped():
+                yield
+        except RepositoryError as error:
+            raise RepositoryError(f"the store failed: {error}") from None
+
+
+@breaks(DAMAGED, "ERROR-1")
 class LetsPickleThrough(FileStore):
     """Has never seen a file that is not as it wrote it."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
@@ -713,3 +714,40 @@ class ForgetsItsConditions(Finding):
         if after is not None:
             query = replace(query, statuses=None)
         return await super().find(query, limit, after)
+
+
+@breaks(*_BOTH)
+class NormalisesSources(Finding):
+    """Compares sources as a collation does, which takes a composed letter for its two parts."""
+
+    @override
+    def meets(self, query: JobQuery, job: CollectionJob) -> bool:
+        return instead(query, job, source=lambda source: nfc(source) == nfc(job.source))
+
+
+def nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+@breaks("FIND-3")
+class CachesItsCounts(Finding):
+    """Keeps a count until a job is changed or deleted; a purge is another statement."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: dict[JobQuery, Mapping[JobStatus, int]] = {}
+
+    @override
+    def _put(self, job: CollectionJob) -> None:
+        self.counts.clear()
+        super()._put(job)
+
+    @override
+    async def delete(self, job_id: str) -> bool:
+        self.counts.clear()
+        return await super().delete(job_id)
+
+    @override
+    async def count(self, query: JobQuery) -> Mapping[JobStatus, int]:
+        counted = await super().count(query)
+        return dict(self.counts.setdefault(query, counted))

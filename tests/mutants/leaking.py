@@ -13,6 +13,7 @@ from typing_extensions import override
 from collection_jobs import CollectionJob, JobStats
 from tests.mutants.cancelling import CANCELLED, engine
 from tests.mutants.pooled import Pooled
+from tests.mutants.stores import TableStore
 from tests.mutants.table import breaks
 from tests.mutants.unleased import InMemory
 
@@ -105,3 +106,45 @@ class KeepsTheLockOfABatch(InMemory):
             self.batch.release()
             raise
         self.batch.release()
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class SavesAHundredAtATime(InMemory):
+    """Lets others have their turn after each hundred jobs: so long the rest is not there."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+
+    @override
+    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+        given = list(jobs)
+        for first in range(0, len(given), 100):
+            if first:
+                await asyncio.sleep(0)
+            await super().save_many(given[first : first + 100])
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class SavesOnWhenCancelled(TableStore):
+    """Shields a save: the caller hears of the cancellation at once, and the save goes on."""
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        saving = asyncio.ensure_future(self.later(job))
+        # Who was cancelled does not ask for the error.
+        saving.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(saving)
+
+    async def later(self, job: CollectionJob) -> None:
+        await asyncio.sleep(0.002)
+        await super().save(job)
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class StaysOpenWhenClosingIsCancelled(TableStore):
+    """Waits for calls in flight before it closes; a cancellation in there leaves the file open."""
+
+    @override
+    async def close(self) -> None:
+        await asyncio.sleep(0)
+        await super().close()

@@ -233,7 +233,7 @@ class KeepsWhenItBegan(Leased):
         return job if job.status is JobStatus.RUNNING else super().started(job)
 
 
-@breaks("LEASE-2")
+@breaks("LEASE-2", "LEASE-4")
 class OfASlowClient(OfAClient):
     """A lease expires by the client's clock, which is half a minute slow: it is over at once."""
 
@@ -245,7 +245,7 @@ class OfAFastClient(OfAClient):
     off = timedelta(seconds=30)
 
 
-@breaks("LEASE-2")
+@breaks("LEASE-2", "LEASE-4")
 class CountsInMinutes(Leased):
     """Keeps the expiry in whole minutes."""
 

@@ -513,7 +513,7 @@ class MovesNoCursorAfterTheEnd(Recording):
         await super().set_cursor(job_id, symbol, until, lease=lease)
 
 
-@breaks("DELETE-2")
+@breaks("ADD-1", "DELETE-2")
 class AddsOverTheRemains(Recording):
     """DELETE marks the row, and `add` takes the mark away: the failures of old count on."""
 

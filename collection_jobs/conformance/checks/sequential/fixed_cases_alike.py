@@ -73,14 +73,13 @@ def _values() -> Iterator[Step]:
 
 
 def _asked(names: Collection[str]) -> Iterator[Step]:
-    """Ask for the jobs of each text: by source, and by symbol and by metadata in turn."""
+    """Find and count the jobs of each text, by one of the conditions in turn."""
     for number, text in enumerate(_TEXTS):
+        of_text = JobQuery(source=text), JobQuery(symbol=text), JobQuery(metadata={"ticket": text})
         if "find" in names:
-            yield Step("find", (JobQuery(source=text),))
-        if "find" in names and number % 2:
-            yield Step("find", (JobQuery(symbol=text),))
-        elif "count" in names:
-            yield Step("count", (JobQuery(metadata={"ticket": text}),))
+            yield Step("find", (of_text[number % 2],))
+        if "count" in names:
+            yield Step("count", (of_text[(number + 1) % 2 * 2],))
 
 
 def _within_one_job() -> Iterator[Step]:

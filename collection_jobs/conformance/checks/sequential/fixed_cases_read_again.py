@@ -14,6 +14,8 @@ from collection_jobs.conformance.spec.calls import Change, Held, Program, Step, 
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.domains import FEW_INSTANTS
 from collection_jobs.conformance.spec.operations import Operation, operations
+from collection_jobs.conformance.spec.signatures import jobs_named
+from collection_jobs.job import CollectionJob
 from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
@@ -44,13 +46,24 @@ def programs_of_reading_again(capabilities: Collection[str]) -> Iterator[Program
 
 
 def _between(reads: list[Step], changes: Iterator[Step]) -> Iterator[Step]:
-    for status in JobStatus:
-        yield Step("save", (rich_job(status.value, status=status),))
-    yield Step("save", (example_job("a", symbols=_SYMBOLS),))
+    for job in (
+        *(rich_job(status.value, status=status) for status in JobStatus),
+        example_job("a", symbols=_SYMBOLS),
+    ):
+        yield Step("save", (job,))
+        yield Step("get_by_id", (job.id,))
     yield from reads
     for change in changes:
         yield change
+        # First, so that what a change did wrong is not laid to the listings.
+        yield from (Step("get_by_id", (job_id,)) for job_id in _ids_of(change))
         yield from reads
+
+
+def _ids_of(change: Step) -> Iterator[str]:
+    for named in jobs_named(change.method, change.arguments):
+        if isinstance(named, CollectionJob):
+            yield named.id
 
 
 def _reads(able: Collection[Operation]) -> Iterator[Step]:
