@@ -110,7 +110,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         for profile in (
             Profile(
                 "quick",
-                walks=15,
+                walks=10,
                 steps=20,
                 preemptions=1,
                 schedules=12_000,

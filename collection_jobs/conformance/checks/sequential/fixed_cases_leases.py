@@ -27,7 +27,7 @@ __all__ = ["fixed_programs_of_leases", "is_fenced", "under_lease"]
 
 _TTL, _LONGER = timedelta(hours=1), timedelta(hours=3, microseconds=1)
 _SHORTER = timedelta(minutes=20, milliseconds=870, microseconds=1)
-_QUARTER = timedelta(milliseconds=250)
+_BRIEF = timedelta(milliseconds=150)
 _UNTIL_EXPIRED = timedelta(milliseconds=95)
 """After so long a lease of `MIN_TTL` has expired, by any clock."""
 _SYMBOLS = ("BTC", "ETH", "XRP", "DOGE")
@@ -52,7 +52,7 @@ def fixed_programs_of_leases(capabilities: Collection[str]) -> Iterator[Program]
     yield tuple(_each_after_its_end(fenced))
     yield tuple(_running_again(fenced))
     yield tuple(_renewed_in_time())
-    yield tuple(_for_a_quarter_of_a_second())
+    yield tuple(_for_less_than_a_second())
     yield tuple(_few_of_which_some_expired())
 
 
@@ -447,7 +447,7 @@ def _renewed_in_time() -> Iterator[Step]:
     yield from _look("a", "b")
 
 
-def _for_a_quarter_of_a_second() -> Iterator[Step]:
+def _for_less_than_a_second() -> Iterator[Step]:
     """Hold leases for less than a second, got in each way: neither cut to 0 s nor made a whole one.
 
     An expiry that is shown cannot tell that: the engine's clock may be off by more.
@@ -455,10 +455,10 @@ def _for_a_quarter_of_a_second() -> Iterator[Step]:
     for job_id in ("a", "b", "c"):
         yield Step("save", (rich_job(job_id),))
     yield _claim("c")
-    yield _claim("a", None, _QUARTER)
-    yield _next(ttl=_QUARTER)
-    yield Step("renew", (_LEASE, _QUARTER))
-    for wait in ((), (Step(WAIT, (_UNTIL_EXPIRED + _QUARTER,)),)):
+    yield _claim("a", None, _BRIEF)
+    yield _next(ttl=_BRIEF)
+    yield Step("renew", (_LEASE, _BRIEF))
+    for wait in ((), (Step(WAIT, (_UNTIL_EXPIRED + _BRIEF,)),)):
         yield from wait
         for job_id in ("c", "b", "a"):
             yield Step("claim", (job_id, "rival", _TTL))
