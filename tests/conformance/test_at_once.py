@@ -9,7 +9,7 @@ import pytest
 
 from collection_jobs.conformance.checks.sequential.bulk.at_once import (
     MOST_READS,
-    in_order,
+    answers_in_order,
     in_parts,
     in_runs,
     shared_out,
@@ -66,7 +66,7 @@ def test_what_came_of_them_is_in_their_order(count: int) -> None:
         for call in (step.call({}) for step in client.steps)
         if call is not None
     ]
-    answers = [answer.value for answer in in_order(clients, events)]
+    answers = [answer.value for answer in answers_in_order(clients, events)]
     assert answers == [step.arguments[0] for step in steps]
 
 
@@ -81,4 +81,4 @@ def test_what_comes_after_a_missing_answer_is_left_out() -> None:
         for call in (step.call({}) for step in client.steps)
         if call is not None
     ]
-    assert [answer.value for answer in in_order(clients, events)] == [0, 1, 2]
+    assert [answer.value for answer in answers_in_order(clients, events)] == [0, 1, 2]

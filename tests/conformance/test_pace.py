@@ -119,7 +119,7 @@ class AnswersOneAtATime(InMemoryCollectionJobRepository):
 
 
 @pytest.mark.parametrize(
-    ("check", "laws"), [("large stores", set()), ("many callers", {"ATOMIC-1"})]
+    ("check", "laws"), [("large stores", set[str]()), ("many callers", {"ATOMIC-1"})]
 )
 def test_what_is_wrong_only_at_once_is_told_where_callers_are_at_work(
     check: str, laws: set[str]

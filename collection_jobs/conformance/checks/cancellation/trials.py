@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint, Stepped
 from collection_jobs.conformance.checks.cancellation.scenarios import Scene
@@ -223,8 +223,9 @@ def _of_the_scene(event: Event, ids: frozenset[str]) -> Event:
     mine = [job for job in call.jobs if job.id in ids]
     if len(mine) == len(call.jobs):
         return event
-    if outcome is not None and isinstance(outcome.value, list):
-        answers = cast("list[object]", outcome.value)
+    value: Any = None if outcome is None else outcome.value
+    if outcome is not None and isinstance(value, list):
+        answers = cast("list[object]", value)
         of_mine = [answer for answer, job in zip(answers, call.jobs, strict=False) if job.id in ids]
         outcome = replace(outcome, value=of_mine)
     return replace(event, call=call.with_jobs(mine), outcome=outcome)

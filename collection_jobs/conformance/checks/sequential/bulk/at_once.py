@@ -16,7 +16,7 @@ from collection_jobs.conformance.spec.calls import Call, Kept, Outcome, Step
 from collection_jobs.conformance.spec.operations import OPERATIONS
 from collection_jobs.protocol import CollectionJobRepository
 
-__all__ = ["MOST_READS", "in_order", "in_parts", "in_runs", "made_at_once", "shared_out"]
+__all__ = ["MOST_READS", "answers_in_order", "in_parts", "in_runs", "made_at_once", "shared_out"]
 
 MOST_READS = 16
 """How many calls are under way at a time at most."""
@@ -95,7 +95,7 @@ def shared_out(steps: Sequence[Step], held: Mapping[str, Kept]) -> tuple[Client,
     return tuple(Client(f"kit {one}", tuple(steps[one::number]), 0, held) for one in range(number))
 
 
-def in_order(clients: Sequence[Client], events: Iterable[Event]) -> Iterator[Outcome]:
+def answers_in_order(clients: Sequence[Client], events: Iterable[Event]) -> Iterator[Outcome]:
     """Yield what came of the steps that were shared out, in their order, until one is missing."""
     made: dict[str, list[Outcome]] = {client.name: [] for client in clients}
     for event in events:

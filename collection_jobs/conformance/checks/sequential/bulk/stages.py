@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from collection_jobs.conformance.checks.sequential.bulk.at_once import (
     MOST_READS,
-    in_order,
+    answers_in_order,
     in_parts,
     in_runs,
     made_at_once,
@@ -313,7 +313,7 @@ class Stages:
 def _answers(worker: Worker, clients: Sequence[Client]) -> Iterator[Outcome]:
     # Each call has its own deadline there; this one ends only what stands still as a whole.
     seconds = deadline() * (10 + sum(len(client.steps) for client in clients) / 5)
-    return in_order(clients, worker.ask(Work(tuple(clients)), seconds).events)
+    return answers_in_order(clients, worker.ask(Work(tuple(clients)), seconds).events)
 
 
 def _after(first: Step, steps: Iterator[Step]) -> Iterator[Step]:
