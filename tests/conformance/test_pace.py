@@ -74,7 +74,7 @@ def test_less_is_a_quarter_or_a_quarter_of_that(number: int, cost: float, expect
 
 def test_a_cost_of_the_same_order_gives_the_same_work() -> None:
     """So a machine that is half as fast for a while makes the same programs."""
-    works = {Pace(0.02, call).fitted(STANDARD).smaller for call in (0.008, 0.012, 0.016)}
+    works = {Pace(0.02, call).fitted(STANDARD).smaller for call in (0.004, 0.006, 0.010)}
     assert len(works) == 1
 
 

@@ -30,7 +30,7 @@ _PROCESSES = 2
 _CALLS_OF_A_ROUND = 30
 _CALLS_OF_A_CANCELLATION = 10
 _CALLS_OF_A_LIFE = 20
-_CALLS_OF_A_JOB = 8
+_CALLS_OF_A_JOB = 12
 """About how many calls each of these makes."""
 _KINDS_OF_ROUNDS, _SCENES = 24, 20
 """About how many kinds there are, each of which is made so often."""
@@ -147,8 +147,12 @@ def _divisor(seconds: float, patience: float) -> int:
 
 
 def _calls_on_large_stores(profile: Profile) -> int:
-    """Return about how many calls the check of large stores makes: it reads each job often."""
-    return _CALLS_OF_A_JOB * profile.stored + profile.altered + profile.repeated
+    """Return about how many calls the check of large stores makes: it reads each job often.
+
+    A job that is saved together with a thousand others counts for half of one.
+    """
+    of_jobs = _CALLS_OF_A_JOB * profile.stored + profile.counted // 2
+    return of_jobs + profile.altered + profile.repeated
 
 
 def _shown(seconds: float) -> str:
