@@ -16,7 +16,7 @@ from collection_jobs.conformance.history.history import Event, Recording
 from collection_jobs.conformance.running.clients import Client, run_clients
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.runner import ProgramRunner, make
-from collection_jobs.conformance.spec.calls import Call, NoAnswer, Step
+from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome, Step
 from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.job import CollectionJob
 from collection_jobs.protocol import CollectionJobRepository
@@ -121,19 +121,21 @@ class Running:
         again = (*scene.follow_ups, call, Call("get_by_id", (scene.id,)))
         await self.ask("afterwards", again, self._repository)
 
-    async def _seen_from(self, other: CollectionJobRepository) -> list[object]:
+    async def _seen_from(self, other: CollectionJobRepository) -> list[Outcome]:
         """Return what another handle shows of the jobs that the victim may change."""
         looks = [Call("get_by_id", (id_,)) for id_ in (self.scene.id, f"{self.scene.id} new")]
-        return [(await make(look, other)).value for look in looks]
+        return [await make(look, other) for look in looks]
 
-    def _compare(self, call: Call, seen: list[object], later: list[object]) -> None:
+    def _compare(self, call: Call, seen: list[Outcome], later: list[Outcome]) -> None:
         """Note it where a job changed after the caller had heard of the cancellation."""
         for before, after in zip(seen, later, strict=True):
-            if self._violation is None and before != after:
+            if before.error is not None or after.error is not None:
+                continue  # which the calls that follow show, too
+            if self._violation is None and before.value != after.value:
                 text = (
-                    f"another handle saw {_named(before)} when the caller had heard of it, and"
-                    f" {self._grace * 1e3:.0f} ms later {_named(after)}: {call.method} was still"
-                    " on its way"
+                    f"another handle saw {_named(before.value)} when the caller had heard of it,"
+                    f" and {self._grace * 1e3:.0f} ms later {_named(after.value)}: {call.method}"
+                    " was still on its way"
                 )
                 self._violation = Violation(_LAW, text)
 
