@@ -16,7 +16,11 @@ from typing import Any, cast
 import pytest
 
 from collection_jobs.adapters.memory import InMemoryCollectionJobRepository
-from collection_jobs.conformance.checks.interleavings.crowds import JOBS_OF_A_CROWD, crowds
+from collection_jobs.conformance.checks.interleavings.crowds import (
+    JOBS_OF_A_CROWD,
+    batches,
+    crowds,
+)
 from collection_jobs.conformance.checks.interleavings.explore import (
     Exploration,
     explore_pairs,
@@ -32,6 +36,7 @@ from collection_jobs.conformance.running.deadline import with_deadline
 from collection_jobs.protocol import CollectionJobRepository
 from tests.conformance.support import ROOT
 from tests.mutants import hidden, races, torn
+from tests.mutants.leaking import SavesAHundredAtATime
 from tests.mutants.race_table import BEYOND_PAIRS, RACES
 from tests.mutants.races import LockOrder, LostUpdate
 from tests.mutants.right import RIGHT, Actor, SpinLock, WaitsAnywhere
@@ -190,6 +195,17 @@ def test_what_shows_among_many_jobs(
     assert not laws(among_many(right, tmp_path / "right", beside_all_others))
     pairs_alone = explore(mutant, tmp_path / "pairs", preemptions=1)
     assert not laws(pairs_alone)
+
+
+def test_a_batch_that_is_seen_half_done_shows_among_many_jobs(tmp_path: Path) -> None:
+    def mutant() -> object:
+        return SavesAHundredAtATime(tmp_path)
+
+    saving = frozenset({"SavesMany"})
+    among_many = explore(mutant, tmp_path / "many", programs=list(batches(saving)), preemptions=1)
+    assert laws(among_many) == {"MANY-3"}
+    every_pair = list(pairs(["pending"], saving))
+    assert not laws(explore(mutant, tmp_path / "pairs", programs=every_pair, preemptions=1))
 
 
 def test_there_are_more_jobs_than_a_usual_page_or_cache_has() -> None:
