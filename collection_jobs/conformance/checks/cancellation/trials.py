@@ -19,6 +19,7 @@ from collection_jobs.conformance.running.runner import ProgramRunner, make
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome, Step
 from collection_jobs.conformance.spec.findings import Finding, Violation
 from collection_jobs.job import CollectionJob
+from collection_jobs.lease import Lease
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["Running", "Trial"]
@@ -124,6 +125,8 @@ class Running:
     async def _seen_from(self, other: CollectionJobRepository) -> list[Outcome]:
         """Return what another handle shows of the jobs that the victim may change."""
         looks = [Call("get_by_id", (id_,)) for id_ in (self.scene.id, f"{self.scene.id} new")]
+        if self.scene.leases:  # a renewal shows nowhere else
+            looks.append(Call("get_lease", (self.scene.id,)))
         return [await make(look, other) for look in looks]
 
     def _compare(self, call: Call, seen: list[Outcome], later: list[Outcome]) -> None:
@@ -213,10 +216,12 @@ class Running:
         )
 
 
-def _named(job: object) -> str:
-    if not isinstance(job, CollectionJob):
-        return "no such job"
-    return f"the job {job.id!a} at revision {job.revision}"
+def _named(seen: object) -> str:
+    if isinstance(seen, Lease):
+        return f"a lease that expires at {seen.expires_at:%H:%M:%S.%f}"
+    if isinstance(seen, CollectionJob):
+        return f"the job {seen.id!a} at revision {seen.revision}"
+    return "none"
 
 
 def _of_the_scene(event: Event, ids: frozenset[str]) -> Event:

@@ -20,8 +20,7 @@ from collection_jobs.lease import Lease
 __all__ = ["examine_dead_workers"]
 
 _TTLS = (timedelta(milliseconds=150), timedelta(milliseconds=1_000))
-"""How long the lease of the killed worker is: longer where the next one begins too late to see it.
-"""
+"""How long the killed worker's lease is; longer if the next one begins too late to see it."""
 _LONG, _MARGIN = timedelta(hours=1), timedelta(milliseconds=60)
 _IDS = ("dead", "renewed")
 _MORE = 20

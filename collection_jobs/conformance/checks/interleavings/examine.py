@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from collection_jobs.conformance.checks.interleavings.thread_steps import may_run_in_steps
@@ -28,6 +29,7 @@ _PROGRAMS_BY_PRIORITIES = 10
 """For how many random programs there is one that is run by random priorities, and often."""
 _RUNS_AMONG_MANY = 1_000
 """How many runs to make of pairs among many jobs, each of which takes as long as fifty others."""
+_PAIRS_AMONG_MANY = "pairs among many jobs"
 _FEW_RUNS_AMONG_MANY = 300
 """How many of them *standard* makes, and a third as many on the real engine."""
 _RUNS_ON_THE_ENGINE = 12
@@ -105,7 +107,7 @@ def _on_the_engine(plan: Plan, programs: list[ConcurrentProgram], why: str) -> E
         searches = [("pairs", some, 2 if plan.profile.programs else 1, runs)]
         if plan.profile.preemptions > 1:
             many = list(batches(plan.capabilities))
-            searches.append(("pairs among many jobs", many, 1, _FEW_RUNS_AMONG_MANY // 3))
+            searches.append((_PAIRS_AMONG_MANY, many, 1, _FEW_RUNS_AMONG_MANY // 3))
         for kind, of_kind, preemptions, most in searches:
             explored = explore_on_engine(
                 EngineRunner(plan.opening, plan.new_directory, handles),
@@ -142,37 +144,41 @@ def _most_telling(programs: list[ConcurrentProgram], most: int) -> list[Concurre
 
 def _with_a_third_call(plan: Plan, examined: Examination) -> Examination:
     """Run triples of an adapter that sets timers, too: who gave up waiting comes back for more."""
-    from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
     from collection_jobs.conformance.checks.interleavings.pairs import triples
 
-    trios = explore_pairs(
-        plan.opening,
-        preemptions=plan.profile.preemptions,
-        directory=plan.new_directory(),
-        muted=frozenset(finding.law for finding in examined.findings),
-        progress=plan.progress,
-        max_runs=plan.profile.schedules // _PART_OF_TRIPLES,
-        programs=triples(["pending"]),
-        kind="triples",
-        threads=may_run_in_steps(plan.capabilities),
-    )
-    return Examination([*examined.findings, *trios.findings], f"{examined.covered}; {trios}")
+    runs = plan.profile.schedules // _PART_OF_TRIPLES
+    return _with_more(plan, examined, "triples", triples(["pending"]), runs)
 
 
 def _among_many(plan: Plan, examined: Examination, runs: int) -> Examination:
-    """Run pairs among more jobs than a page or a batch has, for the laws that no pair broke."""
+    """Run pairs among more jobs than a page or a batch has."""
     from collection_jobs.conformance.checks.interleavings.crowds import batches, crowds
+
+    programs = [*batches(plan.capabilities), *crowds(plan.capabilities)]
+    return _with_more(plan, examined, _PAIRS_AMONG_MANY, programs, runs, preemptions=1)
+
+
+def _with_more(
+    plan: Plan,
+    examined: Examination,
+    kind: str,
+    programs: Iterable[ConcurrentProgram],
+    runs: int,
+    *,
+    preemptions: int | None = None,
+) -> Examination:
+    """Explore more programs, for the laws that were not found broken yet."""
     from collection_jobs.conformance.checks.interleavings.explore import explore_pairs
 
     explored = explore_pairs(
         plan.opening,
-        preemptions=1,
+        preemptions=plan.profile.preemptions if preemptions is None else preemptions,
         directory=plan.new_directory(),
         muted=frozenset(finding.law for finding in examined.findings),
         progress=plan.progress,
         max_runs=runs,
-        programs=[*batches(plan.capabilities), *crowds(plan.capabilities)],
-        kind="pairs among many jobs",
+        programs=programs,
+        kind=kind,
         threads=may_run_in_steps(plan.capabilities),
     )
     covered = f"{examined.covered}; {explored}"
@@ -181,28 +187,13 @@ def _among_many(plan: Plan, examined: Examination, runs: int) -> Examination:
 
 def _go_further(plan: Plan, examined: Examination) -> Examination:
     """Run longer programs, of more clients and more jobs, for the laws that no pair broke."""
-    from collection_jobs.conformance.checks.interleavings.explore import (
-        explore_pairs,
-        explore_random,
-    )
+    from collection_jobs.conformance.checks.interleavings.explore import explore_random
     from collection_jobs.conformance.checks.interleavings.explore_priorities import (
         explore_by_priorities,
     )
     from collection_jobs.conformance.checks.interleavings.pairs import triples
 
-    trios = explore_pairs(
-        plan.opening,
-        preemptions=plan.profile.preemptions,
-        directory=plan.new_directory(),
-        muted=frozenset(finding.law for finding in examined.findings),
-        progress=plan.progress,
-        max_runs=plan.profile.schedules,
-        programs=triples(),
-        kind="triples",
-        threads=may_run_in_steps(plan.capabilities),
-    )
-    covered = f"{examined.covered}; {trios}"
-    examined = Examination([*examined.findings, *trios.findings], covered)
+    examined = _with_more(plan, examined, "triples", triples(), plan.profile.schedules)
     examined = _among_many(plan, examined, _RUNS_AMONG_MANY)
     findings, told = list(examined.findings), [examined.covered]
     by_priorities = explore_by_priorities(
