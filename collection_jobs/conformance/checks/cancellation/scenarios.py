@@ -215,13 +215,16 @@ def scenes(capabilities: frozenset[str] = frozenset()) -> tuple[str, ...]:
         for name, one in _victims("a").items()
         if one.method in methods and (_LEASE not in one.arguments or LEASES in capabilities)
     }
-    return tuple(
+    of_few = (
         f"{name}{company}"
         for company in _COMPANIES
         for name, step in known.items()
-        if company == _ALONE or not name.endswith(_OF_MANY)
+        if not name.endswith(_OF_MANY)
         if company != _LEADING or _leads(step)
     )
+    # Last, since the jobs that they leave make every listing of a scene after them longer.
+    of_many = (f"{name}{_ALONE}" for name in known if name.endswith(_OF_MANY))
+    return (*of_few, *of_many)
 
 
 def _leads(step: Step) -> bool:
@@ -238,14 +241,14 @@ def scene(name: str, id_: str) -> Scene:
         Step("save", (_job(id_, "other"),)),
         Step("get_by_id", (id_,), keep="copy"),
     )
-    what = name.partition(",")[0]
-    plain = Scene(name, id_, other, setup, _victims(id_)[what])
-    if plain.purges:
-        setup = (*setup, *(Step("save", (job,)) for job in plain.finished))
-    if _LEASE in _victims(id_)[what].arguments:
+    what, company = name.split(",")
+    victim = _victims(id_)[what]
+    plain = Scene(name, id_, other, setup, victim)
+    setup = (*setup, *(Step("save", (job,)) for job in plain.finished if plain.purges))
+    if plain.has_lease:
         setup = (*setup, Step("claim", (id_, "worker", _TTL), keep="lease"))
-    if name.endswith(_ALONE):
-        return Scene(name, id_, other, setup, _victims(id_)[name.removesuffix(_ALONE)])
+    if f",{company}" == _ALONE:
+        return replace(plain, setup=setup)
     before = (
         Call("add_failed_symbol", (other, "S2", "first")),
         Call("save", (_job(id_, "third"),)),
@@ -255,8 +258,6 @@ def scene(name: str, id_: str) -> Scene:
         Call("get_by_id", (other,)),
         Call("add_failed_symbol", (other, "S3", "third")),
     )
-    if name.endswith(_LEADING):
-        victim = _victims(id_)[name.removesuffix(_LEADING)]
-        return Scene(name, id_, other, setup, victim, (), behind)
-    victim = _victims(id_)[name.removesuffix(_IN_A_CROWD)]
-    return Scene(name, id_, other, setup, victim, before, behind)
+    if f",{company}" == _LEADING:
+        before = ()
+    return replace(plain, setup=setup, before=before, behind=behind)
