@@ -249,7 +249,7 @@ def scene(name: str, id_: str) -> Scene:
         setup = (*setup, Step("claim", (id_, "worker", _TTL), keep="lease"))
     if f",{company}" == _ALONE:
         return replace(plain, setup=setup)
-    before = (
+    before: tuple[Call, ...] = (
         Call("add_failed_symbol", (other, "S2", "first")),
         Call("save", (_job(id_, "third"),)),
     )
