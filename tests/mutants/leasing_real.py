@@ -5,6 +5,7 @@ Each derives from `Leased` of the page of laws, which keeps leases in a table an
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -189,6 +190,24 @@ class AddsOneByOne(Leased):
 
 
 # Cancelled calls
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class RenewsOnWhenCancelled(Leased):
+    """Shields a renewal: the caller hears of the cancellation at once, and the renewal goes on."""
+
+    capabilities = Leased.capabilities | {"shared"}
+
+    @override
+    async def renew(self, lease: Lease, ttl: timedelta) -> Lease:
+        renewing = asyncio.ensure_future(self.later(lease, ttl))
+        # Who was cancelled does not ask for the error.
+        renewing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(renewing)
+
+    async def later(self, lease: Lease, ttl: timedelta) -> Lease:
+        await asyncio.sleep(0.002)
+        return await super().renew(lease, ttl)
 
 
 @breaks(CANCELLED, "CANCEL-1")

@@ -241,15 +241,16 @@ def scene(name: str, id_: str) -> Scene:
         Step("save", (_job(id_, "other"),)),
         Step("get_by_id", (id_,), keep="copy"),
     )
-    what, company = name.split(",")
-    victim = _victims(id_)[what]
-    plain = Scene(name, id_, other, setup, victim)
-    setup = (*setup, *(Step("save", (job,)) for job in plain.finished if plain.purges))
+    what = name.partition(",")[0]
+    company = name.removeprefix(what)
+    plain = Scene(name, id_, other, setup, _victims(id_)[what])
+    if plain.purges:
+        setup = (*setup, *(Step("save", (job,)) for job in plain.finished))
     if plain.has_lease:
         setup = (*setup, Step("claim", (id_, "worker", _TTL), keep="lease"))
-    if f",{company}" == _ALONE:
+    if company == _ALONE:
         return replace(plain, setup=setup)
-    before: tuple[Call, ...] = (
+    before = (
         Call("add_failed_symbol", (other, "S2", "first")),
         Call("save", (_job(id_, "third"),)),
     )
@@ -258,6 +259,5 @@ def scene(name: str, id_: str) -> Scene:
         Call("get_by_id", (other,)),
         Call("add_failed_symbol", (other, "S3", "third")),
     )
-    if f",{company}" == _LEADING:
-        before = ()
-    return replace(plain, setup=setup, before=before, behind=behind)
+    ahead = before if company == _IN_A_CROWD else ()
+    return replace(plain, setup=setup, before=ahead, behind=behind)

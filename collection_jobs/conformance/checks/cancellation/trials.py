@@ -221,7 +221,7 @@ def _named(seen: object) -> str:
         return f"a lease that expires at {seen.expires_at:%H:%M:%S.%f}"
     if isinstance(seen, CollectionJob):
         return f"the job {seen.id!a} at revision {seen.revision}"
-    return "none"
+    return "None"
 
 
 def _of_the_scene(event: Event, ids: frozenset[str]) -> Event:
