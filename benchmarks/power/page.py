@@ -44,8 +44,9 @@ convicted; of the bugs that were written without a look at the checks (`eccentri
 one was, for chance decides which shows first. *Seconds* are elapsed time to the end of the check,
 including shrinking; *calls* are those of the shrunk history; a *preemption* is a switch away from a
 client that could have continued, and only histories of the interleavings have any. All three are
-medians. A name stands behind its module of `tests/mutants`; one that is a link leads to a project
-in which that bug was made. The stores are in memory if the system offers that.
+medians, for large stores of the first seed alone: the others look for as long, and do not shrink
+what they find. A name stands behind its module of `tests/mutants`; one that is a link leads to a
+project in which that bug was made. The stores are in memory if the system offers that.
 
 Correct repositories are verified against every law, each with as many seeds. In a quick run the
 interleavings are the same for every seed, so they are explored only with the first seed of each
@@ -63,8 +64,12 @@ def _found(case: Case, trials: Sequence[Trial]) -> list[Trial]:
     return [it for it in trials if case.is_convicted({one.law for one in it.found})]
 
 
+def _shrunk(trials: Sequence[Trial]) -> list[Trial]:
+    return [it for it in trials if it.shrunk]
+
+
 def _convictions(case: Case, trials: Sequence[Trial]) -> list[Conviction]:
-    return [one for trial in _found(case, trials) for one in trial.found]
+    return [one for trial in _shrunk(_found(case, trials)) for one in trial.found]
 
 
 def _summary(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator[str]:
@@ -73,7 +78,9 @@ def _summary(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterato
     tried = [case for case in planted if trials[case.name]]
     always = sum(len(_found(case, trials[case.name])) == len(trials[case.name]) for case in tried)
     by_seed = [len(made) for made in trials.values() if len(made) > 1]
-    seconds = [median(it.seconds for it in made) for made in trials.values() if made]
+    seconds = [
+        median(it.seconds for it in _shrunk(made)) for made in trials.values() if _shrunk(made)
+    ]
     histories = [
         (median(one.calls for one in shown), median(one.preemptions for one in shown))
         for case in planted
@@ -120,8 +127,9 @@ def _by_law(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator
         breakers = [case for case in planted if law in case.laws]
         searches = [it for case in breakers for it in trials[case.name]]
         hits = [it for it in searches if law in {one.law for one in it.found}]
-        calls = [one.calls for it in hits for one in it.found if one.law == law]
-        measured = f"{median(it.seconds for it in hits):.1f} | {median(calls):g}" if hits else " | "
+        told = _shrunk(hits)
+        calls = [one.calls for it in told for one in it.found if one.law == law]
+        measured = f"{median(it.seconds for it in told):.1f} | {median(calls):g}" if told else " | "
         names = ", ".join(case.name for case in breakers)
         yield f"| {law} | {names} | {len(hits)} of {len(searches)} | {measured} |"
 
@@ -140,9 +148,9 @@ def _by_bug(planted: Sequence[Case], trials: dict[str, list[Trial]]) -> Iterator
         found = _found(case, made)
         shown = _convictions(case, made)
         cells = [_linked(case.name), ", ".join(sorted(case.laws)), f"{len(found)} of {len(made)}"]
-        if found:
+        if shown:
             cells += [
-                f"{median(it.seconds for it in found):.1f}",
+                f"{median(it.seconds for it in _shrunk(found)):.1f}",
                 f"{median(it.calls for it in shown):g}",
                 f"{median(it.preemptions for it in shown):g}",
             ]

@@ -45,7 +45,6 @@ NAME = "large stores"
 
 _MOST_CALLS = 20_000
 """So many calls are made to find a shorter program, and not many more."""
-_MOST_REPLAYS = 200
 _TRIES = 4
 """How often a program is run again that does not show its violation at once."""
 _OF_BATCHES, _OF_ONE = "MANY-1", "SAVE-1"
@@ -71,11 +70,12 @@ class _Replays:
         self.calls = 0
         self.made = 0
         self.best: Violation | None = None
+        self._most = plan.profile.replays
         self._run_again = partial(run_again, plan, processes, muted=muted, law=law)
 
     @property
     def spent(self) -> bool:
-        return self.calls > _MOST_CALLS or self.made > _MOST_REPLAYS
+        return self.calls > _MOST_CALLS or self.made > self._most
 
     def still_breaks(self, program: Program) -> bool:
         """Run a program; whether it breaks the law."""
@@ -129,15 +129,15 @@ def shortest(
 ) -> Finding:
     """Return the finding of a violation, with a shortest program that shows it."""
     law = violation.law
+    if not plan.profile.replays:
+        return _as_seen(plan, law, violation.message, program, muted)
     replays = _Replays(plan, processes, law, muted)
     if not any(replays.still_breaks(program) for _ in range(_TRIES)):
         text = (
             f"{violation.message} (seen once; the same {len(program):,} steps were made"
             f" {_TRIES} times more and did not show it again)"
         )
-        held = {"check": NAME, "law": law, "profile": plan.profile.name, "seed": plan.seed}
-        token = pack({**held, "muted": sorted(muted)})
-        return Finding(law, text, lines_of(program[-_SHOWN:]), token=token)
+        return _as_seen(plan, law, text, program, muted)
     program = _shrunk(program, replays)
     if law == _OF_BATCHES:
         alone = tuple(one for step in program for one in _one_by_one(step))
@@ -154,6 +154,13 @@ def shortest(
     assert best is not None  # noqa: S101 - it was seen above; this tells the type checker
     held = {"check": NAME, "law": law, "steps": program, "muted": sorted(muted)}
     return Finding(law, best.message, lines_of(program), token=pack(held))
+
+
+def _as_seen(plan: Plan, law: str, text: str, program: Program, muted: frozenset[str]) -> Finding:
+    """Tell a violation by its last calls; the whole check finds it again."""
+    held = {"check": NAME, "law": law, "profile": plan.profile.name, "seed": plan.seed}
+    token = pack({**held, "muted": sorted(muted)})
+    return Finding(law, text, lines_of(program[-_SHOWN:]), token=token)
 
 
 def _without_cause(program: Program, law: str) -> Iterator[Program]:
