@@ -105,7 +105,7 @@ def _verdicts(number: int) -> Iterator[tuple[Case, int, str]]:
 
 def _told(case: Case, trial: Trial) -> str:
     laws = {it.law for it in trial.found}
-    right = case.is_convicted(laws) if case.laws else not laws
+    right = trial.convicts(case) if case.laws else not laws
     answer = ", ".join(sorted(laws)) or "nothing"
     mark = "" if right else "  <-- " + (", ".join(sorted(case.laws)) or "a false alarm")
     return (

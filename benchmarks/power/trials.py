@@ -51,6 +51,11 @@ class Trial:
     fixed: bool = False
     shrunk: bool = True
 
+    def convicts(self, case: Case) -> bool:
+        """Whether it found what is wrong with the case."""
+        laws = {it.law for it in self.found}
+        return case.is_convicted(laws) if self.shrunk else bool(laws)
+
 
 def trial_of(name: str, seed: int, profile: str) -> Trial:
     """Make the trial of the case of this name."""

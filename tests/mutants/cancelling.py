@@ -48,6 +48,23 @@ class KeepsTheLock(Hooked):
 
 
 @breaks(CANCELLED, "CANCEL-1")
+class GoesOnWhenCancelled(Hooked):
+    """Shields its changes: who is cancelled hears of it at once, and the change is made later."""
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        if not writes:
+            return await call()
+        changing = asyncio.ensure_future(self.later(call))
+        changing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(changing)
+
+    async def later(self, call: Callable[[], Awaitable[T]]) -> T:
+        await engine()
+        return await call()
+
+
+@breaks(CANCELLED, "CANCEL-1")
 class KeepsAThreadsLock(Hooked):
     """Has a lock for threads, which it holds while it waits, and keeps when it is cancelled."""
 
@@ -303,6 +320,25 @@ class Batching(Hooked):
 @breaks(CANCELLED, "CANCEL-1")
 class DropsTheBatch(Batching):
     """The first of the writes does them all: when it is cancelled, nobody does."""
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class LeavesItToTheNext(Batching):
+    """Makes the changes of all who wait for its lock: whose caller was cancelled is among them."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.lock = asyncio.Lock()
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        if not writes:
+            return await call()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.batch.append((call, future))
+        async with self.lock:
+            await self.lead()
+        return await future
 
 
 @breaks(CANCELLED, "CANCEL-1")

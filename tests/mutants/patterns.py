@@ -87,16 +87,23 @@ class Tickets(Rows):
 
     drawn = called = 0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: set[int] = set()
+
     @asynccontextmanager
     @override
     async def alone(self, job_id: str, method: str) -> AsyncGenerator[None]:
         number, self.drawn = self.drawn, self.drawn + 1
-        while self.called != number:  # noqa: ASYNC110 - that it asks again and again is the point
-            await asyncio.sleep(0)
         try:
+            while self.called != number:  # noqa: ASYNC110 - to ask again and again is the point
+                await asyncio.sleep(0)
             yield
-        finally:
-            self.called += 1
+        finally:  # who gives up waiting is passed over
+            self.done.add(number)
+            while self.called in self.done:
+                self.done.remove(self.called)
+                self.called += 1
 
 
 class Pool(Rows):
@@ -272,23 +279,29 @@ class GroupCommit(CallsSoon):
 
     def __init__(self) -> None:
         super().__init__()
-        self.group: list[tuple[Answer, asyncio.Future[None]]] = []
+        self.group: dict[Answer, asyncio.Future[None]] = {}
 
     @override
     def leave(self, answer: Answer) -> None:
-        self.group.append((answer, asyncio.get_running_loop().create_future()))
+        self.group[answer] = asyncio.get_running_loop().create_future()
 
     @override
     async def made(self, answer: Answer) -> None:
-        if self.group[0][0] is not answer:
-            await next(future for one, future in self.group if one is answer)
+        if next(iter(self.group)) is not answer:
+            try:
+                await self.group[answer]
+            except asyncio.CancelledError:
+                self.group.pop(answer, None)
+                raise
             return
-        await asyncio.sleep(0)
-        group, self.group = self.group, []
-        for one, future in group:
-            one.make()
-            if not future.done():
-                future.set_result(None)
+        try:
+            await asyncio.sleep(0)
+        finally:  # the others count on it, cancelled or not
+            group, self.group = self.group, {}
+            for one, future in group.items():
+                one.make()
+                if not future.done():
+                    future.set_result(None)
 
 
 class Combining(CallsSoon):
@@ -304,10 +317,15 @@ class Combining(CallsSoon):
 
     @override
     async def made(self, answer: Answer) -> None:
-        async with self.lock:
-            while self.published:
-                await asyncio.sleep(0)
-                self.published.pop(0).make()
+        try:
+            async with self.lock:
+                while self.published:
+                    await asyncio.sleep(0)
+                    self.published.pop(0).make()
+        except asyncio.CancelledError:
+            if answer in self.published:
+                self.published.remove(answer)
+            raise
 
 
 # Reads without a lock
@@ -326,17 +344,21 @@ class ReadsAgain(Rows):
     async def write(self, job: CollectionJob) -> None:
         self.sequence += 1
         self.put(job)
-        await asyncio.sleep(0)
-        self.copies[job.id] = self.rows[job.id]
-        self.sequence += 1
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self.copies[job.id] = self.rows[job.id]
+            self.sequence += 1
 
     @override
     async def remove(self, job_id: str) -> bool:
         self.sequence += 1
         self.copies.pop(job_id, None)
-        await asyncio.sleep(0)
-        removed = self.rows.pop(job_id, None) is not None
-        self.sequence += 1
+        try:
+            await asyncio.sleep(0)
+        finally:
+            removed = self.rows.pop(job_id, None) is not None
+            self.sequence += 1
         return removed
 
     @override

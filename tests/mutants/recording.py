@@ -513,7 +513,7 @@ class MovesNoCursorAfterTheEnd(Recording):
         await super().set_cursor(job_id, symbol, until, lease=lease)
 
 
-@breaks("ADD-1", "DELETE-2")
+@breaks("DELETE-2")
 class AddsOverTheRemains(Recording):
     """DELETE marks the row, and `add` takes the mark away: the failures of old count on."""
 
@@ -526,6 +526,11 @@ class AddsOverTheRemains(Recording):
         former = await self.get_by_id(job_id)
         self.remains[job_id] = {} if former is None else former.failure_counts
         return await super().delete(job_id)
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        await super().save(job)
+        self.remains.pop(job.id, None)
 
     @override
     async def add(self, job: CollectionJob) -> bool:

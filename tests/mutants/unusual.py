@@ -23,10 +23,30 @@ is_right(LogStore)
 is_right(TableStore)
 
 
+async def undisturbed(work: Awaitable[T]) -> T:
+    """Wait for something to its end, and be cancelled only then."""
+    done = asyncio.ensure_future(work)
+    cancelled = False
+    while not done.done():
+        try:
+            await asyncio.wait({done})
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        done.exception()
+        raise asyncio.CancelledError
+    return done.result()
+
+
 @is_right
 class HasAThread(TableStore):
-    """Makes all its calls on one thread of its own; closing it ends those that are under way."""
+    """Makes all its calls on one thread of its own; closing it ends those that are under way.
 
+    One that is cancelled may go on there. Whoever looks does so on the same thread, after it, since
+    nobody else has the file open.
+    """
+
+    capabilities: ClassVar[frozenset[str]] = TableStore.capabilities - {"shared"}
     closing = False
 
     @override
@@ -37,8 +57,10 @@ class HasAThread(TableStore):
     @override
     async def __aexit__(self, *exc_info: object) -> None:
         self.closing = True
-        await asyncio.to_thread(self.thread.shutdown)
-        await super().close()
+        try:
+            await undisturbed(asyncio.to_thread(self.thread.shutdown))
+        finally:
+            await super().close()
 
     @override
     async def run(self, work: Any, *, writes: bool = True) -> Any:
@@ -53,24 +75,18 @@ class HasAThread(TableStore):
 class AnswersLate(HasAThread):
     """Ends a cancelled call when its transaction has ended, and not before."""
 
+    capabilities = TableStore.capabilities
+
     @override
     async def run(self, work: Any, *, writes: bool = True) -> Any:
-        done = asyncio.ensure_future(super().run(work, writes=writes))
-        cancelled = False
-        while not done.done():
-            try:
-                await asyncio.wait({done})
-            except asyncio.CancelledError:
-                cancelled = True
-        if cancelled:
-            done.exception()
-            raise asyncio.CancelledError
-        return done.result()
+        return await undisturbed(super().run(work, writes=writes))
 
 
 @is_right
 class AnswersAllTheSame(HasAThread):
     """Answers a cancelled call as if nobody had cancelled it: late, and truly."""
+
+    capabilities = TableStore.capabilities
 
     @override
     async def run(self, work: Any, *, writes: bool = True) -> Any:
@@ -124,14 +140,12 @@ class HasFewConnections(Hooked):
 
 @is_right
 class LeadsInATask(Batching):
-    """Lets a task of its own do the writes that come together, which nobody cancels."""
+    """Lets a task of its own do the calls that come together, in turn, which nobody cancels."""
 
     leading: asyncio.Task[None] | None = None
 
     @override
     async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
-        if not writes:
-            return await call()
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.batch.append((call, future))
         if self.leading is None or self.leading.done():

@@ -91,6 +91,18 @@ class Scene:
         return _LEASE in self.victim.arguments
 
     @property
+    def looks(self) -> tuple[Call, ...]:
+        """What shows whether the victim has taken effect."""
+        jobs = (Call("get_by_id", (id_,)) for id_ in (self.id, f"{self.id} new"))
+        # A renewal shows nowhere else.
+        return (*jobs, *(Call("get_lease", (id_,)) for id_ in (self.id,) if self.leases))
+
+    @property
+    def beside(self) -> tuple[Call, ...]:
+        """A change that the victim has no part in."""
+        return (Call("add_failed_symbol", (self.other, "S3", "beside")),)
+
+    @property
     def follow_ups(self) -> tuple[Call, ...]:
         """What is asked of the same repository afterwards; it must answer all of it."""
         named = jobs_named(self.victim.method, self.victim.arguments)

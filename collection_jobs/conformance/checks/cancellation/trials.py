@@ -109,36 +109,49 @@ class Running:
         victim = asyncio.create_task(self._victim(call))
         tasks += [asyncio.create_task(self._neighbour(one)) for one in scene.behind]
         await self._see_it_end(victim, call)
-        # Who hears of the cancellation may tell somebody else to look.
-        seen = [] if tasks else [await self._seen_from(other) for other in self._others]
         if tasks:
             await asyncio.wait(tasks)
+        elif self._others or not self._point.twice:
+            await self._compare(call)
         for other in self._others:
-            await asyncio.sleep(self._grace)
-            if seen:
-                self._compare(call, seen.pop(0), await self._seen_from(other))
+            if tasks:
+                await asyncio.sleep(self._grace)
             await self.ask("elsewhere", scene.elsewhere, other)
         # The same call comes last, since it may mend what the cancelled one has left.
         again = (*scene.follow_ups, call, Call("get_by_id", (scene.id,)))
         await self.ask("afterwards", again, self._repository)
 
-    async def _seen_from(self, other: CollectionJobRepository) -> list[Outcome]:
-        """Return what another handle shows of the jobs that the victim may change."""
-        looks = [Call("get_by_id", (id_,)) for id_ in (self.scene.id, f"{self.scene.id} new")]
-        if self.scene.leases:  # a renewal shows nowhere else
-            looks.append(Call("get_lease", (self.scene.id,)))
-        return [await make(look, other) for look in looks]
+    async def _seen(self) -> list[Outcome]:
+        """Return what others see of the jobs that the victim may change.
 
-    def _compare(self, call: Call, seen: list[Outcome], later: list[Outcome]) -> None:
-        """Note it where a job changed after the caller had heard of the cancellation."""
-        for before, after in zip(seen, later, strict=True):
+        Who hears of a cancellation may tell others to look, so another handle is asked if there is
+        one. What the repository itself shows is judged like the calls that follow, for it may be
+        the first one that fails.
+        """
+        looks = self.scene.looks
+        if not self._others:
+            return await self.ask("afterwards", looks, self._repository)
+        return [await make(look, other) for other in self._others for look in looks]
+
+    async def _compare(self, call: Call) -> None:
+        """Note it where a job changes after the caller has heard of the cancellation.
+
+        It may do so after a while, or with the next change of another job. A repository that was
+        cancelled twice is left no while, and asked for no such change, to mend what it holds.
+        """
+        seen = await self._seen()
+        await asyncio.sleep(self._grace)
+        if not self._point.twice:
+            await self.ask("afterwards", self.scene.beside, self._repository)
+        for before, after in zip(seen, await self._seen(), strict=False):
             if before.error is not None or after.error is not None:
                 continue  # which the calls that follow show, too
             if self._violation is None and before.value != after.value:
+                where = "another handle" if self._others else "the repository"
                 text = (
-                    f"another handle saw {_named(before.value)} when the caller had heard of it,"
-                    f" and {self._grace * 1e3:.0f} ms later {_named(after.value)}: {call.method}"
-                    " was still on its way"
+                    f"{where} showed {_named(before.value)} when the caller had heard of it, and"
+                    f" {_named(after.value)} after {self._grace * 1e3:.0f} ms and a change of"
+                    f" another job: {call.method} was still on its way"
                 )
                 self._violation = Violation(_LAW, text)
 
@@ -170,14 +183,20 @@ class Running:
 
     async def ask(
         self, client: str, calls: Sequence[Call], repository: CollectionJobRepository
-    ) -> None:
+    ) -> list[Outcome]:
         """Make calls one after another, until one gives no answer."""
+        outcomes = list[Outcome]()
         for call in calls:
             if self._violation is None:
-                await self._answered(client, call, repository)
+                outcome = await self._answered(client, call, repository)
+                outcomes += [] if outcome is None else [outcome]
+        return outcomes
 
-    async def _answered(self, client: str, call: Call, repository: CollectionJobRepository) -> None:
+    async def _answered(
+        self, client: str, call: Call, repository: CollectionJobRepository
+    ) -> Outcome | None:
         """Make a call that nobody cancels."""
+        outcome: Outcome | None = None
         try:
             outcome = await self._runner(client, repository).ask(call)
         except asyncio.CancelledError as raised:
@@ -189,6 +208,7 @@ class Running:
             self._violation = Violation(_LAW, text)
         if isinstance(error, NoAnswer):
             self._violation = Violation(_LAW, f"after the cancellation, {call} gave no answer")
+        return outcome
 
     async def remove(self) -> None:
         """Remove the jobs, so that the listings of later trials are not the longer for them."""

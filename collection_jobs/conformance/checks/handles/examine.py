@@ -34,6 +34,7 @@ from collection_jobs.conformance.running.topologies import Opening, in_one_proce
 from collection_jobs.conformance.spec.calls import Step, example_job
 from collection_jobs.conformance.spec.capabilities import not_declared
 from collection_jobs.conformance.spec.findings import Finding
+from collection_jobs.errors import RepositoryError
 
 __all__ = ["examine_handles", "find_handles_again"]
 
@@ -162,8 +163,14 @@ def _use(plan: Plan, fork_server: ForkServer) -> _Used:
 
 def _by_turns(plan: Plan, used: _Used) -> dict[str, Finding]:
     directory = plan.new_directory()
-    with in_one_process(plan.opening, directory, 2) as setting:
-        used.turns, found = alternate(setting, plan.capabilities, directory)
+    try:
+        with in_one_process(plan.opening, directory, 2) as setting:
+            used.turns, found = alternate(setting, plan.capabilities, directory)
+    except RepositoryError as error:  # of the opening or the closing: those of calls are recorded
+        said = plan.target.without_secrets(str(error))
+        raised = f"{type(error).__name__}: {said}"
+        text = f"a new store was opened twice in one process, and that raised {raised}"
+        found = Finding("ATOMIC-1", text, (f"# opening a new store twice raised {raised}",))
     return {} if found is None else {found.law: found}
 
 
