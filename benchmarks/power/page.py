@@ -38,16 +38,16 @@ def page(planted: Sequence[Case], right: Sequence[Case], trials: Sequence[Trial]
 _HEAD = """# How sharp the kit is
 
 The checks meant for each planted bug look for it, in the standard profile, once for each seed. If
-the fixed programs or the exhaustive interleavings find a bug, the result does not depend on the
-seed, and one search stands for all seeds. A search has found a bug if every law that it breaks was
-convicted; of the bugs that were written without a look at the checks (`eccentric` and `mis...`), if
-one was, for chance decides which shows first. *Seconds* are elapsed time to the end of the check,
-including shrinking; *calls* are those of the shrunk history; a *preemption* is a switch away from a
-client that could have continued, and only histories of the interleavings have any. All three are
-medians. Bugs of large stores are shrunk with the first seed only: a search with another seed takes
-no less, and has found its bug if any law was convicted, since it takes shrinking to tell which. A
-name stands behind its module of `tests/mutants`; one that is a link leads to a project in which
-that bug was made. The stores are in memory if the system offers that.
+the fixed programs find a bug, or a check that draws nothing at random, as the interleavings, the
+seed plays no part, and one search stands for all seeds. A search has found a bug if every law that
+it breaks was convicted; of the bugs that were written without a look at the checks (`eccentric` and
+`mis...`), if one was, for chance decides which shows first. *Seconds* are elapsed time to the end
+of the check, including shrinking; *calls* are those of the shrunk history; a *preemption* is a
+switch away from a client that could have continued, and only histories of the interleavings have
+any. All three are medians of the searches that shrink what they find: those with the first seed.
+A search with another seed has found its bug if any law was convicted, since only shrinking tells
+which one it is. A name stands behind its module of `tests/mutants`; one that is a link leads to a
+project in which that bug was made. The stores are in memory if the system offers that.
 
 Correct repositories are verified against every law, each with as many seeds. In a quick run the
 interleavings are the same for every seed, so they are explored only with the first seed of each

@@ -65,8 +65,9 @@ class Profile:
         symbols: How many symbols the largest job has.
         repeated: How many changes of one job follow each other.
         counted: How many changes one store sees beside these, where many jobs are saved together.
-        replays: How often the calls that broke a law in a large store are made again to find fewer
-            that do; with none, the finding tells the last of them as they were made.
+        shrinks: Whether to look for fewer calls that break a law which large stores, killed
+            processes, handles and concurrent calls have shown broken; if not, such a finding is
+            told as it was met, and large stores end with the first.
         smaller: By what factor all of these are smaller, for an adapter whose calls are slow.
         at_once: How many stores one caller's programs are made on at a time; several where most of
             the time goes to waiting for an adapter whose calls are slow.
@@ -101,7 +102,7 @@ class Profile:
     symbols: int = 2_000
     repeated: int = 270
     counted: int = 0
-    replays: int = 200
+    shrinks: bool = True
     smaller: int = 1
     at_once: int = 1
     twice: bool = True

@@ -99,7 +99,8 @@ class _Contest:
             hung = any(map(is_hung, events))
             if seen and self._one_caller_is_served(round_):
                 self.convicted.add(round_.kind)
-                finding = None if hung else self._shorter(topology, round_)
+                as_met = hung or not self.plan.profile.shrinks
+                finding = None if as_met else self._shorter(topology, round_)
                 self.add(finding or _finding(seen[0], round_, topology))
             if hung:
                 return

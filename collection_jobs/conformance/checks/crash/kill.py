@@ -73,7 +73,8 @@ def examine_kills(plan: Plan) -> Examination:
             if not history.next_life(dies=True):
                 break
             if history.findings:
-                last = min(kills, history.kills + _MORE) if declared else 0
+                more = _MORE if plan.profile.shrinks else 0
+                last = min(kills, history.kills + more) if declared else 0
         else:
             history.next_life(dies=False)
     finally:

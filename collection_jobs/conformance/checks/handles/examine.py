@@ -110,6 +110,7 @@ class _Trial:
     new_directory: Callable[[], Path]
     fork_server: ForkServer
     linked: bool
+    shrinks: bool = True
 
     def play(self, lines: Sequence[Line]) -> Played:
         directory = self.new_directory()
@@ -146,7 +147,8 @@ def _use(plan: Plan, fork_server: ForkServer) -> _Used:
     if refusal is not None:
         said = plan.target.without_secrets(refusal)
         used.notes.append(f"not on several handles of one process: {said}")
-    trial = _Trial(plan.opening, plan.new_directory, fork_server, linked)
+    opening, shrinks = plan.opening, plan.profile.shrinks
+    trial = _Trial(opening, plan.new_directory, fork_server, linked, shrinks)
     if refusal is None:
         used.findings = _by_turns(plan, used)
         if used.findings:
@@ -179,7 +181,11 @@ def _found(trial: _Trial, lines: tuple[Line, ...], used: _Used) -> dict[str, Fin
     played = trial.play(lines)
     used.add(played)
     found = judge_script(played)
-    return _told_shortly(trial, lines, found) if found and trial.is_served_alone(lines) else {}
+    if not found or not trial.is_served_alone(lines):
+        return {}
+    if trial.shrinks:
+        return _told_shortly(trial, lines, found)
+    return {one.law: _with_token(trial, one, lines) for one in found}
 
 
 def find_handles_again(plan: Plan, token: dict[str, Any]) -> list[Finding]:

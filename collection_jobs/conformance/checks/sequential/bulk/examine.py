@@ -108,7 +108,8 @@ class _Run:
             programs += [(zone, partial(instants, zone=zone)) for zone in ZONES]
         for number, (name, program) in enumerate(programs):
             self._plan.progress(number, len(programs))
-            if not self._hung:
+            is_told = bool(self.violations) and not self._plan.profile.shrinks
+            if not self._hung and not is_told:
                 self._run(name, program, sizes)
         self.coverage.uses = self._uses()
 

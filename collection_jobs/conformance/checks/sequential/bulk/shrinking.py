@@ -45,6 +45,7 @@ NAME = "large stores"
 
 _MOST_CALLS = 20_000
 """So many calls are made to find a shorter program, and not many more."""
+_MOST_REPLAYS = 200
 _TRIES = 4
 """How often a program is run again that does not show its violation at once."""
 _OF_BATCHES, _OF_ONE = "MANY-1", "SAVE-1"
@@ -70,12 +71,11 @@ class _Replays:
         self.calls = 0
         self.made = 0
         self.best: Violation | None = None
-        self._most = plan.profile.replays
         self._run_again = partial(run_again, plan, processes, muted=muted, law=law)
 
     @property
     def spent(self) -> bool:
-        return self.calls > _MOST_CALLS or self.made > self._most
+        return self.calls > _MOST_CALLS or self.made > _MOST_REPLAYS
 
     def still_breaks(self, program: Program) -> bool:
         """Run a program; whether it breaks the law."""
@@ -129,7 +129,7 @@ def shortest(
 ) -> Finding:
     """Return the finding of a violation, with a shortest program that shows it."""
     law = violation.law
-    if not plan.profile.replays:
+    if not plan.profile.shrinks:
         return _as_seen(plan, law, violation.message, program, muted)
     replays = _Replays(plan, processes, law, muted)
     if not any(replays.still_breaks(program) for _ in range(_TRIES)):
