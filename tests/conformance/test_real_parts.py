@@ -40,8 +40,8 @@ from collection_jobs.conformance.running.processes import (
     Worker,
     WorkerDied,
     WorkerFailed,
-    workers,
 )
+from collection_jobs.conformance.running.stores import Stores
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome, Step, example_job
 from collection_jobs.conformance.spec.capabilities import METHODS as BEYOND
 from collection_jobs.conformance.spec.capabilities import PROTOCOLS
@@ -350,8 +350,14 @@ def test_a_fork_server_whose_target_cannot_be_imported_says_why() -> None:
         fork_server.worker(counting=False)
 
 
-def test_workers_are_gone_when_they_are_not_needed_any_more() -> None:
-    with workers(SQLITE, 2) as team:
+@pytest.fixture
+def fork_server() -> Iterator[ForkServer]:
+    with ForkServer(SQLITE) as fork_server:
+        yield fork_server
+
+
+def test_workers_are_gone_when_they_are_not_needed_any_more(fork_server: ForkServer) -> None:
+    with fork_server.workers(2) as team:
         for worker in team:
             worker.ask(Close())
     for worker in team:
@@ -359,10 +365,17 @@ def test_workers_are_gone_when_they_are_not_needed_any_more() -> None:
             worker.tell(0.1)
 
 
-@pytest.fixture
-def fork_server() -> Iterator[ForkServer]:
-    with ForkServer(SQLITE) as fork_server:
-        yield fork_server
+def test_a_fork_server_that_has_ended_is_replaced(tmp_path: Path) -> None:
+    stores = Stores(SQLITE, tmp_path, lambda: False)
+    first = stores.fork_server()
+    with first.worker(counting=False) as worker:
+        worker.ask(Close())
+    assert stores.fork_server() is first
+    first.close()
+    with stores.fork_server().worker(counting=False) as worker:
+        worker.ask(Close())
+    assert stores.fork_server() is not first
+    stores.end_fork_server()
 
 
 def test_a_forked_worker_that_is_killed_is_gone(fork_server: ForkServer, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from collection_jobs.conformance.report.capability_report import Observation
 from collection_jobs.conformance.report.coverage import Coverage
 from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.running.processes import ForkServer
 from collection_jobs.conformance.running.targets import Target
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.protocol import CollectionJobRepository
@@ -208,6 +209,8 @@ class Plan:
         new_directory: Returns a new, empty directory for a store.
         opening: Returns the store in a directory, not yet open; the same directory gives the same
             store.
+        fork_server: Returns the process that forks workers of the target; the first call starts it,
+            and it ends with the stores. The target has a spec.
         progress: Called with how much of the check is done, and of how much.
     """
 
@@ -220,6 +223,7 @@ class Plan:
     new_stores: Callable[[int], OpenStore[Sequence[CollectionJobRepository]]]
     new_directory: Callable[[], Path]
     opening: Callable[[Path], AbstractAsyncContextManager[CollectionJobRepository]]
+    fork_server: Callable[[], ForkServer]
     progress: Callable[[int, int], None]
 
 

@@ -20,6 +20,7 @@ from collection_jobs.conformance.running.deadline import (
     end_call,
 )
 from collection_jobs.conformance.running.early_endings import Escaped, Overdue
+from collection_jobs.conformance.running.patience import Timer, wait_for_tasks
 from collection_jobs.conformance.running.places import where_raised
 from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
@@ -61,18 +62,19 @@ async def open_with_timeout(
 
 
 async def _answered(work: Awaitable[_T], what: str, seconds: float) -> _T:
-    timer = asyncio.timeout(seconds)
     number = begin_call(what)
+    timer = Timer(seconds)
     try:
-        async with timer:
-            return await work
-    except Exception as error:
-        if not timer.expired():
+        return await work
+    except (asyncio.CancelledError, Exception) as error:
+        by_the_timer = not isinstance(error, asyncio.CancelledError) or timer.ended_it()
+        if not (timer.is_over and by_the_timer):
             raise
         silent = NoAnswer(f"{what} gave no answer within {seconds:g} s")
         silent.what, silent.place = what, where_raised(error)
         raise silent from None
     finally:
+        timer.stop()
         end_call(number)
 
 
@@ -175,9 +177,8 @@ class OpenStore(Generic[_R]):
         left = asyncio.all_tasks(self._loop)
         for task in left:
             task.cancel()
-        if left:
-            _, left = self._loop.run_until_complete(asyncio.wait(left, timeout=deadline()))
-        if left:
+        late = self._loop.run_until_complete(wait_for_tasks(left, deadline()))
+        if late:
             self._loop.set_exception_handler(lambda loop, context: None)
             self._loop.close()
         else:

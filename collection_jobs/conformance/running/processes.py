@@ -15,6 +15,7 @@ from typing import IO, Any, Protocol, Self
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.fork_server import COUNTING, FORK_SERVER, PLAIN
 from collection_jobs.conformance.running.messages import Done, Failed, Leave
+from collection_jobs.conformance.running.patience import parts_of
 from collection_jobs.conformance.running.system import inheriting, kill_at_once, new_pipe
 from collection_jobs.conformance.running.targets import Target, TargetError
 
@@ -24,7 +25,6 @@ __all__ = [
     "WorkerDied",
     "WorkerFailed",
     "let_workers_print",
-    "workers",
     "workers_print",
 ]
 
@@ -116,6 +116,10 @@ class _Started:
         self._process.kill()
         self._process.wait()
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def epitaph(self) -> str:
         code = self._process.wait()
         self._stderr.seek(0)
@@ -193,7 +197,7 @@ class Worker:
         """
         limit = _ORDERED * deadline() if seconds is None else seconds
         try:
-            if self._pipe.poll(limit):
+            if any(map(self._pipe.poll, parts_of(limit))):
                 return self._pipe.recv()
         except (EOFError, OSError):
             raise WorkerDied(self._process.epitaph()) from None
@@ -253,19 +257,6 @@ class Worker:
         self.close()
 
 
-@contextmanager
-def workers(target: Target, count: int) -> Generator[list[Worker]]:
-    """Start some workers, which are killed at the end."""
-    started: list[Worker] = []
-    try:
-        started.extend(Worker.start(target) for _ in range(count))
-        yield started
-    finally:
-        for worker in started:
-            with suppress(OSError):
-                worker.close()
-
-
 class ForkServer:
     """A process that has imported the target, and forks workers.
 
@@ -279,6 +270,11 @@ class ForkServer:
         self._forks: bool | None = None
         self._pipe, theirs = new_pipe()
         self._process = _Started(target, FORK_SERVER, self._pipe, theirs)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended, whatever ended it."""
+        return self._process.has_ended
 
     def worker(self, *, counting: bool) -> Worker:
         """Start a new worker.
@@ -303,6 +299,18 @@ class ForkServer:
             return Worker(ours, _Forked(int(self._ask()), self))
         return Worker(ours, _Started(self._target, kind, ours, theirs))
 
+    @contextmanager
+    def workers(self, count: int) -> Generator[list[Worker]]:
+        """Start some workers, which are killed at the end."""
+        started: list[Worker] = []
+        try:
+            started.extend(self.worker(counting=False) for _ in range(count))
+            yield started
+        finally:
+            for worker in started:
+                with suppress(OSError):
+                    worker.close()
+
     def reap(self, pid: int) -> int:
         """Wait for the end of a worker; how it ended."""
         self._pipe.send(pid)
@@ -315,7 +323,7 @@ class ForkServer:
 
     def _ask(self) -> Any:
         try:
-            if self._pipe.poll(_ORDERED * deadline()):
+            if any(map(self._pipe.poll, parts_of(_ORDERED * deadline()))):
                 return self._pipe.recv()
         except (EOFError, OSError):
             raise WorkerDied(self._process.epitaph()) from None

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from collection_jobs.conformance.running.deadline import begin_call, deadline, end_call
 from collection_jobs.conformance.running.early_endings import Abandoned, Overdue
+from collection_jobs.conformance.running.patience import Timer
 from collection_jobs.conformance.running.places import where_raised
 from collection_jobs.conformance.spec.calls import (
     WAIT,
@@ -179,7 +180,7 @@ async def observe(work: Awaitable[object], seconds: float | None = None) -> Outc
     began = datetime.now(UTC)
     value: object = None
     error: BaseException | None = None
-    timer = None if seconds is None else _Timer(seconds)
+    timer = None if seconds is None else Timer(seconds)
     try:
         value = usable(await work)
     except asyncio.CancelledError as raised:
@@ -202,41 +203,6 @@ async def observe(work: Awaitable[object], seconds: float | None = None) -> Outc
         error = NoAnswer(f"no answer within {seconds:g} s")
         error.place = place
     return Outcome(began, datetime.now(UTC), value, error, hidden_cause(error))
-
-
-class _Timer:
-    """Cancels the task that makes it after some seconds: asyncio.timeout, at half its cost."""
-
-    __slots__ = ("_before", "_handle", "_task", "_undone", "is_over")
-
-    def __init__(self, seconds: float) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - only tasks make calls; this tells the type checker
-        self.is_over = False
-        self._undone = False
-        self._task = task
-        self._before = task.cancelling()
-        self._handle = task.get_loop().call_later(seconds, self._end)
-
-    def _end(self) -> None:
-        self.is_over = True
-        self._task.cancel()
-
-    def ended_it(self) -> bool:
-        """Return whether it was this timer that cancelled the task, and nobody else."""
-        return self._uncancelled() <= self._before if self.is_over else False
-
-    def stop(self) -> None:
-        """Take back the cancellation, if there was one."""
-        self._handle.cancel()
-        if self.is_over:
-            self._uncancelled()
-
-    def _uncancelled(self) -> int:
-        if self._undone:
-            return self._task.cancelling()
-        self._undone = True
-        return self._task.uncancel()
 
 
 def _may_be_the_users() -> bool:

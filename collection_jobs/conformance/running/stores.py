@@ -30,6 +30,7 @@ from collection_jobs.conformance.running.configuration import Plan, Profile
 from collection_jobs.conformance.running.early_endings import Interrupted
 from collection_jobs.conformance.running.open_store import OpenStore, open_with_timeout
 from collection_jobs.conformance.running.probing import Probed
+from collection_jobs.conformance.running.processes import ForkServer
 from collection_jobs.conformance.running.targets import Target, TargetError
 from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
@@ -76,6 +77,8 @@ def new_stores(
             with suppress(TargetError):
                 stores.discard()
             raise
+        finally:
+            stores.end_fork_server()
         stores.discard()
 
 
@@ -100,6 +103,7 @@ class Stores:
         self._target = target
         self._scratch = scratch
         self._directories: list[Path] = []
+        self._fork_server: ForkServer | None = None
 
     def new_directory(self) -> Path:
         """Make a new, empty directory for a store."""
@@ -108,6 +112,20 @@ class Stores:
         directory.mkdir()
         self._directories.append(directory)
         return directory
+
+    def fork_server(self) -> ForkServer:
+        """Return the process that forks workers; one that has ended is replaced."""
+        if self._fork_server is not None and self._fork_server.has_ended:
+            self.end_fork_server()
+        if self._fork_server is None:
+            self._fork_server = ForkServer(self._target)
+        return self._fork_server
+
+    def end_fork_server(self) -> None:
+        """End the process that forks workers, if there is one."""
+        if self._fork_server is not None:
+            self._fork_server.close()
+            self._fork_server = None
 
     def look_for_interruption(self) -> None:
         """Raise Interrupted where the user has asked for the end."""
@@ -176,6 +194,7 @@ class Stores:
             new_stores=self.open_several,
             new_directory=self.new_directory,
             opening=self.opening,
+            fork_server=self.fork_server,
             progress=progress,
         )
 

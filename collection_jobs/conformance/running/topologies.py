@@ -19,8 +19,7 @@ from collection_jobs.conformance.running.clients import Client, run_clients
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Open, Work
 from collection_jobs.conformance.running.open_store import OpenStore, Pulse, open_with_timeout
-from collection_jobs.conformance.running.processes import Worker, workers
-from collection_jobs.conformance.running.targets import Target
+from collection_jobs.conformance.running.processes import ForkServer, Worker
 from collection_jobs.protocol import CollectionJobRepository
 
 __all__ = ["Opening", "Topology", "in_one_process", "in_processes", "several"]
@@ -113,7 +112,7 @@ def in_one_process(
 
 @contextmanager
 def in_processes(
-    target: Target, directory: Path, processes: int, timeout: float | None = None
+    fork_server: ForkServer, directory: Path, processes: int, timeout: float | None = None
 ) -> Generator[Topology]:
     """Open the store in a directory in several worker processes.
 
@@ -121,7 +120,7 @@ def in_processes(
         WorkerFailed: One of them cannot open it.
         WorkerDied: One of them ended.
     """
-    with workers(target, processes) as team:
+    with fork_server.workers(processes) as team:
         for worker in team:
             worker.ask(Open(directory, 1, deadline() if timeout is None else timeout))
         yield _Processes(team)

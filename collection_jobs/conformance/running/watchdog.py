@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import ctypes
 import threading
-import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from collection_jobs.conformance.running.deadline import (
+    CallUnderWay,
     deadline,
     forget_calls,
     oldest_call,
 )
 from collection_jobs.conformance.running.early_endings import Abandoned, Escaped, Overdue
+from collection_jobs.conformance.running.patience import parts_of
 from collection_jobs.conformance.running.places import (
     frame_of_thread,
     innermost_outside_library,
@@ -26,7 +27,7 @@ from collection_jobs.conformance.running.places import (
 )
 from collection_jobs.conformance.spec.calls import NoAnswer
 
-__all__ = ["Blocked", "until_overdue", "watched"]
+__all__ = ["Blocked", "WatchedCall", "until_overdue", "watched"]
 
 _T = TypeVar("_T")
 
@@ -55,7 +56,10 @@ def watched(work: Callable[[], _T], progress: Callable[[], int]) -> _T:
     thread = _WorkThread(work)
     while thread.is_alive():
         before = progress()
-        thread.join(deadline())
+        for part in parts_of(deadline()):
+            thread.join(part)
+            if not thread.is_alive() or progress() != before:
+                break
         if not thread.is_alive() or progress() != before:
             continue
         frame = innermost_outside_library(frame_of_thread(thread.ident))
@@ -67,6 +71,27 @@ def watched(work: Callable[[], _T], progress: Callable[[], int]) -> _T:
     return thread.result()
 
 
+class WatchedCall:
+    """How long the oldest call has been under way: in looks, so that no suspension counts."""
+
+    def __init__(self, poll: float, grace: float) -> None:
+        """Begin.
+
+        Args:
+            poll: How many seconds pass between two looks.
+            grace: Seconds that the event loop has for ending a call itself after the deadline.
+        """
+        self._most = (deadline() + grace) / poll
+        self._oldest: CallUnderWay | None = None
+        self._looks = 0
+
+    def is_overdue(self, oldest: CallUnderWay) -> bool:
+        """Look at the oldest call; return whether its event loop has not ended it in time."""
+        self._looks = self._looks + 1 if oldest is self._oldest else 0
+        self._oldest = oldest
+        return self._looks > self._most
+
+
 def until_overdue(work: Callable[[], _T]) -> _T:
     """Do some work, unless a call that it makes passes the deadline.
 
@@ -76,11 +101,12 @@ def until_overdue(work: Callable[[], _T]) -> _T:
         Escaped: SystemExit or KeyboardInterrupt of the adapter ended the event loop.
     """
     thread = _WorkThread(work)
+    watched_call = WatchedCall(_POLL, _GRACE)
     try:
         while thread.is_alive():
             thread.join(_POLL)
             oldest = oldest_call(thread.ident)
-            if oldest is None or time.monotonic() - oldest.began < deadline() + _GRACE:
+            if oldest is None or not watched_call.is_overdue(oldest):
                 continue
             frame = innermost_outside_library(frame_of_thread(thread.ident))
             in_adapter = frame is not None and not is_of_the_kit(frame.f_code.co_filename)

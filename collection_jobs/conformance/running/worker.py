@@ -43,6 +43,7 @@ from collection_jobs.conformance.running.places import (
 from collection_jobs.conformance.running.runner import hidden_cause
 from collection_jobs.conformance.running.system import pipe_of
 from collection_jobs.conformance.running.targets import Target, find_target
+from collection_jobs.conformance.running.watchdog import WatchedCall
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.errors import CollectionJobError
 from collection_jobs.protocol import CollectionJobRepository
@@ -178,10 +179,11 @@ def _listen(
 
 def _watch(pipe: Connection, thread: int) -> None:
     """Tell of a call that passes the deadline and blocks the event loop; then end the process."""
+    watched_call = WatchedCall(_POLL, _GRACE)
     while True:
         time.sleep(_POLL)
         oldest = oldest_call(thread)
-        if oldest is None or time.monotonic() - oldest.began < deadline() + _GRACE:
+        if oldest is None or not watched_call.is_overdue(oldest):
             continue
         frame = innermost_outside_library(frame_of_thread(thread))
         text = f"{oldest.call} did not return within {deadline():g} s; it stood at {line_of(frame)}"

@@ -37,6 +37,8 @@ random moments are tried, for then nothing rests on how long it takes."""
 _FEW, _MANY = (40, 128), (128, 1_024)
 """How many calls are cancelled at one suspension, more than any usual pool has connections; and how
 many like one call at most, at all of its suspensions."""
+_AT_ONCE = 3
+"""Stores to work on at a time, and more where calls are slow: one goes on while another waits."""
 _LEAST_GRACE = 0.004
 """Seconds for what a cancelled call began to come to its end."""
 
@@ -95,8 +97,7 @@ def examine_cancellation(plan: Plan) -> Examination:
 
 def _cancel(trials: _Trials, plan: Plan, pulse: Pulse) -> None:
     shared = "shared" in plan.capabilities
-    # Several stores where calls are slow: most of the time goes to waiting for them.
-    stores = max(1, plan.profile.at_once // (2 if shared else 1))
+    stores = max(_AT_ONCE, plan.profile.at_once // (2 if shared else 1))
     directories = [plan.new_directory() for _ in range(stores)]
     with _stage(plan.opening, directories, pulse, shared=shared) as stage:
         stage.run(trials.run(stage.repository, scenes(plan.capabilities), plan.progress))

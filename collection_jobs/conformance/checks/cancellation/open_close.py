@@ -14,6 +14,7 @@ from collection_jobs.conformance.checks.cancellation.holdings import Holdings
 from collection_jobs.conformance.running.configuration import Plan
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.open_store import Pulse, open_with_timeout
+from collection_jobs.conformance.running.patience import wait_for_tasks
 from collection_jobs.conformance.running.runner import make
 from collection_jobs.conformance.running.topologies import Opening
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, example_job
@@ -153,7 +154,7 @@ class _Phase:
         """Open and close the store, one of them cancelled: how far it came, if it began."""
         begun: list[Stepped] = []
         task = asyncio.create_task(self._pass(directory, point, begun))
-        await asyncio.wait({task}, timeout=2 * deadline())
+        await wait_for_tasks({task}, 2 * deadline())
         if not task.done():
             task.cancel()
         with suppress(Exception, asyncio.CancelledError):  # what is wrong then shows afterwards

@@ -14,6 +14,7 @@ from collection_jobs.conformance.checks.cancellation.scenarios import Scene, sce
 from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.history.history import Recording
 from collection_jobs.conformance.running.deadline import deadline
+from collection_jobs.conformance.running.patience import wait_for_tasks
 from collection_jobs.conformance.running.runner import ProgramRunner, make
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
 from collection_jobs.conformance.spec.findings import Finding
@@ -104,10 +105,11 @@ async def _probed(repository: CollectionJobRepository, calls: Sequence[Call]) ->
     recording = Recording()
     runner = ProgramRunner("afterwards", lambda call: make(call, repository), recording)
     for call in calls:
-        try:
-            await asyncio.wait_for(runner.ask(call), _limit())
-        except TimeoutError:
+        asked = asyncio.ensure_future(runner.ask(call))
+        if await wait_for_tasks({asked}, _limit()):
+            asked.cancel()
             return f"{call} gave no answer"
+        asked.result()
     found = check_among({id_ for call in calls for id_ in call.job_ids}, recording.events)
     return found[0].message if found else None
 
@@ -146,8 +148,7 @@ class _Burst:
         victims = [asyncio.create_task(_awaited(one)) for one in steps]
         other = Call("add_failed_symbol", (scene_.other, "S2", "beside them"))
         neighbour = asyncio.create_task(self._make(other))
-        _, late = await asyncio.wait({*victims, neighbour, twin}, timeout=_limit())
-        if late:
+        if await wait_for_tasks([*victims, neighbour, twin], _limit()):
             self.wrong = f"a call did not end within {_limit():g} s"
         else:
             self._look_at(other, neighbour, answers=True)
@@ -172,7 +173,7 @@ class _Burst:
         steps = [Stepped(self._make(call), point) for point in (*self._points, *self._points)]
         for work in (*steps, self._make(call)):
             task = asyncio.ensure_future(_awaited(work))
-            _, late = await asyncio.wait({task}, timeout=_limit())
+            late = await wait_for_tasks({task}, _limit())
             if late or _is_silent(task.result()):
                 self.wrong = "a call like them, made alone, gave no answer"
                 return sum(one.cancelled for one in steps)

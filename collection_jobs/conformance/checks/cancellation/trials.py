@@ -15,6 +15,7 @@ from collection_jobs.conformance.history.checker import check_among
 from collection_jobs.conformance.history.history import Event, Recording
 from collection_jobs.conformance.running.clients import Client, run_clients
 from collection_jobs.conformance.running.deadline import deadline
+from collection_jobs.conformance.running.patience import wait_for_tasks
 from collection_jobs.conformance.running.runner import ProgramRunner, make
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome, Step
 from collection_jobs.conformance.spec.findings import Finding, Violation
@@ -171,8 +172,7 @@ class Running:
             self._seconds = time.monotonic() - began
 
     async def _see_it_end(self, victim: asyncio.Task[None], call: Call) -> None:
-        done, _ = await asyncio.wait({victim}, timeout=deadline() + 1)
-        if not done:
+        if await wait_for_tasks({victim}, deadline() + 1):
             self._complaint = f"{call} was cancelled and did not end within {deadline() + 1:g} s"
             return
         with suppress(asyncio.CancelledError):

@@ -227,7 +227,7 @@ def _hold_in_processes(contest: _Contest) -> Observation:
     plan, processes = contest.plan, contest.plan.profile.processes
     before = set(contest.findings)
     try:
-        with in_processes(plan.target, plan.new_directory(), processes) as topology:
+        with in_processes(plan.fork_server(), plan.new_directory(), processes) as topology:
             contest.hold(topology, plan.profile.rounds)
     except (WorkerFailed, WorkerDied) as error:
         text = f"{plan.target.name} declares shared, but among {processes} processes: {error}"
@@ -255,7 +255,7 @@ def _glance(contest: _Contest) -> Observation:
     aside = _Contest(plan, tell_nobody, convicted=contest.convicted, pulse=contest.pulse)
     try:
         directory = plan.new_directory()
-        with in_processes(plan.target, directory, 2, timeout=_SHORT_TIMEOUT) as topology:
+        with in_processes(plan.fork_server(), directory, 2, timeout=_SHORT_TIMEOUT) as topology:
             round_, events = _hand_over(topology, plan.capabilities)
             if check_among(round_.ids, events):
                 shown, came = False, "one did not see what the other had done"

@@ -11,7 +11,7 @@ from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Open, Work
-from collection_jobs.conformance.running.processes import ForkServer, WorkerDied, WorkerFailed
+from collection_jobs.conformance.running.processes import WorkerDied, WorkerFailed
 from collection_jobs.conformance.spec.calls import WAIT, Held, Program, Step, example_job
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.findings import Finding
@@ -51,16 +51,13 @@ def examine_dead_workers(plan: Plan) -> Examination:
 
 def _played(plan: Plan, ttl: timedelta) -> list[Event]:
     """Let a worker take leases and be killed, and another one claim the same jobs."""
-    server, directory = ForkServer(plan.target), plan.new_directory()
+    directory = plan.new_directory()
     events: list[Event] = []
-    try:
-        for name, program in (("first", _first(ttl)), ("second", _second(ttl))):
-            with server.worker(counting=False) as worker:
-                worker.ask(Open(directory, 1, deadline()), deadline() + 2)
-                events += worker.ask(Work((Client(name, program),))).events
-                worker.kill()
-    finally:
-        server.close()
+    for name, program in (("first", _first(ttl)), ("second", _second(ttl))):
+        with plan.fork_server().worker(counting=False) as worker:
+            worker.ask(Open(directory, 1, deadline()), deadline() + 2)
+            events += worker.ask(Work((Client(name, program),))).events
+            worker.kill()
     return events
 
 

@@ -16,7 +16,6 @@ from collection_jobs.conformance.running.crash_points import ENGINE
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import CallBegan, CallEnded, Close, Open, Work
 from collection_jobs.conformance.running.processes import (
-    ForkServer,
     Worker,
     WorkerDied,
     WorkerFailed,
@@ -67,18 +66,15 @@ def examine_kills(plan: Plan) -> Examination:
     if declared and kills >= _FEWEST:
         history.long_life(min(_LONG, kills // 2 + 10))
     last = kills
-    try:
-        while history.kills < last:
-            plan.progress(history.kills, kills)
-            if not history.next_life(dies=True):
-                break
-            if history.findings:
-                more = _MORE if plan.profile.shrinks else 0
-                last = min(kills, history.kills + more) if declared else 0
-        else:
-            history.next_life(dies=False)
-    finally:
-        history.end()
+    while history.kills < last:
+        plan.progress(history.kills, kills)
+        if not history.next_life(dies=True):
+            break
+        if history.findings:
+            more = _MORE if plan.profile.shrinks else 0
+            last = min(kills, history.kills + more) if declared else 0
+    else:
+        history.next_life(dies=False)
     return history.examination(declared=declared)
 
 
@@ -100,11 +96,7 @@ class _History:
         self._seconds = 0.0
         self._many_seconds = 0.0
         self._first = True
-        self._fork_server = ForkServer(plan.target)
-
-    def end(self) -> None:
-        """Let go of all processes."""
-        self._fork_server.close()
+        self._fork_server = plan.fork_server()
 
     def examination(self, *, declared: bool) -> Examination:
         """Say what came of it all."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from collection_jobs.conformance.checks.faults.table import ResourceFault, faults
 from collection_jobs.conformance.checks.faults.trial import NotTriedError, Tried, try_fault
 from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
-from collection_jobs.conformance.running.processes import ForkServer
 from collection_jobs.conformance.spec.findings import Finding
 
 __all__ = ["examine_faults"]
@@ -62,17 +61,16 @@ def examine_faults(plan: Plan) -> Examination:
         return Examination([], "", {_LAW: not_limited(sys.platform)})
     used = _Used()
     every = list(faults(thoroughly=plan.profile.on_disk))
-    with ForkServer(plan.target) as fork_server:
-        for number, fault in enumerate(every):
-            plan.progress(number, len(every))
-            try:
-                tried = try_fault(plan, fork_server, fault)
-            except NotTriedError as error:
-                used.not_tried.setdefault(fault.name, str(error))
-                continue
-            used.tried[fault.name] = used.tried.get(fault.name, 0) + tried.errors
-            if tried.message is not None:
-                return Examination([_finding(fault, tried, tried.message)], str(used))
+    for number, fault in enumerate(every):
+        plan.progress(number, len(every))
+        try:
+            tried = try_fault(plan, fault)
+        except NotTriedError as error:
+            used.not_tried.setdefault(fault.name, str(error))
+            continue
+        used.tried[fault.name] = used.tried.get(fault.name, 0) + tried.errors
+        if tried.message is not None:
+            return Examination([_finding(fault, tried, tried.message)], str(used))
     return Examination([], str(used))
 
 

@@ -19,7 +19,6 @@ from collection_jobs.conformance.running.configuration import Plan
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Close, Do, Done, Open, Work
 from collection_jobs.conformance.running.processes import (
-    ForkServer,
     Worker,
     WorkerDied,
     WorkerFailed,
@@ -71,13 +70,13 @@ class Tried:
         return self.openings + sum(map(_failed, self.events))
 
 
-def try_fault(plan: Plan, fork_server: ForkServer, fault: ResourceFault) -> Tried:
+def try_fault(plan: Plan, fault: ResourceFault) -> Tried:
     """Let a fault come while a store is open, then before it is opened, then before it is made.
 
     Raises:
         NotTriedError: It cannot be tried here.
     """
-    trial = _Trial(plan, fork_server, fault)
+    trial = _Trial(plan, fault)
     try:
         trial.play()
     except _BrokenError as error:
@@ -86,17 +85,16 @@ def try_fault(plan: Plan, fork_server: ForkServer, fault: ResourceFault) -> Trie
 
 
 class _Trial:
-    def __init__(self, plan: Plan, fork_server: ForkServer, fault: ResourceFault) -> None:
+    def __init__(self, plan: Plan, fault: ResourceFault) -> None:
         self.tried = Tried()
         self._plan = plan
-        self._fork_server = fork_server
         self._fault = fault
         self._capabilities = plan.capabilities
         self._worker: Worker
         self._directory = plan.new_directory()
 
     def play(self) -> None:
-        with self._fork_server.worker(counting=False) as worker:
+        with self._plan.fork_server().worker(counting=False) as worker:
             self._worker = worker
             self._prepare(self._directory)
             self._set_up()

@@ -134,8 +134,7 @@ def examine_handles(plan: Plan) -> Examination:
         return Examination([], "", skipped=not_declared("shared"))
     if plan.target.spec is None:
         return Examination([], "", skipped=NO_SPEC)
-    with ForkServer(plan.target) as fork_server:
-        used = _use(plan, fork_server)
+    used = _use(plan, plan.fork_server())
     return Examination(list(used.findings.values()), str(used), {}, (used.observed,))
 
 
@@ -191,12 +190,12 @@ def _found(trial: _Trial, lines: tuple[Line, ...], used: _Used) -> dict[str, Fin
 def find_handles_again(plan: Plan, token: dict[str, Any]) -> list[Finding]:
     """Play the script of a token some times, until it shows its finding again."""
     lines = [Line(*one) for one in token["lines"]]
-    with ForkServer(plan.target) as fork_server:
-        trial = _Trial(plan.opening, plan.new_directory, fork_server, bool(token["linked"]))
-        for _ in range(_AGAIN):
-            found = [one for one in judge_script(trial.play(lines)) if one.law == token["law"]]
-            if found:
-                return found
+    linked = bool(token["linked"])
+    trial = _Trial(plan.opening, plan.new_directory, plan.fork_server(), linked)
+    for _ in range(_AGAIN):
+        found = [one for one in judge_script(trial.play(lines)) if one.law == token["law"]]
+        if found:
+            return found
     return []
 
 

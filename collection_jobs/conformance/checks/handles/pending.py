@@ -12,6 +12,7 @@ from collection_jobs.conformance.history.history import Event, Recording, is_hun
 from collection_jobs.conformance.running.configuration import Examination, Plan
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.open_store import Pulse, open_with_timeout
+from collection_jobs.conformance.running.patience import wait_for_tasks
 from collection_jobs.conformance.running.runner import ProgramRunner, make, observe
 from collection_jobs.conformance.running.topologies import Opening
 from collection_jobs.conformance.running.watchdog import Blocked, watched
@@ -96,7 +97,7 @@ class _Pending:
             await asyncio.sleep(0)
         meanwhile = asyncio.create_task(self._open_another(directory))
         left = await observe(context.__aexit__(None, None, None), deadline())
-        _, late = await asyncio.wait(tasks, timeout=deadline() + 1)
+        late = await wait_for_tasks(tasks, deadline() + 1)
         other = await meanwhile
         self.closings += 1
         events = [event for event in self.recording.events if event.client == "pending"]

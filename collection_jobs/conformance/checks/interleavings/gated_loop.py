@@ -52,6 +52,7 @@ class GatedLoop(asyncio.SelectorEventLoop):
         self._came_back = True
         self._blocked: set[str] = set()
         self._waiting_since: float | None = None
+        self._last_look = 0.0
 
     def begin(self, scheduler: Scheduler) -> None:
         """Hold the clients' steps back from now on."""
@@ -171,7 +172,10 @@ class GatedLoop(asyncio.SelectorEventLoop):
         """Return whether nobody came back for so long, counted from when it is first asked."""
         now = self.time()
         if self._waiting_since is None:
-            self._waiting_since = now
+            self._waiting_since = self._last_look = now
+        # While this process was suspended, so was whoever is to come back.
+        self._waiting_since += max(0.0, now - self._last_look - _PATIENCE / 2)
+        self._last_look = now
         return now - self._waiting_since >= seconds
 
     def _look_again(self) -> None:

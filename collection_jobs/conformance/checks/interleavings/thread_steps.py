@@ -18,6 +18,7 @@ from typing import TypeVar, TypeVarTuple
 
 from collection_jobs.conformance.checks.interleavings.inert_loop import InertLoop, Unsupported
 from collection_jobs.conformance.checks.interleavings.thread_hooks import THREAD_HOOKS, real_start
+from collection_jobs.conformance.running.patience import parts_of
 from collection_jobs.conformance.running.places import (
     frame_of_thread,
     innermost_in_adapter,
@@ -213,7 +214,7 @@ class AdapterThreads:
         if self.loop.told is not None:
             self.loop.told(f"the {thread.owner} goes on")
         thread.give_turn()
-        if not self._back.acquire(timeout=_PATIENCE):
+        if not any(self._back.acquire(timeout=part) for part in parts_of(_PATIENCE)):
             self.refuse(f"it has a thread of its own, {thread.name!r}, which is at {thread.place}")
             self.let_go()
 

@@ -15,6 +15,7 @@ from collection_jobs.conformance.history.history import Recording
 from collection_jobs.conformance.running.configuration import Examination, Plan
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.open_store import Pulse, open_with_timeout
+from collection_jobs.conformance.running.patience import wait_for_tasks
 from collection_jobs.conformance.running.runner import make
 from collection_jobs.conformance.running.targets import Proxied
 from collection_jobs.conformance.running.topologies import Opening
@@ -175,8 +176,7 @@ class _Trial:
 
     async def _fail_and_recover(self, callers: Iterable[Caller]) -> None:
         callers = list(callers)
-        _, late = await asyncio.wait({caller.ready for caller in callers}, timeout=2 * deadline())
-        if late:
+        if await wait_for_tasks({caller.ready for caller in callers}, 2 * deadline()):
             raise _NoWayThrough(f"through a proxy: no answer within {2 * deadline():g} s")
         for caller in callers:
             if (error := caller.ready.result()) is not None:

@@ -27,7 +27,7 @@ __all__ = ["replay", "search_lifecycle"]
 
 _TRIES = 4
 """How often a program is run again that does not show its violation at once."""
-_WAITING = 4
+_WAITING = 8
 """How many programs that wait are made at a time: most of theirs is no work."""
 _SHOWN = 8
 
