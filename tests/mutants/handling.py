@@ -297,6 +297,8 @@ class LocksItsOwnFile(FileStore):
     @asynccontextmanager
     async def exclusive(self) -> AsyncGenerator[None]:
         async with waited_for(self.lock):
+            with mapped_errors():
+                self.directory.stat()  # or a store that was moved away would be taken for a new one
             yield
 
 
