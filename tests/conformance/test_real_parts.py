@@ -298,6 +298,14 @@ async def test_what_goes_wrong_within_is_told_rather_than_what_the_closing_makes
             raise KeyError("within")
 
 
+def test_a_cancelled_call_that_goes_on_forever_is_told_as_such() -> None:
+    target = find_target("tests.mutants.cancelling:NeverGivesUp")
+    check = [check for check in CHECKS if check.name == "cancelled calls"]
+    report = verify(target, profile="quick", checks=check, deadline=0.5)
+    (finding,) = report.findings
+    assert finding.message.endswith("; then it did not end within 1.5 s")
+
+
 @with_deadline(0.05)
 def test_a_task_that_cannot_be_cancelled_is_left_behind() -> None:
     async def stubborn() -> None:

@@ -109,7 +109,7 @@ class Running:
         tasks = [asyncio.create_task(self._neighbour(one)) for one in scene.before]
         victim = asyncio.create_task(self._victim(call))
         tasks += [asyncio.create_task(self._neighbour(one)) for one in scene.behind]
-        await self._see_it_end(victim, call)
+        await self._see_it_end(victim)
         if tasks:
             await asyncio.wait(tasks)
         elif self._others or not self._point.twice:
@@ -171,9 +171,9 @@ class Running:
         finally:
             self._seconds = time.monotonic() - began
 
-    async def _see_it_end(self, victim: asyncio.Task[None], call: Call) -> None:
+    async def _see_it_end(self, victim: asyncio.Task[None]) -> None:
         if await wait_for_tasks({victim}, deadline() + 1):
-            self._complaint = f"{call} was cancelled and did not end within {deadline() + 1:g} s"
+            self._violation = Violation(_LAW, f"it did not end within {deadline() + 1:g} s")
             return
         with suppress(asyncio.CancelledError):
             victim.result()
