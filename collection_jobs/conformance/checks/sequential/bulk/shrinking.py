@@ -61,8 +61,6 @@ _FEW_ITEMS = 60
 _WRITES = frozenset(name for name, one in OPERATIONS.items() if one.writes)
 _FILLING = Step("save", (example_job("filling"),))
 
-StillBreaks = Callable[[Program], bool]
-
 
 class _Replays:
     """Runs candidates on new stores, and keeps the account of what that costs."""
