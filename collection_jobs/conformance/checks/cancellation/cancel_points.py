@@ -69,6 +69,9 @@ class Stepped:
             error = None
             try:
                 yield waits_for
+            except GeneratorExit:  # nobody awaits it any more, and it may be gone already
+                self._coroutine.close()
+                raise
             except BaseException as thrown:  # noqa: BLE001 - it is the coroutine's, CancelledError too
                 error = thrown
 
