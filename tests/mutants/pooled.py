@@ -414,7 +414,9 @@ class DrainsItsQueue(Queued):
     async def close(self) -> None:
         self.closing = True
         last: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self.actor is not None and not self.actor.done():
-            self.queue.put_nowait((partial(asyncio.sleep, 0), last))
-            await last
-        await super().close()
+        try:
+            if self.actor is not None and not self.actor.done():
+                self.queue.put_nowait((partial(asyncio.sleep, 0), last))
+                await last
+        finally:  # cancelled or not, the task ends
+            await super().close()
