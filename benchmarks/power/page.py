@@ -49,9 +49,9 @@ A search with another seed has found its bug if any law was convicted, since onl
 which one it is. A name stands behind its module of `tests/mutants`; one that is a link leads to a
 project in which that bug was made. The stores are in memory if the system offers that.
 
-Correct repositories are verified against every law, each with as many seeds. In a quick run the
-interleavings are the same for every seed, so they are explored only with the first seed of each
-repository.
+Correct repositories are verified against every law that they set out to keep, with one seed after
+another, as often as is said below. In a quick run the interleavings are the same for every seed, so
+they are explored only with the first seed of each repository.
 
 What this page cannot prove: that bugs are found which are of no kind planted here. Whoever writes
 the checks has seen these, so the share that is found says less than it seems to; of bugs that are
