@@ -53,7 +53,7 @@ nitpick_ignore_regex = [
     # The modules that the kit's values come from are no part of the reference.
     (
         "py:class",
-        r"collection_jobs\.conformance\.(report\.capability_report|running\.open_store|static\.report)\..*",
+        r"collection_jobs\.conformance\.(report\.capability_report|running\.(open_store|processes)|static\.report)\..*",
     ),
 ]
 
