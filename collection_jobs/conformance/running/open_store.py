@@ -20,7 +20,7 @@ from collection_jobs.conformance.running.deadline import (
     end_call,
 )
 from collection_jobs.conformance.running.early_endings import Escaped, Overdue
-from collection_jobs.conformance.running.patience import Timer, wait_for_tasks
+from collection_jobs.conformance.running.patience import Timeout, wait_for_tasks
 from collection_jobs.conformance.running.places import where_raised
 from collection_jobs.conformance.spec.calls import NoAnswer
 from collection_jobs.protocol import CollectionJobRepository
@@ -63,7 +63,7 @@ async def open_with_timeout(
 
 async def _answered(work: Awaitable[_T], what: str, seconds: float) -> _T:
     number = begin_call(what)
-    timer = Timer(seconds)
+    timer = Timeout(seconds)
     try:
         return await work
     except (asyncio.CancelledError, Exception) as error:

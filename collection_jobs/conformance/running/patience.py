@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Collection, Iterator
 from typing import TypeVar
 
-__all__ = ["Timer", "parts_of", "wait_for_tasks"]
+__all__ = ["Timeout", "parts_of", "wait_for_tasks"]
 
 _T = TypeVar("_T")
 
@@ -35,7 +35,7 @@ async def wait_for_tasks(
     return late
 
 
-class Timer:
+class Timeout:
     """Cancels the task that makes it after some seconds: asyncio.timeout, at half its cost.
 
     Attributes:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from collection_jobs.conformance.running.deadline import begin_call, deadline, end_call
 from collection_jobs.conformance.running.early_endings import Abandoned, Overdue
-from collection_jobs.conformance.running.patience import Timer
+from collection_jobs.conformance.running.patience import Timeout
 from collection_jobs.conformance.running.places import where_raised
 from collection_jobs.conformance.spec.calls import (
     WAIT,
@@ -180,7 +180,7 @@ async def observe(work: Awaitable[object], seconds: float | None = None) -> Outc
     began = datetime.now(UTC)
     value: object = None
     error: BaseException | None = None
-    timer = None if seconds is None else Timer(seconds)
+    timer = None if seconds is None else Timeout(seconds)
     try:
         value = usable(await work)
     except asyncio.CancelledError as raised:
