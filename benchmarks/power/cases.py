@@ -59,9 +59,9 @@ _DRAWING = frozenset(
     }
 )
 """The checks that draw something in the standard profile: another seed is another search."""
-# Designs that keep the order of concurrent calls, and neither check an argument nor end with care.
-_OF_MANNERS = ("wrong inputs", "a closed repository", "calls pending at the close")
-_SCHEDULED = tuple(name for name in _EVERY if name not in _OF_MANNERS)
+# Designs of concurrent calls; of wrong arguments and of closing they promise nothing.
+_NOT_PROMISED = ("wrong inputs", "a closed repository", "calls pending at the close")
+_SCHEDULED = tuple(name for name in _EVERY if name not in _NOT_PROMISED)
 _RACING = ("interleavings",)
 # Those that find or count by looking at every job declare what they derive from declares.
 _HOWEVER_LARGE = tuple(name for name in _SCHEDULED if name != "growing stores")

@@ -296,11 +296,16 @@ class Batching(Hooked):
     async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
         if not writes:
             return await call()
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.batch.append((call, future))
+        future = self.queued(call)
         if len(self.batch) == 1:
             await self.lead()
         return await future
+
+    def queued(self, call: Callable[[], Awaitable[T]]) -> asyncio.Future[T]:
+        """Add a call to the batch; return what is to have its answer."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.batch.append((call, future))
+        return future
 
     async def lead(self) -> None:
         """Do the writes that wait."""
@@ -334,8 +339,7 @@ class LeavesItToTheNext(Batching):
     async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
         if not writes:
             return await call()
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.batch.append((call, future))
+        future = self.queued(call)
         async with self.lock:
             await self.lead()
         return await future

@@ -162,6 +162,22 @@ class FindsThenDeletes(Recording):
         return self.transaction(lambda connection: self.remove(connection, ids))
 
 
+@breaks(CANCELLED, "CANCEL-1")
+class MovesOnWhenCancelled(Recording):
+    """Shields a cursor: its caller hears of the cancellation at once, and it is moved later."""
+
+    @override
+    async def set_cursor(self, job_id: str, symbol: str, until: datetime) -> None:
+        moving = asyncio.ensure_future(self.later(job_id, symbol, until))
+        # Who was cancelled does not ask for the error.
+        moving.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(moving)
+
+    async def later(self, job_id: str, symbol: str, until: datetime) -> None:
+        await engine()
+        await super().set_cursor(job_id, symbol, until)
+
+
 class OneByOne(Recording):
     """Deletes each job in a transaction of its own."""
 

@@ -146,8 +146,7 @@ class LeadsInATask(Batching):
 
     @override
     async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.batch.append((call, future))
+        future = self.queued(call)
         if self.leading is None or self.leading.done():
             self.leading = asyncio.create_task(self.lead())
         return await future

@@ -15,7 +15,7 @@ from collection_jobs.conformance.spec.calls import (
     id_of,
 )
 from collection_jobs.conformance.spec.capabilities import LEASES
-from collection_jobs.conformance.spec.operations import OPERATIONS, operations
+from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, operations
 from collection_jobs.conformance.spec.signatures import jobs_named
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
@@ -211,13 +211,18 @@ def _victims(id_: str) -> dict[str, Step]:
     }
     victims = dict[str, Step]()
     for one in OPERATIONS.values():
-        # Each outcome replaces one of the other kind.
-        symbol = "S1" if one.takes("candles") else "S0"
-        plain = one.step(id_, symbol=symbol, limit=_ALL)
+        plain = one.step(id_, symbol=_symbol(one), limit=_ALL)
         victims |= special.get(one.name, {one.name: plain})
         if one.counts_jobs and one.writes:
             victims[f"{one.name}{_OF_MANY}"] = plain
     return victims
+
+
+def _symbol(operation: Operation) -> str:
+    """Return the symbol that a call is about: an outcome replaces one of the other kind."""
+    if operation.takes("until"):
+        return "S2"  # what is completed has no cursor any more, and the call would change nothing
+    return "S1" if operation.takes("candles") else "S0"
 
 
 _OF_MANY = " of many"
