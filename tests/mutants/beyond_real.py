@@ -161,3 +161,14 @@ class OnlySavesMany(TableStore):
                 self.do_save(connection, job)
 
         await self.run(work)
+
+
+@breaks(KILLED, "DURABLE-1")
+class CommitsEveryHundred(Whole):
+    """Saves a hundred jobs in each transaction, as guides to bulk inserts advise."""
+
+    @override
+    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+        wanted = check_jobs(jobs)
+        for first in range(0, len(wanted), 100):
+            self.transaction(partial(self.do_save_many, jobs=wanted[first : first + 100]))

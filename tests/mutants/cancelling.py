@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 from typing_extensions import override
 
 from collection_jobs import CollectionJob, CollectionJobError, JobStatus, RepositoryError
-from tests.mutants.stores import Connection, Hooked, TableStore
+from tests.mutants.stores import Connection, Hooked, LogStore, TableStore
 from tests.mutants.table import breaks, is_right
 
 T = TypeVar("T")
@@ -524,3 +524,65 @@ class TakesItsMarkAlong(InUse):
             await engine()
         finally:
             self.leave()
+
+
+class AwaitsItsDisk(Hooked, LogStore):
+    """One change after another; each is in the log and in memory, with an await in between."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.lock = asyncio.Lock()
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        if not writes:
+            return await call()
+        async with self.lock:
+            return await self.change(call)
+
+    async def change(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Make one change."""
+        result = await call()
+        await engine()
+        return result
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class ShowsWhatIsOnDisk(AwaitsItsDisk):
+    """Changes what readers see when the record is on disk: if cancelled then, it is in the log."""
+
+    @override
+    async def change(self, call: Callable[[], Awaitable[T]]) -> T:
+        jobs, revision = dict(self._jobs), self._revision
+        result = await call()
+        changed = dict(self._jobs), self._revision
+        self.replace_all(jobs, revision)
+        await engine()
+        self.replace_all(*changed)
+        return result
+
+
+@breaks(CANCELLED, "CANCEL-1")
+class WritesWhatIsShown(AwaitsItsDisk):
+    """Changes its cache first: if cancelled then, readers have seen what is on no disk."""
+
+    records: bytes | None = None
+
+    @override
+    def write(self, content: bytes) -> None:
+        if self.records is None:
+            super().write(content)
+        else:
+            self.records += content
+
+    @override
+    async def change(self, call: Callable[[], Awaitable[T]]) -> T:
+        self.records = b""
+        result = await call()
+        records, self.records = self.records, None
+        await engine()
+        self.write(records)
+        return result
+
+
+is_right(AwaitsItsDisk)

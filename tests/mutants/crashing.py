@@ -262,3 +262,35 @@ class SavesInTwoTransactions(TableStore):
             connection.execute("COMMIT")
             connection.execute("BEGIN IMMEDIATE")
         super().put(connection, job)
+
+
+@breaks(KILLED, "DURABLE-1")
+class FailuresByTheHundred(TableStore):
+    """Keeps failed symbols in a table of their own, and commits after each hundred rows."""
+
+    schema = (
+        TableStore.schema
+        + "CREATE TABLE IF NOT EXISTS failures"
+        + " (job TEXT, symbol TEXT, error TEXT, PRIMARY KEY (job, symbol));"
+    )
+
+    @override
+    def body(self, job: CollectionJob) -> bytes:
+        return super().body(job._changed(failed_symbols={}))  # what no adapter may do
+
+    @override
+    def job(self, revision: int, body: bytes) -> CollectionJob:
+        job = super().job(revision, body)
+        asked = "SELECT symbol, error FROM failures WHERE job = ?"
+        failed = dict(self.opened().execute(asked, (job.id,)).fetchall())
+        return job._changed(failed_symbols=failed).with_revision(revision)
+
+    @override
+    def put(self, connection: Connection, job: CollectionJob) -> None:
+        connection.execute("DELETE FROM failures WHERE job = ?", (job.id,))
+        super().put(connection, job)
+        for number, (symbol, error) in enumerate(job.failed_symbols.items(), 1):
+            connection.execute("INSERT INTO failures VALUES (?, ?, ?)", (job.id, symbol, error))
+            if number % 100 == 0:
+                connection.execute("COMMIT")
+                connection.execute("BEGIN IMMEDIATE")

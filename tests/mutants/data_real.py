@@ -222,6 +222,23 @@ class StopsBetweenChunks(Recording):
         return deleted
 
 
+@breaks(KILLED, "DURABLE-1")
+class PurgesByTheHundred(Recording):
+    """Does the same without a pause: nobody is seen between two transactions, but a kill is."""
+
+    @override
+    async def purge(self, end: str, final: list[str], limit: int) -> int:
+        deleted = 0
+
+        def work(connection: Connection) -> int:
+            ids = self.due(connection, end, final, min(100, limit - deleted))
+            return self.remove(connection, ids)
+
+        while gone := self.transaction(work):
+            deleted += gone
+        return deleted
+
+
 @breaks(GROWING, "SCALE-1")
 class LooksAtAll(Recording):
     """Reads every job to see when it ended."""

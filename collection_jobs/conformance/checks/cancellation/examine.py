@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
+from collection_jobs.conformance.checks.cancellation.before_close import BeforeClose
 from collection_jobs.conformance.checks.cancellation.cancel_points import CancelPoint
 from collection_jobs.conformance.checks.cancellation.open_close import OpenClose
 from collection_jobs.conformance.checks.cancellation.repeats import Repeats
@@ -96,14 +97,16 @@ def examine_cancellation(plan: Plan) -> Examination:
 
 
 def _cancel(trials: _Trials, plan: Plan, pulse: Pulse) -> None:
-    shared = "shared" in plan.capabilities
+    shared, durable = (name in plan.capabilities for name in ("shared", "durable"))
     stores = max(_AT_ONCE, plan.profile.at_once // (2 if shared else 1))
     directories = [plan.new_directory() for _ in range(stores)]
     with _stage(plan.opening, directories, pulse, shared=shared) as stage:
         stage.run(trials.run(stage.repository, scenes(plan.capabilities), plan.progress))
         if trials.finding is None:
             stage.run(trials.repeat(stage.repository[0][0]))
-    if "durable" in plan.capabilities and trials.finding is None:
+        if trials.finding is None and durable:
+            stage.run(trials.cancel_before_close(stage.repository[0][0]))
+    if trials.finding is None and durable:
         with _stage(plan.opening, directories, pulse, shared=False) as stage:
             stage.run(trials.look_again([handles[0] for handles in stage.repository]))
 
@@ -130,6 +133,7 @@ class _Trials:
         self._latest: Running | None = None
         self._suspensions: dict[str, int] = {}
         self._repeats = Repeats(*(_MANY if self._moments else _FEW))
+        self._before_close = BeforeClose()
 
     def covered(self, open_close: int) -> str:
         """Tell what was covered, besides so many openings and closings."""
@@ -139,6 +143,8 @@ class _Trials:
             tried = "no call can be cancelled half-way, because none ever suspends"
         if self._repeats.calls:
             tried += f"; {self._repeats}"
+        if self._before_close.calls:
+            tried += f"; {self._before_close.calls} just before the store was closed"
         if open_close:
             tried += f"; {open_close} openings and closings"
         if self._skipped:
@@ -201,6 +207,12 @@ class _Trials:
             if self.finding is not None:
                 return
 
+    async def cancel_before_close(self, repository: CollectionJobRepository) -> None:
+        """Cancel calls whose jobs nothing changes until the store is opened again."""
+        for name, suspensions in self._suspensions.items():
+            id_ = f"job {next(self._numbers)}"
+            await self._before_close.cancel(repository, name, id_, suspensions)
+
     async def look_again(self, repositories: Sequence[CollectionJobRepository]) -> None:
         """See what the last trial of each scene left in a store that was opened again."""
         for store, running in self._kept:
@@ -208,6 +220,7 @@ class _Trials:
             self.finding = self._judge(running.result(), store)
             if self.finding is not None:
                 return
+        self.finding = await self._before_close.compare(repositories[0])
 
     async def _try(self, handles: _Handles, name: str, point: CancelPoint, grace: float) -> Running:
         scene_ = scene(name, f"job {next(self._numbers)}")

@@ -7,6 +7,7 @@ from contextlib import suppress
 from random import Random
 
 from collection_jobs.conformance.checks.crash.durability_checker import DurabilityChecker
+from collection_jobs.conformance.checks.crash.large_changes import LargeChanges
 from collection_jobs.conformance.checks.crash.workload import IDS, life, looks
 from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.report.capability_report import Observation
@@ -75,6 +76,8 @@ def examine_kills(plan: Plan) -> Examination:
             last = min(kills, history.kills + more) if declared else 0
     else:
         history.next_life(dies=False)
+        if declared and kills >= _FEWEST:
+            history.large_changes(LargeChanges(plan))
     return history.examination(declared=declared)
 
 
@@ -95,6 +98,7 @@ class _History:
         self._long = 0
         self._seconds = 0.0
         self._many_seconds = 0.0
+        self._large = 0
         self._first = True
         self._fork_server = plan.fork_server()
 
@@ -106,6 +110,7 @@ class _History:
         how += f" and {'some' if lost else 'none'} of them were lost"
         observed = Observation("durable", not lost, how)
         covered = f"{self.kills} processes killed, after {self._acknowledged} acknowledged calls"
+        covered += f", and {self._large} within changes too large for one batch" * bool(self._large)
         found = sorted(self.findings, key=lambda finding: len(finding.history))
         if lost:
             # That revisions start again in a store that lost its jobs is no news.
@@ -156,6 +161,12 @@ class _History:
             if dies:
                 self._live_and_die(worker, site, self._long if rarely else _CHANGES)
         return True
+
+    def large_changes(self, changes: LargeChanges) -> None:
+        """Kill processes within changes that are made in parts, each on a store of its own."""
+        finding = changes.examine()
+        self.findings += [] if finding is None else [finding]
+        self._large = changes.kills
 
     def _open(self, *, counting: bool) -> Worker | None:
         worker = self._fork_server.worker(counting=counting)
