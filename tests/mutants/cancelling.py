@@ -526,6 +526,33 @@ class TakesItsMarkAlong(InUse):
             self.leave()
 
 
+@breaks(CANCELLED, "CANCEL-1")
+class CancelsTheOneBefore(Hooked):
+    """Lets each change wait for the task of the one before: a cancellation is passed on to it."""
+
+    last: asyncio.Task[Any] | None = None
+
+    @override
+    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        if not writes:
+            return await call()
+        changing = asyncio.ensure_future(self.behind(self.last, call))
+        self.last = changing
+        return await changing
+
+    async def behind(self, before: asyncio.Task[Any] | None, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a call when the one before is over, however it ended."""
+        if before is not None:
+            try:
+                with suppress(Exception):  # it is told to whoever made that call
+                    await before
+            except asyncio.CancelledError:
+                if not before.cancelled():
+                    raise
+        await engine()
+        return await call()
+
+
 class AwaitsItsDisk(Hooked, LogStore):
     """One change after another; each is in the log and in memory, with an await in between."""
 
