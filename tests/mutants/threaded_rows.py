@@ -15,6 +15,7 @@ from typing_extensions import override
 from collection_jobs.errors import RepositoryError
 from collection_jobs.job import CollectionJob
 from tests.mutants.rows import Rows, Unlocked
+from tests.mutants.unusual import undisturbed
 
 THREAD_RACES: dict[type[Rows], frozenset[str]] = {}
 """Mutants, and the laws by which the steps of their threads convict them."""
@@ -214,7 +215,8 @@ class ReadsAndWritesInOnePiece(Rows):
     @override
     async def write(self, job: CollectionJob) -> None:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self.put_under_the_mutex, job)
+        # A piece of work that an executor has begun is done, whoever is cancelled meanwhile.
+        await undisturbed(loop.run_in_executor(None, self.put_under_the_mutex, job))
 
 
 @breaks_by_its_threads("ATOMIC-1", "DELETE-1", "FAILED-2", "SAVE-3", "STATUS-2")
