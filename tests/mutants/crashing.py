@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from collection_jobs import CollectionJob, JobStatus, RepositoryError
 from tests.mutants.stores import Connection, FileStore, LogStore, Memory, TableStore, mapped_errors
-from tests.mutants.table import breaks
+from tests.mutants.table import breaks, is_right
 
 KILLED = "killed processes"
 
@@ -294,3 +294,82 @@ class FailuresByTheHundred(TableStore):
             if number % 100 == 0:
                 connection.execute("COMMIT")
                 connection.execute("BEGIN IMMEDIATE")
+
+
+class Compacts(LogStore):
+    """Can write its log anew, without what is of no use any more."""
+
+    def compact(self) -> None:
+        """Write a record for each job into a new file, and give it the log's name."""
+        with mapped_errors():
+            new = self.path.with_suffix(".new")
+            new.write_bytes(b"".join(self.records()))
+            new.replace(self.path)
+
+    def records(self) -> list[bytes]:
+        """The records of all jobs, and the number of the last change."""
+        latest = [(self._revision, "", None), *((self._revision, *it) for it in self._jobs.items())]
+        return [struct.pack(">I", len(it)) + it for it in map(pickle.dumps, latest)]
+
+
+@is_right
+class CompactsAtBothEnds(Compacts):
+    """Does so whenever it is opened, and whenever it is closed."""
+
+    @override
+    def replay(self) -> None:
+        super().replay()
+        self.compact()
+        with mapped_errors():
+            if self.file is not None:
+                self.file.close()
+            self.file = self.path.open("ab", buffering=0)
+
+    @override
+    async def close(self) -> None:
+        if self.file is not None and not self.file.closed:
+            self.compact()
+        await super().close()
+
+
+@breaks(KILLED, "DURABLE-1")
+class CompactsInPlaceWhenOpened(Compacts):
+    """Empties the log that it has read, and fills it again."""
+
+    @override
+    def replay(self) -> None:
+        super().replay()
+        with mapped_errors():
+            os.truncate(self.path, 0)
+            for record in self.records():
+                self.write(record)
+
+
+@breaks(KILLED, "DURABLE-1")
+class CompactsInPlaceWhenClosed(Compacts):
+    """Empties the log when it has no more to write, and fills it again."""
+
+    @override
+    async def close(self) -> None:
+        if self.file is not None and not self.file.closed:
+            with mapped_errors():
+                os.truncate(self.path, 0)
+                for record in self.records():
+                    self.write(record)
+        await super().close()
+
+
+@breaks(KILLED, "DURABLE-1")
+class RebuildsItsTable(TableStore):
+    """Copies its rows to a table of the latest layout when it is opened, and commits each step."""
+
+    @override
+    def connect(self) -> Connection:
+        connection = super().connect()
+        with self.mapped():
+            connection.execute("DROP TABLE IF EXISTS jobs_new")
+            connection.execute("CREATE TABLE jobs_new AS SELECT * FROM jobs")
+            connection.execute("DROP TABLE jobs")
+            connection.executescript(f"BEGIN IMMEDIATE; {self.schema} COMMIT;")
+            connection.execute("INSERT INTO jobs SELECT * FROM jobs_new")
+        return connection

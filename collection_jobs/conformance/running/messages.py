@@ -39,11 +39,13 @@ class Open:
         directory: Where it is.
         handles: How many times.
         timeout: In how many seconds each time.
+        die_at: Where the process kills itself meanwhile, as for `Work`.
     """
 
     directory: Path
     handles: int
     timeout: float
+    die_at: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,13 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the store."""
+    """Close the store.
+
+    Attributes:
+        die_at: Where the process kills itself meanwhile, as for `Work`.
+    """
+
+    die_at: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -118,21 +119,28 @@ class _Worker:
     async def _follow(self, order: object) -> Done:
         match order:
             case Open():
-                await self._open(order)
-                return Done()
+                return await self._counted(self._open(order), order.die_at)
             case Work():
                 return await self._work(order)
             case Use():
                 await self._use(order)
                 return Done()
             case Close():
-                await self._close()
-                return Done()
+                return await self._counted(self._close(), order.die_at)
             case Do():
                 order.work()
                 return Done()
             case _:
                 raise TypeError(f"no such order: {order!r}")
+
+    async def _counted(self, work: Awaitable[None], die_at: tuple[str, int] | None) -> Done:
+        """Do some work, and count the sites that it passes, or die at one."""
+        if self._sites is None:
+            await work
+            return Done()
+        self._sites.start(die_at)
+        await work
+        return Done((), self._sites.stop())
 
     async def _open(self, order: Open) -> None:
         await self._close()

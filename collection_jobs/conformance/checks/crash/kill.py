@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from random import Random
 
 from collection_jobs.conformance.checks.crash.durability_checker import DurabilityChecker
+from collection_jobs.conformance.checks.crash.each_site import EachSite
 from collection_jobs.conformance.checks.crash.large_changes import LargeChanges
 from collection_jobs.conformance.checks.crash.workload import IDS, life, looks
 from collection_jobs.conformance.history.history import Event
@@ -48,6 +50,8 @@ _AT_ENGINE, _AT_SITE = 0.5, 0.7
 """How many of the processes die behind a call into the engine, and how many at a site at all."""
 _WITHIN_MANY = 0.6
 """How many of the others are killed within a ``save_many``, where the adapter has it."""
+_ONE_AT_AN_END_IN = 6
+"""One more for so many processes is killed while it opens the store or closes it."""
 _GLANCE = 4
 """Kills for an adapter that does not declare to be durable."""
 
@@ -77,6 +81,7 @@ def examine_kills(plan: Plan) -> Examination:
     else:
         history.next_life(dies=False)
         if declared and kills >= _FEWEST:
+            history.ends(kills // _ONE_AT_AN_END_IN)
             history.large_changes(LargeChanges(plan))
     return history.examination(declared=declared)
 
@@ -99,6 +104,7 @@ class _History:
         self._seconds = 0.0
         self._many_seconds = 0.0
         self._large = 0
+        self._at_the_ends = 0
         self._first = True
         self._fork_server = plan.fork_server()
 
@@ -110,6 +116,8 @@ class _History:
         how += f" and {'some' if lost else 'none'} of them were lost"
         observed = Observation("durable", not lost, how)
         covered = f"{self.kills} processes killed, after {self._acknowledged} acknowledged calls"
+        if self._at_the_ends:
+            covered += f", {self._at_the_ends} while they opened the store or closed it"
         covered += f", and {self._large} within changes too large for one batch" * bool(self._large)
         found = sorted(self.findings, key=lambda finding: len(finding.history))
         if lost:
@@ -160,6 +168,48 @@ class _History:
                 return False
             if dies:
                 self._live_and_die(worker, site, self._long if rarely else _CHANGES)
+        return True
+
+    def ends(self, kills: int) -> None:
+        """Kill processes that open the store, and others that close it, by turns."""
+        opening, closing = EachSite(self._random), EachSite(self._random)
+        for number in range(kills):
+            sites, doing = (opening, "opened") if number % 2 else (closing, "closed")
+            known, site = len(self.findings), sites.following()
+            if not self._die_at_an_end(sites, site, closes=sites is closing):
+                return
+            goes_on = self.next_life(dies=False)
+            where = "" if site is None else f" ({site[0]})"
+            self.findings[known:] = [
+                replace(one, message=f"{one.message}; a process that {doing} it was killed{where}")
+                for one in self.findings[known:]
+            ]
+            if not goes_on or self.findings[known:]:
+                return
+            self._at_the_ends += 1
+
+    def _die_at_an_end(
+        self, sites: EachSite, site: tuple[str, int] | None, *, closes: bool
+    ) -> bool:
+        """Let a process work, and close the store or leave it to another one that opens it.
+
+        Without a site, nothing dies before its time, and the sites that are passed are noted.
+        """
+        worker = self._open(counting=closes)
+        if worker is None:
+            return False
+        with worker, suppress(WorkerDied, WorkerFailed):
+            worker.order(Work(life(self._random, 1, self._capabilities), told=True))
+            self._follow(worker)
+            if closes:
+                sites.passed = worker.ask(Close(site)).sites
+        if not closes:
+            opened = Open(self._directory, 1, deadline(), site)
+            with (
+                self._fork_server.worker(counting=True) as other,
+                suppress(WorkerDied, WorkerFailed),
+            ):
+                sites.passed = other.ask(opened, deadline() + 2).sites
         return True
 
     def large_changes(self, changes: LargeChanges) -> None:
