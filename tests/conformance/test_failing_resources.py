@@ -43,7 +43,7 @@ def test_a_right_store_keeps_every_law(target: str | None) -> None:
 
 def test_the_report_says_which_faults_made_calls_fail_and_which_were_not_tried() -> None:
     told = reason(judged(None, "failing resources"), "ERROR-1")
-    assert "when opening and in mid-call: a limit of the files' size (" in told
+    assert "when opening, in mid-call and when closing: a limit of the files' size (" in told
     told = reason(judged("memory:", "failing resources"), "ERROR-1")
     assert "a renamed directory: it keeps no files in its directory" in told
 

@@ -31,16 +31,21 @@ class CompactsItsLog(LogStore):
         if self.path.stat().st_size < 100_000:
             return
         new = self.path.with_suffix(".new")
-        former, self.path = self.path, new
-        file, self.file = self.file, new.open("wb", buffering=0)
-        # The last revision stays, in a deletion of a job that never was.
-        for job in sorted(jobs.values(), key=lambda job: job.revision or 0):
-            self._revision = job.revision or 0
-            self.append(job.id, job)
-        self._revision = revision
-        self.append("", None)
-        new.replace(former)
-        self.path = former
+        former, file = self.path, self.file
+        try:
+            self.path, self.file = new, new.open("wb", buffering=0)
+            # The last revision stays, in a deletion of a job that never was.
+            for job in sorted(jobs.values(), key=lambda job: job.revision or 0):
+                self._revision = job.revision or 0
+                self.append(job.id, job)
+            self._revision = revision
+            self.append("", None)
+            new.replace(former)
+        except BaseException:
+            self.file = file
+            raise
+        finally:
+            self.path = former
         if file is not None:
             file.close()
 

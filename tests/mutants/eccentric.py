@@ -210,7 +210,11 @@ class PutsItsMark(LogStore):
                 owner = self.mark.read_text().strip()
                 if owner and owner != str(os.getpid()) and os.access(f"/proc/{owner}", os.F_OK):
                     raise RepositoryError(f"process {owner} has the store open")
-            self.mark.write_text(str(os.getpid()))
+            try:
+                self.mark.write_text(str(os.getpid()))
+            except OSError:
+                self.mark.unlink(missing_ok=True)  # half a number is another process's
+                raise
         return await super().__aenter__()
 
     @override

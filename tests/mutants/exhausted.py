@@ -16,6 +16,7 @@ from typing import ClassVar, Self
 from typing_extensions import override
 
 from collection_jobs import RepositoryClosedError, RepositoryError
+from tests.mutants.crashing import CompactsInPlaceWhenClosed
 from tests.mutants.stores import Connection, FileStore, LogStore, TableStore, mapped_errors
 from tests.mutants.table import breaks, is_right
 
@@ -51,6 +52,11 @@ class TruncatesFirst(FileStore):
     def store(self) -> None:
         with mapped_errors(), self.path.open("wb") as file:
             file.write(pickle.dumps((self._jobs, self._revision)))
+
+
+@breaks(FAILING, "ERROR-1")
+class CompactsWithoutRoom(CompactsInPlaceWhenClosed):
+    """Empties its log when it is closed, and fills it again, if there is still room for that."""
 
 
 @breaks(FAILING, "ERROR-1")

@@ -205,8 +205,12 @@ class MergesItsLog(LogStore):
         if self.file is None or self.path.stat().st_size < self.limit:
             return
         new = self.path.with_suffix(".new")
-        file = new.open("wb", buffering=0)
-        file.write(b"".join(self.records()))
+        new.unlink(missing_ok=True)
+        file = new.open("ab", buffering=0)
+        content = b"".join(self.records())
+        if file.write(content) < len(content):  # there is no more room
+            file.close()
+            return
         new.replace(self.path)
         self.file.close()
         self.file = file

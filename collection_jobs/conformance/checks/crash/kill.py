@@ -224,6 +224,8 @@ class _History:
             worker.ask(Open(self._directory, 1, deadline()), deadline() + 2)
         except (WorkerDied, WorkerFailed) as error:
             worker.close()
+            if counting:  # which may be what it takes so long for
+                return self._open(counting=False)
             self._cannot("opened", str(error))
             return None
         return worker

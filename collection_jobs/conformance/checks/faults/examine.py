@@ -1,4 +1,4 @@
-"""ERROR-1 while resources run out or are denied, when the store is opened and in mid-call."""
+"""ERROR-1 while resources run out or are denied: at the opening, in mid-call and at the close."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Used:
         for name, why in self.not_tried.items():
             if name not in self.tried:
                 reasons.setdefault(why, []).append(name)
-        told = [f"when opening and in mid-call: {tried}"] if tried else []
+        told = [f"when opening, in mid-call and when closing: {tried}"] if tried else []
         told += [f"not tried: {', '.join(names)}: {why}" for why, names in reasons.items()]
         return "; ".join(told)
 
@@ -75,7 +75,8 @@ def examine_faults(plan: Plan) -> Examination:
 
 
 def _finding(fault: ResourceFault, tried: Tried, message: str) -> Finding:
-    when = f"when {fault.told}" if tried.during else f"after {fault.told} for a while"
+    while_ = "while the store was closed" if tried.at_closing else "for a while"
+    when = f"when {fault.told}" if tried.during else f"after {fault.told} {while_}"
     text = (
         f"{when}, {message}; an engine's failure must arrive as RepositoryError with its cause,"
         " and leave nothing half-done"
@@ -84,7 +85,7 @@ def _finding(fault: ResourceFault, tried: Tried, message: str) -> Finding:
     history = [
         "async with opening as repository:",
         '    await repository.save(example_job("job 1"))  # and others',
-        begins if tried.at_opening else f"    {begins}",
+        begins if tried.at_opening or tried.at_closing else f"    {begins}",
         *([] if tried.during else ["# That is over."]),
         *_shortened(tried.history or (f"# {message}",)),
     ]

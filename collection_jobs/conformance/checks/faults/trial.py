@@ -1,4 +1,7 @@
-"""One fault on new stores: the calls before it, while it lasts, and when it is over."""
+"""One fault on new stores: the calls before it, while it lasts, and when it is over.
+
+It comes while a store is open, while it is closed and while it is opened.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,8 @@ class Tried:
         history: The calls that show it, where they are some.
         during: Whether it showed while the fault lasted.
         at_opening: Whether the fault began before the store was opened.
+        at_closing: Whether it began before the store was closed, and nothing else was done then.
+        openings: How many openings the fault made fail.
     """
 
     events: list[Event] = field(default_factory=list[Event])
@@ -62,6 +67,7 @@ class Tried:
     history: tuple[str, ...] = ()
     during: bool = True
     at_opening: bool = False
+    at_closing: bool = False
     openings: int = 0
 
     @property
@@ -71,7 +77,7 @@ class Tried:
 
 
 def try_fault(plan: Plan, fault: ResourceFault) -> Tried:
-    """Let a fault come while a store is open, then before it is opened, then before it is made.
+    """Let a fault come while a store is open, then before it is closed, opened, and made.
 
     Raises:
         NotTriedError: It cannot be tried here.
@@ -99,6 +105,8 @@ class _Trial:
             self._prepare(self._directory)
             self._set_up()
             self._in_mid_call()
+            if self._keeps:
+                self._when_closing()
             self._when_opening(self._directory)
             if self._keeps:
                 self._judge(self.tried.events)
@@ -156,6 +164,25 @@ class _Trial:
         if not self._keeps:
             self._judge(self.tried.events)
         self._close()
+
+    def _when_closing(self) -> None:
+        """Close the store while the fault lasts: what was acknowledged is there when it is over."""
+        self._must(self._opening(self._directory), "opening the store again")
+        self._work([Client("before the close", _probes(self._capabilities, "before the close"))])
+        self.tried.during = self.tried.at_closing = True
+        if self._fault.begin is None:
+            with suppress(WorkerFailed):
+                self._while_locked(Close(), self._directory)
+        else:
+            self._begin(self._directory)
+            self._close()
+            self._end(self._directory)
+        self.tried.during = False
+        self._must(self._opening(self._directory), "opening the store that was closed meanwhile")
+        self._work([Client("after the close", _probes(self._capabilities, "after the close"))])
+        self._judge(self.tried.events)
+        self._close()
+        self.tried.at_closing = False
 
     def _when_opening(self, directory: Path) -> None:
         """Open the store while the fault lasts; when it is over it must open, and work."""
