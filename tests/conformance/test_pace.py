@@ -25,6 +25,7 @@ from tests.mutants.cancelling import DropsTheBatch
 from tests.mutants.leaking import LosesOneOfTheReaders
 from tests.mutants.real import BUGS
 from tests.mutants.sequential import DeletesSoftly, OrdersIdsAsUtf16, TruncatesErrors
+from tests.mutants.stores import FileStore
 
 QUICK, STANDARD = PROFILES["quick"], PROFILES["standard"]
 
@@ -139,6 +140,15 @@ def test_several_stores_are_open_at_once_and_gone_at_the_end(tmp_path: Path) -> 
 def test_the_pace_is_measured() -> None:
     assert measure_pace(lambda: OpenStore(SlowToOpen())).opening >= 0.05
     assert measure_pace(lambda: OpenStore(SlowToRead())).call >= 0.01
+
+
+def test_a_call_that_takes_longer_with_every_job_makes_large_stores_smaller(tmp_path: Path) -> None:
+    assert measure_pace(lambda: OpenStore(InMemoryCollectionJobRepository())).growth == 0
+    pace = measure_pace(lambda: OpenStore(FileStore(tmp_path)))
+    assert pace.growth > 0
+    steady = replace(pace, growth=0.0)
+    assert pace.fitted(STANDARD).smaller > steady.fitted(STANDARD).smaller
+    assert "more with a thousand jobs, so less was tried: large stores of 1/" in pace.told(STANDARD)
 
 
 def test_a_report_says_what_was_left_out() -> None:

@@ -23,6 +23,8 @@ __all__ = ["Pace", "less_work", "measure_pace"]
 _OPENINGS = 3
 _CALLS = 5
 """How often each is measured."""
+_MORE_JOBS, _SLOW = 128, 0.005
+"""How many jobs are saved to see whether calls take longer, where a call takes no more seconds."""
 _STEP = 4
 """By which factor, or a power of it, work is made less."""
 _PROCESSES = 2
@@ -47,10 +49,12 @@ class Pace:
     Attributes:
         opening: The least seconds that opening and closing a store took.
         call: The least seconds that a change and a read took in the mean.
+        growth: How many seconds a call takes longer for each job that is stored, where it is much.
     """
 
     opening: float = 0.0
     call: float = 0.0
+    growth: float = 0.0
 
     def fitted(self, profile: Profile) -> Profile:
         """Return a profile with less work where each piece takes long, but with some of each."""
@@ -64,12 +68,25 @@ class Pace:
             cancellations=less_work(profile.cancellations, cancellations, most),
             kills=less_work(profile.kills, life, most),
             scripts=less_work(profile.scripts, life, most),
-            smaller=_divisor(
-                self.call * _calls_on_large_stores(profile), profile.patience_with_many
-            ),
+            smaller=self._divisor_of_large_stores(profile),
             at_once=max(profile.at_once, self._at_once(most)),
             twice=self.call * _CALLS_AROUND_CANCELLATIONS <= most,
         )
+
+    def _divisor_of_large_stores(self, profile: Profile) -> int:
+        """Return by which power of the step large stores have to be smaller."""
+        divisor = profile.smaller
+        while (
+            divisor < profile.stored
+            and self._on_large_stores(profile, divisor) > profile.patience_with_many
+        ):
+            divisor *= _STEP
+        return divisor
+
+    def _on_large_stores(self, profile: Profile, divisor: int) -> float:
+        """Return about how many seconds the check of large stores takes, if they are smaller."""
+        a_call = self.call + self.growth * profile.stored / divisor
+        return _calls_on_large_stores(profile) / divisor * a_call
 
     def _at_once(self, most: float) -> int:
         return min(_MOST_AT_ONCE, _divisor(self.call * _CALLS_OF_ONE_CALLER, most))
@@ -89,6 +106,8 @@ class Pace:
         if not less:
             return ""
         costs = f"opening a store takes {_shown(self.opening)} and a call {_shown(self.call)}"
+        if self.growth:
+            costs += f", {_shown(1_000 * self.growth)} more with a thousand jobs"
         return f"{costs}, so less was tried: {', '.join(less)}"
 
     def estimate(self, profile: Profile) -> float:
@@ -98,7 +117,8 @@ class Pace:
         spared += _CALLS_OF_ONE_CALLER - _CALLS_OF_ONE_CALLER // fitted.at_once
         spared += 0 if fitted.twice else _CALLS_AROUND_CANCELLATIONS // 4
         calls = profile.calls - spared // _PROCESSES
-        return profile.seconds + profile.openings * self.opening + calls * self.call
+        of_growth = replace(self, call=0.0)._on_large_stores(profile, fitted.smaller)
+        return profile.seconds + profile.openings * self.opening + calls * self.call + of_growth
 
     def _cost(self, calls: int) -> float:
         return self.opening + calls * self.call
@@ -108,14 +128,31 @@ def measure_pace(new_store: Callable[[], OpenStore]) -> Pace:
     """Measure what opening a store, a change and a read cost, a few times each."""
     openings: list[float] = []
     calls: list[float] = []
-    for _ in range(_OPENINGS):
+    growth = 0.0
+    for number in range(_OPENINGS):
         began = time.perf_counter()
         with new_store() as store:
             opened = time.perf_counter() - began
             calls += [store.run(_timed(store, ("save", "get_by_id"))) for _ in range(_CALLS)]
+            if number == _OPENINGS - 1:
+                growth = _growth(store, min(calls))
             closing = time.perf_counter()
         openings.append(opened + time.perf_counter() - closing)
-    return Pace(min(openings), min(calls))
+    return Pace(min(openings), min(calls), growth)
+
+
+def _growth(store: OpenStore, call: float) -> float:
+    """Return how many seconds a call takes longer for each of some jobs that are saved now."""
+    if call > _SLOW:
+        return 0.0  # of its large stores there will be little left anyway
+
+    async def save() -> None:
+        for number in range(_MORE_JOBS):
+            await make(OPERATIONS["save"].call(f"more {number}"), store.repository)
+
+    store.run(save())
+    longer = min(store.run(_timed(store, ("save", "get_by_id"))) for _ in range(_CALLS)) - call
+    return longer / _MORE_JOBS if longer > call else 0.0
 
 
 async def _timed(store: OpenStore, methods: tuple[str, ...]) -> float:
@@ -156,4 +193,6 @@ def _calls_on_large_stores(profile: Profile) -> int:
 
 
 def _shown(seconds: float) -> str:
-    return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1e3:.{0 if seconds >= 0.01 else 1}f} ms"
