@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 from typing_extensions import override
 
 from collection_jobs import CollectionJob, JobStats, JobStatus, RepositoryError
-from tests.mutants.stores import Connection, FileStore, Memory, TableStore
+from tests.mutants.stores import Connection, FileStore, Hooked, Memory, TableStore
 from tests.mutants.table import breaks
 
 TOGETHER = "concurrent calls"
@@ -245,3 +245,28 @@ class SharesItsJobs(TableStore):
             failed_symbols=dict(job.failed_symbols),
         )
         return self.shared.setdefault((self.path, job_id, job.revision), changeable)
+
+
+@breaks(TOGETHER, "GET-2")
+class ListsForAllWhoAsk(Hooked):
+    """Lists once for all who ask for the same meanwhile, and gives each of them the one list."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.under_way: dict[int, asyncio.Task[list[CollectionJob]]] = {}
+
+    @override
+    async def list_recent(
+        self, limit: int = 100, since: datetime | None = None
+    ) -> list[CollectionJob]:
+        if since is not None:
+            return await super().list_recent(limit, since)
+        if limit not in self.under_way:
+            self.under_way[limit] = asyncio.ensure_future(self.listed(limit))
+        return await asyncio.shield(self.under_way[limit])
+
+    async def listed(self, limit: int) -> list[CollectionJob]:
+        """List as soon as all who ask now have done so."""
+        await asyncio.sleep(0)
+        self.under_way.pop(limit)
+        return await super().list_recent(limit)

@@ -7,7 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
-from collection_jobs.conformance.checks.contention.sharing import check_sharing
+from collection_jobs.conformance.checks.contention.sharing import (
+    check_sharing,
+    check_sharing_at_once,
+)
 from collection_jobs.conformance.checks.contention.workloads import (
     Round,
     hand_over,
@@ -189,6 +192,7 @@ def _hold_on_one_handle(contest: _Contest) -> None:
     directory = contest.plan.new_directory()
     with in_one_process(contest.plan.opening, directory, 1, contest.pulse) as topology:
         contest.hold(topology, contest.plan.profile.rounds)
+        _add(contest, check_sharing_at_once(topology, contest.plan.capabilities))
 
 
 def _hold_on_handles(contest: _Contest) -> None:
@@ -203,9 +207,12 @@ def _hold_on_handles(contest: _Contest) -> None:
         return
     with opened as entered:
         contest.hold(entered, plan.profile.rounds)
-        finding = check_sharing(entered)
-        if finding is not None:
-            contest.add(finding)
+        _add(contest, check_sharing(entered))
+
+
+def _add(contest: _Contest, finding: Finding | None) -> None:
+    if finding is not None:
+        contest.add(finding)
 
 
 class _Entered:

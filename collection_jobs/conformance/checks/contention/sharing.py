@@ -1,4 +1,4 @@
-"""GET-2 among several handles on one store: none of them shares a job with a caller or another."""
+"""GET-2 among several callers: none shares what it is given with another, or with the store."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collection_jobs.conformance.running.topologies import Topology
 from collection_jobs.conformance.spec.calls import Step, code, example_job, spoil
 from collection_jobs.conformance.spec.findings import Finding
 from collection_jobs.conformance.spec.model import Facts, facts_of
+from collection_jobs.conformance.spec.operations import operations
+from collection_jobs.conformance.spec.signatures import LISTS_JOBS
 from collection_jobs.job import CollectionJob
 
-__all__ = ["check_sharing"]
+__all__ = ["check_sharing", "check_sharing_at_once"]
 
 LAW = "GET-2"
 
@@ -36,6 +38,38 @@ def check_sharing(topology: Topology) -> Finding | None:
     if after == before and facts_of(other) == before:
         return None
     return _finding(before, facts_of(other), after)
+
+
+def check_sharing_at_once(topology: Topology, capabilities: frozenset[str]) -> Finding | None:
+    """Ask twice at the same moment, and see that both callers have an answer of their own.
+
+    Who asks for what another one is already asking for may be given the same answer, but not the
+    same list: one of them may change it.
+    """
+    topology.run([Client("1", (Step("save", (_JOB,)),), 0)])
+    shared = None
+    for operation in operations(capabilities):
+        if not operation.writes:
+            step = operation.step(_ID)
+            events = topology.run([Client(name, (step,), 0) for name in ("1", "2")])
+            one, other = (event.outcome.value if event.outcome else None for event in events)
+            if one is other and isinstance(one, list | dict):
+                shared = step
+                break
+    topology.run([Client("1", (Step("delete", (_ID,)),), 0)])
+    if shared is None:
+        return None
+    call = str(shared).removeprefix("await ")
+    kind = "list" if shared.method in LISTS_JOBS else "dict"
+    return Finding(
+        LAW,
+        f"two callers of {call} were given one and the same {kind}: what either does to it, the"
+        " other one sees",
+        (
+            f"one, other = await asyncio.gather({call}, {call})",
+            "one is other  # True",
+        ),
+    )
 
 
 def _get(topology: Topology, handle: int) -> CollectionJob | None:

@@ -42,10 +42,10 @@ from collection_jobs.status import JobStatus
 __all__ = ["LargeChanges"]
 
 _LAW = "DURABLE-1"
-_TOGETHER, _ONE_BY_ONE = 1_050, 131
-"""How many jobs a change is about: more than a batch of 1,000, or than one of 128 where no method
+_TOGETHER, _ONE_BY_ONE = 1_050, 525
+"""How many jobs a change is about: more than a batch of 1,000, or than one of 500 where no method
 saves them together."""
-_ONE_IN = 20
+_ONE_IN = 15
 _AT_LEAST = 3
 """One in so many of the kills of small changes is made within each large one, too; and so many."""
 _AT_A_MOMENT, _ANYWHERE = 1, 3
@@ -199,7 +199,9 @@ class LargeChanges:
         if not passed:
             return None
         (site,) = self._random.choices(list(passed), weights)
-        return site, self._random.randint(passed[site] // 2 + 1, passed[site])
+        times = passed[site]
+        first, last = times // 3 + 1, 2 * times // 3  # neither before the first part nor at the end
+        return site, self._random.randint(first, max(first, last) if times > 2 else times)
 
 
 class _Refused(Exception):  # noqa: N818 - as below

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,6 +18,7 @@ from collection_jobs.conformance.checks.handles.script import (
     OPEN,
     SERVICE,
     Line,
+    founding,
     is_call,
     script,
     stages,
@@ -40,6 +42,8 @@ __all__ = ["examine_handles", "find_handles_again"]
 
 _CHECK = "several handles"
 """The check's name, which its tokens hold."""
+_FOUNDINGS = 2
+"""How often processes open a new store at once, for each script that is drawn."""
 _AGAIN = 10
 """How often a script is played that is to show its finding again: the timing is the machine's."""
 
@@ -153,9 +157,10 @@ def _use(plan: Plan, fork_server: ForkServer) -> _Used:
         if used.findings:
             return used
     kills, places = "durable" in plan.capabilities, 2 if linked else 1
-    for number in range(count):
-        plan.progress(number, count)
-        lines = script(random, plan.capabilities, places=places, kills=kills)
+    drawn = (script(random, plan.capabilities, places=places, kills=kills) for _ in range(count))
+    every = [*repeat(founding(), _FOUNDINGS * count), *drawn]
+    for number, lines in enumerate(every):
+        plan.progress(number, len(every))
         used.findings = _found(trial, lines if refusal is None else _on_one_handle(lines), used)
         if used.findings:
             break

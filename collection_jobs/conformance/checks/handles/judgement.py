@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from collection_jobs.conformance.checks.handles.play import LAST, Played
 from collection_jobs.conformance.checks.handles.script import CLOSE, OPEN, law_of_job
@@ -27,6 +28,7 @@ def judge_script(played: Played) -> list[Finding]:
 
     What shows before a process was killed is judged by itself, for no kill is to blame for it.
     """
+    played = replace(played, events=list(_without_early_refusals(played.events)))
     before = [
         event
         for event in played.events
@@ -36,6 +38,24 @@ def judge_script(played: Played) -> list[Finding]:
     if not found and played.killed_at is not None:
         found = _judged(played, played.events, killed=True)
     return list({finding.law: finding for finding in reversed(found)}.values())
+
+
+def _without_early_refusals(events: Sequence[Event]) -> Iterator[Event]:
+    """Leave out openings that were refused while the store was made; whoever tries again has it.
+
+    SQLite refuses all but one of those who switch a new file to its write-ahead log at once.
+    """
+    opened = (event.ended for event in events if event.call.method == OPEN and not _failed(event))
+    made = min((ended for ended in opened if ended is not None), default=0)
+    return (
+        event
+        for event in events
+        if event.call.method != OPEN or not (_failed(event) and event.began < made)
+    )
+
+
+def _failed(event: Event) -> bool:
+    return event.outcome is not None and isinstance(event.outcome.error, RepositoryError)
 
 
 def _judged(played: Played, events: Sequence[Event], *, killed: bool) -> list[Finding]:

@@ -14,7 +14,18 @@ from collection_jobs.conformance.spec.operations import OPERATIONS, Operation, o
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 
-__all__ = ["CLOSE", "KILL", "OPEN", "SERVICE", "Line", "is_call", "law_of_job", "script", "stages"]
+__all__ = [
+    "CLOSE",
+    "KILL",
+    "OPEN",
+    "SERVICE",
+    "Line",
+    "founding",
+    "is_call",
+    "law_of_job",
+    "script",
+    "stages",
+]
 
 OPEN, CLOSE, KILL = "open", "close", "kill"
 """What a line may do beside a call: open a handle at a place, close it, kill the process."""
@@ -94,6 +105,22 @@ def script(
         kills: Whether the service is killed at the end; else it closes what it has open.
     """
     return _Writer(random, frozenset(capabilities), places).write(kills=kills)
+
+
+def founding() -> tuple[Line, ...]:
+    """Return the script in which three processes open a new store at the same moment.
+
+    Each saves a job as soon as it can, and then looks for those of the others.
+    """
+    handles = [(SERVICE, 1), (SERVICE, 2), ("B", 1), ("C", 1)]
+    ids = [f"kept {number}" for number, _ in enumerate(handles)]
+    looks = [Step("get_by_id", (one,)) for one in ids]
+    lines = list[Line]()
+    for (process, handle), id_ in zip(handles, ids, strict=True):
+        begins = Step(OPEN, (0,)), Step("save", (_job(id_),)), Step("get_by_id", (id_,))
+        for stage, steps in enumerate((begins, looks, (Step(CLOSE),)), 1):
+            lines += [Line(stage, process, handle, step) for step in steps]
+    return tuple(sorted(lines, key=lambda line: line.stage))
 
 
 class _Writer:

@@ -11,7 +11,7 @@ __all__ = ["Sizes", "sizes_of"]
 _LEAST = 130
 """The fewest jobs: more than pages of 100, and than splits at 64 and 128."""
 _FEW_MARKS = (0, 1, 100, 1_000)
-_MARKS = (0, 1, 50, 100, 101, 500, 1_000, 10_000)
+_MARKS = (0, 1, 10, 50, 100, 101, 500, 1_000, 10_000)
 """What adapters and engines take for a default or a bound."""
 _BATCHES = (1_001, 100, 26, 25, 1, 1_000, 999)
 
