@@ -553,6 +553,33 @@ class CancelsTheOneBefore(Hooked):
         return await call()
 
 
+@breaks(CANCELLED, "CANCEL-1")
+class CancelsThoseWhoJoin(Hooked):
+    """Reads a job once for all who ask meanwhile; the reader's cancellation is theirs, too."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.reads: dict[str, asyncio.Future[CollectionJob | None]] = {}
+
+    @override
+    async def get_by_id(self, job_id: str) -> CollectionJob | None:
+        under_way = self.reads.get(job_id)
+        if under_way is not None:
+            return await asyncio.shield(under_way)
+        answer = self.reads[job_id] = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.sleep(0)
+            self.reads.pop(job_id)  # who asks from now on may have made a change before
+            job = await super().get_by_id(job_id)
+            answer.set_result(job)
+        except BaseException as error:
+            self.reads.pop(job_id, None)
+            answer.set_exception(error)
+            answer.exception()
+            raise
+        return job
+
+
 class AwaitsItsDisk(Hooked, LogStore):
     """One change after another; each is in the log and in memory, with an await in between."""
 

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from collection_jobs.errors import JobNotFoundError
 from collection_jobs.job import CollectionJob
+from collection_jobs.stats import JobStats
 from collection_jobs.status import JobStatus
 from tests.mutants.race_table import race
 from tests.mutants.rows import (
@@ -339,3 +340,30 @@ class LostWakeUp(Rows):
         finally:
             self.busy = False
             self.freed.set()
+
+
+# Reads made together
+
+
+@race("STATS-1", kind="single flight in front of a cache, without a look at what was written since")
+class JoinsAReadUnderWay(Rows):
+    """Who asks for stats that another one is asking for is given the same answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way: dict[str, asyncio.Task[JobStats | None]] = {}
+
+    @override
+    async def get_stats(self, job_id: str) -> JobStats | None:
+        if job_id not in self.under_way:
+            self.under_way[job_id] = asyncio.create_task(self.stats_read(job_id))
+        return await asyncio.shield(self.under_way[job_id])
+
+    async def stats_read(self, job_id: str) -> JobStats | None:
+        """Read the row, and send the answer."""
+        try:
+            stats = await super().get_stats(job_id)
+            await asyncio.sleep(0)
+        finally:
+            del self.under_way[job_id]
+        return stats

@@ -128,6 +128,7 @@ class _Burst:
         self._repository = repository
         # One more: who waits for others is suspended once more.
         self._points = [CancelPoint(at) for at in range(1, suspensions + 2)]
+        self._leads = cycle((True, False))
         self._same, self._any = cycle(self._points), cycle(self._points)
 
     async def play(self, scene_: Scene) -> int:
@@ -140,12 +141,14 @@ class _Burst:
         if call is None:
             return 0
         # First of all, so that each victim meets it where that is cancelled: some adapters keep a
-        # connection only of a call that was not alone.
-        twin = asyncio.create_task(self._make(call))
+        # connection only of a call that was not alone. Or last, to join what a victim has begun.
+        leads = next(self._leads)
+        twin = asyncio.create_task(self._make(call)) if leads else None
         same = next(self._same)
         points = (next(self._any) if not n % _ELSEWHERE else same for n in range(_AT_ONCE))
         steps = [Stepped(self._make(call), point) for point in points]
         victims = [asyncio.create_task(_awaited(one)) for one in steps]
+        twin = twin or asyncio.create_task(self._make(call))
         other = Call("add_failed_symbol", (scene_.other, "S2", "beside them"))
         neighbour = asyncio.create_task(self._make(other))
         if await wait_for_tasks([*victims, neighbour, twin], _limit()):
@@ -185,10 +188,11 @@ class _Burst:
 
     def _look_at(self, call: Call, task: asyncio.Task[Outcome], *, answers: bool) -> None:
         """See that a call was not cancelled with the others, and whether it has an answer."""
-        if task.cancelled():
+        error = asyncio.CancelledError() if task.cancelled() else task.result().error
+        if isinstance(error, asyncio.CancelledError):
             self.wrong = f"{call} was not cancelled itself, and raised CancelledError"
-        elif (outcome := task.result()).error is not None and (answers or _is_silent(outcome)):
-            self.wrong = f"{call}, which was under way beside them, {outcome}"
+        elif error is not None and (answers or isinstance(error, NoAnswer)):
+            self.wrong = f"{call}, which was under way beside them, {task.result()}"
 
 
 async def _awaited(work: Awaitable[_T]) -> _T | None:

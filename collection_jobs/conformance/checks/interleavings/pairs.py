@@ -140,7 +140,7 @@ def pairs(
     """Every two calls at every stage, each call once beside itself too.
 
     Beside a call that changes two jobs at one instant, another client also looks at one after the
-    other.
+    other; and beside each read, one makes a change and then the same read.
 
     Args:
         stages: Which stages.
@@ -166,6 +166,7 @@ def pairs(
     if any(one.method == _PURGE.method for one in beyond) and "completed" in stages:
         yield from _purges_beside_reads(beyond)
     if "pending" in stages:
+        yield from _reads_beside_a_change(beyond)
         yield from _pairs_of_symbols(capabilities)
     if LEASES in capabilities:
         yield from pairs_of_claims(capabilities)
@@ -178,6 +179,19 @@ _WITH_ALL_OF_ETH = example_job(
     failure_counts={"ETH": 2},
     cursors={"ETH": _JOB.start + timedelta(days=2)},
 )
+
+
+def _reads_beside_a_change(beyond: Sequence[Step]) -> Iterator[ConcurrentProgram]:
+    """Read what another client changes, and then reads as well.
+
+    Who joins a read that is under way, or is given what that has put into a cache, is told of a
+    job as it was before the change that was acknowledged already.
+    """
+    fails = Step("add_failed_symbol", ("a", "BTC", "timeout"))
+    for read in (*CALLS, *beyond):
+        if not OPERATIONS[read.method].writes:
+            change = fails if read.method == "get_stats" else _becomes(JobStatus.RUNNING)
+            yield ConcurrentProgram(STAGES["pending"], ((read,), (change, read)))
 
 
 def _pairs_of_symbols(capabilities: Collection[str]) -> Iterator[ConcurrentProgram]:
