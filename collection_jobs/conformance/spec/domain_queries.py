@@ -61,6 +61,7 @@ _METADATA: tuple[dict[str, str], ...] = (
     {"note": "T-1", "late": "ticket"},
     {"ticket": "1"},
     {"ticket": "1.0", "$": "T-1", "*": "T-1"},
+    {f"packed {sign}": f"1{sign}note=late{sign}late:note{sign}2" for sign in ";,&|\n\t \x1f"},
 )
 
 

@@ -212,6 +212,10 @@ def _stale_saves() -> Iterator[Step]:
         yield from _look("a")
         yield Step("save", (changed,))
         yield from _look("a")
+    yield from _save(example_job("a"), keep="job")
+    for revision in (2**31 - 1, 1):  # of copies from another store
+        yield Step("save", (Held("job", (Change("with_revision", (revision,)),)),))
+        yield from _look("a")
     yield from _save(example_job("a"))
     yield from (Step("list_recent"), Step("list_by_status", (JobStatus.PENDING,)))
 

@@ -30,6 +30,7 @@ _SHORTER = timedelta(minutes=20, milliseconds=870, microseconds=1)
 _BRIEF = timedelta(milliseconds=150)
 _UNTIL_EXPIRED = timedelta(milliseconds=95)
 """After so long a lease of `MIN_TTL` has expired, by any clock."""
+_MORE_THAN_A_PAGE = 101
 _SYMBOLS = ("BTC", "ETH", "XRP", "DOGE")
 _LEASE, _OTHER = Held("lease"), Held("other_lease")
 _LONG_AGO = (("started_at", FEW_INSTANTS[1]), ("error_message", "slow"))
@@ -54,6 +55,7 @@ def fixed_programs_of_leases(capabilities: Collection[str]) -> Iterator[Program]
     yield tuple(_renewed_in_time())
     yield tuple(_for_less_than_a_second())
     yield tuple(_few_of_which_some_expired())
+    yield tuple(_behind_many_of_another_source())
 
 
 def _in_one_store(*programs: Iterable[Step]) -> Iterator[Step]:
@@ -477,3 +479,16 @@ def _few_of_which_some_expired() -> Iterator[Step]:
     yield _next(most=2)
     yield _next(most=3)
     yield Step("get_running_jobs")
+
+
+def _behind_many_of_another_source() -> Iterator[Step]:
+    """Claim the one job of a source behind more than a page of others that wait or have expired."""
+    for age in range(_MORE_THAN_A_PAGE):
+        yield Step("save", (_aged(f"job {age}", age, source="another"),))
+    yield Step("save", (_aged("the last", _MORE_THAN_A_PAGE, source="binance"),))
+    yield _next(source="binance", ttl=MIN_TTL)
+    for age in range(_MORE_THAN_A_PAGE):  # by their ids, for those before may have expired already
+        yield _claim(f"job {age}", keep=None, ttl=MIN_TTL)
+    yield Step(WAIT, (_UNTIL_EXPIRED,))
+    yield _next(source="binance")
+    yield Step("get_lease", ("the last",))
