@@ -7,6 +7,7 @@ JSON read as something else, instants at which a job was created and a microseco
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from types import MappingProxyType
@@ -45,7 +46,7 @@ _SOURCES = (
 )
 _SYMBOLS = (
     *("BTC", "btc", "BTC/USDT", "BTC ", "%", "B_C", "B*", "B?C", ".*", "[B]TC"),
-    *('"BTC"', "BTC,ETH", "BTC|ETH", "BT", "B\u0165C", '["BTC"]', "\\"),
+    *('"BTC"', "BTC,ETH", "BTC|ETH", "BT", "B\u0165C", '["BTC"]', "\\", 'x"BTC', 'BTC"x'),
 )
 _METADATA: tuple[dict[str, str], ...] = (
     {"ticket": "T-1"},
@@ -132,6 +133,12 @@ def paired_queries(every: int = 1) -> Iterator[JobQuery]:
         yield JobQuery(**{name: _nth(name, number) for name in CONDITIONS if name != "source"})
     yield JobQuery(source="binance", symbol="ETH", created_from=_AGES[3], with_failures=True)
     yield JobQuery(source="binance", symbol="BTC", statuses=(JobStatus.PENDING,))
+    for name, values in CONDITIONS.items():
+        if name not in ("source", "statuses"):  # which an index has together in most tables
+            for value in values[:2]:
+                yield JobQuery(source="binance", statuses=tuple(JobStatus), **{name: value})
+    of_all = JobQuery(source="binance", statuses=tuple(JobStatus), created_from=_AGES[3])
+    yield replace(of_all, created_before=_AGES[0])
 
 
 def _nth(name: str, number: int) -> Any:

@@ -24,6 +24,10 @@ FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("a/b", "a//b", "./a/b", "a/./b", "a/b/", "a/c/../b", "/a/b", "../a/b", "a\\b"),
             *("a_b", "a-b", "a.b", "A/B", "a:b", "a/b.", "a/b.tmp", "a/b~"),
         ),
+        "an escaped path": (
+            *("a/b", "a%2Fb", "a%2fb", "a-2f-b", "a-2fb", "a_2f_b", "a_2fb", "a=2Fb", "a__b"),
+            *("a~2fb", "a\\x2fb", "a:2fb", "a+AC8-b", "a.2fb"),
+        ),
         "a part of a URL": ("a b", "a%20b", "a+b", "a%2520b", "a%2Bb", "a?b", "a#b", "a&b", "a=b"),
         "HTML": ("a<b", "a&lt;b", "a&#60;b", "a&amp;lt;b", 'a"b', "a&quot;b", "<b>a</b>"),
         "an escaped text": (

@@ -16,6 +16,7 @@ from collection_jobs.conformance.spec.calls import (
     example_job,
     example_lease,
 )
+from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.conformance.spec.domain_texts import NAME_CLASSES
 from collection_jobs.conformance.spec.domains import FEW_INSTANTS
 from collection_jobs.conformance.spec.operations import Operation, operations
@@ -46,7 +47,9 @@ def fixed_programs_of_leases(capabilities: Collection[str]) -> Iterator[Program]
     """
     fenced = [one for one in operations(capabilities) if is_fenced(one)]
     yield tuple(_in_one_store(_claims(), _turns(), _sources(), _few_at_a_time()))
-    yield tuple(_in_one_store(_under_a_lease(fenced), _ends(fenced), _revisions(), _renewals()))
+    many = METHODS["save_many"] in capabilities
+    ends = _ends(fenced, many=many)
+    yield tuple(_in_one_store(_under_a_lease(fenced), ends, _revisions(), _renewals()))
     yield tuple(_in_one_store(_tokens(), _attempts(), _workers()))
     yield (*_expired(), *_shown(capabilities))
     yield tuple(_expired_and_kept(_shown(capabilities)))
@@ -204,14 +207,16 @@ def _under_a_lease(fenced: Sequence[Operation]) -> Iterator[Step]:
         yield from _look("a")
 
 
-def _ends(fenced: Sequence[Operation]) -> Iterator[Step]:
+def _ends(fenced: Sequence[Operation], *, many: bool) -> Iterator[Step]:
     """End leases by whatever takes a job out of RUNNING; nothing else does."""
+    together = JobStatus if many else ()
     endings: tuple[tuple[Step, ...], ...] = (
         *((Step("update_status", ("a", status, "by hand")),) for status in JobStatus),
         (Step("delete", ("a",)),),
         (Step("delete", ("a",)), Step("save", (rich_job("a", status=JobStatus.RUNNING),))),
         (Step("delete", ("a",)), Step("save", (rich_job("a"),)), _claim("a", "other_lease")),
         *((Step("save", (rich_job("a", status=status),)),) for status in JobStatus),
+        *((Step("save_many", ((rich_job("a", status=status),),)),) for status in together),
         (Step("get_by_id", ("a",), keep="job"), Step("save", (_COPY,))),
         (Step("update_status", ("a", JobStatus.PENDING)), _claim("a", "other_lease")),
         (Step("add_failed_symbol", ("a", "BTC", "by hand")),),
