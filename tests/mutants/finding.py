@@ -751,3 +751,40 @@ class CachesItsCounts(Finding):
     async def count(self, query: JobQuery) -> Mapping[JobStatus, int]:
         counted = await super().count(query)
         return dict(self.counts.setdefault(query, counted))
+
+
+@breaks(*_BOTH)
+class SymbolsAsEscapedJSON(Finding):
+    """Looks for the symbol as JSON has it: the quotes of another symbol end and begin one, too."""
+
+    @override
+    def meets(self, query: JobQuery, job: CollectionJob) -> bool:
+        text = json.dumps(job.symbols, ensure_ascii=False)
+        return instead(
+            query, job, symbol=lambda asked: json.dumps(asked, ensure_ascii=False) in text
+        )
+
+
+@breaks(*_BOTH)
+class MetadataBetweenSemicolons(Finding):
+    """Keeps metadata as ``;key=value;key=value;``, whose signs may be in a value."""
+
+    @override
+    def meets(self, query: JobQuery, job: CollectionJob) -> bool:
+        text = "".join(f";{key}={value}" for key, value in job.metadata.items()) + ";"
+        return instead(
+            query,
+            job,
+            metadata=lambda asked: all(f";{key}={asked[key]};" in text for key in asked),
+        )
+
+
+@breaks(*_BOTH)
+class ForgetsTheEndOfAWindow(Finding):
+    """Has a statement of its own for source, status and age, which knows one bound of the age."""
+
+    @override
+    def meets(self, query: JobQuery, job: CollectionJob) -> bool:
+        if query.source and query.statuses and query.created_from:
+            query = replace(query, created_before=None)
+        return query.matches(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import unicodedata
 import zlib
 from collections.abc import Iterable
@@ -262,3 +263,12 @@ class UpdatesByCase(Keyed):
             return super()._existing(job_id)
         except JobNotFoundError:
             return super()._existing(self.taken_for(job_id))
+
+
+@tried(ONE, *LOOKED_UP)
+class EscapesWithADash(Keyed):
+    """Names a file after the id, with odd characters as ``-2f-``; the dash itself stays."""
+
+    @override
+    def key(self, job_id: str) -> str:
+        return re.sub(r"[^\w-]", lambda odd: f"-{ord(odd[0]):x}-", job_id)

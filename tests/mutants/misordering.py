@@ -13,6 +13,8 @@ from typing_extensions import override
 
 from collection_jobs import CollectionJob, JobStatus
 from collection_jobs.errors import RepositoryError
+from tests.mutants.leased_rows import Leased
+from tests.mutants.rows import age
 from tests.mutants.stores import Memory
 from tests.mutants.tried import LARGE, ONE, tried
 
@@ -320,3 +322,13 @@ class TouchesOnUpdate(Sorted):
     @override
     def place(self, job: CollectionJob) -> Any:
         return (job.created_at, job.revision)
+
+
+@tried(ONE, "LEASE-1")
+class ClaimsFromAHundred(Leased):
+    """Takes the oldest hundred that may be claimed, and looks among these for the source."""
+
+    @override
+    async def next(self, source: str | None) -> CollectionJob | None:
+        free = sorted((job for job in await self.scan() if self.is_free(job)), key=age)
+        return next((job for job in free[:100] if self.matches(job, source)), None)

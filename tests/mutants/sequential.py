@@ -128,6 +128,18 @@ class SortsSymbols(Memory):
         await super().save(put(job, symbols=tuple(sorted(job.symbols))))
 
 
+@breaks("SAVE-3")
+class RefusesOlderCopies(Memory):
+    """A copy is stale if its revision is smaller: that of another store may be greater."""
+
+    @override
+    async def save(self, job: CollectionJob) -> None:
+        stored = await self.get_by_id(check_job(job).id)
+        found = None if stored is None else stored.revision
+        newer = job.revision is not None and found is not None and job.revision > found
+        await super().save(job.with_revision(None) if newer else job)
+
+
 @breaks("SAVE-1")
 class TruncatesErrors(Memory):
     """Keeps error messages in a VARCHAR(255)."""
