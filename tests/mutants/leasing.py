@@ -19,7 +19,6 @@ from collection_jobs import (
     LeaseLostError,
     StaleJobError,
 )
-from tests.mutants.beyond_races import Whole
 from tests.mutants.leased_rows import Leased, Row
 from tests.mutants.rows import age
 
@@ -582,15 +581,3 @@ class ComesBackWithTheStatus(Leased):
             if not runs or last is None or lease is None or lease.token != last.token:
                 raise
             return await super().update_status(job_id, status, error_message)
-
-
-@breaks("LEASE-3", "MANY-1")
-class SavesManyBesideLeases(Leased):
-    """Saves many with a statement of its own, which knows nothing of leases."""
-
-    @override
-    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
-        wanted = list(jobs)
-        leases = dict(self.leases)
-        await Whole.save_many(self, wanted)
-        self.leases.update({job.id: leases[job.id] for job in wanted if job.id in leases})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
@@ -11,6 +12,8 @@ from typing_extensions import override
 
 from collection_jobs import CollectionJob, JobStats, JobStatus
 from collection_jobs.errors import JobNotFoundError, StaleJobError, UnknownSymbolError
+from tests.mutants.beyond_races import Whole
+from tests.mutants.leased_rows import Leased
 from tests.mutants.stores import Memory
 from tests.mutants.tried import LARGE, ONE, changed, tried
 
@@ -337,3 +340,15 @@ class LogOfTwoHundred(Memory):
             first = next(iter(job.failed_symbols))
             kept = {k: v for k, v in job.failed_symbols.items() if k != first}
             self._jobs[job_id] = changed(job, failed_symbols=kept)
+
+
+@tried(ONE, "LEASE-3", "MANY-1")
+class SavesManyBesideLeases(Leased):
+    """Saves many with a statement of its own, which knows nothing of leases."""
+
+    @override
+    async def save_many(self, jobs: Iterable[CollectionJob]) -> None:
+        wanted = list(jobs)
+        leases = dict(self.leases)
+        await Whole.save_many(self, wanted)
+        self.leases.update({job.id: leases[job.id] for job in wanted if job.id in leases})
