@@ -45,7 +45,9 @@ _T = TypeVar("_T")
 @contextmanager
 def temporary_directory(parent: Path) -> Generator[Path]:
     """Make a directory in another, and remove it at the end."""
-    with TemporaryDirectory(prefix=_PREFIX, dir=parent) as directory:
+    # A store that was left behind with a thread of its own may still be writing: what cannot be
+    # removed because of that is no reason to give no verdict.
+    with TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True) as directory:
         yield Path(directory)
 
 

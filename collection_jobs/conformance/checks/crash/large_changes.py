@@ -98,11 +98,15 @@ class _Measure:
 
 
 class LargeChanges:
-    """The large changes of one adapter, within each of which some processes are killed."""
+    """The large changes of one adapter, within each of which some processes are killed.
+
+    Attributes:
+        kills: How many were.
+    """
 
     def __init__(self, plan: Plan) -> None:
         """Kill nothing yet."""
-        self.kills = 0
+        self.kills: int = 0
         self._plan = plan
         self._random = Random(f"{plan.seed} large changes")  # noqa: S311 - not for secrets
         self._size = max(2, _TOGETHER // plan.profile.smaller)
