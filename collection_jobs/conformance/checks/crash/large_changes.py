@@ -45,7 +45,7 @@ _LAW = "DURABLE-1"
 _TOGETHER, _ONE_BY_ONE = 1_050, 525
 """How many jobs a change is about: more than a batch of 1,000, or than one of 500 where no method
 saves them together."""
-_ONE_IN = 15
+_ONE_IN = 20
 _AT_LEAST = 3
 """One in so many of the kills of small changes is made within each large one, too; and so many."""
 _AT_A_MOMENT, _ANYWHERE = 1, 3

@@ -42,7 +42,7 @@ __all__ = ["examine_handles", "find_handles_again"]
 
 _CHECK = "several handles"
 """The check's name, which its tokens hold."""
-_FOUNDINGS = 2
+_FOUNDINGS = 1
 """How often processes open a new store at once, for each script that is drawn."""
 _AGAIN = 10
 """How often a script is played that is to show its finding again: the timing is the machine's."""
