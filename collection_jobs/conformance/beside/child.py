@@ -21,6 +21,7 @@ from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.running.deadline import with_deadline
 from collection_jobs.conformance.running.deciding import told_if_undecided
 from collection_jobs.conformance.running.early_endings import Escaped, Overdue
+from collection_jobs.conformance.running.garbage import collect_seldom
 from collection_jobs.conformance.running.messages import Done
 from collection_jobs.conformance.running.processes import let_workers_print
 from collection_jobs.conformance.running.stores import Stores
@@ -67,6 +68,7 @@ def run_second() -> None:
     """Do what is asked for at the pipe whose descriptor is the first argument."""
     pipe = pipe_of(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks decides when this process ends
+    collect_seldom()
     spec, seconds = pipe.recv()
     with with_deadline(seconds):
         target = find_target(spec)

@@ -58,6 +58,7 @@ class PurgeSearch:
         events: They, by when they began.
         exact: Whether they can have deleted only jobs that the history is about.
         ticks: When any call of the history began or ended.
+        statuses: Of which status the jobs are that they delete.
         at: At which instant of the finer clock each is taken to have been; empty: at any.
         ways: For each job that a purge can have deleted, in which ways it has an order.
     """
@@ -65,6 +66,7 @@ class PurgeSearch:
     events: Sequence[Event]
     exact: bool
     ticks: frozenset[int] = frozenset()
+    statuses: frozenset[JobStatus] = frozenset()
     at: tuple[int, ...] = ()
     ways: dict[str, list[Way]] = field(default_factory=dict[str, list[Way]])
 
@@ -78,7 +80,8 @@ class PurgeSearch:
         ]
         all_of_them = events if found else ()
         ticks = {at for one in all_of_them for at in (one.began, one.ended) if at is not None}
-        return PurgeSearch(found, exact, frozenset(ticks))
+        statuses = {status for one in found for status in one.call.argument("statuses")}
+        return PurgeSearch(found, exact, frozenset(ticks), frozenset(statuses))
 
     @property
     def are_too_many(self) -> bool:
@@ -115,22 +118,18 @@ class PurgeSearch:
         """Whether the job can have been one that a purge deletes."""
         if not self.events:
             return False
-        if any(is_purged(event.call, state.facts) is not False for event in self.events):
-            return True
-        # Of most jobs that are saved, the status tells it, and that is cheap.
-        due = {status for event in self.events for status in event.call.argument("statuses")}
-        saved = [job for one in operations for job in one.call.jobs if job.status in due]
+        changes = [one for one in operations if not one.reads]
+        saved = (job for one in changes for job in one.call.jobs if job.status in self.statuses)
+        known = (state.facts, *map(facts_of, saved))
         return any(
-            is_purged(event.call, facts) is not False
-            for event in self.events
-            for facts in map(facts_of, saved)
-        ) or any(map(self._may_end, operations))
+            is_purged(event.call, facts) is not False for facts in known for event in self.events
+        ) or any(map(self._may_end, changes))
 
     def _may_end(self, one: JobOperation) -> bool:
-        """Whether an operation may end a job just now, and a purge be about such jobs."""
-        outcome, status = one.event.outcome, one.call.argument("status")
-        if one.reads or status not in _FINAL:
+        """Whether a change may end a job just now, and a purge be about such jobs."""
+        if one.call.argument("status") not in _FINAL:
             return False
+        outcome = one.event.outcome
         began = datetime.now(UTC) if outcome is None else outcome.began
         limits = (event.call.argument("before") for event in self.events)
         return any(limit > began - CLOCK_TOLERANCE for limit in limits)
@@ -151,9 +150,12 @@ class PurgeSearch:
     def finer(self, operations: Sequence[JobOperation], way: Way) -> Iterator[JobOperation]:
         """Yield the operations and what the purges are to the job, on the finer clock."""
         yield from map(_finer, operations)
+        yield from self._placed(way, _end(operations))
+
+    def _placed(self, way: Way, end: int) -> Iterator[JobOperation]:
+        """Yield what the purges are to a job, on the finer clock; nothing if they are not."""
         if not way:
             return  # none can have deleted it
-        end = _end(operations)
         made = (event for event, what in zip(self.events, way, strict=True) if what != _ABSENT)
         places = dict(zip(map(id, self.events), self.at, strict=False))
         for one, event in zip(self.operations(way, end), made, strict=True):
@@ -161,14 +163,18 @@ class PurgeSearch:
             yield _finer(one) if place is None else one._replace(began=place, ended=place)
 
     def placed(self, jobs: _Jobs, initial: Mapping[str, JobState]) -> Iterator[PurgeSearch]:
-        """Yield the same with each purge at one instant, for all instants that explain the jobs."""
+        """Yield the same with each purge at one instant, for all instants that explain the jobs.
+
+        The jobs that a purge can have deleted are known by then: each was asked for its ways.
+        """
         instants = [list(self._instants(event)) for event in self.events]
         if prod(map(len, instants)) > _MOST_PLACES:
             yield self
             return
+        finer = {job_id: [*map(_finer, jobs[job_id])] for job_id in self.ways}
         for at in product(*instants):
-            one = PurgeSearch(self.events, self.exact, self.ticks, at)
-            if one.explains(jobs, initial) and one._can_be_right():
+            one = PurgeSearch(self.events, self.exact, self.ticks, self.statuses, at)
+            if one._explains(finer, self.ways, initial) and one._can_be_right():
                 yield one
 
     def _instants(self, event: Event) -> Iterator[int]:
@@ -177,19 +183,26 @@ class PurgeSearch:
             if event.began <= at and (event.ended is None or at < event.ended):
                 yield FINER * at + 2
 
-    def explains(self, jobs: _Jobs, initial: Mapping[str, JobState]) -> bool:
-        """Find the ways of the jobs that a purge can have deleted; return whether each has one."""
-        concerned = [
-            (job_id, operations)
-            for job_id, operations in jobs.items()
-            if self._concerns(operations, initial.get(job_id, ABSENT))
-        ]
-        for job_id, operations in concerned:
+    def _explains(
+        self,
+        finer: _Jobs,
+        ways: Mapping[str, Sequence[Way]],
+        initial: Mapping[str, JobState],
+    ) -> bool:
+        """Find the ways of jobs, of those without such instants; return whether each has one.
+
+        Args:
+            finer: The operations of each job, on the finer clock.
+            ways: Its ways where the purges can have been at any instant.
+            initial: What was known of each before.
+        """
+        for job_id, operations in finer.items():
             state = initial.get(job_id, ABSENT)
+            end = _end(operations) // FINER + 1  # on the history's clock
             self.ways[job_id] = [
                 way
-                for way in product(*map(_choices, self.events))
-                if find_order(list(self.finer(operations, way)), state) is None
+                for way in ways[job_id]
+                if find_order([*operations, *self._placed(way, end)], state) is None
             ]
             if not self.ways[job_id]:
                 return False

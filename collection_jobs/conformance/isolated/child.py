@@ -31,6 +31,7 @@ from collection_jobs.conformance.isolated.messages import (
 )
 from collection_jobs.conformance.isolated.status import StatusWriter
 from collection_jobs.conformance.running.deadline import listen_to_calls
+from collection_jobs.conformance.running.garbage import collect_seldom, leave_all_to_the_end
 from collection_jobs.conformance.running.processes import let_workers_print
 from collection_jobs.conformance.running.system import close_in_forks, descriptor_of, pipe_of
 from collection_jobs.conformance.running.targets import (
@@ -96,6 +97,7 @@ def run_child() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who watches decides when this process ends
     listen_to_calls(status.calls)
     let_workers_print()
+    collect_seldom()
     request: ExaminationRequest = pipe.recv()
     teller = _Teller(pipe, status)
     try:
@@ -105,6 +107,7 @@ def run_child() -> None:
     except BaseException as error:  # noqa: BLE001 - it must be told, whatever it is
         traceback.print_exc()
         result = NotExamined(f"the examination failed: {type(error).__name__}: {error}")
+    leave_all_to_the_end()
     teller.tell(result)
 
 

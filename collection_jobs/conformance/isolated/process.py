@@ -115,8 +115,11 @@ class ChildProcess:
             seconds: For how long.
         """
         if leniently:
+            until = time.monotonic() + seconds
+            with suppress(OSError):
+                self._pipe.poll(seconds)  # tells at once when it ends; wait() looks now and then
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(seconds)
+                self._process.wait(max(0.0, until - time.monotonic()))
         if sys.platform != "win32":
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)

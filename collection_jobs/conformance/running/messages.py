@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ __all__ = [
     "Use",
     "Work",
     "portable",
+    "portable_events",
 ]
 
 
@@ -176,6 +177,16 @@ class ForeignError(Exception):
     def __str__(self) -> str:
         """As Python words an error."""
         return ": ".join(self.args)
+
+
+def portable_events(events: Sequence[Event]) -> tuple[Event, ...]:
+    """Return the same events, with stand-ins for what cannot be sent to another process."""
+    if _survives([event.outcome for event in events]):  # together, for that takes half the time
+        return tuple(events)
+    return tuple(
+        event if event.outcome is None else replace(event, outcome=portable(event.outcome))
+        for event in events
+    )
 
 
 def portable(outcome: Outcome) -> Outcome:

@@ -264,12 +264,18 @@ class ForkServer:
     has threads, or the system is not known to fork safely, each worker is started by itself.
     """
 
-    def __init__(self, target: Target) -> None:
-        """Start the process; it is not waited for."""
+    def __init__(self, target: Target, environment: Mapping[str, str] | None = None) -> None:
+        """Start the process; it is not waited for.
+
+        Args:
+            target: Whose stores the workers can open; it has a spec.
+            environment: Variables of the workers that are other than those of this process.
+        """
         self._target = target
+        self._environment = environment
         self._forks: bool | None = None
         self._pipe, theirs = new_pipe()
-        self._process = _Started(target, FORK_SERVER, self._pipe, theirs)
+        self._process = _Started(target, FORK_SERVER, self._pipe, theirs, environment)
 
     @property
     def has_ended(self) -> bool:
@@ -297,7 +303,7 @@ class ForkServer:
             send_handle(self._pipe, theirs.fileno(), None)
             theirs.close()
             return Worker(ours, _Forked(int(self._ask()), self))
-        return Worker(ours, _Started(self._target, kind, ours, theirs))
+        return Worker(ours, _Started(self._target, kind, ours, theirs, self._environment))
 
     @contextmanager
     def workers(self, count: int) -> Generator[list[Worker]]:

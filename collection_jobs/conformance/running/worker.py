@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from typing_extensions import override
@@ -34,6 +33,7 @@ from collection_jobs.conformance.running.messages import (
     Use,
     Work,
     portable,
+    portable_events,
 )
 from collection_jobs.conformance.running.open_store import open_with_timeout
 from collection_jobs.conformance.running.places import (
@@ -168,11 +168,7 @@ class _Worker:
         sites = {} if self._sites is None else self._sites.stop()
         if not isinstance(recorder, Recording):
             return Done((), sites)
-        events = (
-            event if event.outcome is None else replace(event, outcome=portable(event.outcome))
-            for event in recorder.events
-        )
-        return Done(tuple(events), sites)
+        return Done(portable_events(recorder.events), sites)
 
 
 def _listen(

@@ -7,11 +7,9 @@ time from the engine's clock) stays open in the state until a read shows it.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import accumulate
 from typing import Any, NamedTuple, TypeVar
 
 from collection_jobs.conformance.spec.calls import Call, NoAnswer, Outcome
@@ -432,8 +430,8 @@ def storable(text: str) -> str:
 @lru_cache(maxsize=64)  # a search judges the same call again and again
 def _cut(text: str) -> str:
     """Cut a text to as many characters as fit, and say how many bytes do not."""
-    widths = [len(char.encode()) for char in text]
-    if sum(widths) <= _LONGEST_TEXT:
+    encoded = text.encode()
+    if len(encoded) <= _LONGEST_TEXT:
         return text
-    kept = bisect_right(list(accumulate(widths)), _KEPT_OF_LONGER)
-    return f"{text[:kept]}\n[{sum(widths[kept:])} bytes left out]"
+    kept = encoded[:_KEPT_OF_LONGER].decode(errors="ignore")  # without half of a character
+    return f"{kept}\n[{len(encoded) - len(kept.encode())} bytes left out]"

@@ -107,9 +107,10 @@ class _Trial:
             self._in_mid_call()
             if self._keeps:
                 self._when_closing()
+            closed = len(self.tried.events)
             self._when_opening(self._directory)
             if self._keeps:
-                self._judge(self.tried.events)
+                self._judge_what_was_kept(closed)
             if self._fault.comes_before_files:
                 new = self._plan.new_directory()
                 self._prepare(new)
@@ -180,7 +181,6 @@ class _Trial:
         self.tried.during = False
         self._must(self._opening(self._directory), "opening the store that was closed meanwhile")
         self._work([Client("after the close", _probes(self._capabilities, "after the close"))])
-        self._judge(self.tried.events)
         self._close()
         self.tried.at_closing = False
 
@@ -268,6 +268,20 @@ class _Trial:
             wrong = wrong_failure(what, error)
             if wrong is not None:
                 raise _BrokenError(wrong) from None
+            raise
+
+    def _judge_what_was_kept(self, closed: int) -> None:
+        """Judge all calls at once, for that takes long; look only then whether the close lost it.
+
+        Args:
+            closed: How many calls there were when the fault at the close was over.
+        """
+        try:
+            self._judge(self.tried.events)
+        except _BrokenError:
+            self.tried.at_closing, self.tried.at_opening = True, False
+            self._judge(self.tried.events[:closed])
+            self.tried.at_closing, self.tried.at_opening = False, True
             raise
 
     def _judge(self, events: Sequence[Event]) -> None:

@@ -6,7 +6,7 @@ says it is, so that one fault does not hide the others. A listing is judged only
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -234,7 +234,7 @@ class BulkOracle:
             if job_id in noted or facts is None:
                 continue
             noted.add(job_id)
-            if self._coverage.note(use, _classes(facts, names)):
+            if self._coverage.note(use, _classes(facts)):
                 self._open_names.pop(use, None)
 
 
@@ -249,12 +249,14 @@ def _listed_as(facts: Facts | None) -> object:
     return None if facts is None else (facts.id, facts.status, facts.created_at)
 
 
-def _classes(facts: Facts, names: frozenset[str]) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=8192)  # most jobs are noted for one use after another
+def _classes(facts: Facts) -> frozenset[tuple[str, str]]:
+    found = set[tuple[str, str]]()
     for field in CHOSEN:
-        if field.name in names:
-            # A value of another type is of no class; what is wrong with it is told by the judges.
-            with suppress(TypeError):
-                yield from _classes_of_value(field, getattr(facts, field.name))
+        # A value of another type is of no class; what is wrong with it is told by the judges.
+        with suppress(TypeError):
+            found.update(_classes_of_value(field, getattr(facts, field.name)))
+    return frozenset(found)
 
 
 @lru_cache(maxsize=8192)  # most values are drawn from domains that are smaller

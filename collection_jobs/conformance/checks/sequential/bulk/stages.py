@@ -26,8 +26,14 @@ from collection_jobs.conformance.running.configuration import Plan
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import Close, Open, Work
 from collection_jobs.conformance.running.open_store import OpenStore
-from collection_jobs.conformance.running.processes import Worker, WorkerDied, WorkerFailed
+from collection_jobs.conformance.running.processes import (
+    ForkServer,
+    Worker,
+    WorkerDied,
+    WorkerFailed,
+)
 from collection_jobs.conformance.running.runner import keep, make
+from collection_jobs.conformance.running.targets import TargetError
 from collection_jobs.conformance.running.topologies import several
 from collection_jobs.conformance.running.zones import ZONES
 from collection_jobs.conformance.spec.calls import Call, Kept, Outcome, Step
@@ -61,23 +67,35 @@ def reopen(place: str = HERE, ended: str = "closed") -> Step:
 
 
 class Processes:
-    """The processes of other time zones; each is started when it is first asked for, and kept."""
+    """The processes of other time zones, each of which has other hashes of strings, too.
+
+    One of each zone is started when it is first asked for, and forks all of that zone.
+    """
 
     def __init__(self, plan: Plan) -> None:
         """Start with none."""
         self._target = plan.target
+        self._fork_servers: dict[str, ForkServer] = {}
         self._workers: dict[str, Worker] = {}
 
     def start(self, *places: str) -> None:
-        """Start processes, without waiting for them."""
+        """Start what forks the processes of some places, without waiting for it."""
         for place in places:
-            if place not in self._workers:
-                environment = ZONES[place].environment
-                self._workers[place] = Worker.start(self._target, environment)
+            if place not in self._fork_servers:
+                self._fork_servers[place] = ForkServer(self._target, ZONES[place].environment)
 
     def worker(self, place: str) -> Worker:
-        """Return the process of a place."""
+        """Return the process of a place.
+
+        Raises:
+            WorkerDied: It could not be started.
+        """
         self.start(place)
+        if place not in self._workers:
+            try:
+                self._workers[place] = self._fork_servers[place].worker(counting=False)
+            except TargetError as error:
+                raise WorkerDied(str(error)) from None
         return self._workers[place]
 
     def end(self, place: str, ended: str) -> None:
@@ -90,9 +108,12 @@ class Processes:
     def close(self) -> None:
         """End all processes."""
         for worker in self._workers.values():
-            with suppress(OSError):
+            with suppress(OSError, WorkerDied):
                 worker.close()
+        for fork_server in self._fork_servers.values():
+            fork_server.close()
         self._workers.clear()
+        self._fork_servers.clear()
 
 
 class Stages:
