@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 
 from collection_jobs import CollectionJob, JobStatus
 from collection_jobs.conformance.checks.sequential.strategies import fields as drawn_fields
-from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import example_job
+from collection_jobs.conformance.spec.drawn_jobs import rich_job
 from collection_jobs.conformance.spec.model import Facts, facts_of
 
 JUDGED_APART = {"revision"}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from collection_jobs import CollectionJob, JobStats, JobStatus
-from tests.mutants.stores import LogStore
+from tests.mutants.stores import LogStore, mapped_errors
 from tests.mutants.table import breaks
 from tests.mutants.unleased import InMemory
 
@@ -414,6 +416,53 @@ class KnowsCopiesByRevision(Large):
 
 
 # Opened again
+
+
+@breaks(LARGE, "FAILED-1", also=("SAVE-1", "LIST-1", "RECENT-1"))
+class SnapshotsWithoutAll(Large):
+    """Writes a snapshot at each 64th change of a job, which lacks a field that came later."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.changes = Counter[str]()
+
+    @override
+    def _put(self, job: CollectionJob) -> None:
+        self.changes[job.id] += 1
+        is_snapshot = self.changes[job.id] % 64 == 0
+        super()._put(put(job, cursors={}) if is_snapshot else job)
+
+
+@breaks(LARGE, "SAVE-5")
+class CompactsWhenOpened(LogStore):
+    """Writes a log of more than 300 records anew when it opens it, with the jobs that are there.
+
+    The greatest revision may have been that of a deletion, of which the new log knows nothing.
+    """
+
+    @override
+    def replay(self) -> None:
+        self.records = 0
+        super().replay()
+        if self.records > 300:
+            self.write_anew()
+
+    @override
+    def record(self, content: bytes) -> tuple[int, str, CollectionJob | None]:
+        self.records += 1
+        return super().record(content)
+
+    def write_anew(self) -> None:
+        """Write each job once, in a new file that takes the place of the log."""
+        new = self.directory / "new"
+        jobs = sorted(self._jobs.values(), key=lambda job: job.revision or 0)
+        contents = [pickle.dumps((job.revision, job.id, job)) for job in jobs]
+        with mapped_errors():
+            new.write_bytes(b"".join(struct.pack(">I", len(one)) + one for one in contents))
+            if self.file is not None:
+                self.file.close()
+            new.replace(self.path)
+            self.file = self.path.open("ab", buffering=0)
 
 
 @breaks(LARGE, "DURABLE-1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from typing_extensions import override
@@ -55,6 +56,40 @@ class FiltersAPage(LargeWithAll):
         page = await super().find(replace(query, metadata=None), _PAGE, after)
         candidates = {job.id for job in page}
         return [job for job in found if job.id in candidates]
+
+
+@breaks(LARGE, "FIND-1")
+class JoinsSixtyTables(LargeWithAll):
+    """Joins a table for each entry of the metadata, and leaves out what the engine cannot join."""
+
+    @override
+    async def find(
+        self, query: JobQuery, limit: int = 100, after: tuple[datetime, str] | None = None
+    ) -> list[JobSummary]:
+        if query.metadata is not None:
+            query = replace(query, metadata=dict(islice(query.metadata.items(), 60)))
+        return await super().find(query, limit, after)
+
+
+@breaks(LARGE, "PURGE-1")
+class PurgesWholeBatches(LargeWithAll):
+    """Deletes batches of 500 until there are as many as were asked for, or more."""
+
+    @override
+    async def delete_finished(
+        self,
+        before: datetime,
+        *,
+        statuses: Collection[JobStatus] = (JobStatus.COMPLETED, JobStatus.CANCELLED),
+        limit: int = 1_000,
+    ) -> int:
+        deleted = 0
+        while True:
+            size = limit if not isinstance(limit, int) else min(limit, _BATCH)
+            some = await super().delete_finished(before, statuses=statuses, limit=size)
+            deleted += some
+            if deleted >= limit or some < size:
+                return deleted
 
 
 @breaks(LARGE, "PURGE-1", also=("DELETE-1", "LIST-1"))

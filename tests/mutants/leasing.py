@@ -498,6 +498,25 @@ class CountsTakeoversOnly(Leased):
 
 
 @breaks("LEASE-6")
+class CountsByFormerSource(Leased):
+    """Keeps a job's source with its lease, as it was when the job was claimed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: dict[str, str] = {}
+
+    @override
+    async def take(self, job: CollectionJob, worker: str, ttl: timedelta) -> Lease:
+        self.sources[job.id] = job.source
+        return await super().take(job, worker, ttl)
+
+    @override
+    def counts(self, job: CollectionJob, source: str | None) -> bool:
+        former = replace(job, source=self.sources.get(job.id, job.source))
+        return super().counts(former, source)
+
+
+@breaks("LEASE-6")
 class CountsTheExpired(Leased):
     """Counts every job with a lease: the dead keep the living from working."""
 

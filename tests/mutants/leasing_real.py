@@ -18,7 +18,8 @@ from collection_jobs import CollectionJob, JobStatus, Lease
 from collection_jobs.job import check_job, check_jobs
 from collection_jobs.lease import check_lease, check_ttl
 from collection_jobs.validation import check_name
-from docs.laws.leased import Leased
+from docs.laws.leased import Leased, now
+from tests.mutants.bulk import LARGE
 from tests.mutants.cancelling import CANCELLED
 from tests.mutants.contending import TOGETHER
 from tests.mutants.crashing import KILLED
@@ -26,11 +27,50 @@ from tests.mutants.growing import GROWING
 from tests.mutants.table import breaks, is_right
 
 KILLED_WORKERS = "killed workers"
+_EXPIRED = (
+    "UPDATE leases SET worker = NULL, token = NULL, expires_at = NULL"
+    " WHERE worker IS NOT NULL AND expires_at <= ?"
+)
 
 
 @is_right
 class InATable(Leased):
     """Each call one transaction."""
+
+
+# Openings
+
+
+@breaks(LARGE, "LEASE-3", also=("LEASE-1",))
+class SweepsWhenOpened(Leased):
+    """Frees what has expired when it is opened, though who held it may still come back."""
+
+    @override
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        await self.transaction(lambda connection: connection.execute(_EXPIRED, (now(),)))
+        return self
+
+
+@breaks(LARGE, "LEASE-5", also=("LEASE-3",))
+class CountsTokensFromThose(Leased):
+    """Takes the next token from a counter, which begins at the greatest that is still held."""
+
+    last = 0
+
+    @override
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        rows = await self.transaction(
+            lambda connection: connection.execute("SELECT max(token) FROM leases").fetchall()
+        )
+        self.last = rows[0][0] or 0
+        return self
+
+    @override
+    def token(self, connection: Connection, job: CollectionJob) -> int | None:
+        self.last += 1
+        return self.last
 
 
 # Killed workers

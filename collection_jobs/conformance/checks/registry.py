@@ -63,7 +63,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "large stores",
         # Nobody misuses there what the store gave out.
-        (_ONE_CALLER - {"GET-2"}) | {"DURABLE-1"},
+        (_ONE_CALLER - {"GET-2"}) | _LEASES | {"DURABLE-1"},
         examine_large_stores,
         again=find_in_large_stores_again,
         beside=True,

@@ -1,9 +1,9 @@
-"""Jobs made of the domains: those that try every value once, and those drawn from a seed."""
+"""Jobs made of the domains: with every value once, drawn from a seed, or with all of the fields."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from collection_jobs.conformance.spec.domain_texts import NAME_CLASSES
 from collection_jobs.conformance.spec.domains import (
     CHOSEN,
     DOMAINS,
+    FEW_INSTANTS,
     INSTANTS,
     OF_SYMBOLS,
     SIZES,
@@ -21,7 +22,7 @@ from collection_jobs.conformance.spec.domains import (
 from collection_jobs.fields import Field, FieldKind
 from collection_jobs.job import CollectionJob
 
-__all__ = ["awkward_jobs", "draw_job", "draw_value", "large_job"]
+__all__ = ["awkward_jobs", "draw_job", "draw_value", "large_job", "rich_job"]
 
 _VALUES = {kind: values_of(domain) for kind, domain in DOMAINS.items()}
 _NAMES = values_of(NAME_CLASSES)
@@ -172,3 +173,30 @@ def _fitting(given: dict[str, Any]) -> dict[str, Any]:
             symbol: min(max(until, start), end) for symbol, until in cursors.items()
         }
     return fitting
+
+
+def rich_job(job_id: str, **given: object) -> CollectionJob:
+    """Return a job in which every field has something to lose; those given are as given."""
+    rich: dict[str, object] = {
+        "symbols": ("BTC", "ETH", "XRP"),
+        "started_at": FEW_INSTANTS[1],
+        "finished_at": FEW_INSTANTS[2],
+        "error_message": "boom",
+        "completed_symbols": {"BTC": 500},
+        "failed_symbols": {"ETH": "boom"},
+        "metadata": {"ticket": "T-1", "Ticket": ""},
+        "permanent_failures": frozenset({"ETH"}),
+        "failure_counts": {"BTC": 1, "ETH": 3},
+        "cursors": {"XRP": example_job().start + timedelta(days=1, microseconds=1)},
+    }
+    return example_job(job_id, **(_of_other_fields(rich) | rich | given))
+
+
+def _of_other_fields(known: Collection[str]) -> dict[str, Any]:
+    """Return a value for each optional field that is newer than this module."""
+    plain = example_job()
+    return {
+        field.name: values_of(DOMAINS[field.kind])[0]
+        for field in CHOSEN
+        if field.optional and field.name not in known and getattr(plain, field.name) is None
+    }

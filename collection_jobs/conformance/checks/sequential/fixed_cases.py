@@ -23,7 +23,6 @@ from collection_jobs.conformance.checks.sequential.fixed_cases_read_again import
 from collection_jobs.conformance.checks.sequential.fixed_cases_recreated import (
     programs_of_recreations,
 )
-from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Program, Step, example_job
 from collection_jobs.conformance.spec.domain_texts import (
     FEW_TEXTS,
@@ -35,6 +34,7 @@ from collection_jobs.conformance.spec.domain_texts import (
     TEXT_CLASSES,
 )
 from collection_jobs.conformance.spec.domains import COUNTS, FEW_INSTANTS, INSTANTS, values_of
+from collection_jobs.conformance.spec.drawn_jobs import rich_job
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 

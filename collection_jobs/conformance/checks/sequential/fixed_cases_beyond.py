@@ -19,11 +19,11 @@ from collection_jobs.conformance.checks.sequential.fixed_cases_recording import 
     cursors,
     permanent_failures,
 )
-from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import Change, Held, Once, Program, Step, example_job
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.domain_texts import POOLS
 from collection_jobs.conformance.spec.domains import FEW_COUNTS, FEW_INSTANTS
+from collection_jobs.conformance.spec.drawn_jobs import rich_job
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus

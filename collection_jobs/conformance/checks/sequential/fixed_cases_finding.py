@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import cycle, islice, product
 
-from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import (
     SPOIL,
     WAIT,
@@ -23,6 +22,7 @@ from collection_jobs.conformance.spec.domain_queries import (
     single_queries,
 )
 from collection_jobs.conformance.spec.domains import FEW_INSTANTS
+from collection_jobs.conformance.spec.drawn_jobs import rich_job
 from collection_jobs.conformance.spec.instants import IN_ZONES, in_zone
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import MIN_TTL

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import product
 
-from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import (
     WAIT,
     Change,
@@ -19,6 +18,7 @@ from collection_jobs.conformance.spec.calls import (
 from collection_jobs.conformance.spec.capabilities import METHODS
 from collection_jobs.conformance.spec.domain_texts import NAME_CLASSES
 from collection_jobs.conformance.spec.domains import FEW_INSTANTS
+from collection_jobs.conformance.spec.drawn_jobs import rich_job
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.job import CollectionJob
 from collection_jobs.lease import MAX_TTL, MIN_TTL
@@ -46,7 +46,9 @@ def fixed_programs_of_leases(capabilities: Collection[str]) -> Iterator[Program]
         capabilities: What the adapter can do beside it.
     """
     fenced = [one for one in operations(capabilities) if is_fenced(one)]
-    yield tuple(_in_one_store(_claims(), _turns(), _sources(), _few_at_a_time()))
+    yield tuple(
+        _in_one_store(_claims(), _turns(), _sources(), _few_at_a_time(), _of_a_new_source())
+    )
     many = METHODS["save_many"] in capabilities
     ends = _ends(fenced, many=many)
     yield tuple(_in_one_store(_under_a_lease(fenced), ends, _revisions(), _renewals()))
@@ -366,6 +368,20 @@ def _few_at_a_time() -> Iterator[Step]:
     yield Step("update_status", ("job 0", JobStatus.COMPLETED, None, _LEASE))
     yield _next(most=2)
     yield _next(most=3)
+    yield _next(source="kraken", most=2)
+    yield Step("get_running_jobs")
+
+
+def _of_a_new_source() -> Iterator[Step]:
+    """Change the source of a job that is leased: it counts, and is listed, as what it is now."""
+    for age in range(4):
+        yield Step("save", (_aged(f"job {age}", age, source=("binance", "kraken")[age % 2]),))
+    yield _claim("job 0")
+    yield Step("get_by_id", ("job 0",), keep="job")
+    yield Step("save", (Held("job", (Change("replace", (), (("source", "kraken"),)),)),))
+    yield from _look("job 0")
+    yield _next(source="kraken", most=1)
+    yield _next(source="binance", most=1)
     yield _next(source="kraken", most=2)
     yield Step("get_running_jobs")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
 from collection_jobs.conformance.spec.domain_queries import CURSORS
 from collection_jobs.conformance.spec.domain_texts import FEW_TEXTS, LONG_TEXTS
 from collection_jobs.conformance.spec.domains import INSTANTS, values_of
+from collection_jobs.conformance.spec.drawn_jobs import rich_job
 from collection_jobs.job import CollectionJob
 from collection_jobs.status import JobStatus
 

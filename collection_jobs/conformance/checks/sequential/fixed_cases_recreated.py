@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import cycle, islice, product
 
-from collection_jobs.conformance.checks.sequential.strategies import rich_job
 from collection_jobs.conformance.spec.calls import Program, Step, example_job
 from collection_jobs.conformance.spec.domains import FEW_INSTANTS
+from collection_jobs.conformance.spec.drawn_jobs import rich_job
 from collection_jobs.conformance.spec.operations import Operation, operations
 from collection_jobs.status import JobStatus
 

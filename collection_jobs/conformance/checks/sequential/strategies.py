@@ -6,7 +6,7 @@ what stores get wrong: `HOSTILE`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -35,7 +35,6 @@ from collection_jobs.conformance.spec.instants import IN_ZONES, in_zone
 from collection_jobs.conformance.spec.operations import Operation
 from collection_jobs.conformance.spec.parameters import kind_of
 from collection_jobs.fields import FieldKind
-from collection_jobs.job import CollectionJob
 from collection_jobs.query import JobQuery
 from collection_jobs.status import JobStatus
 
@@ -48,7 +47,6 @@ __all__ = [
     "hostile_arguments",
     "pools",
     "queries",
-    "rich_job",
     "with_ids",
 ]
 
@@ -110,33 +108,6 @@ def _of_kind(kind: FieldKind) -> st.SearchStrategy[Any]:
         return drawn[kind]()
     values = values_of(DOMAINS[kind])
     return st.integers(0, len(values) - 1).map(values.__getitem__)
-
-
-def rich_job(job_id: str, **given: object) -> CollectionJob:
-    """Return a job in which every field has something to lose; those given are as given."""
-    rich: dict[str, object] = {
-        "symbols": ("BTC", "ETH", "XRP"),
-        "started_at": FEW_INSTANTS[1],
-        "finished_at": FEW_INSTANTS[2],
-        "error_message": "boom",
-        "completed_symbols": {"BTC": 500},
-        "failed_symbols": {"ETH": "boom"},
-        "metadata": {"ticket": "T-1", "Ticket": ""},
-        "permanent_failures": frozenset({"ETH"}),
-        "failure_counts": {"BTC": 1, "ETH": 3},
-        "cursors": {"XRP": example_job().start + timedelta(days=1, microseconds=1)},
-    }
-    return example_job(job_id, **(_of_other_fields(rich) | rich | given))
-
-
-def _of_other_fields(known: Collection[str]) -> dict[str, Any]:
-    """Return a value for each optional field that is newer than this module."""
-    plain = example_job()
-    return {
-        field.name: values_of(DOMAINS[field.kind])[0]
-        for field in CHOSEN
-        if field.optional and field.name not in known and getattr(plain, field.name) is None
-    }
 
 
 @st.composite

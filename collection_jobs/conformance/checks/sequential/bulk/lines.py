@@ -32,12 +32,13 @@ def _line(step: Step, *, first: bool) -> str:
         return (
             line if len(line) <= _LONGEST else f"{line[:_LONGEST]}...  # {len(line):,} characters"
         )
-    place, ended = step.arguments
+    place, ended, *pauses = step.arguments
     if first:
         return f"# In a process with TZ={place}:"
     how = "Its process is killed" if ended == "killed" else "The store is closed"
     where = "" if place == HERE else f", in a process with TZ={place}"
-    return f"# {how}{_AGAIN}{where}:"
+    later = "".join(f" {pause.total_seconds():g} s later" for pause in pauses)
+    return f"# {how}{_AGAIN}{later}{where}:"
 
 
 def shows_reopening(lines: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from collection_jobs.conformance.checks.sequential.bulk import reads
 from collection_jobs.conformance.checks.sequential.bulk.changes import Drawing
+from collection_jobs.conformance.checks.sequential.bulk.kept_leases import lives_of_leases
 from collection_jobs.conformance.checks.sequential.bulk.oracle import BulkOracle
 from collection_jobs.conformance.checks.sequential.bulk.sizes import Sizes
 from collection_jobs.conformance.checks.sequential.bulk.stages import HANDLE, HERE, reopen
@@ -22,7 +23,7 @@ from collection_jobs.conformance.running.zones import ZONES
 from collection_jobs.conformance.spec.calls import Change, Held, Step, example_job
 from collection_jobs.conformance.spec.domain_texts import NAME_CLASSES
 from collection_jobs.conformance.spec.domains import DOMAINS, INSTANTS, values_of
-from collection_jobs.conformance.spec.drawn_jobs import awkward_jobs, draw_job, large_job
+from collection_jobs.conformance.spec.drawn_jobs import awkward_jobs, draw_job, large_job, rich_job
 from collection_jobs.conformance.spec.instants import IN_ZONES, in_zone
 from collection_jobs.conformance.spec.operations import operations
 from collection_jobs.conformance.spec.parameters import kind_of
@@ -41,6 +42,9 @@ _MORE_THAN_AN_ITEM, _MORE_THAN_A_DOCUMENT = 30, 300
 """Long texts, of 2 MB and 20 MB: some stores take 400 KB as one item, and others 16 MB."""
 _MORE_THAN_PARAMETERS = 66_000
 """A statement has 32,766 parameters at most on SQLite, and 65,535 on PostgreSQL."""
+_MOST_ENTRIES = 1_000
+_LIMITS = (1, 26, 101, 501)
+"""Of purges: each beyond a usual part in which jobs are deleted."""
 _MORE_THAN_ROWS = 4_200
 """More jobs than one INSERT of all can have: a job has 16 columns or more."""
 
@@ -141,6 +145,7 @@ def values(setting: Setting) -> Iterator[Step]:
     else:
         yield from _saved(*jobs[1::2])
     yield from _saved(*_sized())
+    yield from _asked_for_sized(setting)
     # Each again, when all are there: one may have taken the place of another.
     yield from reads.each(setting.oracle.stored)
     yield from reads.whole(setting.capabilities)
@@ -154,6 +159,14 @@ def _sized() -> Iterator[CollectionJob]:
     for size in (0, 1, 30, 300, 1_000):
         entries = {f"key {number}": f"{number}" for number in range(size)}
         yield example_job(f"with {size} entries", metadata=entries)
+
+
+def _asked_for_sized(setting: Setting) -> Iterator[Step]:
+    """Find each of these jobs by all of its entries, and none by one more."""
+    for job in _sized() if "find" in setting.names else ():
+        more = {**job.metadata, "key": "another"}
+        for metadata in (job.metadata, more) if len(more) <= _MOST_ENTRIES else (job.metadata,):
+            yield Step("find", (JobQuery(metadata=metadata), 10**6))
 
 
 def _copies(jobs: list[CollectionJob]) -> Iterator[Step]:
@@ -200,10 +213,7 @@ def _reopenings(
         return
     ended = "closed"
     for place in (*map(setting.place, tuple(ZONES)[: setting.sizes.zones]), HERE):
-        # The greatest revision is then that of a job that is gone.
-        yield from _saved(example_job("last"))
-        yield Step("delete", ("last",))
-        yield Step("get_by_id", ("last",))
+        yield from _last_deleted()
         yield reopen(place, ended)
         yield from _saved(example_job("last"))
         ended = setting.kill
@@ -215,6 +225,17 @@ def _reopenings(
             yield from reads.everything(setting.oracle, setting.capabilities, few)
         yield from work()
     yield from reads.whole(setting.capabilities) if not setting.sizes.brief else reads.newest()
+    yield from _last_deleted()
+    for _ in range(2):  # an opening may leave less than it found, which the next one finds
+        yield reopen()
+    yield from _saved(example_job("last"))
+
+
+def _last_deleted() -> Iterator[Step]:
+    """Make the greatest revision that of a job that is gone."""
+    yield from _saved(example_job("last"))
+    yield Step("delete", ("last",))
+    yield Step("get_by_id", ("last",))
 
 
 def large_store(setting: Setting) -> Iterator[Step]:
@@ -338,12 +359,17 @@ def _added_and_purged(setting: Setting, count: int) -> Iterator[Step]:
     can_do, stored = setting.names, setting.oracle.stored
     if not can_do & {"add_many", "delete_finished"}:
         return
+    limits = [limit for limit in _LIMITS if limit <= count and "delete_finished" in can_do]
+    ended = tuple(_ended(count + sum(limits)))
     if "add_many" in can_do:
         here = [example_job(job_id, source="never") for job_id in stored]
-        yield Step("add_many", ((*here, *_ended(count)),))
+        yield Step("add_many", ((*here, *ended),))
         yield from reads.each(setting.oracle.stored[:: setting.sizes.every])
     else:
-        yield from (Step("save", (job,)) for job in _ended(count))
+        yield from (Step("save", (job,)) for job in ended)
+    for limit in limits:
+        yield Step("delete_finished", (_NOON, _FINAL, limit))
+        yield Step("list_by_status", (JobStatus.COMPLETED, 10**6))
     if "delete_finished" in can_do:
         yield Step("delete_finished", (_NOON,))
         yield Step("list_by_status", (JobStatus.COMPLETED, 10**6))
@@ -443,7 +469,8 @@ def _growing(count: int) -> Iterator[Step]:
 
 def counters(setting: Setting) -> Iterator[Step]:
     """Change one job, and one store, more often than a short counter counts; delete and create."""
-    yield from _saved(example_job("often", symbols=("BTC",)), example_job("beside"))
+    # All that a job can hold: what is written now and then may be less.
+    yield from _saved(rich_job("often"), rich_job("beside"))
     copies = ("often", "beside")
     for number in range(setting.sizes.of_one_job):
         yield Step("add_failed_symbol", ("often", "BTC", f"error {number}"))
@@ -481,6 +508,12 @@ def _many_changes(setting: Setting) -> Iterator[Step]:
     yield from reads.whole(setting.capabilities)
 
 
+def leases(setting: Setting) -> Iterator[Step]:
+    """Open a store again in which leases are held, and some have expired meanwhile."""
+    if "LeasesJobs" in setting.capabilities and setting.keeps:
+        yield from lives_of_leases(setting.place(next(iter(ZONES))), setting.kill)
+
+
 PROGRAMS: Mapping[str, Making] = MappingProxyType(
     {
         "many changes": counters,
@@ -488,6 +521,7 @@ PROGRAMS: Mapping[str, Making] = MappingProxyType(
         "many jobs": large_store,
         "many of one status": one_status,
         "large jobs": large_jobs,
+        "leases": leases,
     }
 )
 """The programs by their names; those of `instants` are for each zone."""

@@ -59,6 +59,8 @@ _FEW_ITEMS = 60
 """Of so few jobs and symbols."""
 
 _WRITES = frozenset(name for name, one in OPERATIONS.items() if one.writes)
+_PLACES = 4
+"""Before so many changes of a job, the last ones, changes of another are tried."""
 _FILLING = Step("save", (example_job("filling"),))
 
 
@@ -235,8 +237,9 @@ def _drastic(program: Program) -> Iterator[Program]:
         writes = sum(
             step.method in OPERATIONS and OPERATIONS[step.method].writes for step in program
         )
-        yield (small[0], *(_FILLING,) * writes, *small[1:])
-        yield (*small[:2], *(_FILLING,) * writes, *small[2:])
+        of_the_job = [at for at, step in enumerate(small) if step.method in _WRITES]
+        for at in dict.fromkeys((1, 2, *of_the_job[:-_PLACES:-1])):
+            yield (*small[:at], *(_FILLING,) * writes, *small[at:])
     changes = tuple(
         step for step in program[:-1] if step.method.startswith("save") or step.method == REOPEN
     )

@@ -7,8 +7,10 @@ another hash seed. ``handle`` goes on with another of the handles that are open 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
@@ -56,14 +58,15 @@ class KeepsNothing(Exception):  # noqa: N818 - an observation, and nobody's erro
     """A store that does not declare to be durable is empty when it is opened again."""
 
 
-def reopen(place: str = HERE, ended: str = "closed") -> Step:
+def reopen(place: str = HERE, ended: str = "closed", *, pause: timedelta = timedelta(0)) -> Step:
     """Return the step that ends a stage and begins another.
 
     Args:
         place: Where the store is opened: in this process, or in one in that time zone.
         ended: Whether the store was ``closed`` before, or its process ``killed``.
+        pause: For how long nobody has it open in between.
     """
-    return Step(REOPEN, (place, ended))
+    return Step(REOPEN, (place, ended, pause) if pause else (place, ended))
 
 
 class Processes:
@@ -177,7 +180,9 @@ class Stages:
             place = None
             if marker is not None:
                 self._program.append(marker)
-                place = marker.arguments[0]
+                place, _, *pauses = marker.arguments
+                for pause in pauses:
+                    time.sleep(pause.total_seconds())  # nothing is open that could be awaited
 
     # In this process
 
