@@ -66,6 +66,12 @@ class Scene:
         return self.name.partition(",")[0].endswith(_OF_MANY)
 
     @property
+    def is_left_alone(self) -> bool:
+        """Whether nobody but the victim changes what shows whether it has taken effect."""
+        looked_at = {id_ for look in self.looks for id_ in look.job_ids}
+        return all(looked_at.isdisjoint(call.job_ids) for call in (*self.before, *self.behind))
+
+    @property
     def leases(self) -> bool:
         """Whether it is about leases."""
         return self.has_lease or OPERATIONS[self.victim.method].is_of_leases
@@ -283,10 +289,9 @@ def scene(name: str, id_: str) -> Scene:
         Call("add_failed_symbol", (other, "S2", "first")),
         Call("save", (_job(id_, "third"),)),
     )
-    behind = (
-        Call("add_failed_symbol", (id_, "S3", "second")),
-        Call("get_by_id", (other,)),
-        Call("add_failed_symbol", (other, "S3", "third")),
-    )
-    ahead = before if company == _IN_A_CROWD else ()
-    return replace(plain, setup=setup, before=ahead, behind=behind)
+    behind = (Call("get_by_id", (other,)), Call("add_failed_symbol", (other, "S3", "third")))
+    if company == _IN_A_CROWD:  # which waits for all of these, and is not waited for by any
+        third = Call("add_failed_symbol", (f"{id_} third", "S3", "second"))
+        return replace(plain, setup=setup, before=before, behind=(third, *behind))
+    second = Call("add_failed_symbol", (id_, "S3", "second"))
+    return replace(plain, setup=setup, behind=(second, *behind))

@@ -113,10 +113,12 @@ class Running:
         victim = asyncio.create_task(self._victim(call))
         tasks += [asyncio.create_task(self._neighbour(one)) for one in scene.behind]
         await self._see_it_end(victim)
+        compares = bool(self._others) or not self._point.twice
+        at_once = await self._seen() if compares and scene.is_left_alone else None
         if tasks:
             await asyncio.wait(tasks)
-        elif self._others or not self._point.twice:
-            await self._compare(call)
+        if compares:
+            await self._compare(call, await self._seen() if at_once is None else at_once)
         for other in self._others:
             if tasks:
                 await asyncio.sleep(self._grace)
@@ -137,13 +139,13 @@ class Running:
             return await self.ask("afterwards", looks, self._repository)
         return [await make(look, other) for other in self._others for look in looks]
 
-    async def _compare(self, call: Call) -> None:
+    async def _compare(self, call: Call, seen: Sequence[Outcome]) -> None:
         """Note it where a job changes after the caller has heard of the cancellation.
 
-        It may do so after a while, or with the next change of another job. A repository that was
-        cancelled twice is left no while, and asked for no such change, to mend what it holds.
+        It may do so after a while, when others are done, or with the next change of another job. A
+        repository that was cancelled twice is left no while, and asked for no such change, to mend
+        what it holds.
         """
-        seen = await self._seen()
         await asyncio.sleep(self._grace)
         if not self._point.twice:
             await self.ask("afterwards", self.scene.beside, self._repository)
@@ -152,10 +154,11 @@ class Running:
                 continue  # which the calls that follow show, too
             if self._violation is None and before.value != after.value:
                 where = "another handle" if self._others else "the repository"
+                others = "the calls of others, " if self.scene.behind else ""
                 text = (
                     f"{where} showed {_named(before.value)} when the caller had heard of it, and"
-                    f" {_named(after.value)} after {self._grace * 1e3:.0f} ms and a change of"
-                    f" another job: {call.method} was still on its way"
+                    f" {_named(after.value)} after {others}{self._grace * 1e3:.0f} ms and a change"
+                    f" of another job: {call.method} was still on its way"
                 )
                 self._violation = Violation(_LAW, text)
 
