@@ -26,6 +26,8 @@ __all__ = ["shrink_program"]
 
 _MOST_REPLAYS, _FEW_REPLAYS = 600, 120
 """How often a program is made again at most; the few for one in which time has to pass."""
+_MOST_STEPS = 20_000
+"""How many steps that may be in all: a call of a slow engine takes milliseconds."""
 _PLAIN_IDS = ("a", "b", "c", "d", "e")
 _PLAIN_TEXTS = ("", "boom")
 _PLAIN_COUNTS = (0, 1, 2, 3)
@@ -51,25 +53,62 @@ def shrink_program(program: Program, still_breaks: Callable[[Program], bool]) ->
     before, so this ends; it gives up early after a number of replays, for the sake of slow
     engines.
     """
-    left = _FEW_REPLAYS if any(step.method == WAIT for step in program) else _MOST_REPLAYS
-    printed = _Printed()
-    seen: set[str] = set()
+    replays = _Replays(program, still_breaks)
+    program = _without_parts(program, replays)
     improved = True
     while improved:
         improved = False
-        size = printed.size(program)
-        for candidate in _candidates(program):
-            smaller = printed.size(candidate)
-            if smaller >= size or smaller[-1] in seen:
-                continue
-            if left == 0:
-                return program
-            seen.add(smaller[-1])
-            left -= 1
-            if still_breaks(candidate):
+        for candidate in () if replays.are_too_few_for(program) else _candidates(program):
+            if replays.is_smaller(candidate, program) and replays.still_breaks(candidate):
                 program, improved = candidate, True
                 break
+            if replays.are_too_few_for(candidate):
+                break
     return _without_unused_names(program)
+
+
+def _without_parts(program: Program, replays: _Replays) -> Program:
+    """Leave out large parts, then smaller ones: a fixed program is mostly beside the point."""
+    size = len(program) // 2
+    while size:
+        for at in range(len(program) - size, -1, -size):
+            candidate = program[:at] + program[at + size :]
+            if replays.still_breaks(candidate):
+                program = candidate
+        size //= 2
+    return program
+
+
+class _Replays:
+    """Makes candidates again, each once, and not more of them than there is time for."""
+
+    def __init__(self, program: Program, still_breaks: Callable[[Program], bool]) -> None:
+        has_waits = any(step.method == WAIT for step in program)
+        self._left = _FEW_REPLAYS if has_waits else _MOST_REPLAYS
+        self._steps_left = _MOST_STEPS
+        self._still_breaks = still_breaks
+        self._printed = _Printed()
+        self._seen: set[str] = set()
+
+    def are_too_few_for(self, candidate: Program) -> bool:
+        """Whether there is no time left for a candidate."""
+        return self._left <= 0 or self._steps_left < len(candidate)
+
+    def is_smaller(self, candidate: Program, program: Program) -> bool:
+        """Whether a program has fewer steps than another, or as many that are shorter."""
+        return self._printed.size(candidate) < self._printed.size(program)
+
+    def still_breaks(self, candidate: Program) -> bool:
+        """Whether a candidate breaks the law; False of one that was seen, or too many."""
+        if self.are_too_few_for(candidate):
+            return False
+        text = self._printed.size(candidate)[-1]
+        if text in self._seen:
+            return False
+        self._seen.add(text)
+        self._left -= 1
+        self._steps_left -= len(candidate)
+        return self._still_breaks(candidate)
 
 
 class _Printed:
@@ -91,7 +130,6 @@ class _Printed:
 
 
 def _candidates(program: Program) -> Iterator[Program]:
-    # Large parts first: a fixed program tries many things, and is mostly beside the point.
     size = len(program) // 2
     while size:
         for at in range(len(program) - size, -1, -size):
