@@ -208,6 +208,37 @@ class LeavesATransactionOpen(TableStore):
 
 
 @breaks(CANCELLED, "CANCEL-1")
+class ReadsInAnOldSnapshot(TableStore):
+    """Reads on a connection of its own, in a transaction that a cancelled read leaves open."""
+
+    @override
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self.reading: Connection = self.connect()
+        self.alone = asyncio.Lock()
+        return self
+
+    @override
+    async def close(self) -> None:
+        self.reading.close()
+        await super().close()
+
+    @override
+    async def run(self, work: Any, *, writes: bool = True) -> Any:
+        if writes:
+            return await super().run(work)
+        self.opened()
+        async with self.alone:
+            if not self.reading.in_transaction:
+                self.reading.execute("BEGIN")
+                self.reading.execute("SELECT n FROM counter").fetchall()
+            await engine()
+            found = work(self.reading)
+            self.reading.execute("COMMIT")
+            return found
+
+
+@breaks(CANCELLED, "CANCEL-1")
 class LeavesTheTransactionToOthers(TableStore):
     """Goes on in the transaction that a cancelled call left open and that keeps others out."""
 

@@ -66,6 +66,11 @@ class Scene:
         return self.name.partition(",")[0].endswith(_OF_MANY)
 
     @property
+    def writes(self) -> bool:
+        """Whether the victim may change jobs."""
+        return OPERATIONS[self.victim.method].writes
+
+    @property
     def is_left_alone(self) -> bool:
         """Whether nobody but the victim changes what shows whether it has taken effect."""
         looked_at = {id_ for look in self.looks for id_ in look.job_ids}
@@ -125,7 +130,10 @@ class Scene:
         ids = self.ids
         several = (job for job in named if len(named) > 1 and id_of(job) in ids)
         finished = self.finished if self.purges else ()
+        # What a cancelled read has left open may show the next read what was there before a change.
+        change = Call("add_failed_symbol", (self.id, "S3", "at once"))
         return (
+            *(() if self.writes else (change,)),
             # Twice: one that is gone while another is still there may be followed by that.
             *(Call("get_by_id", (job.id,)) for job in (*finished, *finished)),
             *(Call("get_by_id", (job.id,)) for job in several if isinstance(job, CollectionJob)),

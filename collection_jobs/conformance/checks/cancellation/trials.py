@@ -113,7 +113,7 @@ class Running:
         victim = asyncio.create_task(self._victim(call))
         tasks += [asyncio.create_task(self._neighbour(one)) for one in scene.behind]
         await self._see_it_end(victim)
-        compares = bool(self._others) or not self._point.twice
+        compares = scene.writes and (bool(self._others) or not self._point.twice)
         at_once = await self._seen() if compares and scene.is_left_alone else None
         if tasks:
             await asyncio.wait(tasks)

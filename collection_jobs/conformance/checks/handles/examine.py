@@ -12,6 +12,7 @@ from typing import Any
 
 from collection_jobs.conformance.checks.handles.alternating import alternate
 from collection_jobs.conformance.checks.handles.judgement import judge_script
+from collection_jobs.conformance.checks.handles.knowledge import see_each_other
 from collection_jobs.conformance.checks.handles.play import Played, play
 from collection_jobs.conformance.checks.handles.script import (
     KILL,
@@ -172,6 +173,9 @@ def _by_turns(plan: Plan, used: _Used) -> dict[str, Finding]:
     try:
         with in_one_process(plan.opening, directory, 2) as setting:
             used.turns, found = alternate(setting, plan.capabilities, directory)
+        if found is None:
+            calls, found = see_each_other(plan)
+            used.turns += calls
     except RepositoryError as error:  # of the opening or the closing: those of calls are recorded
         said = plan.target.without_secrets(str(error))
         raised = f"{type(error).__name__}: {said}"
