@@ -41,6 +41,15 @@ class Holdings:
         return cls(handles, threading.active_count(), len(asyncio.all_tasks()))
 
     @classmethod
+    def at_first(cls) -> Self:
+        """Count them before calls are cancelled, without what others have left to the collector."""
+        counted = cls.now()
+        if counted.handles < _LEAST:
+            return counted  # too few to hide as many that are lost later
+        gc.collect()
+        return cls.now()
+
+    @classmethod
     async def leaked(cls, before: Self, times: int) -> str | None:
         """Return what there is more of for most of the cancelled calls, after some time; or None.
 

@@ -122,7 +122,7 @@ class _Phase:
     ) -> tuple[int, Violation | None]:
         """Cancel it so many times; return how often it was, and what is wrong after that."""
         await self.cancelled(directory, CancelPoint())
-        before = Holdings.now()
+        before = Holdings.at_first()
         cancelled = 0
         for number in range(times):
             stepped = await self.cancelled(directory, CancelPoint(number % suspensions + 1))

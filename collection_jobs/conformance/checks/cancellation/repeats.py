@@ -65,7 +65,7 @@ class Repeats:
             id_: Its job, which no other scene is about.
             suspensions: How many there are.
         """
-        before = Holdings.now()
+        before = Holdings.at_first()
         burst = _Burst(repository, suspensions)
         cancelled = 0
         for number in range(0, min(self._times * (suspensions + 1), self._most), _AT_ONCE):
