@@ -21,10 +21,17 @@ class EachSite:
         passed: How often the work passes each site.
     """
 
-    def __init__(self, random: Random) -> None:
-        """Know of no site yet."""
+    def __init__(self, random: Random, part: int = 1) -> None:
+        """Know of no site yet.
+
+        Args:
+            random: Which of those comes next that had their turn as often.
+            part: Of the times that a site is passed, it is one of the first so-manieth: work that
+                is drawn anew may pass it less often.
+        """
         self.passed: Mapping[str, int] = {}
         self._random = random
+        self._part = part
         self._tried = Counter[str]()
         self._turn = 0
 
@@ -38,4 +45,4 @@ class EachSite:
         self._random.shuffle(among)
         site = min(among, key=lambda one: self._tried[one])
         self._tried[site] += 1
-        return site, self._random.randint(1, self.passed[site])
+        return site, self._random.randint(1, max(1, self.passed[site] // self._part))

@@ -15,7 +15,6 @@ from collection_jobs.conformance.history.history import Event
 from collection_jobs.conformance.report.capability_report import Observation
 from collection_jobs.conformance.running.clients import Client
 from collection_jobs.conformance.running.configuration import NO_SPEC, Examination, Plan
-from collection_jobs.conformance.running.crash_points import ENGINE
 from collection_jobs.conformance.running.deadline import deadline
 from collection_jobs.conformance.running.messages import CallBegan, CallEnded, Close, Open, Work
 from collection_jobs.conformance.running.processes import (
@@ -46,8 +45,10 @@ _RARELY = 0.3
 """How many of the processes die at a place that only a long life passes, where there is one."""
 _MORE = 3
 """Kills after the first finding, in search of one that is told in fewer calls."""
-_AT_ENGINE, _AT_SITE = 0.5, 0.7
-"""How many of the processes die behind a call into the engine, and how many at a site at all."""
+_AT_SITE = 0.7
+"""How many of the processes die at a site, and not at a random moment."""
+_LIKELY = 2
+"""They die before half of the times that it was passed once: each life is another."""
 _WITHIN_MANY = 0.6
 """How many of the others are killed within a ``save_many``, where the adapter has it."""
 _ONE_AT_AN_END_IN = 6
@@ -97,9 +98,9 @@ class _History:
         self._capabilities = plan.capabilities
         self._acknowledged = 0
         self._checker = DurabilityChecker(IDS)
-        self._sites: dict[str, int] = {}
-        self._rare: dict[str, int] = {}
         self._long_random = Random(f"{plan.seed} long lives")  # noqa: S311 - not for secrets
+        self._sites = EachSite(self._random, _LIKELY)
+        self._rare = EachSite(self._long_random, _LIKELY)
         self._long = 0
         self._seconds = 0.0
         self._many_seconds = 0.0
@@ -134,7 +135,7 @@ class _History:
         with worker, suppress(WorkerDied):
             began = time.monotonic()
             worker.order(Work(life(self._random, _CHANGES, self._capabilities), told=True))
-            self._sites = self._follow(worker)
+            self._sites.passed = self._follow(worker)
             self._seconds = time.monotonic() - began
             self._checker.note_wrong(_look(worker, self._capabilities))
             worker.ask(Close())
@@ -150,13 +151,14 @@ class _History:
             self.findings += self._checker.reopened(_look(worker, self._capabilities))
             worker.order(Work(life(self._long_random, changes, self._capabilities), told=True))
             sites = self._follow(worker)
-            self._rare = {site: count for site, count in sites.items() if site not in self._sites}
+            common = self._sites.passed
+            self._rare.passed = {site: sites[site] for site in sites if site not in common}
             worker.ask(Close())
 
     def next_life(self, *, dies: bool) -> bool:
         """Open the store, look at it, and work on it until the end; whether it could be opened."""
-        rarely = dies and self._rare and self._long_random.random() < _RARELY
-        site = (self._rare_site() if rarely else self._site()) if dies else None
+        rarely = dies and self._rare.passed and self._long_random.random() < _RARELY
+        site = (self._rare.following() if rarely else self._site()) if dies else None
         worker = self._open(counting=site is not None)
         if worker is None:
             return False
@@ -255,21 +257,9 @@ class _History:
             self._follow(worker)
         self._acknowledged = self._checker.acknowledged
 
-    def _rare_site(self) -> tuple[str, int]:
-        """Return a place that only a long life passes, and the time at which to die there."""
-        site = self._long_random.choice(list(self._rare))
-        return site, self._long_random.randint(1, max(1, self._rare[site] // 2))
-
     def _site(self) -> tuple[str, int] | None:
         """Where the process is to kill itself; None where it is killed at a random moment."""
-        chance = self._random.random()
-        engine = [site for site in self._sites if site.startswith(ENGINE)]
-        sites = engine if engine and chance < _AT_ENGINE else list(self._sites)
-        if not sites or chance > _AT_SITE:
-            return None
-        site = self._random.choice(sites)
-        # Each life is another: it may pass the site less often than the first did.
-        return site, self._random.randint(1, max(1, self._sites[site] // 2))
+        return self._sites.following() if self._random.random() < _AT_SITE else None
 
     def _follow(
         self, worker: Worker, calls: int | None = None, *, until_many: bool = False

@@ -50,6 +50,7 @@ _AT_LEAST = 3
 """One in so many of the kills of small changes is made within each large one, too; and so many."""
 _AT_A_MOMENT, _ANYWHERE = 1, 3
 """Of four processes, which is killed at a random moment, and which at any place of all."""
+_FEW_PARTS = 4
 _ALL = 1_000_000
 _NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 _AFTERWARDS = "# The process is killed, and the store is opened again:"
@@ -117,8 +118,9 @@ class LargeChanges:
             measure = self._measured(change)
             if measure is None or measure.before == measure.after:
                 continue  # what is wrong with that is wrong without any kill
+            between = self._between_parts(measure)
             for number in range(max(_AT_LEAST, self._plan.profile.kills // _ONE_IN)):
-                finding = self._killed(change, measure, self._site(measure, number))
+                finding = self._killed(change, measure, self._site(measure, between, number))
                 if finding is not None:
                     return finding
         return None
@@ -187,16 +189,31 @@ class LargeChanges:
         worker.kill()
         return outcome
 
-    def _site(self, measure: _Measure, number: int) -> tuple[str, int] | None:
-        """Where a process is to kill itself; None where it is killed at a random moment.
+    def _between_parts(self, measure: _Measure) -> list[tuple[str, int]]:
+        """Return the places behind calls into the engine that are passed again, but seldom.
 
         The statements of a part are passed once for each part, and those of a row once for each
-        row: so those that are passed again, but seldom, are where one part follows another.
+        row: so one part follows another there. Of two passes only one is between the parts.
         """
+        again = {
+            site: times
+            for site, times in measure.sites.items()
+            if site.startswith(ENGINE) and 1 < times <= _FEW_PARTS
+        }
+        places = [(site, at) for site, times in again.items() for at in range(1, times + 1)]
+        self._random.shuffle(places)
+        return places
+
+    def _site(
+        self, measure: _Measure, between: list[tuple[str, int]], number: int
+    ) -> tuple[str, int] | None:
+        """Where a process is to kill itself; None where it is killed at a random moment."""
         if number % 4 == _AT_A_MOMENT:
             return None
         passed, weights = measure.sites, None
         if number % 4 != _ANYWHERE:
+            if between:
+                return between.pop()
             again = {it: n for it, n in passed.items() if it.startswith(ENGINE) and n > 1}
             passed = again or passed
             weights = [1 / times for times in passed.values()]
