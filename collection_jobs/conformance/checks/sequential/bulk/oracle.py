@@ -234,8 +234,9 @@ class BulkOracle:
             if job_id in noted or facts is None:
                 continue
             noted.add(job_id)
-            if self._coverage.note(use, _classes(facts)):
-                self._open_names.pop(use, None)
+            with suppress(TypeError):  # a store may say of a job what has no hash, and no class
+                if self._coverage.note(use, _classes(facts)):
+                    self._open_names.pop(use, None)
 
 
 def _due(states: Mapping[str, JobState], call: Call) -> set[str]:
