@@ -555,6 +555,19 @@ def test_a_near_miss_of_a_capability_is_a_hint_and_no_fault(tmp_path: Path) -> N
     assert hint.startswith("add_completed_symbols is almost the name of add_completed_symbol: ")
 
 
+def test_a_helper_that_has_the_name_of_a_method_beyond_the_nine_is_a_hint(tmp_path: Path) -> None:
+    helper = "class Jobs:\n    def find(self, row: int) -> int: return row\n"
+    wrong = f"{helper}    async def count(self, query: object) -> int: return 0\n"
+    with importable(tmp_path, shop=helper):
+        report = check_class("shop:Jobs")
+    assert {method.name for method in report.methods}.isdisjoint({"find", "count"})
+    (hint,) = report.hints
+    assert hint.startswith("find is not taken for the method of FindsJobs: ")
+    with importable(tmp_path, shop=wrong):
+        report = check_class("shop:Jobs")
+    assert method_of(report, "find").faults
+
+
 def test_an_allowed_deviation_is_shown_and_is_no_finding(tmp_path: Path) -> None:
     with importable(tmp_path, shop=RENAMED):
         report = check_class("shop:Jobs", allowed={"save": "the old name", "delete": "to be sure"})

@@ -20,7 +20,12 @@ from collection_jobs.conformance.static.contract import (
     methods_beyond,
     methods_due,
 )
-from collection_jobs.conformance.static.diagnosis import method_faults, near_misses
+from collection_jobs.conformance.static.diagnosis import (
+    is_helper,
+    method_faults,
+    near_misses,
+    offers,
+)
 from collection_jobs.conformance.static.diagnostics import Diagnostic
 from collection_jobs.conformance.static.location import (
     class_location,
@@ -132,13 +137,8 @@ def _needless(allowed: Iterable[str], methods: Sequence[MethodReport]) -> Iterat
 
 def _due(cls: type) -> tuple[ContractMethod, ...]:
     """Return the nine methods, and those of the optional Protocols that a class has."""
-    return methods_due([one.name for one in methods_beyond() if _offers(cls, one.name)])
-
-
-def _offers(cls: type, method: str) -> bool:
-    """Whether a class has a method of an optional Protocol: None in its place hides it."""
-    found = find_method(cls, method)
-    return found is not None and found.value is not None
+    has = [one.name for one in methods_beyond() if offers(cls, one.name)]
+    return methods_due([name for name in has if not is_helper(cls, name)])
 
 
 def _ask(name: str, checked: CheckedClass, probe: Probe) -> _Said:

@@ -27,7 +27,7 @@ from collection_jobs.conformance.static.runtime_signature import (
 )
 from collection_jobs.validation import shown
 
-__all__ = ["method_faults", "near_misses"]
+__all__ = ["is_helper", "method_faults", "near_misses", "offers"]
 
 _NEVER: tuple[Any, ...] = (NoReturn, Never)
 
@@ -194,11 +194,40 @@ def _texts(own: Any, wanted: Any) -> tuple[str, str]:
     return inspect.formatannotation(own), inspect.formatannotation(wanted)
 
 
+def offers(cls: type, method: str) -> bool:
+    """Whether a class has a method of an optional Protocol: None in its place hides it."""
+    found = find_method(cls, method)
+    return found is not None and found.value is not None
+
+
+def is_helper(cls: type, method: str) -> bool:
+    """Whether a class has a method of an optional Protocol by its name only.
+
+    What gives a value without being awaited, in a class that lacks another method of the Protocol,
+    is something of the class's own.
+    """
+    found = find_method(cls, method)
+    return found is not None and found.gives == "value" and bool(_lacking(cls, method))
+
+
+def _lacking(cls: type, method: str) -> list[str]:
+    """Return the methods of the same Protocol that a class does not have."""
+    protocol = METHODS[method]
+    return [name for name, one in METHODS.items() if one == protocol and not offers(cls, name)]
+
+
 def near_misses(cls: type) -> Iterator[str]:
-    """Say which methods of a class have almost the name of one beyond the nine, by the class.
+    """Say which methods of a class have the name of one beyond the nine, or almost, and are none.
 
     Such a name is no fault, but the class has not the capability that it may be meant to have.
     """
+    for method in methods_beyond():
+        if is_helper(cls, method.name):
+            protocol = METHODS[method.name]
+            yield (
+                f"{method.name} is not taken for the method of {protocol}: it gives a value that is"
+                f" not awaited, and the class has no {_lacking(cls, method.name)[0]}"
+            )
     names = {name for name in dir(cls) if not name.startswith("_")}
     known = {method.name for method in (*contract_methods(), *methods_beyond())}
     own = [name for name in sorted(names - known) if callable(getattr(cls, name, None))]
