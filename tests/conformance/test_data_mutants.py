@@ -17,8 +17,8 @@ from collection_jobs.conformance.checks.sequential.fixed_cases import fixed_prog
 from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import (
     fixed_programs_beyond,
 )
-from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.running.oracle_runner import OracleRunner
 from collection_jobs.conformance.spec.calls import Program
 from collection_jobs.conformance.spec.capabilities import METHODS, PROTOCOLS
 from collection_jobs.conformance.spec.findings import LawBroken

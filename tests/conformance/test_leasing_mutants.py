@@ -17,8 +17,8 @@ from collection_jobs.conformance.checks.interleavings.pairs import pairs
 from collection_jobs.conformance.checks.interleavings.programs import ConcurrentProgram
 from collection_jobs.conformance.checks.registry import CHECKS
 from collection_jobs.conformance.checks.sequential.fixed_cases_beyond import fixed_programs_beyond
-from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.running.configuration import PROFILES
+from collection_jobs.conformance.running.oracle_runner import OracleRunner
 from collection_jobs.conformance.spec.calls import Program
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.findings import Finding, LawBroken

@@ -14,9 +14,9 @@ from functools import partial
 from itertools import count, islice, product
 from typing import cast
 
-from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.running.configuration import Plan
 from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.running.oracle_runner import OracleRunner
 from collection_jobs.conformance.running.topologies import several
 from collection_jobs.conformance.spec.calls import Held, Step
 from collection_jobs.conformance.spec.capabilities import LEASES
@@ -43,7 +43,7 @@ _ABSENT, _PENDING, _LEASED, _OVER = _STARTS = ("absent", "pending", "leased", "o
 Turn = tuple[int, Step]
 """Which of the two handles makes which call."""
 Case = tuple[Turn, ...]
-Making = Callable[[str], tuple[Step, ...]]
+MakesSteps = Callable[[str], tuple[Step, ...]]
 """Makes the steps about a job of that id."""
 
 
@@ -130,7 +130,7 @@ def cases(capabilities: frozenset[str], *, brief: bool) -> Iterator[Case]:
 
 
 def _case(
-    job_id: str, start: str, call: Making, change: Making, able: Sequence[Operation]
+    job_id: str, start: str, call: MakesSteps, change: MakesSteps, able: Sequence[Operation]
 ) -> Iterator[Turn]:
     if start != _ABSENT:
         yield _B, Step("save", (_job(job_id, start),))
@@ -145,17 +145,15 @@ def _case(
     yield _B, Step("delete", (job_id,))
 
 
-def _calls(start: str, able: Sequence[Operation]) -> list[Making]:
+def _calls(start: str, able: Sequence[Operation]) -> list[MakesSteps]:
     """Return what the first handle calls twice: all reads together, or one call that writes."""
     reads = [one for one in able if not one.writes]
     writes = [one for one in able if one.writes and (one.name != "renew" or start == _LEASED)]
-    return [lambda job_id: tuple(_step(one, job_id, start) for one in reads)] + [
-        partial(_once, one, start) for one in writes
-    ]
+    return [partial(_each, group, start) for group in (reads, *((one,) for one in writes))]
 
 
-def _once(one: Operation, start: str, job_id: str) -> tuple[Step]:
-    return (_step(one, job_id, start),)
+def _each(some: Sequence[Operation], start: str, job_id: str) -> tuple[Step, ...]:
+    return tuple(_step(one, job_id, start) for one in some)
 
 
 def _step(one: Operation, job_id: str, start: str) -> Step:
@@ -173,7 +171,7 @@ def _step(one: Operation, job_id: str, start: str) -> Step:
     return one.step(job_id, **given)
 
 
-def _changes(start: str, able: Sequence[Operation]) -> Iterator[Making]:
+def _changes(start: str, able: Sequence[Operation]) -> Iterator[MakesSteps]:
     """Yield what the other handle does to the job, first of all what changes most of it."""
     if start == _LEASED:
         yield lambda job_id: (Step("update_status", (job_id, JobStatus.PENDING)),)
@@ -182,7 +180,7 @@ def _changes(start: str, able: Sequence[Operation]) -> Iterator[Making]:
         return
     for one in able:
         if one.writes and one.name not in ("save", "delete", "renew"):
-            yield partial(_once, one, _PENDING)
+            yield partial(_each, (one,), _PENDING)
     if start == _LEASED:
         yield lambda job_id: (Step("renew", (_LEASE, 2 * _TTL)),)
         yield lambda job_id: (Step("update_status", (job_id, JobStatus.FAILED, "boom")),)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from collection_jobs.conformance.checks.sequential import strategies
-from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.running.oracle_runner import OracleRunner
 from collection_jobs.conformance.spec.calls import SPOIL, Change, Held, Step, example_job
 from collection_jobs.conformance.spec.findings import LawBroken
 from collection_jobs.conformance.spec.operations import OPERATIONS, Operation

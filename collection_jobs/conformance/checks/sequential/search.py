@@ -13,10 +13,10 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from collection_jobs.conformance.checks.sequential.leasing_machine import LeasingMachine
 from collection_jobs.conformance.checks.sequential.machine import LifecycleMachine
-from collection_jobs.conformance.checks.sequential.oracle_runner import OracleRunner
 from collection_jobs.conformance.checks.sequential.shrinking import shrink_program
 from collection_jobs.conformance.report.tokens import pack
 from collection_jobs.conformance.running.open_store import OpenStore
+from collection_jobs.conformance.running.oracle_runner import OracleRunner
 from collection_jobs.conformance.spec.calls import WAIT, Held, Program, Step, id_of
 from collection_jobs.conformance.spec.capabilities import LEASES
 from collection_jobs.conformance.spec.findings import Finding, LawBroken
