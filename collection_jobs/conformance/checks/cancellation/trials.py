@@ -146,7 +146,9 @@ class Running:
         repository that was cancelled twice is left no while, and asked for no such change, to mend
         what it holds.
         """
-        await asyncio.sleep(self._grace)
+        has_others = bool(self.scene.behind)
+        if not has_others:  # who were waited for
+            await asyncio.sleep(self._grace)
         if not self._point.twice:
             await self.ask("afterwards", self.scene.beside, self._repository)
         for before, after in zip(seen, await self._seen(), strict=False):
@@ -154,11 +156,11 @@ class Running:
                 continue  # which the calls that follow show, too
             if self._violation is None and before.value != after.value:
                 where = "another handle" if self._others else "the repository"
-                others = "the calls of others, " if self.scene.behind else ""
+                while_ = "the calls of others" if has_others else f"{self._grace * 1e3:.0f} ms"
                 text = (
                     f"{where} showed {_named(before.value)} when the caller had heard of it, and"
-                    f" {_named(after.value)} after {others}{self._grace * 1e3:.0f} ms and a change"
-                    f" of another job: {call.method} was still on its way"
+                    f" {_named(after.value)} after {while_} and a change of another job:"
+                    f" {call.method} was still on its way"
                 )
                 self._violation = Violation(_LAW, text)
 
