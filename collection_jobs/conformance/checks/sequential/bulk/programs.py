@@ -369,7 +369,8 @@ def _added_and_purged(setting: Setting, count: int) -> Iterator[Step]:
         yield from (Step("save", (job,)) for job in ended)
     for limit in limits:
         yield Step("delete_finished", (_NOON, _FINAL, limit))
-        yield Step("list_by_status", (JobStatus.COMPLETED, 10**6))
+        if not setting.sizes.brief or limit == limits[-1]:
+            yield Step("list_by_status", (JobStatus.COMPLETED, 10**6))
     if "delete_finished" in can_do:
         yield Step("delete_finished", (_NOON,))
         yield Step("list_by_status", (JobStatus.COMPLETED, 10**6))
