@@ -65,7 +65,7 @@ class GoesOnWhenCancelled(Hooked):
 
 
 @breaks(CANCELLED, "CANCEL-1")
-class WaitsItsTurnWhenCancelled(Hooked):
+class WaitsItsTurnWhenCancelled(GoesOnWhenCancelled):
     """Shields its changes, which are made at once, or when others have released the lock."""
 
     def __init__(self, directory: Path) -> None:
@@ -73,14 +73,7 @@ class WaitsItsTurnWhenCancelled(Hooked):
         self.lock = asyncio.Lock()
 
     @override
-    async def around(self, call: Callable[[], Awaitable[T]], *, writes: bool) -> T:
-        if not writes:
-            return await call()
-        changing = asyncio.ensure_future(self.in_turn(call))
-        changing.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(changing)
-
-    async def in_turn(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def later(self, call: Callable[[], Awaitable[T]]) -> T:
         async with self.lock:
             await asyncio.sleep(0)
             return await call()
